@@ -36,8 +36,8 @@ def tracked_files():
 
 
 def test_import_contracts_hold():
-    lint_imports = Path(sys.executable).with_name("lint-imports")
-    run = subprocess.run([lint_imports, "--no-cache", "--no-logo"], cwd=ROOT, capture_output=True, text=True)
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
 
 
