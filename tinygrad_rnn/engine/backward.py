@@ -1,0 +1,296 @@
+"""How do gradients flow?
+
+From the loss back along the record, youngest node first: a node's rules turn its cotangent into cotangents of its
+inputs, and what reaches one node by several ways is added up. That is all of backpropagation, and on the record of an
+unrolled network it is backpropagation through time. Nothing here recurses, so the record may be as deep as it likes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from operator import attrgetter
+from typing import Any, Literal
+
+import numpy as np
+
+from tinygrad_rnn.engine.context import Frame, context, describe
+from tinygrad_rnn.engine.tensor import Tensor, values
+
+__all__ = ["ancestors", "grad"]
+
+
+def ancestors(*tensors: Tensor) -> list[Tensor]:
+    """All Tensors that `tensors` were made from and they themselves, each once, in the order of birth.
+
+    >>> from tinygrad_rnn import Tensor
+    >>> x = Tensor(3.0)
+    >>> [node.op.name if node.op else "leaf" for node in ancestors(x * x + x)]
+    ['leaf', 'multiply', 'add']
+    """
+    seen = set(tensors)
+    todo = list(tensors)
+    while todo:
+        for x in todo.pop().inputs:
+            if type(x) is Tensor and x not in seen:
+                seen.add(x)
+                todo.append(x)
+    return sorted(seen, key=attrgetter("serial"))
+
+
+def grad(
+    loss: Tensor,
+    wrt: Any,
+    cotangent: Any = None,
+    *,
+    create_graph: bool = False,
+    unused: Literal["error", "zero"] = "error",
+    on_edge: Callable[[Tensor, int, Any], None] | None = None,
+) -> Any:
+    """Gradients of `loss` with respect to `wrt`, in the structure of `wrt`.
+
+    Parameters
+    ----------
+    loss
+        What is differentiated: a recorded Tensor.
+    wrt
+        A Tensor (leaf or inner node of the record), or a list, tuple or dict of such, nested as you like.
+    cotangent
+        An array of the shape of `loss` that its gradient is weighted with; 1 by default if `loss` is a scalar.
+    create_graph
+        Record the gradients too, as Tensors that can be differentiated, drawn and printed in turn.
+    unused
+        What a Tensor gets that the loss does not depend on: an error, or zeros.
+    on_edge
+        Called as ``on_edge(node, argument, g)`` with the gradient that flows from `node` to its input number
+        `argument`, as it flows, in the shape of that input; of a slice (getitem) in the shape of the slice, since all
+        slices are put back at once. Edges that lead to no Tensor in `wrt` carry nothing and are not reported.
+
+    Returns
+    -------
+    Arrays of the shape and dtype of each Tensor in `wrt` (Tensors with `create_graph`); yours to change.
+
+    Raises
+    ------
+    ValueError
+        `loss` is no scalar and no cotangent is given, or one of another shape; a Tensor in `wrt` is not in the record.
+    TypeError
+        `loss` or something in `wrt` is no Tensor, or holds integers.
+    RuntimeError
+        A parameter got new data after `loss` was recorded.
+
+    Examples
+    --------
+    >>> from tinygrad_rnn import Tensor, grad
+    >>> x = Tensor(3.0)
+    >>> float(grad(x * x, x))
+    6.0
+    >>> slope = grad(x * x * x, x, create_graph=True)
+    >>> float(grad(slope, x))
+    18.0
+    """
+    targets = list(_flatten(wrt))
+    _check_arguments(loss, targets)
+    seed = _seed(loss, cotangent, create_graph)
+    nodes = ancestors(loss)
+    needed = _needed(nodes, targets)
+    found = _walk(loss, seed, nodes, needed, set(targets), create_graph, on_edge)
+    missing = [x for x in targets if x not in found]
+    if missing and unused == "error":
+        raise ValueError(_unused(missing[0], nodes))
+    for x in missing:
+        zero = np.zeros(x.shape, x.dtype)[()]
+        found[x] = Tensor(zero) if create_graph else zero
+    return _rebuild(wrt, found)
+
+
+def _walk(
+    loss: Tensor,
+    seed: Any,
+    nodes: list[Tensor],
+    needed: set[Tensor],
+    targets: set[Tensor],
+    create_graph: bool,
+    on_edge: Callable[[Tensor, int, Any], None] | None,
+) -> dict[Tensor, Any]:
+    """Reverse mode: cotangents by node, from the loss back; those of `targets` are what is asked for."""
+    cotangents: dict[Tensor, Any] = {loss: seed}
+    sums: set[Tensor] = set()  # nodes whose cotangent is an array of our own, so that it may be added to in place
+    slices: dict[Tensor, list[Any]] = {}  # cotangents of slices, until their source has its turn
+    found: dict[Tensor, Any] = {}
+    look = context.get().anomaly
+
+    def arrive(x: Tensor, gx: Any) -> None:
+        before = cotangents.get(x)
+        if before is None:
+            cotangents[x] = gx
+        elif create_graph:
+            with _backward_of(x):
+                cotangents[x] = before + gx
+        elif x in sums:
+            before += gx
+        else:
+            cotangents[x] = before = before + gx
+            if type(before) is np.ndarray:
+                sums.add(x)
+
+    for node in reversed(nodes):
+        if node in slices:
+            with _backward_of(node):
+                arrive(node, RULES[getitem](slices.pop(node), node))
+        g = cotangents.pop(node, None)
+        if g is None:
+            continue
+        if node in targets:
+            found[node] = g if create_graph or node in sums else np.array(g)[()]
+        op, options = node.op, node.options
+        if node not in needed or op is None:
+            continue
+        rules = RULES[op]
+        y, inputs = (node, node.inputs) if create_graph else (node._data, [values(x) for x in node.inputs])
+        for k, x in enumerate(node.inputs):
+            if type(x) is not Tensor or x not in needed:
+                continue
+            if op is getitem:
+                gx = g
+                slices.setdefault(x, []).append((g, options["index"], inputs[1:]))
+            else:
+                rule = rules[k] if type(rules) is tuple else partial(rules, k)
+                if create_graph:
+                    with _backward_of(node, k):
+                        gx = _fit(rule(g, y, *inputs, **options), node, k)
+                else:
+                    gx = rule(g, y, *inputs, **options)
+                    if gx.shape != x._data.shape or gx.dtype is not x._data.dtype:
+                        gx = _fit(gx, node, k)
+                arrive(x, gx)
+            if look and not np.isfinite(values(gx)).all():
+                raise FloatingPointError(_not_finite(node, k, g))
+            if on_edge is not None:
+                on_edge(node, k, gx)
+    return found
+
+
+def _needed(nodes: list[Tensor], targets: list[Tensor]) -> set[Tensor]:
+    """The nodes on a way from the loss to a target. Checks on the way that no value has changed since."""
+    needed = set(targets)
+    for node in nodes:
+        for x in node.inputs:
+            if type(x) is Tensor:
+                if x.serial > node.serial:
+                    raise RuntimeError(
+                        f"{x.name or 'a leaf'} (shape {x.shape}) got new data after {_called(node)} was recorded with "
+                        "the old, so the gradient would be of neither. Compute the loss again after each step."
+                    )
+                if x in needed and node.op in RULES and node._data.dtype.kind == "f":
+                    needed.add(node)
+    return needed
+
+
+def _fit(g: Any, node: Tensor, k: int) -> Any:
+    """A rule's result as the cotangent of input k: broadcasting undone, dtype restored, shape checked."""
+    x = node.inputs[k]
+    missing = g.ndim - x.ndim
+    if missing < 0 or any(n not in (1, m) for n, m in zip(x.shape, g.shape[missing:], strict=True)):
+        raise ValueError(
+            f"the rule of {_called(node)} for input {k} gives shape {g.shape}; expected {x.shape}, the shape of the "
+            "input, or what that broadcasts to. Mend the rule."
+        )
+    if g.shape != x.shape:
+        stretched = [k + missing for k, n in enumerate(x.shape) if n != g.shape[k + missing]]
+        g = reshape(sum(g, axis=(*range(missing), *stretched)), shape=x.shape)
+    return g if g.dtype == x.dtype else astype(g, dtype=x.dtype)
+
+
+@contextmanager
+def _backward_of(node: Tensor, argument: int | None = None) -> Iterator[None]:
+    """Operations inside belong to the derivative of `node`: they carry its scope, marked backward."""
+    frame = Frame("backward", of=node.serial, argument=argument)
+    token = context.set(context.get()._replace(scope=(*node.scope, frame)))
+    try:
+        yield
+    finally:
+        context.reset(token)
+
+
+# -- arguments ----------------------------------------------------------------------------------------------------------
+
+
+def _seed(loss: Tensor, cotangent: Any, create_graph: bool) -> Any:
+    if cotangent is None:
+        if loss.size != 1:
+            raise ValueError(
+                f"the gradient of {_called(loss)} with shape {loss.shape}: expected a scalar, or a cotangent of that "
+                "shape. Reduce it first (sum, mean), or pass the cotangent to weight its elements with."
+            )
+        cotangent = np.ones(loss.shape, loss.dtype)[()]
+    elif np.shape(values(cotangent)) != loss.shape:
+        raise ValueError(
+            f"the cotangent of {_called(loss)}: expected its shape {loss.shape}, got {np.shape(values(cotangent))}."
+        )
+    if create_graph and type(cotangent) is Tensor:
+        return cotangent
+    cotangent = np.asarray(values(cotangent), dtype=loss.dtype)[()]
+    return Tensor(cotangent, name="cotangent") if create_graph else cotangent
+
+
+def _check_arguments(loss: Any, targets: list[Any]) -> None:
+    if not targets:
+        raise ValueError("grad: there is nothing to differentiate by; wrt is empty (a generator that was used up?).")
+    for what, x in (("loss", loss), *(("wrt", x) for x in targets)):
+        if type(x) is not Tensor:
+            plain = " An array is a constant: wrap it, Tensor(array), before computing." if np.shape(x) else ""
+            raise TypeError(f"grad: expected {what} to be a Tensor, got {type(x).__name__}.{plain}")
+        if x.dtype.kind != "f":
+            raise TypeError(
+                f"grad: {what} {_called(x)} holds {x.dtype}; only floats have a derivative. "
+                "Convert first: Tensor(array, dtype=float), or astype(t, float) before computing."
+            )
+
+
+def _unused(x: Tensor, nodes: list[Tensor]) -> str:
+    why = "only through stop_gradient or integers" if x in set(nodes) else "not at all"
+    return (
+        f"grad: {x.name or 'a tensor'} (shape {x.shape}) is not in the graph of the loss: the loss depends on it {why}. "
+        'Leave it out, or pass unused="zero".'
+    )
+
+
+def _not_finite(node: Tensor, k: int, g: Any) -> str:
+    x = node.inputs[k]
+    state = "already not finite" if not np.isfinite(values(g)).all() else "finite"
+    return (
+        f"backward through {_called(node)}: the gradient for input {k} ({x.name or 'unnamed'}, shape {x.shape}) is not "
+        f"finite; the cotangent that arrived (shape {np.shape(values(g))}) was {state}."
+    )
+
+
+def _called(node: Tensor) -> str:
+    what = f"{node.name or ''} = {node.op.name}".removeprefix(" = ") if node.op else node.name or "a leaf"
+    place = describe(node.scope)
+    return f"{what} at {place}" if place else what
+
+
+def _flatten(tree: Any) -> Iterator[Any]:
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    if isinstance(tree, (list, tuple)):
+        for branch in tree:
+            yield from _flatten(branch)
+    else:
+        yield tree
+
+
+def _rebuild(tree: Any, found: dict[Tensor, Any]) -> Any:
+    if isinstance(tree, dict):
+        return {key: _rebuild(branch, found) for key, branch in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        branches = [_rebuild(branch, found) for branch in tree]
+        return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
+    return found[tree]
+
+
+# Rules and primitives are written in terms of Tensor, whose module imports this one.
+from tinygrad_rnn.engine.primitives import astype, getitem, reshape, sum  # noqa: E402
+from tinygrad_rnn.engine.rules import RULES  # noqa: E402

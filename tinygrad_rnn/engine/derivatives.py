@@ -1,0 +1,73 @@
+"""Which products with derivatives are there?
+
+All are read off a record with `grad`: a row of the Jacobian is one walk (`vjp`), a column is the derivative of such a
+walk (`jvp`, forward products by double reverse), a product with the Hessian is a walk over a recorded walk (`hvp`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.backward import grad
+from tinygrad_rnn.engine.primitives import sum
+from tinygrad_rnn.engine.tensor import Tensor
+
+__all__ = ["hvp", "jacobian", "jvp", "vjp"]
+
+
+def vjp(y: Tensor, wrt: Any, cotangent: Any) -> Any:
+    """The row vector `cotangent` times the Jacobian of `y`, in the structure of `wrt`; `cotangent` has y's shape."""
+    return grad(y, wrt, cotangent, unused="zero")
+
+
+def jvp(y: Tensor, wrt: Any, tangent: Any) -> np.ndarray:
+    """The Jacobian of `y` times `tangent`: how `y` moves when `wrt` moves that way.
+
+    Parameters
+    ----------
+    y
+        A recorded Tensor of any shape.
+    wrt, tangent
+        A Tensor and an array of its shape, or a list of Tensors and a list of arrays.
+
+    Returns
+    -------
+    An array of y's shape.
+    """
+    cotangent = Tensor(np.zeros(y.shape, y.dtype))  # the row product is linear in it, so any value will do
+    rows = grad(y, wrt, cotangent, create_graph=True, unused="zero")
+    return grad(_inner(rows, tangent), cotangent, unused="zero")
+
+
+def hvp(loss: Tensor, wrt: Any, vector: Any) -> Any:
+    """The Hessian of the scalar `loss` times `vector`, in the structure of `wrt` (a Tensor or a list of Tensors).
+
+    `vector` is an array of the Tensor's shape, or a list of arrays (Pearlmutter 1994, by double reverse).
+    """
+    gradient = grad(loss, wrt, create_graph=True, unused="zero")
+    return grad(_inner(gradient, vector), wrt, unused="zero")
+
+
+def jacobian(y: Tensor, wrt: Tensor) -> np.ndarray:
+    """All first derivatives: an array of shape ``(*y.shape, *wrt.shape)``, by one walk per element of `y`."""
+    rows = []
+    for k in range(y.size):
+        cotangent = np.zeros(y.size, y.dtype)
+        cotangent[k] = 1
+        rows.append(grad(y, wrt, cotangent.reshape(y.shape), unused="zero"))
+    return np.stack(rows).reshape(*y.shape, *wrt.shape)
+
+
+def _inner(tensors: Any, arrays: Any) -> Tensor:
+    if isinstance(tensors, Tensor):
+        tensors, arrays = [tensors], [arrays]
+    if not isinstance(tensors, (list, tuple)) or len(tensors) != len(arrays):
+        raise ValueError("jvp, hvp: expected one array for each Tensor, as a list of the same length.")
+    total: Any = 0.0
+    for k, (t, v) in enumerate(zip(tensors, arrays, strict=True)):
+        if np.shape(v) != t.shape:
+            raise ValueError(f"jvp, hvp: vector {k} has shape {np.shape(v)}; expected {t.shape}, that of its Tensor.")
+        total = sum(t * np.asarray(v, dtype=t.dtype)) + total
+    return total

@@ -1,0 +1,275 @@
+"""What can be computed?
+
+Each primitive is one function on arrays: what stands before ``/`` in a signature is an input (Tensor, array or number),
+what stands after it is an option. They come in adjoint pairs (sum and broadcast_to, getitem and scatter, concatenate
+and its slices), so the derivative of a graph needs no new kinds of node.
+
+At kinks and ties the derivative is a choice. Ours: ``relu`` and ``absolute`` have slope 0 at 0; ``maximum``, ``minimum``
+and ``max`` share the gradient equally among equals; ``clip`` passes it on at its very bounds; ``sqrt`` at 0 is infinite.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.tensor import Primitive, Tensor, values
+
+
+class Input(int):
+    """Stands in an index for "here goes input number k": arrays in an index are inputs, not options."""
+
+    def __repr__(self) -> str:
+        return f"Input({int(self)})"
+
+
+# -- elementwise --------------------------------------------------------------------------------------------------------
+# Python's operators, not NumPy's functions: the same loops on arrays, and ten times faster on NumPy scalars.
+
+
+def _sigmoid(x: Any, /) -> Any:
+    # one vectorised tanh and no overflow; absolute error of one rounding, relative error grows left of -15
+    y = np.tanh(x * 0.5)
+    y *= 0.5
+    y += 0.5
+    return y
+
+
+def _where(condition: Any, a: Any, b: Any, /) -> Any:
+    return np.where(condition, a, b)[()]
+
+
+# fmt: off
+add          = Primitive("add",          operator.add,                      2)
+subtract     = Primitive("subtract",     operator.sub,                      2)
+multiply     = Primitive("multiply",     operator.mul,                      2)
+divide       = Primitive("divide",       operator.truediv,                  2)
+power        = Primitive("power",        operator.pow,                      2)
+negative     = Primitive("negative",     operator.neg,                      1)
+exp          = Primitive("exp",          np.exp,                            1)
+log          = Primitive("log",          np.log,                            1)
+log1p        = Primitive("log1p",        np.log1p,                          1)
+expm1        = Primitive("expm1",        np.expm1,                          1)
+sqrt         = Primitive("sqrt",         np.sqrt,                           1)
+absolute     = Primitive("absolute",     operator.abs,                      1)
+sin          = Primitive("sin",          np.sin,                            1)
+cos          = Primitive("cos",          np.cos,                            1)
+tanh         = Primitive("tanh",         np.tanh,                           1)
+sigmoid      = Primitive("sigmoid",      _sigmoid,                          1)
+relu         = Primitive("relu",         lambda x: np.maximum(x, 0),        1)
+softplus     = Primitive("softplus",     lambda x: np.logaddexp(x, 0),      1)
+maximum      = Primitive("maximum",      np.maximum,                        2)
+minimum      = Primitive("minimum",      np.minimum,                        2)
+where        = Primitive("where",        _where,                            3)
+stop_gradient = Primitive("stop_gradient", lambda x: x,                     1)
+# fmt: on
+
+
+def _clip(x: Any, /, low: Any = -np.inf, high: Any = np.inf) -> Any:
+    """`x` kept inside [low, high]; the bounds are plain numbers."""
+    return np.minimum(np.maximum(x, low), high)
+
+
+def _astype(x: Any, /, dtype: Any) -> Any:
+    """Another dtype; to integers it is a cut: no gradient passes."""
+    return np.asarray(x).astype(dtype)[()]
+
+
+# -- products and reductions ----------------------------------------------------------------------------------------------
+
+
+def _matmul(a: Any, b: Any, /) -> Any:
+    if a.ndim == b.ndim == 2:
+        return a.dot(b)  # the same GEMM as matmul, at half its overhead on small matrices
+    return np.matmul(a, b)
+
+
+def _sum(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
+    """Sum over `axis` (an int, a tuple, or None for all)."""
+    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+
+
+def _max(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
+    """Largest element over `axis`; equals share the gradient."""
+    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+
+
+def _logsumexp(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
+    """log(sum(exp(x))) over `axis`, without overflow."""
+    top = np.maximum.reduce(x, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)  # all -inf: log(0), not inf - inf
+    with np.errstate(divide="ignore"):
+        y = np.log(np.add.reduce(np.exp(x - top), axis=axis, keepdims=True)) + top
+    return y if keepdims else np.squeeze(y, axis=axis)[()]
+
+
+def _softmax(x: Any, /, axis: int = -1) -> Any:
+    """exp(x) / sum(exp(x)) over `axis`, without overflow."""
+    y = np.exp(x - np.maximum.reduce(x, axis=axis, keepdims=True))
+    return y / np.add.reduce(y, axis=axis, keepdims=True)
+
+
+def _log_softmax(x: Any, /, axis: int = -1) -> Any:
+    """x - logsumexp(x) over `axis`; finite where log(softmax(x)) is not."""
+    x = x - np.maximum.reduce(x, axis=axis, keepdims=True)
+    return x - np.log(np.add.reduce(np.exp(x), axis=axis, keepdims=True))
+
+
+# -- shape ------------------------------------------------------------------------------------------------------------
+
+
+def _reshape(x: Any, /, shape: Any) -> Any:
+    """The same elements in another shape; one length may be -1."""
+    return x.reshape(shape)
+
+
+def _transpose(x: Any, /, axes: Any = None) -> Any:
+    """Axes in another order, reversed by default."""
+    return x.transpose(axes) if axes is not None else x.T
+
+
+def _broadcast_to(x: Any, /, shape: Any) -> Any:
+    """`x` repeated to `shape`, by NumPy's rules of broadcasting."""
+    y = np.empty(shape, dtype=x.dtype)
+    y[...] = x
+    return y[()]
+
+
+def _getitem(x: Any, /, *arrays: Any, index: tuple[Any, ...]) -> Any:
+    """``x[index]``; arrays in the index are inputs, and ``index`` says where they stand."""
+    return x[_filled(index, (x, *arrays))] if arrays else x[index]
+
+
+def _scatter(*inputs: Any, indices: tuple[tuple[Any, ...], ...], shape: tuple[int, ...]) -> Any:
+    """Zeros of `shape` with input k added at indices[k]: the adjoint of taking slices, all of one source in one go.
+
+    After the one input per index come the arrays that stand in the indices.
+    """
+    y = np.zeros(shape, dtype=inputs[0].dtype)
+    for g, index in zip(inputs, indices, strict=False):
+        place = _filled(index, inputs)
+        if place is index:
+            y[index] += g
+        else:
+            np.add.at(y, place, g)  # an array may name the same place twice
+    return y
+
+
+def _concatenate(*xs: Any, axis: int, starts: tuple[int, ...]) -> Any:  # starts: where each begins, for its rule
+    return np.concatenate(xs, axis=axis)
+
+
+def _stack(*xs: Any, axis: int) -> Any:
+    return np.stack(xs, axis=axis)
+
+
+# fmt: off
+clip         = Primitive("clip",         _clip)
+astype       = Primitive("astype",       _astype)
+matmul       = Primitive("matmul",       _matmul)
+sum          = Primitive("sum",          _sum)
+max          = Primitive("max",          _max)
+logsumexp    = Primitive("logsumexp",    _logsumexp)
+softmax      = Primitive("softmax",      _softmax)
+log_softmax  = Primitive("log_softmax",  _log_softmax)
+reshape      = Primitive("reshape",      _reshape)
+transpose    = Primitive("transpose",    _transpose)
+broadcast_to = Primitive("broadcast_to", _broadcast_to)
+getitem      = Primitive("getitem",      _getitem)
+scatter      = Primitive("scatter",      _scatter)
+concatenate_p = Primitive("concatenate", _concatenate)
+stack_p      = Primitive("stack",        _stack)
+# fmt: on
+
+
+# -- compositions -------------------------------------------------------------------------------------------------------
+
+
+def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Mean over `axis` (an int, a tuple, or None for all): a sum, divided."""
+    shape = np.shape(values(x))
+    axes = range(len(shape)) if axis is None else np.atleast_1d(axis)
+    return sum(x, axis=axis, keepdims=keepdims) / math.prod(shape[k] for k in axes)
+
+
+def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Smallest element over `axis`; equals share the gradient."""
+    return -max(-x, axis=axis, keepdims=keepdims)
+
+
+def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
+    """Join along an axis they have; all other lengths are equal."""
+    lengths = [np.shape(values(x))[axis] for x in _sequence("concatenate", xs)]
+    return concatenate_p(*xs, axis=axis, starts=tuple(itertools.accumulate(lengths, initial=0)))
+
+
+def stack(xs: Sequence[Any], axis: int = 0) -> Any:
+    """Join along a new axis; all shapes are equal."""
+    return stack_p(*_sequence("stack", xs), axis=axis)
+
+
+def split(x: Any, sections: int | Sequence[int], axis: int = -1) -> tuple[Any, ...]:
+    """Cut along `axis` into `sections` equal parts, or before each of the given places.
+
+    The parts are slices, so their gradients go back to `x` in one scatter.
+    """
+    ndim, length = np.ndim(values(x)), np.shape(values(x))[axis]
+    if isinstance(sections, int):
+        if length % sections:
+            raise ValueError(f"split: axis {axis} of length {length} does not fall into {sections} equal parts.")
+        sections = range(length // sections, length, length // sections)
+    around = (slice(None),) * (axis % ndim)
+    places = [0, *sections, length]
+    return tuple(getitem(x, index=(*around, slice(*ends))) for ends in itertools.pairwise(places))
+
+
+def flip(x: Any, axis: int = 0) -> Any:
+    """Backwards along `axis`."""
+    return getitem(x, index=(*(slice(None),) * (axis % np.ndim(values(x))), slice(None, None, -1)))
+
+
+# -- indices ------------------------------------------------------------------------------------------------------------
+
+
+def split_index(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """An index as a template of ints, slices, None and Ellipsis, and the arrays (or Tensors) that belong in it.
+
+    >>> import numpy as np
+    >>> split_index((slice(2), np.array([0, 3]), -1))
+    ((slice(None, 2, None), Input(1), -1), (array([0, 3]),))
+    """
+    template: list[Any] = []
+    arrays: list[Any] = []
+    for part in index if isinstance(index, tuple) else (index,):
+        if part is None or part is Ellipsis or isinstance(part, (int, slice)) and not isinstance(part, bool):
+            template.append(part)
+        elif isinstance(part, np.integer):
+            template.append(int(part))
+        else:
+            array = part if type(part) is Tensor else np.asarray(part)
+            if array.size == 0 and type(part) is list:
+                array = array.astype(int)  # NumPy makes floats of []
+            if array.dtype.kind not in "iub":
+                raise IndexError(f"getitem: an index is made of integers, slices and arrays of them, not {part!r}.")
+            arrays.append(array)
+            template.append(Input(len(arrays)))
+    return tuple(template), tuple(arrays)
+
+
+def _filled(index: tuple[Any, ...], inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The index with its arrays in place; the very same object if there are none."""
+    for part in index:
+        if type(part) is Input:
+            return tuple(inputs[part] if type(part) is Input else part for part in index)
+    return index
+
+
+def _sequence(name: str, xs: Any) -> Sequence[Any]:
+    if isinstance(xs, Tensor) or not isinstance(xs, (list, tuple, np.ndarray)) or not len(xs):
+        raise TypeError(f"{name}: expected a list or tuple of at least one Tensor or array, got {type(xs).__name__}.")
+    return xs

@@ -1,0 +1,182 @@
+"""The calculus: how does a gradient pass through each primitive?
+
+One lambda per input. ``g`` is the cotangent (the gradient of the loss with respect to the output ``y``); the lambda
+gives the cotangent of its input, before broadcasting is undone, which happens in one place, in `backward`.
+
+Rules are written in our own primitives. Fed arrays they compute; fed Tensors they record, so the derivative of a
+gradient needs nothing more. ``None`` marks an input without a derivative; a primitive that is missing here (only
+`stop_gradient`) lets nothing pass. A primitive with any number of inputs has one rule, told the input's number ``k``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import Any
+
+from tinygrad_rnn.engine.primitives import (
+    Input,
+    absolute,
+    add,
+    astype,
+    broadcast_to,
+    clip,
+    concatenate_p,
+    cos,
+    divide,
+    exp,
+    expm1,
+    getitem,
+    log,
+    log1p,
+    log_softmax,
+    logsumexp,
+    matmul,
+    max,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    power,
+    relu,
+    reshape,
+    scatter,
+    sigmoid,
+    sin,
+    softmax,
+    softplus,
+    sqrt,
+    stack_p,
+    subtract,
+    sum,
+    tanh,
+    transpose,
+    where,
+)
+from tinygrad_rnn.engine.tensor import Primitive
+
+__all__ = ["RULES"]
+
+# fmt: off
+RULES: dict[Primitive, tuple[Callable[..., Any] | None, ...] | Callable[..., Any]] = {
+    # elementwise
+    add:         (lambda g, y, a, b: g,                                lambda g, y, a, b: g),
+    subtract:    (lambda g, y, a, b: g,                                lambda g, y, a, b: -g),
+    multiply:    (lambda g, y, a, b: g * b,                            lambda g, y, a, b: g * a),
+    divide:      (lambda g, y, a, b: g / b,                            lambda g, y, a, b: -g * y / b),
+    power:       (lambda g, y, x, n: g * power_slope(x, n),            lambda g, y, x, n: g * y * log(where(x == 0, 1, x))),
+    negative:    (lambda g, y, x: -g,),
+    exp:         (lambda g, y, x: g * y,),
+    log:         (lambda g, y, x: g / x,),
+    log1p:       (lambda g, y, x: g / (x + 1),),
+    expm1:       (lambda g, y, x: g * (y + 1),),
+    sqrt:        (lambda g, y, x: g / (y + y),),
+    sin:         (lambda g, y, x: g * cos(x),),
+    cos:         (lambda g, y, x: -g * sin(x),),
+    tanh:        (lambda g, y, x: g * (1 - y * y),),
+    sigmoid:     (lambda g, y, x: g * (y * (1 - y)),),
+    softplus:    (lambda g, y, x: g * sigmoid(x),),
+    relu:        (lambda g, y, x: where(x > 0, g, 0),),
+    absolute:    (lambda g, y, x: where(x > 0, g, where(x < 0, -g, 0)),),
+    clip:        (lambda g, y, x, low=-inf, high=inf: where((x >= low) & (x <= high), g, 0),),
+    maximum:     (lambda g, y, a, b: share(g, y == a, y == b),         lambda g, y, a, b: share(g, y == b, y == a)),
+    minimum:     (lambda g, y, a, b: share(g, y == a, y == b),         lambda g, y, a, b: share(g, y == b, y == a)),
+    where:       (None, lambda g, y, c, a, b: where(c, g, 0),          lambda g, y, c, a, b: where(c, 0, g)),
+    astype:      (lambda g, y, x, dtype: g,),
+
+    # products and reductions
+    matmul:      (lambda g, y, a, b: matmul_left(g, a, b),             lambda g, y, a, b: matmul_right(g, a, b)),
+    sum:         (lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims),),
+    max:         (lambda g, y, x, axis=None, keepdims=False: among_equals(spread(g, x, axis, keepdims), x == spread(y, x, axis, keepdims), axis),),
+    logsumexp:   (lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims) * exp(x - spread(y, x, axis, keepdims)),),
+    softmax:     (lambda g, y, x, axis=-1: y * (g - sum(g * y, axis=axis, keepdims=True)),),
+    log_softmax: (lambda g, y, x, axis=-1: g - exp(y) * sum(g, axis=axis, keepdims=True),),
+
+    # shape
+    broadcast_to:  (lambda g, y, x, shape: g,),
+    reshape:       (lambda g, y, x, shape: reshape(g, shape=x.shape),),
+    transpose:     (lambda g, y, x, axes=None: transpose(g, axes=inverse(axes)),),
+    stack_p:       lambda k, g, y, *xs, axis: getitem(g, index=along(axis, y, k)),
+    concatenate_p: lambda k, g, y, *xs, axis, starts: getitem(g, index=along(axis, y, slice(starts[k], starts[k + 1]))),
+    scatter:       lambda k, g, y, *inputs, indices, shape: take(g, inputs, indices[k]),
+    getitem:       lambda slices, x: put_back(slices, x),  # all slices of one source at once: see `backward`
+}
+# fmt: on
+
+
+def power_slope(x: Any, n: Any) -> Any:
+    """n x^(n-1), and 0 where n is 0, also at x = 0."""
+    if isinstance(n, (int, float)):
+        return n * power(x, n - 1) if n else 0 * x
+    return n * power(x, where(n == 0, 1, n - 1))
+
+
+def share(g: Any, mine: Any, other: Any) -> Any:
+    """The gradient of a maximum or minimum: all to the one that is it, half to each where both are."""
+    return where(mine, where(other, g * 0.5, g), 0)
+
+
+def spread(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+    """What was reduced over `axis`, repeated to the shape of `x`."""
+    if not keepdims and x.ndim:
+        axes = range(x.ndim) if axis is None else [k % x.ndim for k in ((axis,) if isinstance(axis, int) else axis)]
+        g = reshape(g, shape=tuple(1 if k in axes else n for k, n in enumerate(x.shape)))
+    return broadcast_to(g, shape=x.shape)
+
+
+def among_equals(g: Any, equal: Any, axis: Any) -> Any:
+    """The gradient of a largest element, shared by all that equal it."""
+    return where(equal, g / sum(equal, axis=axis, keepdims=True), 0)
+
+
+def swap(x: Any) -> Any:
+    """The last two axes exchanged."""
+    return x.T if x.ndim == 2 else transpose(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+
+
+def matmul_left(g: Any, a: Any, b: Any) -> Any:
+    """The cotangent of `a` in a @ b."""
+    if b.ndim == 1:  # y = sum_k a[..., k] b[k]
+        return g[..., None] * b
+    if a.ndim == 1:  # y[..., m] = sum_k a[k] b[..., k, m]
+        return matmul(b, g[..., None])[..., 0]
+    return matmul(g, swap(b))
+
+
+def matmul_right(g: Any, a: Any, b: Any) -> Any:
+    """The cotangent of `b` in a @ b."""
+    if a.ndim == 1:
+        return g * a if b.ndim == 1 else a[:, None] * g[..., None, :]
+    if b.ndim == 1:
+        return sum(g[..., None] * a, axis=tuple(range(a.ndim - 1)))
+    if b.ndim == 2 and a.ndim > 2:  # one product over all rows, not one per batch and a sum
+        a, g = reshape(a, shape=(-1, a.shape[-1])), reshape(g, shape=(-1, g.shape[-1]))
+    return matmul(swap(a), g)
+
+
+def inverse(axes: Any) -> Any:
+    """The permutation that undoes `axes`."""
+    return None if axes is None else tuple(sorted(range(len(axes)), key=lambda k: axes[k] % len(axes)))
+
+
+def along(axis: int, y: Any, part: Any) -> tuple[Any, ...]:
+    """The index that takes `part` of one axis and all of the others."""
+    return (*(slice(None),) * (axis % y.ndim), part)
+
+
+def take(g: Any, inputs: tuple[Any, ...], index: tuple[Any, ...]) -> Any:
+    """The slice that a scatter put in place."""
+    arrays = [inputs[part] for part in index if type(part) is Input]
+    places = iter(range(1, len(arrays) + 1))
+    return getitem(g, *arrays, index=tuple(Input(next(places)) if type(part) is Input else part for part in index))
+
+
+def put_back(slices: Any, x: Any) -> Any:
+    """Scatter the cotangents of slices of `x`, given as triples (g, index, arrays in the index), into one array."""
+    gs, arrays, indices = [], [], []
+    for g, index, more in slices:
+        shift = len(slices) + len(arrays) - 1  # the arrays of this index are numbered from 1
+        indices.append(tuple(Input(part + shift) if type(part) is Input else part for part in index) if more else index)
+        gs.append(g)
+        arrays.extend(more)
+    return scatter(*gs, *arrays, indices=tuple(indices), shape=x.shape)

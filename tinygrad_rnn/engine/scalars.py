@@ -1,0 +1,91 @@
+"""How does a cell run on single numbers?
+
+NumPy applies ``+``, ``*``, ``@`` to arrays of objects by calling the objects. So a cell whose parameters are object
+arrays of Tensors without axes runs unchanged and records every single multiplication, through the same primitives:
+there is no second
+engine. What NumPy does to the shape (slices, transpose, stack) works on objects as it is.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine import primitives as p
+from tinygrad_rnn.engine.tensor import Primitive, Tensor
+
+__all__ = ["scalars"]
+
+_ELEMENTWISE = frozenset({p.exp, p.log, p.log1p, p.expm1, p.sqrt, p.sin, p.cos, p.tanh, p.sigmoid, p.relu, p.softplus,
+                          p.absolute, p.stop_gradient})  # fmt: skip
+_BY_NUMPY = frozenset({p.add, p.subtract, p.multiply, p.divide, p.power, p.negative, p.matmul, p.sum, p.reshape,
+                       p.transpose, p.broadcast_to, p.getitem, p.concatenate_p, p.stack_p})  # fmt: skip
+
+
+def scalars(x: Any) -> Any:
+    """A Tensor or array as an object array of Tensors without axes; a module as a copy with such parameters.
+
+    Parameters
+    ----------
+    x
+        A leaf, an array of floats, or any object with Tensors as attributes (a cell, a module with cells in it).
+
+    Returns
+    -------
+    For a Tensor or an array, an object array of its shape, whose elements are leaves named ``W[0,1]``. For anything
+    else a deep copy in which every Tensor was replaced so; gradients are asked for by element.
+
+    Examples
+    --------
+    >>> from tinygrad_rnn import Tensor, grad
+    >>> w = scalars(Tensor([[1.0, 2.0]], name="w"))
+    >>> y = (w @ scalars(np.array([3.0, 4.0])))[0]
+    >>> y.item(), float(grad(y, w[0, 1]))
+    (11.0, 4.0)
+    """
+    if isinstance(x, Tensor):
+        return _elements(x.data, x.name)
+    if isinstance(x, (np.ndarray, np.generic)):
+        return _elements(x, None)
+    twin = copy.deepcopy(x)
+    todo = [vars(twin)]
+    while todo:
+        attributes = todo.pop()
+        for key, value in attributes.items() if isinstance(attributes, dict) else enumerate(attributes):
+            if isinstance(value, Tensor):
+                attributes[key] = scalars(value)
+            elif isinstance(value, (list, dict)):
+                todo.append(value)
+            elif hasattr(type(value), "parameters"):
+                todo.append(vars(value))
+    return twin
+
+
+def apply(primitive: Primitive, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """Run a primitive on object arrays: element by element, or by NumPy, which then asks the elements.
+
+    Raises
+    ------
+    TypeError
+        For primitives that choose or normalise over elements, which have no meaning on objects.
+    """
+    if primitive in _ELEMENTWISE:
+        return np.frompyfunc(primitive, len(inputs), 1)(*inputs)
+    if primitive in _BY_NUMPY:
+        # a Tensor with axes among objects would be taken for one element
+        inputs = tuple(scalars(x) if isinstance(x, Tensor) and x.ndim else x for x in inputs)
+        return primitive.forward(*inputs, **options)
+    raise TypeError(
+        f"{primitive.name} cannot run on an array of scalar Tensors: it chooses between elements or works on a whole "
+        "axis. Write it with +, -, *, /, **, @, sum, exp, log, tanh, sigmoid or relu, or stay with whole Tensors."
+    )
+
+
+def _elements(data: Any, name: str | None) -> np.ndarray:
+    elements = np.empty(np.shape(data), dtype=object)
+    for place in np.ndindex(elements.shape):
+        letter = f"{name}[{','.join(map(str, place))}]" if name and place else name
+        elements[place] = Tensor(data[place], name=letter)
+    return elements

@@ -1,0 +1,108 @@
+"""What has parameters?
+
+A module is any object whose attributes hold Tensors, arrays and other modules. Its parameters are the Tensors. An array
+is a constant: *freezing* a parameter is ``cell.W_h = cell.W_h.data``, and ``cell.W_h = Tensor(cell.W_h)`` thaws it.
+There is no hidden train or eval mode and no hidden random generator: both are arguments of what needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.tensor import Tensor
+
+__all__ = ["Module"]
+
+
+class Module:
+    """Base of cells, layers and models: assign Tensors and modules to attributes (or lists and dicts of them).
+
+    A Tensor without a name takes that of its attribute. Copying (`copy.deepcopy`) and pickling work.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if type(value) is Tensor and value.op is None and value.name is None:
+            value.name = name
+        object.__setattr__(self, name, value)
+
+    def named_parameters(self) -> dict[str, Tensor]:
+        """The Tensors by their path, e.g. ``"cells.0.W_h"``; one that is shared appears once, where it stands first."""
+        found: dict[int, tuple[str, Tensor]] = {}
+        for path, _, _, value in self._leaves():
+            if type(value) is Tensor:
+                found.setdefault(id(value), (path, value))
+        return dict(found.values())
+
+    def parameters(self) -> list[Tensor]:
+        """The Tensors that training changes, each once, in the order of their attributes."""
+        return list(self.named_parameters().values())
+
+    def zero_grad(self) -> None:
+        """Forget what ``backward()`` has added up: every ``.grad`` is None again."""
+        for p in self.parameters():
+            p.grad = None
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """All values by path, parameters and frozen ones alike, as copies."""
+        return {path: np.array(v.data if type(v) is Tensor else v) for path, _, _, v in self._leaves()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over values by path. Nothing is changed unless everything fits.
+
+        Raises
+        ------
+        ValueError
+            Names every missing, unexpected and misshapen key.
+        """
+        places = {path: (owner, key, value) for path, owner, key, value in self._leaves()}
+        problems = [f"missing {path!r}" for path in places if path not in state]
+        problems += [f"unexpected {path!r}" for path in state if path not in places]
+        fresh = {path: np.asarray(state[path]) for path in places if path in state}
+        for path, array in fresh.items():
+            value = places[path][2]
+            if array.shape != value.shape:
+                problems.append(f"{path!r} has shape {array.shape}, expected {value.shape}")
+            elif array.dtype.kind not in "fiub":
+                problems.append(f"{path!r} has dtype {array.dtype}, expected {value.dtype}")
+        if problems:
+            raise ValueError(
+                f"load_state_dict of {type(self).__name__}: {'; '.join(problems)}. "
+                "Build the module with the sizes the values were saved from; nothing was loaded."
+            )
+        for path, array in fresh.items():
+            owner, key, value = places[path]
+            if type(value) is Tensor:
+                value.data = array.astype(value.dtype)
+            elif isinstance(owner, Module):
+                setattr(owner, key, array.astype(value.dtype))
+            else:
+                owner[key] = array.astype(value.dtype)
+
+    def __repr__(self) -> str:
+        facts = [f"{k}={v}" for k, v in vars(self).items() if isinstance(v, (int, float, str))]
+        return f"{type(self).__name__}({', '.join(facts)})"
+
+    def _leaves(self) -> Iterator[tuple[str, Any, Any, Any]]:
+        """(path, owner, key, value) of every Tensor and array, depth first in the order of attributes."""
+        todo: list[tuple[str, Any, Any, Any]] = [("", None, None, self)]
+        seen: set[int] = set()
+        while todo:
+            path, owner, key, value = todo.pop()
+            if type(value) is Tensor or isinstance(value, np.ndarray):
+                yield path, owner, key, value
+                continue
+            if isinstance(value, Module):
+                items = list(vars(value).items())
+            elif isinstance(value, dict):
+                items = list(value.items())
+            elif isinstance(value, (list, tuple)):
+                items = list(enumerate(value))
+            else:
+                continue
+            if id(value) not in seen:
+                seen.add(id(value))
+                prefix = f"{path}." if path else ""
+                todo.extend((f"{prefix}{k}", value, k, v) for k, v in reversed(items))

@@ -1,0 +1,20 @@
+"""Where do parameters start?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_rnn.engine.tensor import Tensor
+
+__all__ = ["uniform"]
+
+
+def uniform(shape: tuple[int, ...], bound: float, rng: Any = None, dtype: DTypeLike = np.float64) -> Tensor:
+    """A parameter drawn from U[-bound, bound); `rng` is a seed or a generator, None for a different draw each time.
+
+    Torch starts everything in a recurrent cell this way, with bound 1/√hidden_size.
+    """
+    return Tensor(np.random.default_rng(rng).uniform(-bound, bound, shape), dtype=dtype)
