@@ -5,6 +5,7 @@ from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.check import check_grads
 from tinygrad_rnn.engine.context import Frame, detect_anomaly, no_grad, scope
 from tinygrad_rnn.engine.derivatives import hvp, jacobian, jvp, vjp
+from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.primitives import (
     absolute,
     add,
@@ -49,11 +50,11 @@ from tinygrad_rnn.engine.primitives import (
     where,
 )
 from tinygrad_rnn.engine.scalars import scalars
-from tinygrad_rnn.engine.tensor import Primitive, Tensor, named
+from tinygrad_rnn.engine.tensor import Tensor, named
 
 __version__ = "0.1.0"
 
 # `from tinygrad_rnn import *` leaves Python's own sum, max and min alone; write tinygrad_rnn.sum for ours.
-__all__ = [  # noqa: PLE0604
+__all__ = [
     name for name in dir() if not name.startswith("_") and name not in {"sum", "max", "min", "engine"}
 ]

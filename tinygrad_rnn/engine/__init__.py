@@ -1,3 +1,3 @@
 """The engine: it records what is computed, and differentiates the record. It knows NumPy and nothing else."""
 
-from tinygrad_rnn.engine.tensor import Primitive as Primitive  # first: everything else needs it
+from tinygrad_rnn.engine.tensor import Tensor as Tensor  # first: everything else needs it

@@ -1,8 +1,9 @@
 """How do gradients flow?
 
-From the loss back along the record, youngest node first: a node's rules turn its cotangent into cotangents of its
-inputs, and what reaches one node by several ways is added up. That is all of backpropagation, and on the record of an
-unrolled network it is backpropagation through time. Nothing here recurses, so the record may be as deep as it likes.
+From the loss back along the record, youngest node first: a node's rules turn its cotangent into
+cotangents of its inputs, and what reaches one node by several ways is added up. That is all of
+backpropagation, and on the record of an unrolled network it is backpropagation through time.
+Nothing here recurses, so the record may be as deep as it likes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ __all__ = ["ancestors", "grad"]
 
 
 def ancestors(*tensors: Tensor) -> list[Tensor]:
-    """All Tensors that `tensors` were made from and they themselves, each once, in the order of birth.
+    """All Tensors that `tensors` were made from and they themselves, each once, in the order of
+    birth.
 
     >>> from tinygrad_rnn import Tensor
     >>> x = Tensor(3.0)
@@ -55,26 +57,31 @@ def grad(
     loss
         What is differentiated: a recorded Tensor.
     wrt
-        A Tensor (leaf or inner node of the record), or a list, tuple or dict of such, nested as you like.
+        A Tensor (leaf or inner node of the record), or a list, tuple or dict of such, nested as you
+        like.
     cotangent
-        An array of the shape of `loss` that its gradient is weighted with; 1 by default if `loss` is a scalar.
+        An array of the shape of `loss` that its gradient is weighted with; 1 by default if `loss`
+        is a scalar.
     create_graph
         Record the gradients too, as Tensors that can be differentiated, drawn and printed in turn.
     unused
         What a Tensor gets that the loss does not depend on: an error, or zeros.
     on_edge
-        Called as ``on_edge(node, argument, g)`` with the gradient that flows from `node` to its input number
-        `argument`, as it flows, in the shape of that input; of a slice (getitem) in the shape of the slice, since all
-        slices are put back at once. Edges that lead to no Tensor in `wrt` carry nothing and are not reported.
+        Called as ``on_edge(node, argument, g)`` with the gradient that flows from `node` to its
+        input number `argument`, as it flows, in the shape of that input; of a slice (getitem) in
+        the shape of the slice, since all slices are put back at once. Edges that lead to no Tensor
+        in `wrt` carry nothing and are not reported.
 
     Returns
     -------
-    Arrays of the shape and dtype of each Tensor in `wrt` (Tensors with `create_graph`); yours to change.
+    Arrays of the shape and dtype of each Tensor in `wrt` (Tensors with `create_graph`); yours to
+    change.
 
     Raises
     ------
     ValueError
-        `loss` is no scalar and no cotangent is given, or one of another shape; a Tensor in `wrt` is not in the record.
+        `loss` is no scalar and no cotangent is given, or one of another shape; a Tensor in `wrt` is
+        not in the record.
     TypeError
         `loss` or something in `wrt` is no Tensor, or holds integers.
     RuntimeError
@@ -116,7 +123,9 @@ def _walk(
 ) -> dict[Tensor, Any]:
     """Reverse mode: cotangents by node, from the loss back; those of `targets` are what is asked for."""
     cotangents: dict[Tensor, Any] = {loss: seed}
-    sums: set[Tensor] = set()  # nodes whose cotangent is an array of our own, so that it may be added to in place
+    sums: set[Tensor] = (
+        set()
+    )  # nodes whose cotangent is an array of our own, so that it may be added to in place
     slices: dict[Tensor, list[Any]] = {}  # cotangents of slices, until their source has its turn
     found: dict[Tensor, Any] = {}
     look = context.get().anomaly
@@ -148,7 +157,9 @@ def _walk(
         if node not in needed or op is None:
             continue
         rules = RULES[op]
-        y, inputs = (node, node.inputs) if create_graph else (node._data, [values(x) for x in node.inputs])
+        y, inputs = (
+            (node, node.inputs) if create_graph else (node._data, [values(x) for x in node.inputs])
+        )
         for k, x in enumerate(node.inputs):
             if type(x) is not Tensor or x not in needed:
                 continue
@@ -214,7 +225,7 @@ def _backward_of(node: Tensor, argument: int | None = None) -> Iterator[None]:
         context.reset(token)
 
 
-# -- arguments ----------------------------------------------------------------------------------------------------------
+# -- arguments ------------------------------------------------------------------------------------
 
 
 def _seed(loss: Tensor, cotangent: Any, create_graph: bool) -> Any:
@@ -237,10 +248,16 @@ def _seed(loss: Tensor, cotangent: Any, create_graph: bool) -> Any:
 
 def _check_arguments(loss: Any, targets: list[Any]) -> None:
     if not targets:
-        raise ValueError("grad: there is nothing to differentiate by; wrt is empty (a generator that was used up?).")
+        raise ValueError(
+            "grad: there is nothing to differentiate by; wrt is empty (a generator that was used up?)."
+        )
     for what, x in (("loss", loss), *(("wrt", x) for x in targets)):
         if type(x) is not Tensor:
-            plain = " An array is a constant: wrap it, Tensor(array), before computing." if np.shape(x) else ""
+            plain = (
+                " An array is a constant: wrap it, Tensor(array), before computing."
+                if np.shape(x)
+                else ""
+            )
             raise TypeError(f"grad: expected {what} to be a Tensor, got {type(x).__name__}.{plain}")
         if x.dtype.kind != "f":
             raise TypeError(
@@ -267,7 +284,11 @@ def _not_finite(node: Tensor, k: int, g: Any) -> str:
 
 
 def _called(node: Tensor) -> str:
-    what = f"{node.name or ''} = {node.op.name}".removeprefix(" = ") if node.op else node.name or "a leaf"
+    what = (
+        f"{node.name or ''} = {node.op.name}".removeprefix(" = ")
+        if node.op
+        else node.name or "a leaf"
+    )
     place = describe(node.scope)
     return f"{what} at {place}" if place else what
 

@@ -1,7 +1,8 @@
 """How do we know that the gradients are right?
 
-By moving the arguments a little and looking how far the result moves. A random direction tests all entries at once,
-and applying the check to the gradient function itself tests the derivative of the derivative.
+By moving the arguments a little and looking how far the result moves. A random direction tests all
+entries at once, and applying the check to the gradient function itself tests the derivative of the
+derivative.
 """
 
 from __future__ import annotations
@@ -32,9 +33,11 @@ def check_grads(
     Parameters
     ----------
     f
-        A function of Tensors that gives a Tensor of any shape, at least `order` times differentiable near `args`.
+        A function of Tensors that gives a Tensor of any shape, at least `order` times
+        differentiable near `args`.
     *args
-        Where to check. Float Tensors and arrays (float64, or the differences drown) are moved; all else is passed on.
+        Where to check. Float Tensors and arrays (float64, or the differences drown) are moved; all
+        else is passed on.
     order
         1 checks the gradient, 2 also the gradient of the gradient, and so on.
     entrywise
@@ -47,7 +50,8 @@ def check_grads(
     Raises
     ------
     AssertionError
-        Says at which order, and entrywise at which argument and entry, what was expected and what `f`'s rules give.
+        Says at which order, and entrywise at which argument and entry, what was expected and what
+        `f`'s rules give.
 
     Examples
     --------
@@ -58,7 +62,9 @@ def check_grads(
     points = [np.array(values(a)) if _is_float(a) else a for a in args]
     moved = [k for k, a in enumerate(points) if _is_float(a)]
     if not moved:
-        raise TypeError("check_grads: none of the arguments is a float Tensor or array, so there is nothing to move.")
+        raise TypeError(
+            "check_grads: none of the arguments is a float Tensor or array, so there is nothing to move."
+        )
     _check(f, points, moved, order, order, entrywise, rtol, rng)
 
 
@@ -95,7 +101,9 @@ def _check(
             for place in np.ndindex(points[k].shape):
                 unit = [np.zeros(points[m].shape) for m in moved]
                 unit[moved.index(k)][place] = 1
-                _compare(slope(unit), float(g[place]), rtol, f"{which}, argument {k}, entry {place}")
+                _compare(
+                    slope(unit), float(g[place]), rtol, f"{which}, argument {k}, entry {place}"
+                )
     numeric = slope(directions)
     exact = sum(float(np.sum(g * d)) for g, d in zip(gradients, directions, strict=True))
     _compare(numeric, exact, rtol, f"{which}, along a random direction")
@@ -122,4 +130,7 @@ def _compare(numeric: float, exact: float, rtol: float, where: str) -> None:
 
 
 def _is_float(a: Any) -> bool:
-    return isinstance(values(a), (float, np.ndarray, np.floating)) and np.asarray(values(a)).dtype.kind == "f"
+    return (
+        isinstance(values(a), (float, np.ndarray, np.floating))
+        and np.asarray(values(a)).dtype.kind == "f"
+    )

@@ -1,8 +1,8 @@
 """Where and when is an operation recorded?
 
-Three things are known while an operation runs: whether it is recorded at all, the *scope* it belongs to
-("lstm · t = 3"), and whether NaN and infinity are hunted. They live in one context variable, so two threads (or two
-asyncio tasks) that record at once do not see each other.
+Three things are known while an operation runs: whether it is recorded at all, the *scope* it
+belongs to ("lstm · t = 3"), and whether NaN and infinity are hunted. They live in one context
+variable, so two threads (or two asyncio tasks) that record at once do not see each other.
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ class Frame:
     Attributes
     ----------
     name
-        What the code inside is, e.g. ``"lstm"``; ``"backward"`` for operations of a recorded gradient.
+        What the code inside is, e.g. ``"lstm"``; ``"backward"`` for operations of a recorded
+        gradient.
     t
         The time step, counted from 0, or None outside of time.
     arrays
-        Constants by the letter they go by inside, e.g. ``{"x": x_t}``: what is not a Tensor has no name of its own.
+        Constants by the letter they go by inside, e.g. ``{"x": x_t}``: what is not a Tensor has no
+        name of its own.
     of, argument
-        Of a recorded gradient: the serial number of the node that is differentiated, and which argument of it.
+        Of a recorded gradient: the serial number of the node that is differentiated, and which
+        argument of it.
     """
 
     name: str
@@ -54,10 +57,12 @@ class Context(NamedTuple):
     anomaly: bool
 
 
-context: ContextVar[Context] = ContextVar("context", default=Context(recording=True, scope=(), anomaly=False))
+context: ContextVar[Context] = ContextVar(
+    "context", default=Context(recording=True, scope=(), anomaly=False)
+)
 
 
-class scope:  # noqa: N801  (used like a function: ``with scope("lstm", t=3):``)
+class scope:
     """Say where and when the operations inside are: ``with scope("lstm", t=3): ...``.
 
     Parameters
@@ -67,7 +72,8 @@ class scope:  # noqa: N801  (used like a function: ``with scope("lstm", t=3):``)
     t
         The time step, counted from 0.
     **arrays
-        Plain arrays (constants) under the letter that pictures and errors shall use for them: ``x=x_t``.
+        Plain arrays (constants) under the letter that pictures and errors shall use for them:
+        ``x=x_t``.
 
     Examples
     --------
@@ -96,9 +102,11 @@ class scope:  # noqa: N801  (used like a function: ``with scope("lstm", t=3):``)
 
 @contextmanager
 def no_grad() -> Iterator[None]:
-    """Compute without recording: results are Tensors without history, exactly what ``.detach()`` would give.
+    """Compute without recording: results are Tensors without history, exactly what ``.detach()``
+    would give.
 
-    Works as a ``with`` block and as a decorator. Python numbers and arrays give arrays, as everywhere.
+    Works as a ``with`` block and as a decorator. Python numbers and arrays give arrays, as
+    everywhere.
     """
     token = context.set(context.get()._replace(recording=False))
     try:

@@ -1,7 +1,8 @@
 """Which products with derivatives are there?
 
-All are read off a record with `grad`: a row of the Jacobian is one walk (`vjp`), a column is the derivative of such a
-walk (`jvp`, forward products by double reverse), a product with the Hessian is a walk over a recorded walk (`hvp`).
+All are read off a record with `grad`: a row of the Jacobian is one walk (`vjp`), a column is the
+derivative of such a walk (`jvp`, forward products by double reverse), a product with the Hessian is
+a walk over a recorded walk (`hvp`).
 """
 
 from __future__ import annotations
@@ -36,15 +37,19 @@ def jvp(y: Tensor, wrt: Any, tangent: Any) -> np.ndarray:
     -------
     An array of y's shape.
     """
-    cotangent = Tensor(np.zeros(y.shape, y.dtype))  # the row product is linear in it, so any value will do
+    cotangent = Tensor(
+        np.zeros(y.shape, y.dtype)
+    )  # the row product is linear in it, so any value will do
     rows = grad(y, wrt, cotangent, create_graph=True, unused="zero")
     return grad(_inner(rows, tangent), cotangent, unused="zero")
 
 
 def hvp(loss: Tensor, wrt: Any, vector: Any) -> Any:
-    """The Hessian of the scalar `loss` times `vector`, in the structure of `wrt` (a Tensor or a list of Tensors).
+    """The Hessian of the scalar `loss` times `vector`, in the structure of `wrt` (a Tensor or a
+    list of Tensors).
 
-    `vector` is an array of the Tensor's shape, or a list of arrays (Pearlmutter 1994, by double reverse).
+    `vector` is an array of the Tensor's shape, or a list of arrays (Pearlmutter 1994, by double
+    reverse).
     """
     gradient = grad(loss, wrt, create_graph=True, unused="zero")
     return grad(_inner(gradient, vector), wrt, unused="zero")
@@ -64,10 +69,14 @@ def _inner(tensors: Any, arrays: Any) -> Tensor:
     if isinstance(tensors, Tensor):
         tensors, arrays = [tensors], [arrays]
     if not isinstance(tensors, (list, tuple)) or len(tensors) != len(arrays):
-        raise ValueError("jvp, hvp: expected one array for each Tensor, as a list of the same length.")
+        raise ValueError(
+            "jvp, hvp: expected one array for each Tensor, as a list of the same length."
+        )
     total: Any = 0.0
     for k, (t, v) in enumerate(zip(tensors, arrays, strict=True)):
         if np.shape(v) != t.shape:
-            raise ValueError(f"jvp, hvp: vector {k} has shape {np.shape(v)}; expected {t.shape}, that of its Tensor.")
+            raise ValueError(
+                f"jvp, hvp: vector {k} has shape {np.shape(v)}; expected {t.shape}, that of its Tensor."
+            )
         total = sum(t * np.asarray(v, dtype=t.dtype)) + total
     return total

@@ -1,11 +1,13 @@
 """What can be computed?
 
-Each primitive is one function on arrays: what stands before ``/`` in a signature is an input (Tensor, array or number),
-what stands after it is an option. They come in adjoint pairs (sum and broadcast_to, getitem and scatter, concatenate
-and its slices), so the derivative of a graph needs no new kinds of node.
+Each primitive is one function on arrays: what stands before ``/`` in a signature is an input
+(Tensor, array or number), what stands after it is an option. They come in adjoint pairs (sum and
+broadcast_to, getitem and scatter, concatenate and its slices), so the derivative of a graph needs
+no new kinds of node.
 
-At kinks and ties the derivative is a choice. Ours: ``relu`` and ``absolute`` have slope 0 at 0; ``maximum``, ``minimum``
-and ``max`` share the gradient equally among equals; ``clip`` passes it on at its very bounds; ``sqrt`` at 0 is infinite.
+At kinks and ties the derivative is a choice. Ours: ``relu`` and ``absolute`` have slope 0 at 0;
+``maximum``, ``minimum`` and ``max`` share the gradient equally among equals; ``clip`` passes it on
+at its very bounds; ``sqrt`` at 0 is infinite.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.tensor import Primitive, Tensor, values
+from tinygrad_rnn.engine.primitive import Primitive
+from tinygrad_rnn.engine.tensor import Tensor, values
 
 
 class Input(int):
@@ -28,12 +31,14 @@ class Input(int):
         return f"Input({int(self)})"
 
 
-# -- elementwise --------------------------------------------------------------------------------------------------------
-# Python's operators, not NumPy's functions: the same loops on arrays, and ten times faster on NumPy scalars.
+# -- elementwise ----------------------------------------------------------------------------------
+# Python's operators, not NumPy's functions: the same loops on arrays, and ten times faster on NumPy
+# scalars.
 
 
 def _sigmoid(x: Any, /) -> Any:
-    # one vectorised tanh and no overflow; absolute error of one rounding, relative error grows left of -15
+    # one vectorised tanh and no overflow; absolute error of one rounding, relative error grows left
+    # of -15
     y = np.tanh(x * 0.5)
     y *= 0.5
     y += 0.5
@@ -80,7 +85,7 @@ def _astype(x: Any, /, dtype: Any) -> Any:
     return np.asarray(x).astype(dtype)[()]
 
 
-# -- products and reductions ----------------------------------------------------------------------------------------------
+# -- products and reductions ----------------------------------------------------------------------
 
 
 def _matmul(a: Any, b: Any, /) -> Any:
@@ -115,12 +120,12 @@ def _softmax(x: Any, /, axis: int = -1) -> Any:
 
 
 def _log_softmax(x: Any, /, axis: int = -1) -> Any:
-    """x - logsumexp(x) over `axis`; finite where log(softmax(x)) is not."""
+    """X - logsumexp(x) over `axis`; finite where log(softmax(x)) is not."""
     x = x - np.maximum.reduce(x, axis=axis, keepdims=True)
     return x - np.log(np.add.reduce(np.exp(x), axis=axis, keepdims=True))
 
 
-# -- shape ------------------------------------------------------------------------------------------------------------
+# -- shape ----------------------------------------------------------------------------------------
 
 
 def _reshape(x: Any, /, shape: Any) -> Any:
@@ -146,7 +151,8 @@ def _getitem(x: Any, /, *arrays: Any, index: tuple[Any, ...]) -> Any:
 
 
 def _scatter(*inputs: Any, indices: tuple[tuple[Any, ...], ...], shape: tuple[int, ...]) -> Any:
-    """Zeros of `shape` with input k added at indices[k]: the adjoint of taking slices, all of one source in one go.
+    """Zeros of `shape` with input k added at indices[k]: the adjoint of taking slices, all of one
+    source in one go.
 
     After the one input per index come the arrays that stand in the indices.
     """
@@ -160,7 +166,9 @@ def _scatter(*inputs: Any, indices: tuple[tuple[Any, ...], ...], shape: tuple[in
     return y
 
 
-def _concatenate(*xs: Any, axis: int, starts: tuple[int, ...]) -> Any:  # starts: where each begins, for its rule
+def _concatenate(
+    *xs: Any, axis: int, starts: tuple[int, ...]
+) -> Any:  # starts: where each begins, for its rule
     return np.concatenate(xs, axis=axis)
 
 
@@ -187,7 +195,7 @@ stack_p      = Primitive("stack",        _stack)
 # fmt: on
 
 
-# -- compositions -------------------------------------------------------------------------------------------------------
+# -- compositions ---------------------------------------------------------------------------------
 
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -221,7 +229,9 @@ def split(x: Any, sections: int | Sequence[int], axis: int = -1) -> tuple[Any, .
     ndim, length = np.ndim(values(x)), np.shape(values(x))[axis]
     if isinstance(sections, int):
         if length % sections:
-            raise ValueError(f"split: axis {axis} of length {length} does not fall into {sections} equal parts.")
+            raise ValueError(
+                f"split: axis {axis} of length {length} does not fall into {sections} equal parts."
+            )
         sections = range(length // sections, length, length // sections)
     around = (slice(None),) * (axis % ndim)
     places = [0, *sections, length]
@@ -233,11 +243,12 @@ def flip(x: Any, axis: int = 0) -> Any:
     return getitem(x, index=(*(slice(None),) * (axis % np.ndim(values(x))), slice(None, None, -1)))
 
 
-# -- indices ------------------------------------------------------------------------------------------------------------
+# -- indices --------------------------------------------------------------------------------------
 
 
 def split_index(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """An index as a template of ints, slices, None and Ellipsis, and the arrays (or Tensors) that belong in it.
+    """An index as a template of ints, slices, None and Ellipsis, and the arrays (or Tensors) that
+    belong in it.
 
     >>> import numpy as np
     >>> split_index((slice(2), np.array([0, 3]), -1))
@@ -246,7 +257,12 @@ def split_index(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     template: list[Any] = []
     arrays: list[Any] = []
     for part in index if isinstance(index, tuple) else (index,):
-        if part is None or part is Ellipsis or isinstance(part, (int, slice)) and not isinstance(part, bool):
+        if (
+            part is None
+            or part is Ellipsis
+            or (isinstance(part, (int, slice))
+            and not isinstance(part, bool))
+        ):
             template.append(part)
         elif isinstance(part, np.integer):
             template.append(int(part))
@@ -255,7 +271,9 @@ def split_index(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
             if array.size == 0 and type(part) is list:
                 array = array.astype(int)  # NumPy makes floats of []
             if array.dtype.kind not in "iub":
-                raise IndexError(f"getitem: an index is made of integers, slices and arrays of them, not {part!r}.")
+                raise IndexError(
+                    f"getitem: an index is made of integers, slices and arrays of them, not {part!r}."
+                )
             arrays.append(array)
             template.append(Input(len(arrays)))
     return tuple(template), tuple(arrays)
@@ -271,5 +289,7 @@ def _filled(index: tuple[Any, ...], inputs: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _sequence(name: str, xs: Any) -> Sequence[Any]:
     if isinstance(xs, Tensor) or not isinstance(xs, (list, tuple, np.ndarray)) or not len(xs):
-        raise TypeError(f"{name}: expected a list or tuple of at least one Tensor or array, got {type(xs).__name__}.")
+        raise TypeError(
+            f"{name}: expected a list or tuple of at least one Tensor or array, got {type(xs).__name__}."
+        )
     return xs

@@ -1,11 +1,13 @@
 """The calculus: how does a gradient pass through each primitive?
 
-One lambda per input. ``g`` is the cotangent (the gradient of the loss with respect to the output ``y``); the lambda
-gives the cotangent of its input, before broadcasting is undone, which happens in one place, in `backward`.
+One lambda per input. ``g`` is the cotangent (the gradient of the loss with respect to the output
+``y``); the lambda gives the cotangent of its input, before broadcasting is undone, which happens in
+one place, in `backward`.
 
-Rules are written in our own primitives. Fed arrays they compute; fed Tensors they record, so the derivative of a
-gradient needs nothing more. ``None`` marks an input without a derivative; a primitive that is missing here (only
-`stop_gradient`) lets nothing pass. A primitive with any number of inputs has one rule, told the input's number ``k``.
+Rules are written in our own primitives. Fed arrays they compute; fed Tensors they record, so the
+derivative of a gradient needs nothing more. ``None`` marks an input without a derivative; a
+primitive that is missing here (only `stop_gradient`) lets nothing pass. A primitive with any number
+of inputs has one rule, told the input's number ``k``.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ from tinygrad_rnn.engine.primitives import (
     transpose,
     where,
 )
-from tinygrad_rnn.engine.tensor import Primitive
+from tinygrad_rnn.engine.primitive import Primitive
 
 __all__ = ["RULES"]
 
@@ -105,7 +107,7 @@ RULES: dict[Primitive, tuple[Callable[..., Any] | None, ...] | Callable[..., Any
 
 
 def power_slope(x: Any, n: Any) -> Any:
-    """n x^(n-1), and 0 where n is 0, also at x = 0."""
+    """N x^(n-1), and 0 where n is 0, also at x = 0."""
     if isinstance(n, (int, float)):
         return n * power(x, n - 1) if n else 0 * x
     return n * power(x, where(n == 0, 1, n - 1))
@@ -119,7 +121,11 @@ def share(g: Any, mine: Any, other: Any) -> Any:
 def spread(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     """What was reduced over `axis`, repeated to the shape of `x`."""
     if not keepdims and x.ndim:
-        axes = range(x.ndim) if axis is None else [k % x.ndim for k in ((axis,) if isinstance(axis, int) else axis)]
+        axes = (
+            range(x.ndim)
+            if axis is None
+            else [k % x.ndim for k in ((axis,) if isinstance(axis, int) else axis)]
+        )
         g = reshape(g, shape=tuple(1 if k in axes else n for k, n in enumerate(x.shape)))
     return broadcast_to(g, shape=x.shape)
 
@@ -156,7 +162,9 @@ def matmul_right(g: Any, a: Any, b: Any) -> Any:
 
 def inverse(axes: Any) -> Any:
     """The permutation that undoes `axes`."""
-    return None if axes is None else tuple(sorted(range(len(axes)), key=lambda k: axes[k] % len(axes)))
+    return (
+        None if axes is None else tuple(sorted(range(len(axes)), key=lambda k: axes[k] % len(axes)))
+    )
 
 
 def along(axis: int, y: Any, part: Any) -> tuple[Any, ...]:
@@ -168,7 +176,11 @@ def take(g: Any, inputs: tuple[Any, ...], index: tuple[Any, ...]) -> Any:
     """The slice that a scatter put in place."""
     arrays = [inputs[part] for part in index if type(part) is Input]
     places = iter(range(1, len(arrays) + 1))
-    return getitem(g, *arrays, index=tuple(Input(next(places)) if type(part) is Input else part for part in index))
+    return getitem(
+        g,
+        *arrays,
+        index=tuple(Input(next(places)) if type(part) is Input else part for part in index),
+    )
 
 
 def put_back(slices: Any, x: Any) -> Any:
@@ -176,7 +188,11 @@ def put_back(slices: Any, x: Any) -> Any:
     gs, arrays, indices = [], [], []
     for g, index, more in slices:
         shift = len(slices) + len(arrays) - 1  # the arrays of this index are numbered from 1
-        indices.append(tuple(Input(part + shift) if type(part) is Input else part for part in index) if more else index)
+        indices.append(
+            tuple(Input(part + shift) if type(part) is Input else part for part in index)
+            if more
+            else index
+        )
         gs.append(g)
         arrays.extend(more)
     return scatter(*gs, *arrays, indices=tuple(indices), shape=x.shape)

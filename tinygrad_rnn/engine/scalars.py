@@ -1,9 +1,9 @@
 """How does a cell run on single numbers?
 
-NumPy applies ``+``, ``*``, ``@`` to arrays of objects by calling the objects. So a cell whose parameters are object
-arrays of Tensors without axes runs unchanged and records every single multiplication, through the same primitives:
-there is no second
-engine. What NumPy does to the shape (slices, transpose, stack) works on objects as it is.
+NumPy applies ``+``, ``*``, ``@`` to arrays of objects by calling the objects. So a cell whose
+parameters are object arrays of Tensors without axes runs unchanged and records every single
+multiplication, through the same primitives: there is no second engine. What NumPy does to the shape
+(slices, transpose, stack) works on objects as it is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine import primitives as p
-from tinygrad_rnn.engine.tensor import Primitive, Tensor
+from tinygrad_rnn.engine.primitive import Primitive
+from tinygrad_rnn.engine.tensor import Tensor
 
 __all__ = ["scalars"]
 
@@ -25,17 +26,20 @@ _BY_NUMPY = frozenset({p.add, p.subtract, p.multiply, p.divide, p.power, p.negat
 
 
 def scalars(x: Any) -> Any:
-    """A Tensor or array as an object array of Tensors without axes; a module as a copy with such parameters.
+    """A Tensor or array as an object array of Tensors without axes; a module as a copy with such
+    parameters.
 
     Parameters
     ----------
     x
-        A leaf, an array of floats, or any object with Tensors as attributes (a cell, a module with cells in it).
+        A leaf, an array of floats, or any object with Tensors as attributes (a cell, a module with
+        cells in it).
 
     Returns
     -------
-    For a Tensor or an array, an object array of its shape, whose elements are leaves named ``W[0,1]``. For anything
-    else a deep copy in which every Tensor was replaced so; gradients are asked for by element.
+    For a Tensor or an array, an object array of its shape, whose elements are leaves named
+    ``W[0,1]``. For anything else a deep copy in which every Tensor was replaced so; gradients are
+    asked for by element.
 
     Examples
     --------
@@ -53,7 +57,9 @@ def scalars(x: Any) -> Any:
     todo = [vars(twin)]
     while todo:
         attributes = todo.pop()
-        for key, value in attributes.items() if isinstance(attributes, dict) else enumerate(attributes):
+        for key, value in (
+            attributes.items() if isinstance(attributes, dict) else enumerate(attributes)
+        ):
             if isinstance(value, Tensor):
                 attributes[key] = scalars(value)
             elif isinstance(value, (list, dict)):
@@ -64,7 +70,8 @@ def scalars(x: Any) -> Any:
 
 
 def apply(primitive: Primitive, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """Run a primitive on object arrays: element by element, or by NumPy, which then asks the elements.
+    """Run a primitive on object arrays: element by element, or by NumPy, which then asks the
+    elements.
 
     Raises
     ------

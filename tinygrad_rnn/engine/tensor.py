@@ -1,181 +1,45 @@
 """What is recorded?
 
-A `Tensor` is an array that remembers how it was made: by which primitive, from which inputs, with which options, where
-and when. Nothing else is kept, so the record is plain data that can be differentiated, drawn, measured and printed.
+A `Tensor` is an array that remembers how it was made: by which primitive, from which inputs, with
+which options, where and when. Nothing else is kept, so the record is plain data that can be
+differentiated, drawn, measured and printed.
 
-What is a Tensor is differentiable, what is an array is not; there is no flag. Inputs point to older Tensors only, so
-there are no reference cycles, and dropping the last result frees the graph at once.
+What is a Tensor is differentiable, what is an array is not; there is no flag. Inputs point to older
+Tensors only, so there are no reference cycles, and dropping the last result frees the graph at
+once.
 """
 
 from __future__ import annotations
 
-import inspect
 import itertools
-from collections.abc import Callable, Iterator
-from operator import attrgetter
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from tinygrad_rnn.engine.context import Frame, context, describe
+from tinygrad_rnn.engine.context import Frame, context
 
-__all__ = ["Primitive", "Tensor", "named"]
+if TYPE_CHECKING:
+    from tinygrad_rnn.engine.primitive import Primitive
 
-_serials = itertools.count(1)  # one C call a number, so threads never draw the same
-_DTYPE_KINDS = "fiub"  # what a Tensor may hold; gradients flow through "f" only
-_OBJECT = np.dtype(object)
+__all__ = ["Tensor", "named"]
 
-
-class Primitive:
-    """A function on arrays that records itself when it is given a Tensor.
-
-    Called with arrays only it computes and returns an array. Parameters before ``/`` in `forward`'s signature are
-    inputs, those after it are options; ``*inputs`` makes it variadic.
-
-    Parameters
-    ----------
-    name
-        The field's (NumPy's) name; shown in pictures and errors.
-    forward
-        Computes the result from arrays. Must not write into its inputs.
-    arity
-        How many leading arguments are inputs; None for any number. Read from the signature unless given.
-
-    Raises
-    ------
-    TypeError, ValueError, IndexError
-        When called: names the primitive, the scope, what was given and how to mend it.
-    """
-
-    def __init__(self, name: str, forward: Callable[..., Any], arity: int | None = -1) -> None:
-        self.name, self.forward, self.arity = name, forward, arity
-        self.options: tuple[str, ...] = ()
-        self.__doc__ = forward.__doc__
-        if arity == -1:
-            parameters = inspect.signature(forward).parameters.values()
-            fixed = sum(p.kind is p.POSITIONAL_ONLY for p in parameters)
-            self.arity = None if any(p.kind is p.VAR_POSITIONAL for p in parameters) else fixed
-            self.options = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
-
-    def __call__(self, *inputs: Any, **options: Any) -> Any:
-        if self.arity is not None and len(inputs) != self.arity:  # sum(x, 0): the 0 is an option given by place
-            inputs, options = self._by_place(inputs, options)
-        arrays = []
-        recorded = False
-        for x in inputs:
-            kind = type(x)
-            if kind is Tensor:
-                recorded = True
-                arrays.append(x._data)
-            elif kind is np.ndarray and x.dtype is not _OBJECT or kind in _NUMBERS:
-                arrays.append(x)
-            elif kind is np.ndarray:
-                from tinygrad_rnn.engine.scalars import apply
-
-                return apply(self, inputs, options)
-            else:
-                x = self._plain(x)
-                inputs = *inputs[: len(arrays)], x, *inputs[len(arrays) + 1 :]
-                arrays.append(x)
-        try:
-            data = self.forward(*arrays, **options)
-        except (TypeError, ValueError, IndexError) as error:
-            self._explain(error, arrays, options)
-        if not recorded:
-            return data
-        recording, frames, anomaly = context.get()
-        if anomaly and not np.isfinite(data).all():
-            self._accuse(inputs, arrays, data)
-        if type(data) is np.ndarray:
-            data.setflags(write=False)
-        out = _new(Tensor)
-        out._data = data
-        out.grad = out.name = None
-        out.serial = next(_serials)
-        if recording:
-            out.op, out.inputs, out.options, out.scope = self, inputs, options, frames
-        else:
-            out.op, out.inputs, out.options, out.scope = None, (), {}, frames
-        return out
-
-    def __repr__(self) -> str:
-        return f"<primitive {self.name}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _primitive_called, (self.name,)  # by reference: one primitive, one object
-
-    def _by_place(self, inputs: tuple, options: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
-        arity = self.arity or 0
-        extra = inputs[arity:]
-        if len(inputs) < arity or len(extra) > len(self.options):
-            takes = f"{arity} input{'s' * (arity != 1)}"
-            if self.options:
-                takes += f" and the options {', '.join(self.options)}"
-            raise TypeError(f"{self._where()}: {len(inputs)} arguments given, but it takes {takes}.")
-        named_twice = [name for name in self.options[: len(extra)] if name in options]
-        if named_twice:
-            raise TypeError(f"{self._where()}: the option {named_twice[0]} is given twice, by place and by name.")
-        return inputs[:arity], dict(zip(self.options, extra, strict=False)) | options
-
-    def _where(self) -> str:
-        place = describe(context.get().scope)
-        return f"{self.name} at {place}" if place else self.name
-
-    def _plain(self, x: Any) -> Any:
-        """An operand that is neither a Tensor, an array nor a number: a list of numbers is one, all else is foreign."""
-        if isinstance(x, np.generic) or isinstance(x, (list, tuple)) and not _holds_tensor(x):
-            array = np.asarray(x)
-            if array.dtype.kind in _DTYPE_KINDS:
-                return array
-        what = f"{type(x).__module__}.{type(x).__qualname__}".removeprefix("builtins.")
-        if isinstance(x, (list, tuple)):
-            advice = "Join Tensors with stack(...) or concatenate(...); pass numbers of one shape as an array."
-        elif isinstance(x, Iterator):
-            advice = "A generator can be used up only once: make it a list, and stack it."
-        elif isinstance(x, (type(None), str)):
-            advice = "An operand is a Tensor, an array or a number."
-        else:
-            advice = "Convert it to a NumPy array first (constant), and to a Tensor if it shall be differentiated."
-        raise TypeError(f"{self._where()}: cannot compute with a {what}. {advice}")
-
-    def _explain(self, error: Exception, arrays: list[Any], options: dict[str, Any]) -> NoReturn:
-        """Raise what NumPy found, with the primitive, the scope, the shapes and the way out."""
-        shapes = " and ".join(str(np.shape(a)) for a in arrays)
-        chosen = "".join(f", {key}={value!r}" for key, value in options.items())
-        hint = {
-            "matmul": " The last axis of the first must be as long as the last but one of the second.",
-            "getitem": " Indices count from 0 and must stay inside the shape.",
-            "reshape": " The number of elements must stay the same.",
-        }.get(self.name, " Shapes must be equal, or broadcast: compare them from the right." if len(arrays) > 1 else "")
-        kind = next(k for k in (IndexError, ValueError, TypeError) if isinstance(error, k))
-        raise kind(f"{self._where()}: got shape{'s' * (len(arrays) > 1)} {shapes}{chosen}; {error}.{hint}") from error
-
-    def _accuse(self, inputs: tuple, arrays: list[Any], data: Any) -> NoReturn:
-        """Name the first NaN or infinity: it came in by an input, or this primitive made it."""
-        shapes = " and ".join(str(np.shape(a)) for a in arrays)
-        letters = {id(a): letter for frame in context.get().scope for letter, a in frame.arrays.items()}
-        for k, (x, a) in enumerate(zip(inputs, arrays, strict=True)):
-            if np.asarray(a).dtype.kind == "f" and not np.isfinite(a).all():
-                name = (x.name if type(x) is Tensor else letters.get(id(a))) or "unnamed"
-                raise FloatingPointError(
-                    f"{self._where()}: input {k} ({name}, shape {np.shape(a)}) already holds {_flaw(a)}; "
-                    f"all inputs have shapes {shapes}. Look at where it comes from: the data, or a parameter."
-                )
-        raise FloatingPointError(
-            f"{self._where()}: the result has {_flaw(data)} though the inputs (shapes {shapes}) are finite. "
-            "Keep its inputs in range, e.g. by clipping gradients, a smaller step or a stable form (log_softmax)."
-        )
+next_serial = itertools.count(1).__next__  # one C call, so two threads never draw the same
+DTYPE_KINDS = "fiub"  # what a Tensor may hold; gradients flow through "f" only
+OBJECT = np.dtype(object)
 
 
 class Tensor:
-    """An array that remembers how it was made; made by you it is a leaf, made by a primitive it is part of a record.
+    """An array that remembers how it was made; made by you it is a leaf, made by a primitive it is
+    part of a record.
 
     Parameters
     ----------
     data
-        Anything NumPy makes an array of real numbers from. A leaf owns a copy. The dtype is NumPy's choice: Python
-        floats become float64, arrays keep theirs, integers stay integers (and cannot be differentiated).
+        Anything NumPy makes an array of real numbers from. A leaf owns a copy. The dtype is NumPy's
+        choice: Python floats become float64, arrays keep theirs, integers stay integers (and cannot
+        be differentiated).
     dtype
         Overrides that choice.
     name
@@ -184,25 +48,39 @@ class Tensor:
     Attributes
     ----------
     data
-        The values: a NumPy array, or a NumPy scalar where there is no axis. Read-only unless a leaf. Assigning to a
-        leaf's `data` gives it new values and a new serial number: an older record can no longer go backward.
+        The values: a NumPy array, or a NumPy scalar where there is no axis. Read-only unless a
+        leaf. Assigning to a leaf's `data` gives it new values and a new serial number: an older
+        record can no longer go backward.
     op, inputs, options
-        The primitive that made it (None: a leaf), the Tensors and arrays it was given, and the keyword options.
+        The primitive that made it (None: a leaf), the Tensors and arrays it was given, and the
+        keyword options.
     scope
         The frames around it at birth, outermost first.
     name
         Its letter, or None.
     serial
-        Its number at birth. Inputs are older than results, so the order of serials is a topological order.
+        Its number at birth. Inputs are older than results, so the order of serials is a topological
+        order.
     grad
         What ``backward()`` has added up so far, an array; on leaves only.
 
     Notes
     -----
-    ``==``, ``<`` … compare elements and give arrays of bool, without gradient; the hash is by identity.
+    ``==``, ``<`` … compare elements and give arrays of bool, without gradient; the hash is by
+    identity.
     """
 
-    __slots__ = ("__weakref__", "_data", "grad", "inputs", "name", "op", "options", "scope", "serial")
+    __slots__ = (
+        "__weakref__",
+        "_data",
+        "grad",
+        "inputs",
+        "name",
+        "op",
+        "options",
+        "scope",
+        "serial",
+    )
 
     _data: np.ndarray
     op: Primitive | None
@@ -213,7 +91,8 @@ class Tensor:
     serial: int
     grad: Any
 
-    # ndarray * Tensor asks us first: NumPy's operators stand back for whoever has the higher priority
+    # ndarray * Tensor asks us first: NumPy's operators stand back for whoever has the higher
+    # priority
     __array_priority__ = 1000
 
     def __init__(self, data: ArrayLike, dtype: DTypeLike = None, name: str | None = None) -> None:
@@ -221,9 +100,9 @@ class Tensor:
         self.op, self.inputs, self.options = None, (), {}
         self.scope = context.get().scope
         self.name, self.grad = name, None
-        self.serial = next(_serials)
+        self.serial = next_serial()
 
-    # -- values ---------------------------------------------------------------------------------------------------
+    # -- values -----------------------------------------------------------------------------------
 
     def _rebind(self, values: ArrayLike) -> None:
         if self.op is not None:
@@ -232,26 +111,43 @@ class Tensor:
                 "Compute a new Tensor, or .detach() it first."
             )
         if values is not self._data:
-            fresh = _leaf_data(values, None if isinstance(values, (np.ndarray, np.generic)) else self.dtype)
+            fresh = _leaf_data(
+                values, None if isinstance(values, (np.ndarray, np.generic)) else self.dtype
+            )
             if fresh.shape != self.shape or fresh.dtype != self.dtype:
                 raise ValueError(
                     f"new data for {self.name or 'a leaf'}: expected shape {self.shape} and dtype {self.dtype}, "
                     f"got {fresh.shape} and {fresh.dtype}. Reshape or convert it, or make a new Tensor."
                 )
             self._data = fresh
-        self.serial = next(_serials)  # younger than every record that used the old values
+        self.serial = next_serial()  # younger than every record that used the old values
 
-    data = property(attrgetter("_data"), _rebind)
+    @property
+    def data(self) -> Any:
+        """The values: an array, or a NumPy scalar where there is no axis."""
+        return self._data
 
-    shape = property(attrgetter("_data.shape"))
-    dtype = property(attrgetter("_data.dtype"))
-    ndim = property(attrgetter("_data.ndim"))
-    size = property(attrgetter("_data.size"))
+    @data.setter
+    def data(self, values: ArrayLike) -> None:
+        self._rebind(values)
+
+    # fmt: off
+    @property
+    def shape(self) -> tuple[int, ...]: return self._data.shape
+    @property
+    def dtype(self) -> np.dtype: return self._data.dtype
+    @property
+    def ndim(self) -> int: return self._data.ndim
+    @property
+    def size(self) -> int: return self._data.size
+    # fmt: on
 
     def item(self) -> float:
         """The value as a Python number; ValueError unless there is exactly one element."""
         if self.size != 1:
-            raise ValueError(f"item(): one element expected, got shape {self.shape}. Index or reduce it first.")
+            raise ValueError(
+                f"item(): one element expected, got shape {self.shape}. Index or reduce it first."
+            )
         return self._data.item()
 
     def detach(self) -> Tensor:
@@ -262,18 +158,22 @@ class Tensor:
         return Tensor(self._data, name=self.name)
 
     def backward(self, cotangent: ArrayLike | None = None) -> None:
-        """Add the gradient of this Tensor to ``.grad`` of every leaf it was made from (float leaves).
+        """Add the gradient of this Tensor to ``.grad`` of every leaf it was made from (float
+        leaves).
 
-        A Tensor that is not a scalar needs a `cotangent` of its shape: the gradient of what comes after it.
+        A Tensor that is not a scalar needs a `cotangent` of its shape: the gradient of what comes
+        after it.
         """
         leaves = [x for x in ancestors(self) if x.op is None and x._data.dtype.kind == "f"]
         for leaf, g in zip(leaves, grad(self, leaves, cotangent, unused="zero"), strict=True):
             leaf.grad = g if leaf.grad is None else leaf.grad + g
 
-    # -- Python's protocols ---------------------------------------------------------------------------------------
+    # -- Python's protocols -----------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        values = np.array2string(self._data, precision=4, threshold=20, edgeitems=2, prefix="Tensor(")
+        values = np.array2string(
+            self._data, precision=4, threshold=20, edgeitems=2, prefix="Tensor("
+        )
         parts = [values]
         if self.size > 20 or self.ndim > 1:
             parts.append(f"shape={self.shape}")
@@ -331,9 +231,13 @@ class Tensor:
                 f"{self!r} is a recorded result: copying or pickling it would carry its whole history along. "
                 "Copy t.detach() or save t.data; leaves and modules copy and pickle as they are."
             )
-        return _leaf, (np.array(self._data), self.name, None if self.grad is None else np.array(self.grad))
+        return _leaf, (
+            np.array(self._data),
+            self.name,
+            None if self.grad is None else np.array(self.grad),
+        )
 
-    # -- operators; arrays and Python numbers may stand on either side ----------------------------------------------
+    # -- operators; arrays and Python numbers may stand on either side ----------------------------
     # fmt: off
     def __add__(self, other: Any) -> Tensor: return add(self, other)
     def __radd__(self, other: Any) -> Tensor: return add(other, self)
@@ -360,7 +264,7 @@ class Tensor:
     def __ne__(self, other: object) -> Any: return self._data != values(other)
     __hash__ = object.__hash__
 
-    # -- the same primitives as methods; NumPy calls tanh, exp … on the elements of an array of objects ---------------
+    # -- the same primitives as methods; NumPy calls tanh, exp … on the elements of an array of obj
     def exp(self) -> Tensor: return exp(self)
     def log(self) -> Tensor: return log(self)
     def log1p(self) -> Tensor: return log1p(self)
@@ -387,20 +291,16 @@ class Tensor:
         return transpose(self, axes=(axes[0] if len(axes) == 1 else axes) or None)
 
     @property
-    def T(self) -> Tensor:  # noqa: N802  (NumPy's name)
+    def T(self) -> Tensor:
         """The axes reversed."""
         return transpose(self)
-
-
-_NUMBERS = frozenset({float, int, bool, np.float64, np.float32, np.float16, np.int64, np.int32, np.bool_})
-_new = Tensor.__new__
 
 
 def named(**tensors: Any) -> Any:
     """Give results their letters: ``f = named(f=sigmoid(a_f))``, ``i, o = named(i=…, o=…)``.
 
-    The letter appears in pictures and errors. A Tensor that already has a name keeps it; arrays pass through.
-    One keyword gives the value itself, several give a tuple in their order.
+    The letter appears in pictures and errors. A Tensor that already has a name keeps it; arrays
+    pass through. One keyword gives the value itself, several give a tuple in their order.
     """
     for letter, x in tensors.items():
         if type(x) is Tensor and x.name is None:
@@ -414,12 +314,6 @@ def values(x: Any) -> Any:
     return x._data if type(x) is Tensor else x
 
 
-def _primitive_called(name: str) -> Primitive:
-    from tinygrad_rnn.engine.rules import RULES
-
-    return next(op for op in (*RULES, stop_gradient) if op.name == name)
-
-
 def _leaf(data: np.ndarray, name: str | None, gradient: np.ndarray | None) -> Tensor:
     leaf = Tensor(data, name=name)
     leaf.grad = gradient
@@ -430,8 +324,10 @@ def _leaf_data(data: Any, dtype: DTypeLike) -> Any:
     """An own copy as an array, as a NumPy scalar (immutable) where there is no axis."""
     if type(data) is Tensor:
         data = data._data
-    elif _holds_tensor(data):
-        raise TypeError("Tensor(...) of Tensors would lose their history. Join them with stack([...]).")
+    elif holds_tensor(data):
+        raise TypeError(
+            "Tensor(...) of Tensors would lose their history. Join them with stack([...])."
+        )
     try:
         array = np.array(data, dtype=dtype)
     except (TypeError, ValueError) as error:
@@ -439,7 +335,7 @@ def _leaf_data(data: Any, dtype: DTypeLike) -> Any:
             f"Tensor(...): cannot make an array of numbers from {type(data).__name__}: {error}. "
             "Pass an array, a number, or nested lists of equal length."
         ) from error
-    if array.dtype.kind not in _DTYPE_KINDS:
+    if array.dtype.kind not in DTYPE_KINDS:
         raise TypeError(
             f"Tensor(...): expected real numbers, got dtype {array.dtype} from a {type(data).__name__}. "
             "Tensors hold floats (differentiable), integers or bool."
@@ -447,17 +343,13 @@ def _leaf_data(data: Any, dtype: DTypeLike) -> Any:
     return array if array.ndim else array[()]
 
 
-def _holds_tensor(x: Any) -> bool:
+def holds_tensor(x: Any) -> bool:
     """Whether a nested list has a Tensor in it, by its first elements: rows of one list are alike."""
     while isinstance(x, (list, tuple)) and x:
         if any(type(y) is Tensor for y in x):
             return True
         x = x[0]
-    return type(x) is np.ndarray and x.dtype is _OBJECT and any(type(y) is Tensor for y in x.flat)
-
-
-def _flaw(a: Any) -> str:
-    return "NaN" if np.isnan(a).any() else "infinity"
+    return type(x) is np.ndarray and x.dtype is OBJECT and any(type(y) is Tensor for y in x.flat)
 
 
 # The operators above need the primitives, and these need Tensor: by now it stands.
@@ -485,7 +377,6 @@ from tinygrad_rnn.engine.primitives import (  # noqa: E402
     sin,
     split_index,
     sqrt,
-    stop_gradient,
     subtract,
     sum,
     tanh,

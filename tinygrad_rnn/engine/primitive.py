@@ -1,0 +1,210 @@
+"""What happens when a primitive is called?
+
+Given arrays it computes. Given a Tensor among its inputs it computes and records: the result is a
+Tensor that remembers the primitive, its inputs and options, and where and when. If it cannot, the
+error says what was done and where, what was given, and how to mend it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from tinygrad_rnn.engine.context import context, describe
+from tinygrad_rnn.engine.tensor import (
+    DTYPE_KINDS,
+    OBJECT,
+    Tensor,
+    holds_tensor,
+    next_serial,
+)
+
+__all__ = ["Primitive"]
+
+_NUMBERS = frozenset(
+    {float, int, bool, np.float64, np.float32, np.float16, np.int64, np.int32, np.bool_}
+)
+_new = Tensor.__new__
+_FROM_SIGNATURE: Any = object()
+
+
+class Primitive:
+    """A function on arrays that records itself when it is given a Tensor.
+
+    Parameters
+    ----------
+    name
+        The field's (NumPy's) name; shown in pictures and errors.
+    forward
+        Computes the result from arrays; must not write into them. What stands before ``/`` in its
+        signature are inputs, what stands after are options; ``*inputs`` makes it variadic.
+    arity
+        How many leading arguments are inputs, where the signature does not say; None for any
+        number.
+
+    Raises
+    ------
+    TypeError, ValueError, IndexError
+        When called: names the primitive, the scope, what was given and how to mend it.
+
+    Examples
+    --------
+    >>> from tinygrad_rnn import Tensor
+    >>> double = Primitive("double", lambda x, /: x + x)
+    >>> double(2.0), double(Tensor(2.0))
+    (4.0, Tensor(4., op=double))
+    """
+
+    def __init__(
+        self, name: str, forward: Callable[..., Any], arity: int | None = _FROM_SIGNATURE
+    ) -> None:
+        self.name, self.forward, self.arity = name, forward, arity
+        self.options: tuple[str, ...] = ()
+        self.__doc__ = forward.__doc__
+        if arity is _FROM_SIGNATURE:
+            parameters = inspect.signature(forward).parameters.values()
+            fixed = sum(p.kind is p.POSITIONAL_ONLY for p in parameters)
+            self.arity = None if any(p.kind is p.VAR_POSITIONAL for p in parameters) else fixed
+            self.options = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """Compute, and record if there is a Tensor among the inputs."""
+        if len(inputs) != self.arity and self.arity is not None:  # sum(x, 0): 0 is an option
+            inputs, options = self._options_by_place(inputs, options)
+        arrays: list[Any] = []
+        recorded = False
+        for x in inputs:
+            kind = type(x)
+            if kind is Tensor:
+                recorded = True
+                arrays.append(x._data)
+            elif kind is np.ndarray and x.dtype is not OBJECT or kind in _NUMBERS:
+                arrays.append(x)
+            elif kind is np.ndarray:
+                from tinygrad_rnn.engine.scalars import apply
+
+                return apply(self, inputs, options)
+            else:
+                x = self._as_array(x)
+                inputs = (*inputs[: len(arrays)], x, *inputs[len(arrays) + 1 :])
+                arrays.append(x)
+        try:
+            data = self.forward(*arrays, **options)
+        except (TypeError, ValueError, IndexError) as error:
+            self._explain(error, arrays, options)
+        if not recorded:
+            return data
+        recording, frames, anomaly = context.get()
+        if anomaly and not np.isfinite(data).all():
+            self._accuse(inputs, arrays, data)
+        if type(data) is np.ndarray:
+            data.setflags(write=False)
+        out = _new(Tensor)
+        out._data = data
+        out.scope = frames
+        out.serial = next_serial()
+        out.name = out.grad = None
+        if recording:
+            out.op, out.inputs, out.options = self, inputs, options
+        else:
+            out.op, out.inputs, out.options = None, (), {}
+        return out
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _find, (self.name,)  # copied and pickled by reference: one primitive, one object
+
+    # -- what can go wrong -------------------------------------------------------------------------
+
+    def _where(self) -> str:
+        place = describe(context.get().scope)
+        return f"{self.name} at {place}" if place else self.name
+
+    def _options_by_place(
+        self, inputs: tuple[Any, ...], options: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        arity = self.arity or 0
+        extra = inputs[arity:]
+        if len(inputs) < arity or len(extra) > len(self.options):
+            takes = f"{arity} input{'s' * (arity != 1)}"
+            if self.options:
+                takes += f" and the options {', '.join(self.options)}"
+            raise TypeError(f"{self._where()}: {len(inputs)} arguments given; it takes {takes}.")
+        by_place = dict(zip(self.options, extra, strict=False))
+        twice = by_place.keys() & options.keys()
+        if twice:
+            raise TypeError(f"{self._where()}: {twice.pop()} is given by place and by name.")
+        return inputs[:arity], by_place | options
+
+    def _as_array(self, x: Any) -> Any:
+        """An operand that is no Tensor, array or number: a list of numbers is one, else foreign."""
+        if isinstance(x, (np.ndarray, np.generic)) or (
+            isinstance(x, (list, tuple)) and not holds_tensor(x)
+        ):
+            array = np.asarray(x)
+            if array.dtype.kind in DTYPE_KINDS:
+                return array
+        if isinstance(x, (list, tuple)):
+            advice = "Join Tensors with stack or concatenate; numbers of one shape make an array."
+        elif isinstance(x, Iterator):
+            advice = "A generator can be used up only once: make it a list, and stack it."
+        elif x is None or isinstance(x, str):
+            advice = "An operand is a Tensor, an array or a number."
+        else:
+            advice = "Convert it to a NumPy array (a constant) or a Tensor (differentiable) first."
+        what = f"{type(x).__module__}.{type(x).__qualname__}".removeprefix("builtins.")
+        raise TypeError(f"{self._where()}: cannot compute with a {what}. {advice}")
+
+    def _explain(self, error: Exception, arrays: list[Any], options: dict[str, Any]) -> NoReturn:
+        """Raise what NumPy found, with the primitive, the scope, the shapes and the way out."""
+        many = len(arrays) > 1
+        hint = {
+            "matmul": " The last axis of the first must be as long as the last but one of the other.",
+            "getitem": " Indices count from 0 and must stay inside the shape.",
+            "reshape": " The number of elements must stay the same.",
+            "concatenate": " Only the axis along which they are joined may differ.",
+            "stack": " All shapes must be equal.",
+        }.get(self.name, " Shapes must be equal or broadcast, compared from the right." * many)
+        given = f"shape{'s' * many} {_shapes(arrays)}"
+        given += "".join(f", {key}={value!r}" for key, value in options.items())
+        kind = next(k for k in (IndexError, ValueError, TypeError) if isinstance(error, k))
+        raise kind(f"{self._where()}: got {given}; {error}.{hint}") from error
+
+    def _accuse(self, inputs: tuple[Any, ...], arrays: list[Any], data: Any) -> NoReturn:
+        """Name the first NaN or infinity: it came in by an input, or this primitive made it."""
+        letters = {id(a): s for frame in context.get().scope for s, a in frame.arrays.items()}
+        for k, (x, a) in enumerate(zip(inputs, arrays, strict=True)):
+            if not np.isfinite(a).all():
+                name = (x.name if type(x) is Tensor else letters.get(id(a))) or "unnamed"
+                raise FloatingPointError(
+                    f"{self._where()}: input {k} ({name}, shape {np.shape(a)}) already holds "
+                    f"{_flaw(a)}; all inputs: {_shapes(arrays)}. Look where it comes from: the "
+                    "data, or a parameter."
+                )
+        raise FloatingPointError(
+            f"{self._where()}: the result (shape {np.shape(data)}) has {_flaw(data)}, though the "
+            f"inputs (shapes {_shapes(arrays)}) are finite. Keep them in range: clip gradients, "
+            "take smaller steps, or a stable form such as log_softmax."
+        )
+
+
+def _shapes(arrays: list[Any]) -> str:
+    return " and ".join(str(np.shape(a)) for a in arrays)
+
+
+def _flaw(a: Any) -> str:
+    return "NaN" if np.isnan(a).any() else "infinity"
+
+
+def _find(name: str) -> Primitive:
+    from tinygrad_rnn.engine import primitives, rules
+
+    found = [op for op in (*rules.RULES, primitives.stop_gradient) if op.name == name]
+    if not found:
+        raise LookupError(f"there is no primitive {name!r} with a rule: define it before loading.")
+    return found[0]
