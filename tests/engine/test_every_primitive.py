@@ -1,0 +1,359 @@
+"""Does every primitive keep the promises that all primitives make?
+
+A primitive is enrolled by its samples: add a line to `SAMPLES` and everything below holds for it.
+"""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from tinygrad_rnn import Primitive, Tensor, check_grads, grad
+from tinygrad_rnn.engine import primitives as p
+from tinygrad_rnn.engine.primitives import Input
+from tinygrad_rnn.engine.rules import RULES
+
+rng = np.random.default_rng(7)
+
+A = rng.uniform(0.4, 1.6, (3, 4)) * np.where(rng.random((3, 4)) < 0.5, -1, 1)  # no zeros, no ties
+B = A[::-1] * rng.uniform(1.1, 1.9, (3, 4))
+POSITIVE = np.abs(A)
+ROW = np.array([0.7, -1.3, 0.45, 1.9])
+COLUMN = np.array([[-0.6], [1.2], [0.35]])
+CUBE = rng.uniform(-1.5, 1.5, (2, 3, 4))
+SCALAR = np.array(0.65)
+MASK = np.array([[True, False, True, False]] * 2 + [[False] * 4])
+PLACES = np.array([2, 0, 2])
+
+
+class Sample:
+    """Arguments to check a primitive at: smooth there, float arrays are differentiated."""
+
+    def __init__(self, *inputs, **options):
+        self.inputs, self.options = inputs, options
+
+    def __repr__(self):
+        given = [np.array2string(np.array(np.shape(x))) for x in self.inputs]
+        return ",".join(given + [f"{k}={v}" for k, v in self.options.items()])
+
+    def function(self, op):
+        """`op` as a function of the float arrays alone, and these arrays."""
+
+        def f(*xs):
+            remaining = iter(xs)
+            inputs = [next(remaining) if is_float(x) else x for x in self.inputs]
+            return op(*inputs, **self.options)
+
+        return f, [x for x in self.inputs if is_float(x)]
+
+    def arguments(self, dtype):
+        """The inputs, floats in the wanted precision."""
+        return [x.astype(dtype)[()] if is_float(x) else x for x in self.inputs]
+
+
+def is_float(x):
+    return isinstance(x, (np.ndarray, np.floating)) and x.dtype.kind == "f"
+
+
+S = Sample
+BINARY = [S(A, B), S(A, ROW), S(COLUMN, A), S(COLUMN, ROW), S(SCALAR, CUBE), S(A, 2), S(0.5, A)]
+UNARY = [S(A), S(CUBE), S(SCALAR)]
+UNARY_POSITIVE = [S(POSITIVE), S(np.abs(CUBE) + 0.1), S(SCALAR)]
+AXES = [{}, {"axis": 0}, {"axis": -1, "keepdims": True}, {"axis": (0, 1)}, {"keepdims": True}]
+REDUCTIONS = [S(x, **options) for x in (A, CUBE) for options in AXES] + [S(SCALAR)]
+ALL = slice(None)
+
+SAMPLES = {
+    p.add: BINARY,
+    p.subtract: BINARY,
+    p.multiply: BINARY,
+    p.divide: [*BINARY, S(1, A)],
+    p.power: [
+        S(POSITIVE, B),
+        S(POSITIVE, ROW),
+        S(A, 2),
+        S(A, 3.0),
+        S(A, -1.0),
+        S(2.0, A),
+        S(SCALAR, SCALAR),
+    ],
+    p.negative: UNARY,
+    p.exp: UNARY,
+    p.log: UNARY_POSITIVE,
+    p.log1p: UNARY_POSITIVE,
+    p.expm1: UNARY,
+    p.sqrt: UNARY_POSITIVE,
+    p.absolute: UNARY,
+    p.sin: UNARY,
+    p.cos: UNARY,
+    p.tanh: UNARY,
+    p.sigmoid: UNARY,
+    p.relu: UNARY,
+    p.softplus: UNARY,
+    p.maximum: [S(A, B), S(A, ROW), S(COLUMN, ROW), S(A, 0.1), S(0, A)],
+    p.minimum: [S(A, B), S(A, ROW), S(COLUMN, ROW), S(A, 0.1), S(0, A)],
+    p.where: [
+        S(MASK, A, B),
+        S(MASK, A, 0.0),
+        S(MASK, 0, A),
+        S(MASK, COLUMN, ROW),
+        S(MASK[0], A, SCALAR),
+    ],
+    p.stop_gradient: UNARY,
+    p.clip: [S(A, low=-1.0, high=0.9), S(A, high=0.5), S(A, low=0), S(SCALAR, low=0, high=1)],
+    p.astype: [
+        S(A, dtype=np.dtype(np.float64)),
+        S(A, dtype=np.dtype(np.float32)),
+        S(SCALAR, dtype=np.dtype(np.float64)),
+    ],
+    p.matmul: [
+        S(A, B.T),
+        S(ROW, A.T),
+        S(A, ROW),
+        S(ROW, ROW * COLUMN[1]),
+        S(CUBE, A.T),
+        S(A, CUBE.swapaxes(1, 2)),
+        S(CUBE, ROW),
+        S(CUBE[:, None], CUBE.swapaxes(1, 2)),
+        S(ROW, CUBE.swapaxes(1, 2)),
+    ],
+    p.sum: REDUCTIONS,
+    p.max: REDUCTIONS,
+    p.logsumexp: REDUCTIONS,
+    p.softmax: [S(A), S(A, axis=0), S(CUBE, axis=1), S(ROW)],
+    p.log_softmax: [S(A), S(A, axis=0), S(CUBE, axis=1), S(ROW)],
+    p.reshape: [
+        S(A, shape=(2, 6)),
+        S(A, shape=-1),
+        S(CUBE, shape=(4, -1)),
+        S(SCALAR, shape=(1, 1)),
+    ],
+    p.transpose: [S(A), S(CUBE), S(CUBE, axes=(1, 2, 0)), S(CUBE, axes=(0, -1, 1)), S(ROW)],
+    p.broadcast_to: [
+        S(ROW, shape=(3, 4)),
+        S(COLUMN, shape=(2, 3, 4)),
+        S(SCALAR, shape=(2, 2)),
+        S(A, shape=(3, 4)),
+    ],
+    p.getitem: [
+        S(A, index=(1,)),
+        S(A, index=(ALL, slice(None, None, -2))),
+        S(CUBE, index=(..., None, 2)),
+        S(A, PLACES, index=(Input(1),)),
+        S(A, MASK, index=(Input(1),)),
+        S(A, index=(1, 2)),
+        S(CUBE, PLACES, index=(slice(1), Input(1))),
+        S(A, PLACES, PLACES[:, None], index=(Input(1), Input(2))),
+    ],
+    p.scatter: [
+        S(A, indices=((ALL,),), shape=(3, 4)),
+        S(ROW, SCALAR, indices=((1,), (2, 3)), shape=(3, 4)),
+        S(CUBE[0], PLACES, indices=((Input(1),),), shape=(5, 4)),
+        S(ROW, CUBE[0], PLACES, indices=((2,), (Input(2),)), shape=(3, 4)),
+    ],
+    p.concatenate_p: [
+        S(A, B, axis=0, starts=(0, 3, 6)),
+        S(A, COLUMN, B, axis=-1, starts=(0, 4, 5, 9)),
+    ],
+    p.stack_p: [S(A, B, axis=0), S(A, B, A, axis=-1), S(SCALAR, SCALAR, axis=0)],
+}
+
+WITHOUT_RULE = {p.stop_gradient}
+
+
+def all_primitives():
+    found = [x for x in vars(p).values() if isinstance(x, Primitive)]
+    return list(dict.fromkeys([*found, *RULES]))
+
+
+def enrolled(known, without=(), wanted=lambda sample: True):
+    pairs = [
+        pytest.param(op, sample, id=f"{op.name}-{k}")
+        for op, samples in known.items()
+        if op not in without
+        for k, sample in enumerate(samples)
+        if wanted(sample)
+    ]
+    return pytest.mark.parametrize(("op", "sample"), pairs)
+
+
+every_sample = enrolled(SAMPLES)
+every_differentiable_sample = enrolled(SAMPLES, WITHOUT_RULE)
+# central differences drown in float32
+every_float64_sample = enrolled(
+    SAMPLES, WITHOUT_RULE, wanted=lambda sample: sample.options.get("dtype") != np.float32
+)
+both_precisions = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def refuse_missing(op, samples, rules):
+    assert op in samples, (
+        f"{op!r} has no samples, so nothing is known about it. Add a line "
+        f"`p.{op.name}: [S(array, ..., option=...)]` to SAMPLES in "
+        "tests/engine/test_every_primitive.py."
+    )
+    assert op in rules or op in WITHOUT_RULE, (
+        f"{op!r} has no rule, so gradients would stop there without a word. Add a line to RULES in "
+        "tinygrad_rnn/engine/rules.py; the only primitive without one is stop_gradient."
+    )
+
+
+@pytest.mark.parametrize("op", all_primitives(), ids=lambda op: op.name)
+def test_every_primitive_has_samples_and_a_rule(op):
+    refuse_missing(op, SAMPLES, RULES)
+    assert SAMPLES[op]
+
+
+def test_a_primitive_without_samples_or_rule_is_refused_by_name():
+    cube_root = Primitive("cbrt", np.cbrt, 1)
+    with pytest.raises(AssertionError, match=r"cbrt.* no samples.*SAMPLES"):
+        refuse_missing(cube_root, SAMPLES, RULES)
+    with pytest.raises(AssertionError, match=r"cbrt.* no rule.*RULES"):
+        refuse_missing(cube_root, {cube_root: [S(A)]}, RULES)
+
+
+def test_only_stop_gradient_has_no_rule():
+    assert {op for op in all_primitives() if op not in RULES} == WITHOUT_RULE
+
+
+def test_every_fixed_primitive_has_one_rule_per_input():
+    for op, rules in RULES.items():
+        if op.arity is None or op is p.getitem:
+            assert callable(rules), op
+        else:
+            assert len(rules) == op.arity, op
+
+
+def leaves(arguments):
+    return [Tensor(x) if is_float(x) else x for x in arguments]
+
+
+@every_float64_sample
+def test_gradients_of_both_orders_are_those_of_central_differences(op, sample):
+    f, arrays = sample.function(op)
+    check_grads(f, *arrays, order=2)
+
+
+@every_float64_sample
+def test_each_entry_of_the_gradient_is_that_of_central_differences(op, sample):
+    f, arrays = sample.function(op)
+    check_grads(f, *arrays, order=1, entrywise=True)
+
+
+@both_precisions
+@every_sample
+def test_recorded_values_are_those_computed_from_arrays_bit_for_bit(op, sample, dtype):
+    arguments = sample.arguments(dtype)
+    plain = op(*arguments, **sample.options)
+    recorded = op(*leaves(arguments), **sample.options)
+    assert isinstance(recorded, Tensor)
+    assert not isinstance(plain, Tensor)
+    assert recorded.dtype == plain.dtype
+    assert np.array_equal(recorded.data, plain)
+
+
+@both_precisions
+@every_differentiable_sample
+def test_each_rule_recorded_equals_itself_run_on_arrays_bit_for_bit(op, sample, dtype):
+    xs = leaves(sample.arguments(dtype))
+    wrt = [x for x in xs if isinstance(x, Tensor)]
+    y = op(*xs, **sample.options)
+    cotangent = np.random.default_rng(1).standard_normal(y.shape).astype(y.dtype)
+    weights = [np.random.default_rng(2).standard_normal(x.shape).astype(dtype) for x in wrt]
+
+    plain = grad(y, wrt, cotangent)
+    seed = Tensor(cotangent)
+    recorded = grad(y, wrt, seed, create_graph=True)
+    for x, g, G in zip(wrt, plain, recorded, strict=True):
+        assert isinstance(G, Tensor)
+        assert not isinstance(g, Tensor)
+        assert x.dtype == g.dtype == G.dtype == dtype
+        assert np.array_equal(g, G.data)
+
+    # the rules of whatever primitives the rules are made of, in the same way
+    total = 0
+    for G, w in zip(recorded, weights, strict=True):
+        total = (G * w).sum() + total
+    plain = grad(total, [*wrt, seed], unused="zero")
+    recorded = grad(total, [*wrt, seed], create_graph=True, unused="zero")
+    for g, G in zip(plain, recorded, strict=True):
+        assert g.dtype == G.dtype
+        assert np.array_equal(g, G.data)
+
+
+@every_sample
+def test_float32_stays_float32(op, sample):
+    y = op(*leaves(sample.arguments(np.float32)), **sample.options)
+    assert y.dtype == sample.options.get("dtype", np.float32)
+
+
+@both_precisions
+@every_sample
+def test_inputs_are_never_written_into_and_results_are_read_only(op, sample, dtype):
+    arguments = sample.arguments(dtype)
+    xs = leaves(arguments)
+    before = [np.array(x.data) for x in xs if isinstance(x, Tensor)]
+    y = op(*xs, **sample.options)
+    if op in RULES:
+        grad(y, [x for x in xs if isinstance(x, Tensor)], np.ones(y.shape, y.dtype))
+    after = [x.data for x in xs if isinstance(x, Tensor)]
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    assert np.ndim(y.data) == 0 or not y.data.flags.writeable
+
+
+BROADCASTING = [p.add, p.subtract, p.multiply, p.divide, p.power, p.maximum, p.minimum]
+pair_of_shapes = hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=4, max_side=3)
+
+
+@pytest.mark.parametrize("op", BROADCASTING, ids=lambda op: op.name)
+@given(shapes=pair_of_shapes, seed=st.integers(0, 99))
+def test_broadcasting_is_undone_by_summing_over_what_was_repeated(op, shapes, seed):
+    rng = np.random.default_rng(seed)
+    a, b = (Tensor(rng.uniform(0.5, 2, shape)) for shape in shapes.input_shapes)
+    y = op(a, b)
+    assert y.shape == shapes.result_shape
+    cotangent = rng.standard_normal(y.shape)
+    found = grad(y, [a, b], cotangent)
+    wide = [Tensor(np.broadcast_to(x.data, y.shape)) for x in (a, b)]
+    expected = grad(op(*wide), wide, cotangent)
+    for x, g, e in zip((a, b), found, expected, strict=True):
+        assert g.shape == x.shape
+        extra = tuple(range(y.ndim - x.ndim))
+        kept = tuple(k + len(extra) for k, n in enumerate(x.shape) if n == 1)
+        e = e.sum(axis=(*extra, *kept), keepdims=True).reshape(x.shape)
+        np.testing.assert_allclose(g, e, rtol=1e-12, atol=1e-12)
+
+
+@given(
+    shapes=hnp.mutually_broadcastable_shapes(num_shapes=3, max_dims=3, max_side=3),
+    seed=st.integers(0, 99),
+)
+def test_broadcasting_of_where_is_undone_for_both_values(shapes, seed):
+    rng = np.random.default_rng(seed)
+    mask, *values = (rng.standard_normal(shape) for shape in shapes.input_shapes)
+    a, b = map(Tensor, values)
+    y = p.where(mask > 0, a, b)
+    ga, gb = grad(y, [a, b], np.ones(y.shape))
+    assert (ga.shape, gb.shape) == (a.shape, b.shape)
+    chosen = np.broadcast_to(mask > 0, y.shape).sum()
+    assert ga.sum() == chosen
+    assert gb.sum() == y.size - chosen
+
+
+@given(shapes=pair_of_shapes, seed=st.integers(0, 99))
+def test_broadcast_to_and_sum_are_adjoint(shapes, seed):
+    rng = np.random.default_rng(seed)
+    x = Tensor(rng.standard_normal(shapes.input_shapes[0]))
+    y = p.broadcast_to(x, shape=shapes.result_shape)
+    v, u = rng.standard_normal(y.shape), rng.standard_normal(x.shape)
+    pulled = grad(y, x, v)
+    pushed = p.broadcast_to(u, shape=shapes.result_shape)
+    np.testing.assert_allclose(np.sum(pulled * u), np.sum(v * pushed), rtol=1e-10, atol=1e-10)
+
+
+def test_a_primitive_is_one_object_when_it_is_pickled():
+    for op in all_primitives():
+        assert pickle.loads(pickle.dumps(op)) is op
