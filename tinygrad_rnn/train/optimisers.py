@@ -1,11 +1,12 @@
 """How do parameters move?
 
-An optimiser gives each parameter new data and never writes into the old, so a record keeps the values it was made from.
-Formulas and defaults are torch's.
+An optimiser gives each parameter new data and never writes into the old, so a record keeps the
+values it was made from. Formulas and defaults are torch's.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
 import numpy as np
@@ -15,24 +16,28 @@ from tinygrad_rnn.engine.tensor import Tensor
 __all__ = ["SGD", "Adam"]
 
 
-class Optimiser:
-    """What all optimisers share: the parameters, and one `update` for each.
+class Optimiser(ABC):
+    """What all optimisers share: the parameters (a shared one once), and one `update` for each.
 
     Raises
     ------
     ValueError
         No parameters (a generator that was used up?), or a learning rate below 0.
+    TypeError
+        A parameter is not a float leaf.
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
-        self.parameters = list(parameters)
-        if not self.parameters:
-            raise ValueError(f"{type(self).__name__}: there are no parameters to optimise (a used-up generator?).")
-        for p in self.parameters:
+        name = type(self).__name__
+        given = list(parameters)
+        if not given:
+            raise ValueError(f"{name}: there are no parameters to optimise (a used-up generator?).")
+        for p in given:
             if type(p) is not Tensor or p.op is not None or p.dtype.kind != "f":
-                raise TypeError(f"{type(self).__name__}: expected float leaves (parameters), got {p!r}.")
+                raise TypeError(f"{name}: expected float leaves (parameters), got {p!r}.")
         if not lr >= 0:
-            raise ValueError(f"{type(self).__name__}: the learning rate must be at least 0, got {lr}.")
+            raise ValueError(f"{name}: the learning rate must be at least 0, got {lr}.")
+        self.parameters = list(dict.fromkeys(given))
         self.lr = lr
 
     def zero_grad(self) -> None:
@@ -44,11 +49,12 @@ class Optimiser:
         """Move every parameter that has a ``.grad``."""
         for k, p in enumerate(self.parameters):
             if p.grad is not None:
-                p.data = self.update(k, p.data, p.grad)
+                # a learning rate that is a NumPy number would make float64 of float32
+                p.data = np.asarray(self.update(k, p.data, p.grad), p.dtype)
 
+    @abstractmethod
     def update(self, k: int, p: np.ndarray, g: np.ndarray) -> np.ndarray:
         """New data for parameter number `k` from the old and its gradient."""
-        raise NotImplementedError("an optimiser defines update(k, p, g)")
 
 
 class SGD(Optimiser):
@@ -66,15 +72,15 @@ class SGD(Optimiser):
 
     def __init__(self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.0) -> None:
         super().__init__(parameters, lr)
+        if not 0 <= momentum < 1:
+            raise ValueError(f"SGD: momentum must lie in [0, 1), got {momentum}.")
         self.momentum = momentum
-        self.v: list[np.ndarray | None] = [None] * len(self.parameters)
+        self.v: list[np.ndarray] = [np.zeros(p.shape, p.dtype) for p in self.parameters]
 
     def update(self, k: int, p: np.ndarray, g: np.ndarray) -> np.ndarray:
         """One step down the (averaged) gradient."""
-        if self.momentum:
-            before = self.v[k]
-            self.v[k] = g = g if before is None else self.momentum * before + g
-        return p - self.lr * g
+        self.v[k] = self.momentum * self.v[k] + g
+        return p - self.lr * self.v[k]
 
 
 class Adam(Optimiser):
@@ -93,6 +99,10 @@ class Adam(Optimiser):
         eps: float = 1e-8,
     ) -> None:
         super().__init__(parameters, lr)
+        if not all(0 <= b < 1 for b in betas):
+            raise ValueError(f"Adam: both betas must lie in [0, 1), got {betas}.")
+        if not eps >= 0:
+            raise ValueError(f"Adam: eps must be at least 0, got {eps}.")
         self.betas, self.eps = betas, eps
         self.t = [0] * len(self.parameters)
         self.m: list[np.ndarray] = [np.zeros(p.shape, p.dtype) for p in self.parameters]
