@@ -1,23 +1,26 @@
 """How does a state move one step on?
 
-Each cell is pure: ``state = cell(x, state)``, in the letters of its paper. Products stand row by row, ``x @ W_x``: a row
-is one example, so `W_x` has shape (input, gates · hidden). As in torch there are two biases, one with each product.
+Each cell is pure: ``state = cell(x, state)``, in the letters of its paper. Products stand row by
+row, ``x @ W_x``: a row is one example, so `W_x` has shape (input, gates · hidden). As in torch
+there are two biases, one with each product.
 
-`named` gives the gates their letters, which is how they appear in pictures and errors. Nobody writes a backward pass.
+`named` gives the gates their letters, which is how they appear in pictures and errors. Nobody
+writes a backward pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygrad_rnn.engine.context import context, describe
 from tinygrad_rnn.engine.primitives import relu, sigmoid, split, tanh
-from tinygrad_rnn.engine.tensor import Tensor, named
+from tinygrad_rnn.engine.tensor import named, values
 from tinygrad_rnn.nn.module import Module
-from tinygrad_rnn.nn.start import uniform
+from tinygrad_rnn.nn.start import check_sizes, uniform
 
 __all__ = ["GRUCell", "LSTMCell", "RNNCell"]
 
@@ -49,25 +52,57 @@ class _GatedCell(Module):
     gates = 1
 
     def __init__(
-        self, input_size: int, hidden_size: int, *, bias: bool = True, rng: Any = None, dtype: DTypeLike = np.float64
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        bias: bool = True,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
     ) -> None:
-        for what, size in (("input_size", input_size), ("hidden_size", hidden_size)):
-            if not isinstance(size, (int, np.integer)) or size < 1:
-                raise ValueError(f"{type(self).__name__}: {what} must be a whole number of at least 1, got {size!r}.")
-        self.input_size, self.hidden_size = int(input_size), int(hidden_size)
+        check_sizes(type(self).__name__, input_size=input_size, hidden_size=hidden_size)
+        self.input_size, self.hidden_size = input_size, hidden_size
         rng = np.random.default_rng(rng)
-        width, bound = self.gates * self.hidden_size, self.hidden_size**-0.5
-        self.W_x = uniform((self.input_size, width), bound, rng, dtype)
-        self.W_h = uniform((self.hidden_size, width), bound, rng, dtype)
+        width, bound = self.gates * hidden_size, hidden_size**-0.5
+        self.W_x = uniform((input_size, width), bound, rng, dtype)
+        self.W_h = uniform((hidden_size, width), bound, rng, dtype)
         self.b_x = uniform((width,), bound, rng, dtype) if bias else None
         self.b_h = uniform((width,), bound, rng, dtype) if bias else None
 
-    def initial_state(self, *batch: int) -> Any:
-        """Zeros of shape (*batch, hidden_size), as a constant."""
+    def _zeros(self, batch: tuple[int, ...]) -> np.ndarray:
         return np.zeros((*batch, self.hidden_size), self.W_x.dtype)
 
+    def _check(self, x: Any, **state: Any) -> None:
+        """Refuse what NumPy would broadcast into something else; a state may lack batch axes."""
+        given = np.shape(values(x))
+        if given[-1:] != (self.input_size,):
+            self._refuse("x", f"(*batch, {self.input_size})", given, x)
+        expected = (*given[:-1], self.hidden_size)
+        for letter, h in state.items():
+            if isinstance(h, (tuple, list)):
+                self._refuse(letter, f"one array or Tensor {expected}", f"a {type(h).__name__}", x)
+            shape = np.shape(values(h))
+            if shape != expected and not _broadcasts(shape, expected):
+                self._refuse(letter, f"shape {expected} beside x of shape {given}", shape, x)
 
-def affine(x: Any, W: Any, b: Any) -> Any:  # noqa: N803  (the field's letter)
+    def _refuse(self, letter: str, expected: str, got: Any, x: Any) -> NoReturn:
+        where = " at ".join(filter(None, [type(self).__name__, describe(context.get().scope)]))
+        mend = "Call cell(x, state) with features last; cell.initial_state(batch) makes a state."
+        if np.asarray(values(x)).dtype.kind in "iu":
+            mend = "x holds integers: symbols need an Embedding first, one-hot rows be floats."
+        raise ValueError(f"{where}: expected {letter} of {expected}, got {got}. {mend}")
+
+
+def _broadcasts(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+    """Whether a state of this shape is one for every example: (hidden,), (1, hidden)."""
+    around = shape[:-1]
+    return shape[-1:] == expected[-1:] and (
+        len(around) < len(expected)
+        and all(n in (1, m) for n, m in zip(around[::-1], expected[-2::-1], strict=False))
+    )
+
+
+def affine(x: Any, W: Any, b: Any) -> Any:
     """``x @ W + b``; without b if it is None."""
     return x @ W if b is None else x @ W + b
 
@@ -80,7 +115,8 @@ class RNNCell(_GatedCell):
     activation
         ``"tanh"``, ``"relu"``, ``"sigmoid"``, or a function of a Tensor.
     input_size, hidden_size, bias, rng, dtype
-        As for every cell: see the attributes W_x (input_size, hidden_size), W_h (hidden_size, hidden_size), b_x, b_h.
+        As for every cell: see the attributes W_x (input_size, hidden_size),
+        W_h (hidden_size, hidden_size), b_x, b_h.
 
     Examples
     --------
@@ -100,22 +136,31 @@ class RNNCell(_GatedCell):
         dtype: DTypeLike = np.float64,
     ) -> None:
         super().__init__(input_size, hidden_size, bias=bias, rng=rng, dtype=dtype)
-        if isinstance(activation, str) and activation not in _ACTIVATIONS:
-            raise ValueError(f"RNNCell: activation must be one of {', '.join(_ACTIVATIONS)} or a function, got {activation!r}.")
+        if not callable(activation) and activation not in _ACTIVATIONS:
+            raise ValueError(
+                f"RNNCell: activation must be one of {', '.join(_ACTIVATIONS)} or a function, "
+                f"got {activation!r}."
+            )
         self.activation = activation
 
+    def initial_state(self, *batch: int) -> np.ndarray:
+        """Zeros of shape (*batch, hidden_size), as a constant."""
+        return self._zeros(batch)
+
     def __call__(self, x: Any, h: Any) -> Any:
-        act = _ACTIVATIONS.get(self.activation, self.activation)
+        """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""
+        self._check(x, h=h)
+        act = self.activation if callable(self.activation) else _ACTIVATIONS[self.activation]
         return named(h=act(affine(x, self.W_x, self.b_x) + affine(h, self.W_h, self.b_h)))
 
 
 class LSTMCell(_GatedCell):
-    """Long short-term memory with forget gate (Hochreiter & Schmidhuber 1997, Gers 2000; torch.nn.LSTMCell).
+    """Long short-term memory (Hochreiter & Schmidhuber 1997, Gers 2000; torch.nn.LSTMCell).
 
     ::
 
-        i, f, o = σ(…)    g = tanh(…)      each … = x W_x + b_x + h W_h + b_h, columns in the order i, f, g, o
-        c' = f*c + i*g    h' = o*tanh(c')
+        i, f, o = σ(…)    g = tanh(…)      each … = x W_x + b_x + h W_h + b_h
+        c' = f*c + i*g    h' = o*tanh(c')  columns in the order i, f, g, o
 
     The state is the pair (h, c); its output is h. Parameters as in `RNNCell`, four gates wide.
 
@@ -129,12 +174,16 @@ class LSTMCell(_GatedCell):
 
     gates = 4
 
-    def initial_state(self, *batch: int) -> Any:
-        """The pair (h, c) of zeros of shape (*batch, hidden_size)."""
-        return super().initial_state(*batch), super().initial_state(*batch)
+    def initial_state(self, *batch: int) -> tuple[np.ndarray, np.ndarray]:
+        """The pair (h, c) of zeros of shape (*batch, hidden_size), as constants."""
+        return self._zeros(batch), self._zeros(batch)
 
     def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+        """The next (h, c) from x (*batch, input_size) and h, c (*batch, hidden_size)."""
+        if not isinstance(state, (tuple, list)) or len(state) != 2:
+            self._refuse("state", "two parts, the pair (h, c)", type(state).__name__, x)
         h, c = state
+        self._check(x, h=h, c=c)
         i, f, g, o = split(affine(x, self.W_x, self.b_x) + affine(h, self.W_h, self.b_h), 4)
         i, f, g, o = named(i=sigmoid(i), f=sigmoid(f), g=tanh(g), o=sigmoid(o))
         c = named(c=f * c + i * g)
@@ -143,17 +192,19 @@ class LSTMCell(_GatedCell):
 
 
 class GRUCell(_GatedCell):
-    """Gated recurrent unit, in each of its conventions (Cho 2014, Chung 2014; torch.nn.GRUCell by default).
+    """Gated recurrent unit in each of its conventions (Cho 2014; torch.nn.GRUCell by default).
 
     ::
 
-        r = σ(x_r + h_r)    z = σ(x_z + h_z)      x_• = x W_x + b_x and h_• = h W_h + b_h, columns in the order r, z, n
-        reset="after"       n = tanh(x_n + r*h_n)                     torch, Keras, cuDNN
-        reset="before"      n = tanh(x_n + (r*h) W_hn + b_hn)         Cho's and Chung's papers, Haiku
-        update="keeps"      h' = (1-z)*n + z*h                        torch, Keras
-        update="replaces"   h' = (1-z)*h + z*n                        Chung 2014, Haiku
+        r = σ(x_r + h_r)    z = σ(x_z + h_z)    x_r, x_z, x_n = columns of x W_x + b_x
+                                                h_r, h_z, h_n = columns of h W_h + b_h
+        reset="after"       n = tanh(x_n + r*h_n)                torch, Keras, cuDNN
+        reset="before"      n = tanh(x_n + (r*h) W_hn + b_hn)    the papers (Cho, Chung), Haiku
+        update="keeps"      h' = (1-z)*n + z*h                   torch, Keras
+        update="replaces"   h' = (1-z)*h + z*n                   Chung 2014, Haiku
 
-    Weights of one convention give wrong results in another. Parameters as in `RNNCell`, three gates wide.
+    Weights of one convention give wrong results in another. Parameters as in `RNNCell`, three
+    gates wide.
     """
 
     gates = 3
@@ -171,12 +222,22 @@ class GRUCell(_GatedCell):
     ) -> None:
         super().__init__(input_size, hidden_size, bias=bias, rng=rng, dtype=dtype)
         if reset not in ("after", "before"):
-            raise ValueError(f'GRUCell: reset must be "after" (torch) or "before" (Cho), got {reset!r}.')
+            raise ValueError(
+                f'GRUCell: reset must be "after" (torch) or "before" (Cho), got {reset!r}.'
+            )
         if update not in ("keeps", "replaces"):
-            raise ValueError(f'GRUCell: update must be "keeps" (torch) or "replaces" (Chung), got {update!r}.')
+            raise ValueError(
+                f'GRUCell: update must be "keeps" (torch) or "replaces" (Chung), got {update!r}.'
+            )
         self.reset, self.update = reset, update
 
+    def initial_state(self, *batch: int) -> np.ndarray:
+        """Zeros of shape (*batch, hidden_size), as a constant."""
+        return self._zeros(batch)
+
     def __call__(self, x: Any, h: Any) -> Any:
+        """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""
+        self._check(x, h=h)
         H = self.hidden_size
         x_r, x_z, x_n = split(affine(x, self.W_x, self.b_x), 3)
         if self.reset == "after":

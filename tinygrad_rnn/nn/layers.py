@@ -7,53 +7,86 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.cells import affine
 from tinygrad_rnn.nn.module import Module
-from tinygrad_rnn.nn.start import uniform
+from tinygrad_rnn.nn.start import check_sizes, uniform
 
 __all__ = ["Embedding", "Linear", "dropout"]
 
 
 class Linear(Module):
-    """y = x W + b on the last axis, from U[-1/√in, 1/√in) as torch.nn.Linear; `W` has shape (in, out), `b` (out,)."""
+    """y = x W + b on the last axis, from U[-1/√in, 1/√in) as torch.nn.Linear.
+
+    `W` has shape (in, out), `b` (out,).
+    """
 
     def __init__(
-        self, in_features: int, out_features: int, *, bias: bool = True, rng: Any = None, dtype: DTypeLike = np.float64
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        bias: bool = True,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
     ) -> None:
+        check_sizes("Linear", in_features=in_features, out_features=out_features)
         self.in_features, self.out_features = in_features, out_features
         rng, bound = np.random.default_rng(rng), in_features**-0.5
         self.W = uniform((in_features, out_features), bound, rng, dtype)
         self.b = uniform((out_features,), bound, rng, dtype) if bias else None
 
     def __call__(self, x: Any) -> Any:
+        """From (…, in) to (…, out)."""
         return affine(x, self.W, self.b)
 
 
 class Embedding(Module):
     """A learned row for each of `num_embeddings` symbols, from N(0, 1) as torch.nn.Embedding.
 
-    Called with integers of any shape (…) it gives (…, embedding_dim). A negative or too large symbol is an IndexError.
+    Called with integers of any shape (…) it gives (…, embedding_dim).
     """
 
     def __init__(
-        self, num_embeddings: int, embedding_dim: int, *, rng: Any = None, dtype: DTypeLike = np.float64
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        *,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
     ) -> None:
+        check_sizes("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.W = Tensor(np.random.default_rng(rng).standard_normal((num_embeddings, embedding_dim)), dtype=dtype)
+        start = np.random.default_rng(rng).standard_normal((num_embeddings, embedding_dim))
+        self.W = Tensor(start, dtype=dtype)
 
     def __call__(self, symbols: Any) -> Any:
+        """The rows of `symbols`; a negative or too large one is an IndexError."""
+        found = np.asarray(values(symbols))
+        if found.dtype.kind not in "iu":
+            raise TypeError(f"Embedding: symbols are integers, got dtype {found.dtype}.")
+        if found.size and (found.min() < 0 or found.max() >= self.num_embeddings):
+            raise IndexError(
+                f"Embedding: symbols must lie in 0 … {self.num_embeddings - 1}, "
+                f"got {found.min()} … {found.max()}. A negative one would count from the end."
+            )
         return self.W[symbols]
 
 
 def dropout(x: Any, p: float, rng: np.random.Generator | None) -> Any:
-    """Zero each element with probability `p` and scale the others by 1/(1-p); unchanged if `rng` is None.
+    """Zero each element with probability `p`, scale the others by 1/(1-p); x itself without `rng`.
 
-    Whoever trains passes the generator, whoever evaluates passes None: there is no hidden mode and no hidden generator.
+    Whoever trains passes the generator, whoever evaluates passes None: there is no hidden mode and
+    no hidden generator.
     """
     if not 0 <= p < 1:
         raise ValueError(f"dropout: p is a probability in [0, 1), got {p}.")
     if rng is None or p == 0:
         return x
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            f"dropout: expected a generator or None, got {type(rng).__name__}; a seed would drop "
+            "the same elements at every call. Make numpy.random.default_rng(seed) once."
+        )
     mask = (rng.random(x.shape) >= p) / (1 - p)
     return x * mask.astype(x.dtype)

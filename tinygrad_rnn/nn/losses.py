@@ -18,12 +18,16 @@ def mse_loss(y: Any, target: Any) -> Any:
     Raises
     ------
     ValueError
-        If the shapes differ: broadcasting one against the other would average something else.
+        If the shapes differ: broadcasting one against the other would average something else. If
+        there is no element to average over.
     """
-    if np.shape(values(y)) != np.shape(values(target)):
+    shape, expected = np.shape(values(y)), np.shape(values(target))
+    if shape != expected:
         raise ValueError(
-            f"mse_loss: y has shape {np.shape(values(y))}, the target {np.shape(values(target))}; expected equal shapes."
+            f"mse_loss: y has shape {shape}, the target {expected}; expected equal shapes."
         )
+    if 0 in shape:
+        raise ValueError(f"mse_loss: there is nothing to average over, y has shape {shape}.")
     difference = y - target
     return named(loss=mean(difference * difference))
 
@@ -45,11 +49,18 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
     """
     shape, right = np.shape(values(logits)), np.asarray(values(labels))
     if right.dtype.kind not in "iu":
-        raise TypeError(f"cross_entropy: labels are class numbers (integers), got dtype {right.dtype}.")
+        raise TypeError(
+            f"cross_entropy: labels are class numbers (integers), got dtype {right.dtype}."
+        )
     if right.shape != shape[:-1]:
-        raise ValueError(f"cross_entropy: logits {shape} need labels of shape {shape[:-1]}, got {right.shape}.")
+        raise ValueError(
+            f"cross_entropy: logits {shape} need labels of shape {shape[:-1]}, got {right.shape}."
+        )
     if right.size == 0 or right.min() < 0 or right.max() >= shape[-1]:
         found = f"{right.min()} … {right.max()}" if right.size else "none"
-        raise ValueError(f"cross_entropy: labels must lie in 0 … {shape[-1] - 1} and be at least one, got {found}.")
+        raise ValueError(
+            f"cross_entropy: labels must lie in 0 … {shape[-1] - 1} and be at least one, "
+            f"got {found}."
+        )
     places = tuple(np.ogrid[tuple(slice(n) for n in right.shape)])
     return named(loss=-mean(log_softmax(logits, axis=-1)[(*places, labels)]))

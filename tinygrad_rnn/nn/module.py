@@ -1,8 +1,9 @@
 """What has parameters?
 
-A module is any object whose attributes hold Tensors, arrays and other modules. Its parameters are the Tensors. An array
-is a constant: *freezing* a parameter is ``cell.W_h = cell.W_h.data``, and ``cell.W_h = Tensor(cell.W_h)`` thaws it.
-There is no hidden train or eval mode and no hidden random generator: both are arguments of what needs them.
+A module is any object whose attributes hold Tensors, arrays and other modules. Its parameters are
+the Tensors. An array is a constant: *freezing* a parameter is ``cell.W_h = cell.W_h.data``, and
+``cell.W_h = Tensor(cell.W_h)`` thaws it. There is no hidden train or eval mode and no hidden random
+generator: both are arguments of what needs them.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ __all__ = ["Module"]
 
 
 class Module:
-    """Base of cells, layers and models: assign Tensors and modules to attributes (or lists and dicts of them).
+    """Base of cells, layers and models: assign Tensors and modules to attributes.
 
-    A Tensor without a name takes that of its attribute. Copying (`copy.deepcopy`) and pickling work.
+    Lists, tuples and dicts of them are looked into. A Tensor without a name takes that of its
+    attribute. Copying (`copy.deepcopy`) and pickling work.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -29,7 +31,7 @@ class Module:
         object.__setattr__(self, name, value)
 
     def named_parameters(self) -> dict[str, Tensor]:
-        """The Tensors by their path, e.g. ``"cells.0.W_h"``; one that is shared appears once, where it stands first."""
+        """The Tensors by their path, e.g. ``"cells.0.W_h"``; a shared one where it stands first."""
         found: dict[int, tuple[str, Tensor]] = {}
         for path, _, _, value in self._leaves():
             if type(value) is Tensor:
@@ -47,7 +49,9 @@ class Module:
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """All values by path, parameters and frozen ones alike, as copies."""
-        return {path: np.array(v.data if type(v) is Tensor else v) for path, _, _, v in self._leaves()}
+        return {
+            path: np.array(v.data if type(v) is Tensor else v) for path, _, _, v in self._leaves()
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over values by path. Nothing is changed unless everything fits.
@@ -86,7 +90,7 @@ class Module:
         return f"{type(self).__name__}({', '.join(facts)})"
 
     def _leaves(self) -> Iterator[tuple[str, Any, Any, Any]]:
-        """(path, owner, key, value) of every Tensor and array, depth first in the order of attributes."""
+        """(path, owner, key, value) of every Tensor and array, depth first, in their order."""
         todo: list[tuple[str, Any, Any, Any]] = [("", None, None, self)]
         seen: set[int] = set()
         while todo:
