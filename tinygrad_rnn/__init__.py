@@ -24,10 +24,8 @@ from tinygrad_rnn.engine.primitives import (
     log_softmax,
     logsumexp,
     matmul,
-    max,
     maximum,
     mean,
-    min,
     minimum,
     multiply,
     negative,
@@ -44,17 +42,80 @@ from tinygrad_rnn.engine.primitives import (
     stack,
     stop_gradient,
     subtract,
-    sum,
     tanh,
     transpose,
     where,
+)
+from tinygrad_rnn.engine.primitives import (
+    max as max,
+)
+from tinygrad_rnn.engine.primitives import (
+    min as min,
+)
+from tinygrad_rnn.engine.primitives import (
+    sum as sum,
 )
 from tinygrad_rnn.engine.scalars import scalars
 from tinygrad_rnn.engine.tensor import Tensor, named
 
 __version__ = "0.1.0"
 
-# `from tinygrad_rnn import *` leaves Python's own sum, max and min alone; write tinygrad_rnn.sum for ours.
+# Not in the list, so that `from tinygrad_rnn import *` leaves Python's own alone: sum, max, min.
 __all__ = [
-    name for name in dir() if not name.startswith("_") and name not in {"sum", "max", "min", "engine"}
+    "Frame",
+    "Primitive",
+    "Tensor",
+    "absolute",
+    "add",
+    "ancestors",
+    "astype",
+    "broadcast_to",
+    "check_grads",
+    "clip",
+    "concatenate",
+    "cos",
+    "detect_anomaly",
+    "divide",
+    "exp",
+    "expm1",
+    "flip",
+    "getitem",
+    "grad",
+    "hvp",
+    "interop",
+    "jacobian",
+    "jvp",
+    "log",
+    "log1p",
+    "log_softmax",
+    "logsumexp",
+    "matmul",
+    "maximum",
+    "mean",
+    "minimum",
+    "multiply",
+    "named",
+    "negative",
+    "nn",
+    "no_grad",
+    "power",
+    "relu",
+    "reshape",
+    "scalars",
+    "scatter",
+    "scope",
+    "sigmoid",
+    "sin",
+    "softmax",
+    "softplus",
+    "split",
+    "sqrt",
+    "stack",
+    "stop_gradient",
+    "subtract",
+    "tanh",
+    "train",
+    "transpose",
+    "vjp",
+    "where",
 ]

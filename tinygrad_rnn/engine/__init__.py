@@ -1,3 +1,3 @@
-"""The engine: it records what is computed, and differentiates the record. It knows NumPy and nothing else."""
+"""The engine records what is computed and differentiates the record; it knows NumPy alone."""
 
 from tinygrad_rnn.engine.tensor import Tensor as Tensor  # first: everything else needs it

@@ -12,19 +12,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from operator import attrgetter
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from tinygrad_rnn.engine.context import Frame, context, describe
 from tinygrad_rnn.engine.tensor import Tensor, values
 
+if TYPE_CHECKING:
+    pass
+
 __all__ = ["ancestors", "grad"]
 
 
 def ancestors(*tensors: Tensor) -> list[Tensor]:
-    """All Tensors that `tensors` were made from and they themselves, each once, in the order of
-    birth.
+    """All Tensors that `tensors` were made from and they themselves, in the order of birth.
 
     >>> from tinygrad_rnn import Tensor
     >>> x = Tensor(3.0)
@@ -121,61 +123,66 @@ def _walk(
     create_graph: bool,
     on_edge: Callable[[Tensor, int, Any], None] | None,
 ) -> dict[Tensor, Any]:
-    """Reverse mode: cotangents by node, from the loss back; those of `targets` are what is asked for."""
+    """Reverse mode: cotangents by node, from the loss back; those of `targets` are asked for."""
     cotangents: dict[Tensor, Any] = {loss: seed}
-    sums: set[Tensor] = (
-        set()
-    )  # nodes whose cotangent is an array of our own, so that it may be added to in place
+    ours: set[Tensor] = set()  # whose cotangent is a sum in an array of our own: add in place
     slices: dict[Tensor, list[Any]] = {}  # cotangents of slices, until their source has its turn
     found: dict[Tensor, Any] = {}
     look = context.get().anomaly
+    all_slices: Any = RULES[getitem]
 
-    def arrive(x: Tensor, gx: Any) -> None:
-        before = cotangents.get(x)
-        if before is None:
-            cotangents[x] = gx
-        elif create_graph:
+    def add(x: Tensor, gx: Any) -> None:
+        before = cotangents[x]
+        if create_graph:
             with _backward_of(x):
                 cotangents[x] = before + gx
-        elif x in sums:
+        elif x in ours:
             before += gx
         else:
-            cotangents[x] = before = before + gx
-            if type(before) is np.ndarray:
-                sums.add(x)
+            cotangents[x] = total = before + gx
+            if type(total) is np.ndarray:
+                ours.add(x)
 
     for node in reversed(nodes):
         if node in slices:
             with _backward_of(node):
-                arrive(node, RULES[getitem](slices.pop(node), node))
+                gx = all_slices(slices.pop(node), node)
+            add(node, gx) if node in cotangents else cotangents.setdefault(node, gx)
         g = cotangents.pop(node, None)
         if g is None:
             continue
         if node in targets:
-            found[node] = g if create_graph or node in sums else np.array(g)[()]
-        op, options = node.op, node.options
-        if node not in needed or op is None:
+            found[node] = g if create_graph or node in ours else np.array(g)[()]
+        if node not in needed or node.op is None:
             continue
-        rules = RULES[op]
-        y, inputs = (
-            (node, node.inputs) if create_graph else (node._data, [values(x) for x in node.inputs])
-        )
-        for k, x in enumerate(node.inputs):
+        inputs, options = node.inputs, node.options
+        rules: Any = RULES[node.op]
+        if create_graph:
+            y, args = node, inputs
+        else:
+            y, args = node._data, [x._data if type(x) is Tensor else x for x in inputs]
+        for k, x in enumerate(inputs):
             if type(x) is not Tensor or x not in needed:
                 continue
-            if op is getitem:
+            if node.op is getitem:
                 gx = g
-                slices.setdefault(x, []).append((g, options["index"], inputs[1:]))
+                slices.setdefault(x, []).append((g, options["index"], args[1:]))
             else:
                 rule = rules[k] if type(rules) is tuple else partial(rules, k)
                 if create_graph:
                     with _backward_of(node, k):
-                        gx = _fit(rule(g, y, *inputs, **options), node, k)
+                        gx = _fit(rule(g, y, *args, **options), node, k)
                 else:
-                    gx = rule(g, y, *inputs, **options)
-                    if gx.shape != x._data.shape or gx.dtype is not x._data.dtype:
+                    gx = rule(g, y, *args, **options)
+                    xd = x._data
+                    if not (type(gx) is type(xd) is np.float64) and (
+                        gx.shape != xd.shape or gx.dtype is not xd.dtype
+                    ):
                         gx = _fit(gx, node, k)
-                arrive(x, gx)
+                if x in cotangents:
+                    add(x, gx)
+                else:
+                    cotangents[x] = gx
             if look and not np.isfinite(values(gx)).all():
                 raise FloatingPointError(_not_finite(node, k, g))
             if on_edge is not None:
@@ -184,39 +191,47 @@ def _walk(
 
 
 def _needed(nodes: list[Tensor], targets: list[Tensor]) -> set[Tensor]:
-    """The nodes on a way from the loss to a target. Checks on the way that no value has changed since."""
+    """The nodes on a way from a target to the loss, after a check that no value has changed."""
     needed = set(targets)
     for node in nodes:
+        reached = False
         for x in node.inputs:
-            if type(x) is Tensor:
-                if x.serial > node.serial:
-                    raise RuntimeError(
-                        f"{x.name or 'a leaf'} (shape {x.shape}) got new data after {_called(node)} was recorded with "
-                        "the old, so the gradient would be of neither. Compute the loss again after each step."
-                    )
-                if x in needed and node.op in RULES and node._data.dtype.kind == "f":
-                    needed.add(node)
+            if type(x) is not Tensor:
+                continue
+            if x.serial > node.serial:
+                raise RuntimeError(
+                    f"{x.name or 'a leaf'} (shape {x.shape}) got new data after {_called(node)} "
+                    "was recorded with the old, so the gradient would be of neither. Compute the "
+                    "loss again after each step."
+                )
+            reached = reached or x in needed
+        if reached and node.op in RULES and node._data.dtype.kind == "f":
+            needed.add(node)
     return needed
 
 
 def _fit(g: Any, node: Tensor, k: int) -> Any:
-    """A rule's result as the cotangent of input k: broadcasting undone, dtype restored, shape checked."""
+    """A rule's result as the cotangent of input k: broadcasting undone, shape and dtype checked."""
     x = node.inputs[k]
-    missing = g.ndim - x.ndim
-    if missing < 0 or any(n not in (1, m) for n, m in zip(x.shape, g.shape[missing:], strict=True)):
-        raise ValueError(
-            f"the rule of {_called(node)} for input {k} gives shape {g.shape}; expected {x.shape}, the shape of the "
-            "input, or what that broadcasts to. Mend the rule."
-        )
     if g.shape != x.shape:
-        stretched = [k + missing for k, n in enumerate(x.shape) if n != g.shape[k + missing]]
-        g = reshape(sum(g, axis=(*range(missing), *stretched)), shape=x.shape)
+        missing = g.ndim - x.ndim
+        if missing < 0 or any(
+            n not in (1, m) for n, m in zip(x.shape, g.shape[missing:], strict=True)
+        ):
+            raise ValueError(
+                f"the rule of {_called(node)} for input {k} gives shape {g.shape}; expected "
+                f"{x.shape}, the shape of the input, or what that broadcasts to. Mend the rule."
+            )
+        stretched = [a + missing for a, n in enumerate(x.shape) if n != g.shape[a + missing]]
+        g = sum(g, axis=(*range(missing), *stretched))
+        if stretched:
+            g = reshape(g, shape=x.shape)
     return g if g.dtype == x.dtype else astype(g, dtype=x.dtype)
 
 
 @contextmanager
 def _backward_of(node: Tensor, argument: int | None = None) -> Iterator[None]:
-    """Operations inside belong to the derivative of `node`: they carry its scope, marked backward."""
+    """Operations inside derive from `node`: they carry its scope, marked backward."""
     frame = Frame("backward", of=node.serial, argument=argument)
     token = context.set(context.get()._replace(scope=(*node.scope, frame)))
     try:
@@ -225,20 +240,22 @@ def _backward_of(node: Tensor, argument: int | None = None) -> Iterator[None]:
         context.reset(token)
 
 
-# -- arguments ------------------------------------------------------------------------------------
+# -- arguments -------------------------------------------------------------------------------------
 
 
 def _seed(loss: Tensor, cotangent: Any, create_graph: bool) -> Any:
     if cotangent is None:
         if loss.size != 1:
             raise ValueError(
-                f"the gradient of {_called(loss)} with shape {loss.shape}: expected a scalar, or a cotangent of that "
-                "shape. Reduce it first (sum, mean), or pass the cotangent to weight its elements with."
+                f"the gradient of {_called(loss)} with shape {loss.shape}: expected a scalar, or a "
+                "cotangent of that shape. Reduce it first (sum, mean), or pass the cotangent that "
+                "weights its elements."
             )
-        cotangent = np.ones(loss.shape, loss.dtype)[()]
+        cotangent = np.ones(loss.shape, loss.dtype)
     elif np.shape(values(cotangent)) != loss.shape:
         raise ValueError(
-            f"the cotangent of {_called(loss)}: expected its shape {loss.shape}, got {np.shape(values(cotangent))}."
+            f"the cotangent of {_called(loss)}: expected its shape {loss.shape}, got "
+            f"{np.shape(values(cotangent))}."
         )
     if create_graph and type(cotangent) is Tensor:
         return cotangent
@@ -248,20 +265,16 @@ def _seed(loss: Tensor, cotangent: Any, create_graph: bool) -> Any:
 
 def _check_arguments(loss: Any, targets: list[Any]) -> None:
     if not targets:
-        raise ValueError(
-            "grad: there is nothing to differentiate by; wrt is empty (a generator that was used up?)."
-        )
-    for what, x in (("loss", loss), *(("wrt", x) for x in targets)):
+        raise ValueError("grad: nothing to differentiate by; wrt is empty (a used-up generator?).")
+    for what, x in (("the loss", loss), *(("wrt", x) for x in targets)):
         if type(x) is not Tensor:
-            plain = (
-                " An array is a constant: wrap it, Tensor(array), before computing."
-                if np.shape(x)
-                else ""
+            raise TypeError(
+                f"grad: expected {what} to be a Tensor, got {type(x).__name__}. Arrays are "
+                "constants: wrap what you differentiate by, Tensor(array), before computing."
             )
-            raise TypeError(f"grad: expected {what} to be a Tensor, got {type(x).__name__}.{plain}")
         if x.dtype.kind != "f":
             raise TypeError(
-                f"grad: {what} {_called(x)} holds {x.dtype}; only floats have a derivative. "
+                f"grad: {what} ({_called(x)}) holds {x.dtype}; only floats have a derivative. "
                 "Convert first: Tensor(array, dtype=float), or astype(t, float) before computing."
             )
 
@@ -269,26 +282,25 @@ def _check_arguments(loss: Any, targets: list[Any]) -> None:
 def _unused(x: Tensor, nodes: list[Tensor]) -> str:
     why = "only through stop_gradient or integers" if x in set(nodes) else "not at all"
     return (
-        f"grad: {x.name or 'a tensor'} (shape {x.shape}) is not in the graph of the loss: the loss depends on it {why}. "
-        'Leave it out, or pass unused="zero".'
+        f"grad: {x.name or 'a tensor'} (shape {x.shape}) is not in the graph of the loss, which "
+        f'depends on it {why}. Leave it out, or pass unused="zero".'
     )
 
 
 def _not_finite(node: Tensor, k: int, g: Any) -> str:
     x = node.inputs[k]
-    state = "already not finite" if not np.isfinite(values(g)).all() else "finite"
+    arrived = "finite" if np.isfinite(values(g)).all() else "already not finite"
     return (
-        f"backward through {_called(node)}: the gradient for input {k} ({x.name or 'unnamed'}, shape {x.shape}) is not "
-        f"finite; the cotangent that arrived (shape {np.shape(values(g))}) was {state}."
+        f"backward through {_called(node)}: the gradient for input {k} ({x.name or 'unnamed'}, "
+        f"shape {x.shape}) is not finite; the cotangent that arrived (shape "
+        f"{np.shape(values(g))}) was {arrived}."
     )
 
 
 def _called(node: Tensor) -> str:
-    what = (
-        f"{node.name or ''} = {node.op.name}".removeprefix(" = ")
-        if node.op
-        else node.name or "a leaf"
-    )
+    what = node.name or "a leaf"
+    if node.op is not None:
+        what = f"{node.name} = {node.op.name}" if node.name else node.op.name
     place = describe(node.scope)
     return f"{what} at {place}" if place else what
 

@@ -63,7 +63,7 @@ def check_grads(
     moved = [k for k, a in enumerate(points) if _is_float(a)]
     if not moved:
         raise TypeError(
-            "check_grads: none of the arguments is a float Tensor or array, so there is nothing to move."
+            "check_grads: none of the arguments is a float Tensor or array; nothing can be moved."
         )
     _check(f, points, moved, order, order, entrywise, rtol, rng)
 

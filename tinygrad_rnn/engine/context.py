@@ -57,9 +57,7 @@ class Context(NamedTuple):
     anomaly: bool
 
 
-context: ContextVar[Context] = ContextVar(
-    "context", default=Context(recording=True, scope=(), anomaly=False)
-)
+context: ContextVar[Context] = ContextVar("context", default=Context(True, (), False))  # noqa: B039
 
 
 class scope:
@@ -102,8 +100,7 @@ class scope:
 
 @contextmanager
 def no_grad() -> Iterator[None]:
-    """Compute without recording: results are Tensors without history, exactly what ``.detach()``
-    would give.
+    """Compute without recording: results are Tensors without history, as ``.detach()`` gives.
 
     Works as a ``with`` block and as a decorator. Python numbers and arrays give arrays, as
     everywhere.
@@ -117,7 +114,7 @@ def no_grad() -> Iterator[None]:
 
 @contextmanager
 def detect_anomaly() -> Iterator[None]:
-    """Stop at the first NaN or infinity, forward or backward, and name primitive, scope and shapes.
+    """Stop at the first NaN or infinity, forward or backward, and say where it arose.
 
     Every result is looked at, so a step takes longer: for hunting, not for training.
 
@@ -134,5 +131,5 @@ def detect_anomaly() -> Iterator[None]:
 
 
 def describe(frames: tuple[Frame, ...]) -> str:
-    """A scope in words, outermost first: ``"encoder · lstm · t = 3"``; empty outside of every scope."""
+    """A scope in words, outermost first: ``"encoder · lstm · t = 3"``; empty outside of all."""
     return " · ".join(map(str, frames))

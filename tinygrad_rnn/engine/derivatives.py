@@ -19,7 +19,7 @@ __all__ = ["hvp", "jacobian", "jvp", "vjp"]
 
 
 def vjp(y: Tensor, wrt: Any, cotangent: Any) -> Any:
-    """The row vector `cotangent` times the Jacobian of `y`, in the structure of `wrt`; `cotangent` has y's shape."""
+    """The row vector `cotangent` (of y's shape) times the Jacobian of `y`, by Tensor in `wrt`."""
     return grad(y, wrt, cotangent, unused="zero")
 
 
@@ -45,18 +45,17 @@ def jvp(y: Tensor, wrt: Any, tangent: Any) -> np.ndarray:
 
 
 def hvp(loss: Tensor, wrt: Any, vector: Any) -> Any:
-    """The Hessian of the scalar `loss` times `vector`, in the structure of `wrt` (a Tensor or a
-    list of Tensors).
+    """The Hessian of the scalar `loss` times `vector`, in the structure of `wrt`.
 
-    `vector` is an array of the Tensor's shape, or a list of arrays (Pearlmutter 1994, by double
-    reverse).
+    `wrt` is a Tensor and `vector` an array of its shape, or both are lists of such (Pearlmutter
+    1994, here by double reverse).
     """
     gradient = grad(loss, wrt, create_graph=True, unused="zero")
     return grad(_inner(gradient, vector), wrt, unused="zero")
 
 
 def jacobian(y: Tensor, wrt: Tensor) -> np.ndarray:
-    """All first derivatives: an array of shape ``(*y.shape, *wrt.shape)``, by one walk per element of `y`."""
+    """All first derivatives, of shape ``(*y.shape, *wrt.shape)``; one walk per element of `y`."""
     rows = []
     for k in range(y.size):
         cotangent = np.zeros(y.size, y.dtype)
@@ -76,7 +75,7 @@ def _inner(tensors: Any, arrays: Any) -> Tensor:
     for k, (t, v) in enumerate(zip(tensors, arrays, strict=True)):
         if np.shape(v) != t.shape:
             raise ValueError(
-                f"jvp, hvp: vector {k} has shape {np.shape(v)}; expected {t.shape}, that of its Tensor."
+                f"jvp, hvp: vector {k} has shape {np.shape(v)}; expected {t.shape}, its Tensor's."
             )
         total = sum(t * np.asarray(v, dtype=t.dtype)) + total
     return total

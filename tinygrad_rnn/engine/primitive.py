@@ -16,6 +16,7 @@ import numpy as np
 from tinygrad_rnn.engine.context import context, describe
 from tinygrad_rnn.engine.tensor import (
     DTYPE_KINDS,
+    NO_OPTIONS,
     OBJECT,
     Tensor,
     holds_tensor,
@@ -81,7 +82,7 @@ class Primitive:
             if kind is Tensor:
                 recorded = True
                 arrays.append(x._data)
-            elif kind is np.ndarray and x.dtype is not OBJECT or kind in _NUMBERS:
+            elif (kind is np.ndarray and x.dtype is not OBJECT) or kind in _NUMBERS:
                 arrays.append(x)
             elif kind is np.ndarray:
                 from tinygrad_rnn.engine.scalars import apply
@@ -108,9 +109,9 @@ class Primitive:
         out.serial = next_serial()
         out.name = out.grad = None
         if recording:
-            out.op, out.inputs, out.options = self, inputs, options
+            out.op, out.inputs, out.options = self, inputs, options or NO_OPTIONS
         else:
-            out.op, out.inputs, out.options = None, (), {}
+            out.op, out.inputs, out.options = None, (), NO_OPTIONS
         return out
 
     def __repr__(self) -> str:
@@ -164,7 +165,7 @@ class Primitive:
         """Raise what NumPy found, with the primitive, the scope, the shapes and the way out."""
         many = len(arrays) > 1
         hint = {
-            "matmul": " The last axis of the first must be as long as the last but one of the other.",
+            "matmul": " The last axis of one must be as long as the last but one of the other.",
             "getitem": " Indices count from 0 and must stay inside the shape.",
             "reshape": " The number of elements must stay the same.",
             "concatenate": " Only the axis along which they are joined may differ.",

@@ -16,6 +16,7 @@ import itertools
 import math
 import operator
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from tinygrad_rnn.engine.tensor import Tensor, values
 
 
 class Input(int):
-    """Stands in an index for "here goes input number k": arrays in an index are inputs, not options."""
+    """Stands in an index for "here goes input number k": arrays in it are inputs, not options."""
 
     def __repr__(self) -> str:
         return f"Input({int(self)})"
@@ -43,6 +44,18 @@ def _sigmoid(x: Any, /) -> Any:
     y *= 0.5
     y += 0.5
     return y
+
+
+def _relu(x: Any, /) -> Any:
+    return np.maximum(x, 0)
+
+
+def _softplus(x: Any, /) -> Any:
+    return np.logaddexp(x, 0)
+
+
+def _same(x: Any, /) -> Any:
+    return x
 
 
 def _where(condition: Any, a: Any, b: Any, /) -> Any:
@@ -66,8 +79,8 @@ sin          = Primitive("sin",          np.sin,                            1)
 cos          = Primitive("cos",          np.cos,                            1)
 tanh         = Primitive("tanh",         np.tanh,                           1)
 sigmoid      = Primitive("sigmoid",      _sigmoid,                          1)
-relu         = Primitive("relu",         lambda x: np.maximum(x, 0),        1)
-softplus     = Primitive("softplus",     lambda x: np.logaddexp(x, 0),      1)
+relu         = Primitive("relu",         _relu,                              1)
+softplus     = Primitive("softplus",     _softplus,                          1)
 maximum      = Primitive("maximum",      np.maximum,                        2)
 minimum      = Primitive("minimum",      np.minimum,                        2)
 where        = Primitive("where",        _where,                            3)
@@ -151,10 +164,9 @@ def _getitem(x: Any, /, *arrays: Any, index: tuple[Any, ...]) -> Any:
 
 
 def _scatter(*inputs: Any, indices: tuple[tuple[Any, ...], ...], shape: tuple[int, ...]) -> Any:
-    """Zeros of `shape` with input k added at indices[k]: the adjoint of taking slices, all of one
-    source in one go.
+    """Zeros of `shape` with input k added at indices[k]: the adjoint of taking slices.
 
-    After the one input per index come the arrays that stand in the indices.
+    All slices of one source go back at once. The arrays in the indices are the last inputs.
     """
     y = np.zeros(shape, dtype=inputs[0].dtype)
     for g, index in zip(inputs, indices, strict=False):
@@ -226,16 +238,24 @@ def split(x: Any, sections: int | Sequence[int], axis: int = -1) -> tuple[Any, .
 
     The parts are slices, so their gradients go back to `x` in one scatter.
     """
-    ndim, length = np.ndim(values(x)), np.shape(values(x))[axis]
+    shape = values(x).shape
+    sections = sections if isinstance(sections, int) else tuple(sections)
+    return tuple([getitem(x, index=index) for index in _cuts(shape, sections, axis)])
+
+
+@lru_cache(maxsize=256)  # a cell cuts the same way at every step
+def _cuts(
+    shape: tuple[int, ...], sections: int | tuple[int, ...], axis: int
+) -> list[tuple[Any, ...]]:
+    length = shape[axis]
     if isinstance(sections, int):
         if length % sections:
             raise ValueError(
                 f"split: axis {axis} of length {length} does not fall into {sections} equal parts."
             )
-        sections = range(length // sections, length, length // sections)
-    around = (slice(None),) * (axis % ndim)
-    places = [0, *sections, length]
-    return tuple(getitem(x, index=(*around, slice(*ends))) for ends in itertools.pairwise(places))
+        sections = tuple(range(length // sections, length, length // sections))
+    around = (slice(None),) * (axis % len(shape))
+    return [(*around, slice(*ends)) for ends in itertools.pairwise((0, *sections, length))]
 
 
 def flip(x: Any, axis: int = 0) -> Any:
@@ -247,8 +267,7 @@ def flip(x: Any, axis: int = 0) -> Any:
 
 
 def split_index(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """An index as a template of ints, slices, None and Ellipsis, and the arrays (or Tensors) that
-    belong in it.
+    """An index as a template of ints, slices, None and Ellipsis, and the arrays that go in it.
 
     >>> import numpy as np
     >>> split_index((slice(2), np.array([0, 3]), -1))
@@ -260,8 +279,7 @@ def split_index(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         if (
             part is None
             or part is Ellipsis
-            or (isinstance(part, (int, slice))
-            and not isinstance(part, bool))
+            or (isinstance(part, (int, slice)) and not isinstance(part, bool))
         ):
             template.append(part)
         elif isinstance(part, np.integer):
@@ -272,7 +290,7 @@ def split_index(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
                 array = array.astype(int)  # NumPy makes floats of []
             if array.dtype.kind not in "iub":
                 raise IndexError(
-                    f"getitem: an index is made of integers, slices and arrays of them, not {part!r}."
+                    f"getitem: an index is made of integers, slices and arrays, not {part!r}."
                 )
             arrays.append(array)
             template.append(Input(len(arrays)))
@@ -287,9 +305,9 @@ def _filled(index: tuple[Any, ...], inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     return index
 
 
-def _sequence(name: str, xs: Any) -> Sequence[Any]:
+def _sequence(name: str, xs: Any) -> Any:
     if isinstance(xs, Tensor) or not isinstance(xs, (list, tuple, np.ndarray)) or not len(xs):
         raise TypeError(
-            f"{name}: expected a list or tuple of at least one Tensor or array, got {type(xs).__name__}."
+            f"{name}: expected a list of at least one Tensor or array, got {type(xs).__name__}."
         )
     return xs

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Any
 
+from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.primitives import (
     Input,
     absolute,
@@ -55,7 +56,6 @@ from tinygrad_rnn.engine.primitives import (
     transpose,
     where,
 )
-from tinygrad_rnn.engine.primitive import Primitive
 
 __all__ = ["RULES"]
 
@@ -75,8 +75,8 @@ RULES: dict[Primitive, tuple[Callable[..., Any] | None, ...] | Callable[..., Any
     sqrt:        (lambda g, y, x: g / (y + y),),
     sin:         (lambda g, y, x: g * cos(x),),
     cos:         (lambda g, y, x: -g * sin(x),),
-    tanh:        (lambda g, y, x: g * (1 - y * y),),
-    sigmoid:     (lambda g, y, x: g * (y * (1 - y)),),
+    tanh:        (lambda g, y, x: g - g * y * y,),
+    sigmoid:     (lambda g, y, x: g * (y - y * y),),
     softplus:    (lambda g, y, x: g * sigmoid(x),),
     relu:        (lambda g, y, x: where(x > 0, g, 0),),
     absolute:    (lambda g, y, x: where(x > 0, g, where(x < 0, -g, 0)),),
@@ -101,7 +101,7 @@ RULES: dict[Primitive, tuple[Callable[..., Any] | None, ...] | Callable[..., Any
     stack_p:       lambda k, g, y, *xs, axis: getitem(g, index=along(axis, y, k)),
     concatenate_p: lambda k, g, y, *xs, axis, starts: getitem(g, index=along(axis, y, slice(starts[k], starts[k + 1]))),
     scatter:       lambda k, g, y, *inputs, indices, shape: take(g, inputs, indices[k]),
-    getitem:       lambda slices, x: put_back(slices, x),  # all slices of one source at once: see `backward`
+    getitem:       lambda slices, x: put_back(slices, x),  # told all slices of one source at once
 }
 # fmt: on
 

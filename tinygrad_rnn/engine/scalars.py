@@ -19,15 +19,20 @@ from tinygrad_rnn.engine.tensor import Tensor
 
 __all__ = ["scalars"]
 
-_ELEMENTWISE = frozenset({p.exp, p.log, p.log1p, p.expm1, p.sqrt, p.sin, p.cos, p.tanh, p.sigmoid, p.relu, p.softplus,
-                          p.absolute, p.stop_gradient})  # fmt: skip
-_BY_NUMPY = frozenset({p.add, p.subtract, p.multiply, p.divide, p.power, p.negative, p.matmul, p.sum, p.reshape,
-                       p.transpose, p.broadcast_to, p.getitem, p.concatenate_p, p.stack_p})  # fmt: skip
+# fmt: off
+_ELEMENTWISE = frozenset({
+    p.exp, p.log, p.log1p, p.expm1, p.sqrt, p.sin, p.cos, p.tanh, p.sigmoid, p.relu, p.softplus,
+    p.absolute, p.stop_gradient,
+})
+_BY_NUMPY = frozenset({
+    p.add, p.subtract, p.multiply, p.divide, p.power, p.negative, p.matmul, p.sum, p.reshape,
+    p.transpose, p.broadcast_to, p.getitem, p.concatenate_p, p.stack_p,
+})
+# fmt: on
 
 
 def scalars(x: Any) -> Any:
-    """A Tensor or array as an object array of Tensors without axes; a module as a copy with such
-    parameters.
+    """A Tensor or array as an array of Tensors without axes; a module as a copy with such.
 
     Parameters
     ----------
@@ -70,8 +75,7 @@ def scalars(x: Any) -> Any:
 
 
 def apply(primitive: Primitive, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """Run a primitive on object arrays: element by element, or by NumPy, which then asks the
-    elements.
+    """Run a primitive on object arrays: element by element, or by NumPy, which asks the elements.
 
     Raises
     ------
@@ -85,8 +89,9 @@ def apply(primitive: Primitive, inputs: tuple[Any, ...], options: dict[str, Any]
         inputs = tuple(scalars(x) if isinstance(x, Tensor) and x.ndim else x for x in inputs)
         return primitive.forward(*inputs, **options)
     raise TypeError(
-        f"{primitive.name} cannot run on an array of scalar Tensors: it chooses between elements or works on a whole "
-        "axis. Write it with +, -, *, /, **, @, sum, exp, log, tanh, sigmoid or relu, or stay with whole Tensors."
+        f"{primitive.name} cannot run on an array of scalar Tensors: it chooses between elements "
+        "or works on a whole axis. Write it with +, -, *, /, **, @, sum, exp, log, tanh, sigmoid "
+        "or relu, or stay with whole Tensors."
     )
 
 

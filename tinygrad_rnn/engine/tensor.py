@@ -28,11 +28,13 @@ __all__ = ["Tensor", "named"]
 next_serial = itertools.count(1).__next__  # one C call, so two threads never draw the same
 DTYPE_KINDS = "fiub"  # what a Tensor may hold; gradients flow through "f" only
 OBJECT = np.dtype(object)
+NO_OPTIONS: dict[str, Any] = {}  # shared: one object less per node for the garbage collector
 
 
 class Tensor:
-    """An array that remembers how it was made; made by you it is a leaf, made by a primitive it is
-    part of a record.
+    """An array that remembers how it was made.
+
+    Made by you it is a leaf; made by a primitive it is part of a record.
 
     Parameters
     ----------
@@ -95,9 +97,11 @@ class Tensor:
     # priority
     __array_priority__ = 1000
 
-    def __init__(self, data: ArrayLike, dtype: DTypeLike = None, name: str | None = None) -> None:
+    def __init__(
+        self, data: ArrayLike, dtype: DTypeLike | None = None, name: str | None = None
+    ) -> None:
         self._data = _leaf_data(data, dtype)
-        self.op, self.inputs, self.options = None, (), {}
+        self.op, self.inputs, self.options = None, (), NO_OPTIONS
         self.scope = context.get().scope
         self.name, self.grad = name, None
         self.serial = next_serial()
@@ -107,8 +111,8 @@ class Tensor:
     def _rebind(self, values: ArrayLike) -> None:
         if self.op is not None:
             raise TypeError(
-                f"the data of a recorded result ({self!r}) cannot be replaced: its history says how it was computed. "
-                "Compute a new Tensor, or .detach() it first."
+                f"the data of a recorded result ({self!r}) cannot be replaced: its history says "
+                "how it was computed. Compute a new Tensor, or .detach() it first."
             )
         if values is not self._data:
             fresh = _leaf_data(
@@ -116,8 +120,9 @@ class Tensor:
             )
             if fresh.shape != self.shape or fresh.dtype != self.dtype:
                 raise ValueError(
-                    f"new data for {self.name or 'a leaf'}: expected shape {self.shape} and dtype {self.dtype}, "
-                    f"got {fresh.shape} and {fresh.dtype}. Reshape or convert it, or make a new Tensor."
+                    f"new data for {self.name or 'a leaf'}: expected shape {self.shape} and dtype "
+                    f"{self.dtype}, got {fresh.shape} and {fresh.dtype}. Reshape or convert it, or "
+                    "make a new Tensor."
                 )
             self._data = fresh
         self.serial = next_serial()  # younger than every record that used the old values
@@ -131,16 +136,25 @@ class Tensor:
     def data(self, values: ArrayLike) -> None:
         self._rebind(values)
 
-    # fmt: off
     @property
-    def shape(self) -> tuple[int, ...]: return self._data.shape
+    def shape(self) -> tuple[int, ...]:
+        """Its lengths along each axis."""
+        return self._data.shape
+
     @property
-    def dtype(self) -> np.dtype: return self._data.dtype
+    def dtype(self) -> np.dtype[Any]:
+        """The type of its elements."""
+        return self._data.dtype
+
     @property
-    def ndim(self) -> int: return self._data.ndim
+    def ndim(self) -> int:
+        """How many axes it has."""
+        return self._data.ndim
+
     @property
-    def size(self) -> int: return self._data.size
-    # fmt: on
+    def size(self) -> int:
+        """How many elements it has."""
+        return self._data.size
 
     def item(self) -> float:
         """The value as a Python number; ValueError unless there is exactly one element."""
@@ -158,8 +172,7 @@ class Tensor:
         return Tensor(self._data, name=self.name)
 
     def backward(self, cotangent: ArrayLike | None = None) -> None:
-        """Add the gradient of this Tensor to ``.grad`` of every leaf it was made from (float
-        leaves).
+        """Add the gradient of this Tensor to ``.grad`` of every float leaf it was made from.
 
         A Tensor that is not a scalar needs a `cotangent` of its shape: the gradient of what comes
         after it.
@@ -215,21 +228,24 @@ class Tensor:
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
         raise TypeError(
-            "t[i] = v would change a value that the record still needs. Build a new Tensor: where(mask, v, t), "
-            "concatenate(...) or stack(...); a leaf gets new values by t.data = array."
+            "t[i] = v would change a value that the record still needs. Build a new Tensor: "
+            "where(mask, v, t), concatenate(...) or stack(...); a leaf gets new values by "
+            "t.data = array."
         )
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError(
-            "NumPy functions do not record, so np.add(t, …) and np.asarray(t) refuse a Tensor. Use the operators or "
-            "the functions of tinygrad_rnn (add, tanh, sum, …); t.data is the plain array."
+            "NumPy functions do not record, so np.add(t, …) and np.asarray(t) refuse a Tensor. Use "
+            "the operators or the functions of tinygrad_rnn (add, tanh, sum, …); t.data is the "
+            "plain array."
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.op is not None:
             raise TypeError(
-                f"{self!r} is a recorded result: copying or pickling it would carry its whole history along. "
-                "Copy t.detach() or save t.data; leaves and modules copy and pickle as they are."
+                f"{self!r} is a recorded result: copying or pickling it would carry its whole "
+                "history along. Copy t.detach() or save t.data; leaves and modules copy and pickle "
+                "as they are."
             )
         return _leaf, (
             np.array(self._data),
@@ -264,23 +280,32 @@ class Tensor:
     def __ne__(self, other: object) -> Any: return self._data != values(other)
     __hash__ = object.__hash__
 
-    # -- the same primitives as methods; NumPy calls tanh, exp … on the elements of an array of obj
-    def exp(self) -> Tensor: return exp(self)
-    def log(self) -> Tensor: return log(self)
-    def log1p(self) -> Tensor: return log1p(self)
-    def expm1(self) -> Tensor: return expm1(self)
-    def sqrt(self) -> Tensor: return sqrt(self)
-    def sin(self) -> Tensor: return sin(self)
-    def cos(self) -> Tensor: return cos(self)
-    def tanh(self) -> Tensor: return tanh(self)
-    def sigmoid(self) -> Tensor: return sigmoid(self)
-    def relu(self) -> Tensor: return relu(self)
-
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: return sum(self, axis=axis, keepdims=keepdims)
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor: return mean(self, axis=axis, keepdims=keepdims)
-    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor: return max(self, axis=axis, keepdims=keepdims)
-    def astype(self, dtype: DTypeLike) -> Tensor: return astype(self, dtype=dtype)
+    # The same primitives as methods; on arrays of objects, NumPy's tanh, exp, … call them. "fmt"
+    # stays off: they are all alike.
+    def exp(self) -> Tensor: return exp(self)  # noqa: D102
+    def log(self) -> Tensor: return log(self)  # noqa: D102
+    def log1p(self) -> Tensor: return log1p(self)  # noqa: D102
+    def expm1(self) -> Tensor: return expm1(self)  # noqa: D102
+    def sqrt(self) -> Tensor: return sqrt(self)  # noqa: D102
+    def sin(self) -> Tensor: return sin(self)  # noqa: D102
+    def cos(self) -> Tensor: return cos(self)  # noqa: D102
+    def tanh(self) -> Tensor: return tanh(self)  # noqa: D102
+    def sigmoid(self) -> Tensor: return sigmoid(self)  # noqa: D102
+    def relu(self) -> Tensor: return relu(self)  # noqa: D102
+    def astype(self, dtype: DTypeLike) -> Tensor: return astype(self, dtype=dtype)  # noqa: D102
     # fmt: on
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Sum over `axis` (an int, a tuple, or None for all)."""
+        return sum(self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Mean over `axis` (an int, a tuple, or None for all)."""
+        return mean(self, axis=axis, keepdims=keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Largest element over `axis`; equals share the gradient."""
+        return max(self, axis=axis, keepdims=keepdims)
 
     def reshape(self, *shape: Any) -> Tensor:
         """The same elements in another shape: ``t.reshape(2, -1)`` or ``t.reshape((2, -1))``."""
@@ -320,7 +345,7 @@ def _leaf(data: np.ndarray, name: str | None, gradient: np.ndarray | None) -> Te
     return leaf
 
 
-def _leaf_data(data: Any, dtype: DTypeLike) -> Any:
+def _leaf_data(data: Any, dtype: DTypeLike | None) -> Any:
     """An own copy as an array, as a NumPy scalar (immutable) where there is no axis."""
     if type(data) is Tensor:
         data = data._data
@@ -337,14 +362,14 @@ def _leaf_data(data: Any, dtype: DTypeLike) -> Any:
         ) from error
     if array.dtype.kind not in DTYPE_KINDS:
         raise TypeError(
-            f"Tensor(...): expected real numbers, got dtype {array.dtype} from a {type(data).__name__}. "
-            "Tensors hold floats (differentiable), integers or bool."
+            f"Tensor(...): expected real numbers, got dtype {array.dtype} from a "
+            f"{type(data).__name__}. Tensors hold floats (differentiable), integers or bool."
         )
     return array if array.ndim else array[()]
 
 
 def holds_tensor(x: Any) -> bool:
-    """Whether a nested list has a Tensor in it, by its first elements: rows of one list are alike."""
+    """Whether a nested list has a Tensor in it, by its first elements: its rows are alike."""
     while isinstance(x, (list, tuple)) and x:
         if any(type(y) is Tensor for y in x):
             return True

@@ -1,0 +1,111 @@
+"""What does a character model learn in twenty seconds, and what does it look like inside?
+
+Trains a small LSTM on the Python documentation, one character after the other, lets it write, and
+draws it folded, unrolled and with the gradient that flows back through time.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+import viz
+from tinygrad_rnn import Tensor, nn, no_grad, scope, softmax, stack
+from tinygrad_rnn.tasks import Alphabet, chunks, python_documentation
+from tinygrad_rnn.train import Adam, clip_grad_norm
+
+BATCH, STEPS, HIDDEN = 16, 32, 128
+
+
+class CharModel(nn.Module):
+    """Characters in, scores for the next character out."""
+
+    def __init__(self, characters, hidden_size, rng):
+        rng = np.random.default_rng(rng)
+        self.embedding = nn.Embedding(characters, 32, rng=rng, dtype=np.float32)
+        self.cell = nn.LSTMCell(32, hidden_size, rng=rng, dtype=np.float32)
+        self.readout = nn.Linear(hidden_size, characters, rng=rng, dtype=np.float32)
+
+    def loss(self, x, y, state=None):
+        """Mean nats per character, and the state after the last; x and y are (steps, batch)."""
+        outputs, state = nn.unroll(self.cell, self.embedding(x), state)
+        with scope("loss"):
+            return nn.cross_entropy(self.readout(stack(outputs)), y), state
+
+
+def train(model, numbers, seconds, rng):
+    """Truncated backpropagation through time: the state is carried on, the gradient is cut."""
+    from tqdm import tqdm
+
+    parameters = model.parameters()
+    optimiser = Adam(parameters, lr=4e-3)
+    losses, state, start = [], None, time.perf_counter()
+    with tqdm(total=seconds, bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s {postfix}") as bar:
+        while (passed := time.perf_counter() - start) < seconds:
+            for x, y in chunks(np.roll(numbers, -rng.integers(len(numbers))), BATCH, STEPS):
+                loss, state = model.loss(x, y, state)
+                optimiser.zero_grad()
+                loss.backward()
+                norm = clip_grad_norm(parameters, 1.0)
+                optimiser.step()
+                state = tuple(s.detach() for s in state)
+                losses.append(loss.item())
+                passed = time.perf_counter() - start
+                rate = len(losses) * BATCH * STEPS / passed
+                bar.set_postfix_str(
+                    f"loss {np.mean(losses[-50:]):.3f} nats, |gradient| {norm:.2f}, {rate:,.0f} characters/s"
+                )
+                bar.update(min(passed, seconds) - bar.n)
+                if passed >= seconds:
+                    break
+            state = None
+    return losses
+
+
+@no_grad()
+def write(model, alphabet, start, length, rng, temperature=0.7):
+    """Let the model continue `start`: each character is drawn, and read as the next input."""
+    state, numbers = None, list(alphabet.encode(start))
+    for k in range(len(start) + length - 1):
+        outputs, state = nn.unroll(model.cell, model.embedding(np.array([[numbers[k]]])), state)
+        if k >= len(start) - 1:
+            p = softmax(model.readout(outputs[0]) * (1 / temperature)).data[0].astype(float)
+            numbers.append(rng.choice(len(p), p=p / p.sum()))
+    return alphabet.decode(numbers)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Train, sample and draw a character LSTM.")
+    parser.add_argument("--seconds", type=float, default=20, help="how long to train")
+    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the pictures")
+    options = parser.parse_args()
+
+    rng = np.random.default_rng(0)
+    text = python_documentation()
+    alphabet = Alphabet(text)
+    numbers = alphabet.encode(text)
+    model = CharModel(len(alphabet), HIDDEN, rng)
+    count = sum(p.size for p in model.parameters())
+    print(f"The Python documentation: {len(text):,} characters, {len(alphabet)} different ones.")
+    print(f"An LSTM with {HIDDEN} units and {count:,} weights; it knows nothing: ln {len(alphabet)}", end=" ")
+    print(f"= {np.log(len(alphabet)):.2f} nats per character.")
+    losses = train(model, numbers, options.seconds, rng)
+    print(f"Loss {losses[0]:.2f} → {np.mean(losses[-50:]):.2f} nats after {len(losses)} steps.\n")
+    print(write(model, alphabet, "The ", 300, rng), "\n")
+
+    # The same model on a few characters: every picture below is drawn from this one record.
+    word = "gradient"
+    x, y = alphabet.encode(word[:-1])[:, None], alphabet.encode(word[1:])[:, None]
+    loss, _ = model.loss(x, y)
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name, drawing in (
+        ("folded", viz.folded(loss)),
+        ("unrolled", viz.unrolled(loss, detail="gate")),
+        ("gradient_flow", viz.gradient_flow(loss)),
+    ):
+        print("wrote", drawing.save(options.out / f"{name}.svg"))
+
+
+if __name__ == "__main__":
+    main()
