@@ -1,0 +1,167 @@
+"""Does the gradient check find what is wrong, and only that?"""
+
+import re
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn import Tensor, check_grads, exp, matmul, sigmoid, stop_gradient, tanh
+from tinygrad_rnn import sum as sum_
+from tinygrad_rnn.engine import primitives as p
+from tinygrad_rnn.engine.rules import RULES
+
+rng = np.random.default_rng(17)
+X = rng.uniform(0.5, 1.5, (2, 3))
+W = rng.uniform(0.5, 1.5, (3, 2))
+
+FUNCTIONS = {
+    p.add: lambda x: x + x,
+    p.subtract: lambda x: 3.0 - x,
+    p.multiply: lambda x: x * x,
+    p.divide: lambda x: 1.0 / x,
+    p.power: lambda x: x**3,
+    p.negative: lambda x: -x,
+    p.exp: p.exp,
+    p.log: p.log,
+    p.sqrt: p.sqrt,
+    p.sin: p.sin,
+    p.tanh: p.tanh,
+    p.sigmoid: p.sigmoid,
+    p.softplus: p.softplus,
+    p.matmul: lambda x: x @ W,
+    p.sum: lambda x: sum_(x, axis=0),
+    p.max: lambda x: p.max(x, axis=0),
+    p.logsumexp: lambda x: p.logsumexp(x, axis=1),
+    p.softmax: p.softmax,
+    p.log_softmax: p.log_softmax,
+    p.reshape: lambda x: p.reshape(x, shape=(3, 2)),
+    p.transpose: p.transpose,
+    p.broadcast_to: lambda x: p.broadcast_to(x, shape=(2, 2, 3)),
+    p.where: lambda x: p.where(X > 1, x, 2 * x),
+}
+every_function = pytest.mark.parametrize(
+    ("op", "f"), FUNCTIONS.items(), ids=[op.name for op in FUNCTIONS]
+)
+
+
+def spoil(monkeypatch, op, wrong):
+    """Replace each rule of `op` by what `wrong` makes of its result."""
+    rules = [rule and (lambda *a, _r=rule, **o: wrong(_r(*a, **o))) for rule in RULES[op]]
+    monkeypatch.setitem(RULES, op, tuple(rules))
+
+
+def only_second_order(g):
+    """The right value, differentiated wrongly by 0.05 %."""
+    return g + 0.0005 * (g - stop_gradient(g))
+
+
+def forget_history(g):
+    """The right value, but what is a Tensor becomes a constant."""
+    return Tensor(g.data) if isinstance(g, Tensor) else g
+
+
+@every_function
+def test_right_rules_pass(op, f):
+    check_grads(f, X, order=2, entrywise=True)
+
+
+@pytest.mark.parametrize("entrywise", [False, True])
+@pytest.mark.parametrize("factor", [1.0005, 0.9995])
+@every_function
+def test_a_rule_wrong_by_a_twentieth_of_a_percent_is_found(op, f, factor, entrywise, monkeypatch):
+    spoil(monkeypatch, op, lambda g: g * factor)
+    with pytest.raises(AssertionError, match="derivative of order 1"):
+        check_grads(f, X, order=1, entrywise=entrywise)
+
+
+@pytest.mark.parametrize("wrong", [only_second_order, forget_history])
+@pytest.mark.parametrize(
+    "op", [p.multiply, p.exp, p.tanh, p.sigmoid, p.softmax, p.divide], ids=lambda op: op.name
+)
+def test_a_rule_that_is_right_in_value_but_differentiates_wrongly_is_found(op, wrong, monkeypatch):
+    spoil(monkeypatch, op, wrong)
+    check_grads(FUNCTIONS[op], X, order=1)
+    with pytest.raises(AssertionError, match="derivative of order 2"):
+        check_grads(FUNCTIONS[op], X, order=2)
+
+
+def test_a_rule_wrong_for_one_of_its_inputs_is_found(monkeypatch):
+    left, right = RULES[matmul]
+    monkeypatch.setitem(RULES, matmul, (left, lambda *a: right(*a) * 1.0005))
+    check_grads(lambda x: x @ W, X, order=1)
+    with pytest.raises(AssertionError, match="order 1"):
+        check_grads(lambda x, w: x @ w, X, W, order=1)
+
+
+def test_a_slope_of_the_wrong_sign_a_missing_term_and_a_nan_are_found(monkeypatch):
+    for wrong in (lambda g: -g, lambda g: g * 0.0, lambda g: g * np.nan):
+        with monkeypatch.context() as patch:
+            spoil(patch, exp, wrong)
+            with pytest.raises(AssertionError):
+                check_grads(exp, X, order=1)
+
+
+@pytest.mark.parametrize("place", [(0, 0), (1, 2), (0, 1)])
+def test_entrywise_names_the_argument_and_the_entry(place, monkeypatch):
+    mask = np.ones(X.shape)
+    mask[place] = 1.0005
+    spoil(monkeypatch, tanh, lambda g: g * mask)
+    message = f"argument 1, entry {re.escape(str(place))}"
+    with pytest.raises(AssertionError, match=message):
+        check_grads(lambda w, x: tanh(x) @ w, W, X, order=1, entrywise=True)
+
+
+def test_the_message_gives_both_numbers(monkeypatch):
+    spoil(monkeypatch, exp, lambda g: g * 2.0)
+    with pytest.raises(AssertionError) as error:
+        check_grads(lambda x: exp(x).sum(), np.zeros(1), order=1, entrywise=True)
+    numbers = re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", str(error.value).partition("entry (0,)")[2])
+    numeric, rules = map(float, numbers[:2])
+    assert np.isclose(rules, 2 * numeric, rtol=1e-5)
+
+
+def test_a_dropped_history_in_the_function_itself_is_found():
+    with pytest.raises(AssertionError):
+        check_grads(lambda x: x * stop_gradient(x), X, order=1)
+
+
+def test_what_is_no_float_is_passed_on_unchanged():
+    seen = []
+
+    def f(x, k, mask):
+        seen.append((type(k), mask.dtype))
+        return p.where(mask, x, x * k)
+
+    check_grads(f, X, 3, X > 1, order=2)
+    assert set(seen) == {(int, np.dtype(bool))}
+
+
+def test_there_must_be_something_to_move():
+    with pytest.raises(TypeError, match="float Tensor or array"):
+        check_grads(lambda k: k, 3)
+
+
+def test_tensors_and_arrays_are_both_moved():
+    check_grads(lambda a, b: sigmoid(a) * b, Tensor(X), X[:, :1])
+    with pytest.raises(AssertionError):
+        check_grads(lambda a, b: stop_gradient(a) * b, Tensor(X), X[:, :1], order=1)
+    with pytest.raises(AssertionError):
+        check_grads(lambda a, b: stop_gradient(a) * b, X[:, :1], Tensor(X), order=1)
+
+
+def test_the_arguments_are_left_as_they_were():
+    x, t = X.copy(), Tensor(X)
+    serial = t.serial
+    check_grads(lambda a, b: a * b, x, t, order=2, entrywise=True)
+    assert np.array_equal(x, X)
+    assert (t.serial, t.grad) == (serial, None)
+
+
+def test_the_same_seed_checks_along_the_same_direction(monkeypatch):
+    spoil(monkeypatch, exp, lambda g: g * 1.0005)
+    messages = []
+    for seed in (0, 0, 1):
+        with pytest.raises(AssertionError) as error:
+            check_grads(exp, X, order=1, rng=seed)
+        messages.append(str(error.value))
+    assert messages[0] == messages[1] != messages[2]
