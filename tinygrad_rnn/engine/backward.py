@@ -126,31 +126,36 @@ def _walk(
     """Reverse mode: cotangents by node, from the loss back; those of `targets` are asked for."""
     cotangents: dict[Tensor, Any] = {loss: seed}
     ours: set[Tensor] = set()  # whose cotangent is a sum in an array of our own: add in place
-    slices: dict[Tensor, list[Any]] = {}  # cotangents of slices, until their source has its turn
+    uses: dict[Tensor, dict[Together, Uses]] = {}  # of one source, until it has its turn
     found: dict[Tensor, Any] = {}
     look = context.get().anomaly
-    all_slices: Any = RULES[getitem]
+    apart = create_graph or on_edge is not None
 
     def add(x: Tensor, gx: Any) -> None:
+        """Add what arrives at `x` by another way."""
         before = cotangents[x]
-        if create_graph:
-            with _backward_of(x):
-                cotangents[x] = before + gx
-        elif x in ours:
+        if before.shape != gx.shape:
+            before, gx = _fit(before, x, nodes), _fit(gx, x, nodes)
+        if x in ours:
             before += gx
         else:
-            cotangents[x] = total = before + gx
-            if type(total) is np.ndarray:
+            before = before + gx
+            if type(before) is np.ndarray:
                 ours.add(x)
+        cotangents[x] = before
 
     for node in reversed(nodes):
-        if node in slices:
+        if node in uses:
             with _backward_of(node):
-                gx = all_slices(slices.pop(node), node)
-            add(node, gx) if node in cotangents else cotangents.setdefault(node, gx)
+                for joint, waiting in uses.pop(node).items():
+                    gx = joint.rule(waiting, node)
+                    add(node, gx) if node in cotangents else cotangents.update({node: gx})
         g = cotangents.pop(node, None)
         if g is None:
             continue
+        if g.shape != node._data.shape or g.dtype is not node._data.dtype:
+            with _backward_of(node):
+                g = _fit(g, node, nodes)
         if node in targets:
             found[node] = g if create_graph or node in ours else np.array(g)[()]
         if node not in needed or node.op is None:
@@ -164,29 +169,30 @@ def _walk(
         for k, x in enumerate(inputs):
             if type(x) is not Tensor or x not in needed:
                 continue
-            if node.op is getitem:
-                gx = g
-                slices.setdefault(x, []).append((g, options["index"], args[1:]))
-            else:
-                rule = rules[k] if type(rules) is tuple else partial(rules, k)
-                if create_graph:
-                    with _backward_of(node, k):
-                        gx = _fit(rule(g, y, *args, **options), node, k)
-                else:
+            rule = rules[k] if type(rules) is tuple else partial(rules, k)
+            if type(rule) is Together:
+                if rule.alone is None or (x._data.ndim == 2 and not apart):
+                    uses.setdefault(x, {}).setdefault(rule, []).append((g, args, options))
+                    if on_edge is not None:
+                        on_edge(node, k, g)
+                    continue
+                rule = rule.alone
+            if create_graph:
+                with _backward_of(node, k):
                     gx = rule(g, y, *args, **options)
-                    xd = x._data
-                    if not (type(gx) is type(xd) is np.float64) and (
-                        gx.shape != xd.shape or gx.dtype is not xd.dtype
-                    ):
-                        gx = _fit(gx, node, k)
-                if x in cotangents:
-                    add(x, gx)
-                else:
-                    cotangents[x] = gx
+            else:
+                gx = rule(g, y, *args, **options)
             if look and not np.isfinite(values(gx)).all():
                 raise FloatingPointError(_not_finite(node, k, g))
+            if x not in cotangents:
+                cotangents[x] = gx
+            elif create_graph:
+                with _backward_of(x):
+                    add(x, gx)
+            else:
+                add(x, gx)
             if on_edge is not None:
-                on_edge(node, k, gx)
+                on_edge(node, k, _fit(gx, x, nodes))
     return found
 
 
@@ -210,17 +216,17 @@ def _needed(nodes: list[Tensor], targets: list[Tensor]) -> set[Tensor]:
     return needed
 
 
-def _fit(g: Any, node: Tensor, k: int) -> Any:
-    """A rule's result as the cotangent of input k: broadcasting undone, shape and dtype checked."""
-    x = node.inputs[k]
+def _fit(g: Any, x: Tensor, nodes: list[Tensor]) -> Any:
+    """The cotangent of `x`: broadcasting undone, shape checked, dtype restored."""
     if g.shape != x.shape:
         missing = g.ndim - x.ndim
         if missing < 0 or any(
             n not in (1, m) for n, m in zip(x.shape, g.shape[missing:], strict=True)
         ):
+            users = {n.op.name for n in nodes if n.op and any(i is x for i in n.inputs)}
             raise ValueError(
-                f"the rule of {_called(node)} for input {k} gives shape {g.shape}; expected "
-                f"{x.shape}, the shape of the input, or what that broadcasts to. Mend the rule."
+                f"the gradient of {_called(x)} has shape {g.shape}; expected {x.shape}, or what "
+                f"that broadcasts to. The rule of one of its users is wrong: {', '.join(users)}."
             )
         stretched = [a + missing for a, n in enumerate(x.shape) if n != g.shape[a + missing]]
         g = sum(g, axis=(*range(missing), *stretched))
@@ -325,5 +331,5 @@ def _rebuild(tree: Any, found: dict[Tensor, Any]) -> Any:
 
 
 # Rules and primitives are written in terms of Tensor, whose module imports this one.
-from tinygrad_rnn.engine.primitives import astype, getitem, reshape, sum  # noqa: E402
-from tinygrad_rnn.engine.rules import RULES  # noqa: E402
+from tinygrad_rnn.engine.primitives import astype, reshape, sum  # noqa: E402
+from tinygrad_rnn.engine.rules import RULES, Together, Uses  # noqa: E402

@@ -102,8 +102,10 @@ def _astype(x: Any, /, dtype: Any) -> Any:
 
 
 def _matmul(a: Any, b: Any, /) -> Any:
-    if a.ndim == b.ndim == 2:
-        return a.dot(b)  # the same GEMM as matmul, at half its overhead on small matrices
+    if a.ndim == b.ndim == 2:  # dot is the same GEMM, at half the overhead on small matrices
+        if b.strides[0] < b.strides[1]:  # BLAS is faster when its large factor is not transposed
+            return b.T.dot(a.T).T
+        return a.dot(b)
     return np.matmul(a, b)
 
 
