@@ -37,12 +37,18 @@ class Input(int):
 # scalars.
 
 
+_HALF: dict[Any, Any] = {
+    np.dtype(t): np.array(0.5, t) for t in (np.float32, np.float64)
+}  # faster than a 0.5
+
+
 def _sigmoid(x: Any, /) -> Any:
-    # one vectorised tanh and no overflow; absolute error of one rounding, relative error grows left
-    # of -15
-    y = np.tanh(x * 0.5)
-    y *= 0.5
-    y += 0.5
+    # One vectorised tanh and no overflow. The absolute error is one rounding; the relative error
+    # grows to the left (2.6 % at -15 in float32): for log σ(x) take -softplus(-x).
+    half = _HALF.get(getattr(x, "dtype", None), 0.5)
+    y = np.tanh(x * half)
+    y *= half
+    y += half
     return y
 
 
