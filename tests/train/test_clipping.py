@@ -1,0 +1,91 @@
+"""Does clipping shorten what is too long, all together, and keep the direction?"""
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn import Tensor
+from tinygrad_rnn.train import clip_grad_norm
+
+
+def with_gradients(*gradients):
+    parameters = []
+    for g in gradients:
+        p = Tensor(np.zeros(np.shape(g)), dtype=np.asarray(g).dtype)
+        p.grad = np.asarray(g)
+        parameters.append(p)
+    return parameters
+
+
+def test_the_norm_is_that_of_one_long_vector():
+    parameters = with_gradients([3.0], [[0.0, 4.0]], [12.0])
+    assert clip_grad_norm(parameters, 100.0) == 13.0
+
+
+def test_long_gradients_are_scaled_together_to_the_norm_asked_for():
+    gradients = [np.random.default_rng(k).standard_normal((3, k + 1)) for k in range(4)]
+    parameters = with_gradients(*gradients)
+    norm = clip_grad_norm(parameters, 0.5)
+    assert norm > 0.5
+    for p, g in zip(parameters, gradients, strict=True):
+        np.testing.assert_allclose(p.grad, g * 0.5 / norm, rtol=1e-14)
+    assert clip_grad_norm(parameters, 100.0) == pytest.approx(0.5, rel=1e-14)
+
+
+@pytest.mark.parametrize("max_norm", [5.0, 6.0])
+def test_gradients_short_enough_are_left_alone(max_norm):
+    parameters = with_gradients([3.0, 4.0])
+    before = parameters[0].grad
+    assert clip_grad_norm(parameters, max_norm) == 5.0
+    assert parameters[0].grad is before
+
+
+def test_clipping_writes_into_no_old_array():
+    gradient = np.array([3.0, 4.0])
+    clip_grad_norm(with_gradients(gradient), 1.0)
+    np.testing.assert_array_equal(gradient, [3.0, 4.0])
+
+
+def test_parameters_without_gradient_are_passed_over():
+    bare = Tensor([1.0])
+    assert clip_grad_norm([bare, *with_gradients([3.0, 4.0])], 1.0) == 5.0
+    assert bare.grad is None
+    assert clip_grad_norm([bare], 1.0) == 0.0
+
+
+def test_a_parameter_given_twice_counts_once():
+    (p,) = with_gradients([3.0, 4.0])
+    assert clip_grad_norm([p, p], 1.0) == 5.0
+    np.testing.assert_allclose(p.grad, [0.6, 0.8], rtol=1e-15)
+
+
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_float32_stays_float32_even_with_a_numpy_bound(shape):
+    (p,) = with_gradients(np.full(shape, 9, dtype=np.float32))
+    clip_grad_norm([p], np.float64(1.0))
+    assert p.grad.dtype == np.float32
+    assert p.grad.shape == shape
+
+
+def test_parameters_may_come_from_a_generator():
+    parameters = with_gradients([3.0, 4.0])
+    assert clip_grad_norm((p for p in parameters), 1.0) == 5.0
+    np.testing.assert_allclose(parameters[0].grad, [0.6, 0.8], rtol=1e-15)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_norm_that_is_not_finite_is_refused_and_nothing_is_scaled(bad):
+    parameters = with_gradients([3.0, 4.0], [bad])
+    with pytest.raises(ValueError, match=r"the norm is (nan|inf)\. Run .* detect_anomaly"):
+        clip_grad_norm(parameters, 1.0)
+    np.testing.assert_array_equal(parameters[0].grad, [3.0, 4.0])
+
+
+@pytest.mark.parametrize("max_norm", [0, -1.0, float("nan")])
+def test_a_bound_that_is_not_positive_is_refused(max_norm):
+    with pytest.raises(ValueError, match="max_norm must be positive, got"):
+        clip_grad_norm(with_gradients([1.0]), max_norm)
+
+
+def test_no_parameters_are_refused():
+    with pytest.raises(ValueError, match=r"there are no parameters \(a used-up generator\?\)"):
+        clip_grad_norm([], 1.0)
