@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import viz
-from tinygrad_rnn import Tensor, nn, no_grad, scope, softmax, stack
+from tinygrad_rnn import nn, no_grad, scope, softmax, stack
 from tinygrad_rnn.tasks import Alphabet, chunks, python_documentation
 from tinygrad_rnn.train import Adam, clip_grad_norm
 
@@ -53,8 +53,9 @@ def train(model, numbers, seconds, rng):
                 losses.append(loss.item())
                 passed = time.perf_counter() - start
                 rate = len(losses) * BATCH * STEPS / passed
+                recent = np.mean(losses[-50:])
                 bar.set_postfix_str(
-                    f"loss {np.mean(losses[-50:]):.3f} nats, |gradient| {norm:.2f}, {rate:,.0f} characters/s"
+                    f"loss {recent:.3f} nats, |gradient| {norm:.2f}, {rate:,.0f} characters/s"
                 )
                 bar.update(min(passed, seconds) - bar.n)
                 if passed >= seconds:
@@ -88,7 +89,10 @@ def main():
     model = CharModel(len(alphabet), HIDDEN, rng)
     count = sum(p.size for p in model.parameters())
     print(f"The Python documentation: {len(text):,} characters, {len(alphabet)} different ones.")
-    print(f"An LSTM with {HIDDEN} units and {count:,} weights; it knows nothing: ln {len(alphabet)}", end=" ")
+    print(
+        f"An LSTM with {HIDDEN} units and {count:,} weights; it knows nothing: ln {len(alphabet)}",
+        end=" ",
+    )
     print(f"= {np.log(len(alphabet)):.2f} nats per character.")
     losses = train(model, numbers, options.seconds, rng)
     print(f"Loss {losses[0]:.2f} → {np.mean(losses[-50:]):.2f} nats after {len(losses)} steps.\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,7 +11,9 @@ __all__ = ["Alphabet", "chunks", "python_documentation"]
 
 
 def python_documentation() -> str:
-    """The language reference that `help()` reads: about 700 kB of English, part of every Python.
+    """The English of the language reference that `help()` reads, about 400 kB in every Python.
+
+    Tables, rules and runs of spaces are left out, characters beyond ASCII too.
 
     Raises
     ------
@@ -24,8 +27,12 @@ def python_documentation() -> str:
             "python_documentation: this Python comes without pydoc_data. Install the full standard "
             "library (on Debian and Ubuntu: apt install libpython3-stdlib), or read a file instead."
         ) from error
-    text = "\n\n".join(topics[name] for name in sorted(topics))
-    return "".join(c for c in text if c == "\n" or c.isascii() and c.isprintable())
+    lines = "\n\n".join(topics[name] for name in sorted(topics)).splitlines()
+    prose = "\n".join(
+        line.strip() for line in lines if not re.search(r"\||\S  +\S|([*=~+-])\1", line)
+    )
+    prose = re.sub(r"\n\n+", "\n\n", prose)
+    return "".join(c for c in prose if c == "\n" or (c.isascii() and c.isprintable()))
 
 
 class Alphabet:
@@ -60,9 +67,7 @@ class Alphabet:
         return "".join(self.characters[k] for k in np.asarray(numbers, dtype=int))
 
 
-def chunks(
-    numbers: np.ndarray, batch: int, steps: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def chunks(numbers: np.ndarray, batch: int, steps: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Read `batch` places of a sequence side by side, `steps` symbols at a time.
 
     Row k of each chunk goes on where row k of the one before ended, so a state can be carried from
