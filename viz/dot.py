@@ -1,0 +1,90 @@
+"""How is a picture written in Graphviz's language?"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping
+
+from viz import theme
+from viz.parts import Block, Edge, Node, Parts
+
+
+def source(parts: Parts) -> str:
+    """DOT without positions: nodes, clusters and edges, named by ordinals. The same record gives the same text."""
+    lines = []
+    for k, block in enumerate(parts.blocks):
+        inside = [*(node_line(node) for node in block.nodes), *(edge_line(edge) for edge in block.edges)]
+        if block.kind in ("step", "gap", "cell"):
+            inside.insert(0, attributes({**theme.CLUSTER, **title(block)}, ";\n    ") + ";")
+            lines += [f"  subgraph cluster_{k} {{", *(f"    {line}" for line in inside), "  }"]
+        else:
+            lines += [f"  {line}" for line in inside]
+    lines += [f"  {edge_line(edge)}" for edge in parts.links]
+    return graph(lines)
+
+
+def title(block: Block) -> dict[str, str]:
+    """The attributes of a cluster's title, which stands below a cell and above all else."""
+    return {"label": block.title, "labelloc": "b" if block.kind == "cell" else "t"}
+
+
+def block_source(block: Block) -> str:
+    """One block alone with ordinals of its own, so that equal blocks have equal text and need one layout."""
+    local = {node.id: f"n{k}" for k, node in enumerate(block.nodes)}
+    lines = [f"  {node_line(node, name=local[node.id])}" for node in block.nodes]
+    for rank in ("source", "sink"):
+        held = [local[node.id] for node in block.nodes if node.rank == rank]
+        if held:
+            lines.append(f"  {{ rank={rank}; {'; '.join(held)} }}")
+    for k, edge in enumerate(block.edges):
+        plain = Edge(local[edge.tail], local[edge.head], edge.kind)  # labels and colours move nothing
+        lines.append(f"  {edge_line(plain, id=str(k))}")
+    return graph(lines)
+
+
+def graph(lines: Iterable[str], **more: str) -> str:
+    """A whole digraph around its lines, with the theme's defaults."""
+    head = [
+        f"  graph [{attributes({**theme.GRAPH, **more})}]",
+        f"  node [{attributes(theme.NODE)}]",
+        f"  edge [{attributes(theme.EDGE)}]",
+    ]
+    return "\n".join(["digraph {", *head, *lines, "}", ""])
+
+
+def node_line(node: Node, name: str = "", **more: str) -> str:
+    """One node; `more` are attributes such as its position."""
+    label = f"<{node.html or _two_lines(node)}>" if node.html or node.label or node.note else '""'
+    style = attributes({**theme.NODES[node.kind], "class": node.kind, **more})
+    return f"{name or node.id} [label={label}, {style}]"
+
+
+def edge_line(edge: Edge, **more: str) -> str:
+    """One edge; `more` are attributes such as its spline."""
+    style = {**theme.EDGES[edge.kind], **edge.style, "class": edge.style.get("class", edge.kind), **more}
+    if edge.label:
+        style["label"] = edge.label
+    return f"{edge.tail} -> {edge.head} [{attributes(style)}]"
+
+
+def attributes(values: Mapping[str, str], separator: str = ", ") -> str:
+    """``key="value"`` pairs, quoted so that no name can end them."""
+    return separator.join(f'{key}="{escape(value)}"' for key, value in values.items())
+
+
+def escape(text: str) -> str:
+    """Text inside double quotes: quotes and backslashes (Graphviz's own escapes) lose their meaning."""
+    return _printable(text).replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _two_lines(node: Node) -> str:
+    label = html.escape(_printable(node.label)).replace("\n", "<BR/>")
+    if not node.note:
+        return label
+    note = html.escape(_printable(node.note))
+    small = f'<FONT POINT-SIZE="{theme.SHAPE_SIZE}" COLOR="#666666">{note}</FONT>'
+    return f"{label}<BR/>{small}" if label else small
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)

@@ -1,0 +1,120 @@
+"""How does a picture reach the reader? As a file, in a notebook, or as DOT text."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from viz.dot import source
+from viz.layout import WIDEST_PNG, positioned
+from viz.paint import FORMATS, INSTALL, NoRenderer, available, draw
+from viz.parts import Parts
+
+PIXELS_PER_POINT = 96 / 72
+
+
+class Drawing:
+    """A picture of a record: shows itself in a notebook, and can be saved.
+
+    Attributes
+    ----------
+    parts
+        What is shown, as plain data: blocks of nodes and edges, and links between blocks.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    @cached_property
+    def source(self) -> str:
+        """DOT without positions. The same record gives the same text; no renderer is needed."""
+        return source(self.parts)
+
+    def svg(self) -> str:
+        """The picture as SVG.
+
+        Raises
+        ------
+        viz.NoRenderer
+            If there is neither Graphviz on PATH nor pygraphviz.
+        """
+        return self._draw("svg").decode()
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the picture, whole or not at all; the format is the ending: .svg, .png, .pdf or .dot.
+
+        Returns
+        -------
+        The path written.
+
+        Raises
+        ------
+        ValueError
+            For another ending, or a PNG wider than can be drawn.
+        OSError
+            If the file cannot be written.
+        viz.NoRenderer
+            If there is nothing to draw with; .dot needs nothing.
+        """
+        path = Path(path)
+        form = path.suffix.lower().removeprefix(".")
+        if form not in (*FORMATS, "dot"):
+            raise ValueError(
+                f"save: {str(path)!r} ends in {path.suffix or 'nothing'!r}; expected .svg, .png, .pdf or .dot. "
+                "The ending chooses the format."
+            )
+        content = self.source.encode() if form == "dot" else self._draw(form)
+        try:
+            _write(path, content)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            advice = "Name a file in a folder that exists and that you may write to."
+            raise type(error)(f"save: cannot write {str(path)!r}: {reason}. {advice}") from error
+        return path
+
+    def _draw(self, form: str) -> bytes:
+        if not available():
+            raise NoRenderer(f"There is no renderer here: no dot on PATH, no pygraphviz. {INSTALL}")
+        dot, width = self._positioned
+        pixels = round(width * PIXELS_PER_POINT)
+        if form == "png" and pixels > WIDEST_PNG:
+            raise ValueError(
+                f"a PNG of this picture would be {pixels:,} pixels wide; beyond {WIDEST_PNG:,} renderers shrink it until "
+                'nothing can be read. Save .svg or .pdf, show less (detail="cell", a smaller budget), or unroll less.'
+            )
+        return draw(dot, form)
+
+    @cached_property
+    def _positioned(self) -> tuple[str, float]:
+        return positioned(self.parts)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """SVG, and PNG for places that drop SVG; without a renderer the DOT text and how to install one."""
+        if not available():
+            return {"text/plain": f"{INSTALL}\n\n{self.source}"}
+        bundle: dict[str, Any] = {"image/svg+xml": self.svg(), "text/plain": repr(self)}
+        if self._positioned[1] * PIXELS_PER_POINT <= WIDEST_PNG:
+            bundle["image/png"] = self._draw("png")
+        return bundle
+
+    def __repr__(self) -> str:
+        nodes = sum(len(block.nodes) for block in self.parts.blocks)
+        return f"<drawing of {nodes} nodes and {sum(1 for _ in self.parts.edges())} edges>"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write beside the target and rename, so that no reader ever sees half a picture."""
+    number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(number, "wb") as file:
+            file.write(content)
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)  # as any other new file; mkstemp makes them private
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

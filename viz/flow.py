@@ -1,0 +1,144 @@
+"""How much gradient flows along each edge? Norms from one backward pass, as colour, width and a legend."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn import Tensor, ancestors, grad
+from viz import theme
+from viz.parts import Block, Edge, Parts
+
+
+def flow(parts: Parts, loss: Tensor) -> None:
+    """Colour every edge of `parts` by the Euclidean norm of the gradient of `loss` that flows back along it.
+
+    An edge that stands for several edges of the record shows the norm of their sum. Each gradient is reduced as soon as
+    it is complete, so memory stays linear in the length of the record.
+    """
+    leaves = [x for x in ancestors(loss) if x.op is None and x.dtype.kind == "f"]
+    if not leaves:
+        raise ValueError(
+            "gradient_flow: the record has no float Tensor to differentiate by, only constants. "
+            "What shall be differentiated must be a Tensor before computing."
+        )
+    norms = _norms(parts, loss, leaves)
+    finite = [n for n in norms.values() if 0 < n < math.inf]
+    low, high = _decades(finite)
+    for edge in parts.edges():
+        norm = norms.get(id(edge))
+        edge.style = _style(norm, low, high)
+        if edge.kind == "state":
+            edge.label = f"{edge.label} {_number(norm)}".strip() if norm is not None and edge.label else edge.label
+    note = Block("note")
+    text, table = _legend(low, high, any(not math.isfinite(n) for n in norms.values()))
+    parts.add(note, "legend", text, html=table)
+    parts.blocks.append(note)
+
+
+def _norms(parts: Parts, loss: Tensor, leaves: list[Tensor]) -> dict[int, float]:
+    """By `id` of the edge; edges without gradient are missing."""
+    carriers: dict[tuple[Tensor, int], list[Edge]] = defaultdict(list)
+    for edge in parts.edges():
+        for use in edge.uses:
+            carriers[use].append(edge)
+    sums: dict[int, Any] = {}
+    waiting = {id(edge): len(edge.uses) for edge in parts.edges()}
+    norms: dict[int, float] = {}
+
+    def on_edge(node: Tensor, argument: int, g: Any) -> None:
+        for edge in carriers.get((node, argument), ()):
+            key = id(edge)
+            before = sums.pop(key, None)
+            if before is not None and before.shape == np.shape(g):
+                sums[key] = before + g
+            else:
+                # slices of one value: disjoint, so that their squares add up
+                norms[key] = math.hypot(norms.get(key, 0.0), _norm(before), 0.0)
+                sums[key] = np.asarray(g)
+            waiting[key] -= 1
+            if not waiting[key]:
+                norms[key] = math.hypot(norms.get(key, 0.0), _norm(sums.pop(key)))
+
+    with np.errstate(all="ignore"):  # infinities and NaN are drawn, not warned of
+        grad(loss, leaves, unused="zero", on_edge=on_edge)
+        for key, g in sums.items():
+            norms[key] = math.hypot(norms.get(key, 0.0), _norm(g))
+    return norms
+
+
+def _norm(g: Any) -> float:
+    """The Euclidean norm, without overflow on the way."""
+    if g is None or np.size(g) == 0:
+        return 0.0
+    g = np.asarray(g, dtype=np.float64)
+    largest = float(np.abs(g).max())
+    return largest * math.sqrt(float(np.square(g / largest).sum())) if 0 < largest < math.inf else largest
+
+
+def _decades(norms: list[float]) -> tuple[float, float]:
+    """The range of powers of ten; at least one."""
+    if not norms:
+        return -1.0, 0.0
+    low, high = math.floor(math.log10(min(norms))), math.ceil(math.log10(max(norms)))
+    return (low, high) if high > low else (low - 1, high)
+
+
+def _style(norm: float | None, low: float, high: float) -> dict[str, str]:
+    if norm is None:
+        return {**theme.NO_GRADIENT, "class": "no-gradient"}
+    if norm == 0:
+        return {**theme.ZERO_GRADIENT, "class": "zero-gradient"}
+    if not math.isfinite(norm):
+        return {**theme.NOT_FINITE, "class": "not-finite"}
+    return {**theme.magnitude((math.log10(norm) - low) / (high - low)), "style": "solid", "class": "gradient"}
+
+
+def _number(norm: float) -> str:
+    """Two digits, ``3.1e-7`` where a plain number would be long."""
+    if norm == 0 or not math.isfinite(norm):
+        return "0" if norm == 0 else "NaN" if math.isnan(norm) else "∞"
+    if 0.01 <= norm < 1000:
+        return f"{norm:.2g}" if norm < 100 else f"{norm:.0f}"
+    digits, power = f"{norm:.1e}".split("e")
+    return f"{digits}e{int(power)}"
+
+
+def _legend(low: float, high: float, not_finite: bool) -> tuple[str, str]:
+    """The legend's text (for its size) and its table."""
+    cells, words = [], ["‖∂loss/∂value‖ on each edge"]
+    count = min(5, round(high - low) + 1)
+    for k in range(count):
+        level = k / (count - 1)
+        look = theme.magnitude(level)
+        power = low + level * (high - low)
+        word = f"1e{power:.0f}" if abs(power - round(power)) < 0.01 else f"1e{power:.1f}"
+        cells.append(_sample(look["color"], float(look["penwidth"]), word))
+        words.append(f"     {word}  ")
+    cells.append(_word("┅┅", theme.ZERO_GRADIENT["color"], "exactly zero"))
+    cells.append(_word("·····", theme.GREY, "no gradient"))
+    words += ["     exactly zero", "     no gradient"]
+    if not_finite:
+        cells.append(_sample(theme.NOT_FINITE["color"], 5, "NaN or ∞"))
+        words.append("     NaN or ∞")
+    table = (
+        '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="3" CELLPADDING="1"><TR>'
+        f"<TD>{html.escape(words[0])}</TD>{''.join(cells)}</TR></TABLE>"
+    )
+    return "".join(words), table
+
+
+def _sample(colour: str, width: float, word: str) -> str:
+    bar = (
+        '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR>'
+        f'<TD FIXEDSIZE="TRUE" WIDTH="26" HEIGHT="{max(1, round(width))}" BGCOLOR="{colour}"></TD></TR></TABLE>'
+    )
+    return f"<TD>  {bar}</TD><TD>{html.escape(word)}</TD>".replace("  <", "<")
+
+
+def _word(line: str, colour: str, word: str) -> str:
+    return f'<TD><FONT COLOR="{colour}">{line}</FONT></TD><TD>{html.escape(word)}</TD>'

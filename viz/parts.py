@@ -1,0 +1,78 @@
+"""What is there to show? Nodes, edges and blocks as plain data, between the record and the drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tinygrad_rnn import Tensor
+
+
+@dataclass(slots=True)
+class Node:
+    """Something with a label; `kind` is a key of `theme.NODES`.
+
+    `note` is the small second line, a shape mostly. `rank` "source" or "sink" holds a node at the block's edge.
+    """
+
+    id: str
+    kind: str
+    label: str = ""
+    note: str = ""
+    rank: str = ""
+    html: str = ""  # a ready-made label (the legend's table)
+
+
+@dataclass(slots=True)
+class Edge:
+    """An arrow; `kind` is a key of `theme.EDGES`, `style` overrides it.
+
+    `uses` are the edges of the record that it stands for: (node, number of the argument).
+    """
+
+    tail: str
+    head: str
+    kind: str = "data"
+    label: str = ""
+    role: str = ""  # the letter of the value that travels
+    style: dict[str, str] = field(default_factory=dict)
+    uses: list[tuple[Tensor, int]] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Block:
+    """Nodes laid out together: one time step of one lane, or what stands before or after all steps.
+
+    `row` and `column` are its place in the grid of layers and time; rows are counted from the top.
+    """
+
+    kind: str  # "step", "cell", "gap", "before", "after", "hub", "note"
+    title: str = ""
+    row: int = 0
+    column: int = 0
+    order: int = 0  # 1 for gradients, 2 for gradients of gradients
+    mirrored: bool = False  # flows from right to left, as gradients do
+    nodes: list[Node] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Parts:
+    """A whole picture: blocks, and the links that cross from one block to another."""
+
+    blocks: list[Block] = field(default_factory=list)
+    links: list[Edge] = field(default_factory=list)
+    next: int = 0
+
+    def add(self, block: Block, kind: str, label: str = "", note: str = "", rank: str = "", html: str = "") -> str:
+        """A new node in `block`; gives its name, an ordinal."""
+        name = f"n{self.next}"
+        self.next += 1
+        block.nodes.append(Node(name, kind, label, note, rank, html))
+        return name
+
+    def edges(self) -> Iterator[Edge]:
+        """All edges, inside blocks and between them."""
+        for block in self.blocks:
+            yield from block.edges
+        yield from self.links

@@ -1,0 +1,180 @@
+"""Which pictures are there?"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Literal
+
+import numpy as np
+
+from tinygrad_rnn import Tensor
+from viz.drawing import Drawing
+from viz.flow import flow
+from viz.fold import fold
+from viz.scalar import replay
+from viz.select import select
+
+Detail = Literal["cell", "gate", "op", "scalar"]
+Weights = Literal["stub", "hub", "hide"]
+
+BUDGET = 4_000  # nodes that a browser still scrolls smoothly
+DETAILS = {
+    "cell": "one box per step",
+    "gate": "the named values inside",
+    "op": "every primitive",
+    "scalar": "every single number",
+}
+WEIGHTS = {"stub": "a small node at each use", "hub": "one node that all steps share", "hide": "not drawn"}
+
+
+def unrolled(
+    loss: Any, detail: Detail = "op", weights: Weights | None = None, *, budget: int = BUDGET
+) -> Drawing:
+    """The recorded graph along time: one block per step, layers above each other.
+
+    Parameters
+    ----------
+    loss
+        The Tensor whose record is drawn, or a list or tuple of Tensors (outputs, a state).
+    detail
+        ``"cell"``: one box per step; ``"gate"``: the named values inside, with their formulas; ``"op"``: every primitive;
+        ``"scalar"``: every single number, for tiny nets.
+    weights
+        ``"stub"``: parameters as small nodes at each step; ``"hub"``: one node each, shared by all steps, good for few
+        steps; ``"hide"``: not drawn. By default stubs, and nothing around the boxes of ``"cell"``.
+    budget
+        With more nodes than this the middle steps are left out, and the picture says so.
+
+    Raises
+    ------
+    TypeError
+        `loss` is no Tensor; or, at ``"scalar"``, a primitive has no meaning on single numbers.
+    ValueError
+        Nothing was recorded, or `detail` or `weights` is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_rnn import nn
+    >>> outputs, state = nn.unroll(nn.RNNCell(3, 4, rng=0), np.zeros((5, 2, 3)))
+    >>> unrolled(outputs[-1], detail="cell").source.count("subgraph cluster")
+    5
+    """
+    roots = _recorded(loss, "unrolled")
+    return Drawing(select(*_chosen("unrolled", roots, detail, weights), budget))
+
+
+def folded(loss: Any, detail: Detail = "op", weights: Weights | None = None) -> Drawing:
+    """The recorded graph with equal steps drawn once; dashed edges lead from a step to the next.
+
+    Whether steps are equal is read from the record, operation by operation, never assumed: a step that differs (a loss
+    at the end, another cell) gets a block of its own.
+
+    Parameters
+    ----------
+    loss, detail, weights
+        As in `unrolled`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `unrolled`.
+    """
+    roots = _recorded(loss, "folded")
+    return Drawing(fold(select(*_chosen("folded", roots, detail, weights), sys.maxsize)))
+
+
+def gradient_flow(
+    loss: Tensor, detail: Detail = "op", weights: Weights | None = None, *, budget: int = BUDGET
+) -> Drawing:
+    """The unrolled graph with the size of the gradient on every edge, as colour and width on a logarithmic scale.
+
+    The number on an edge between steps is the Euclidean norm of ∂loss/∂state that flows back along it. No gradient at
+    all (constants, behind `stop_gradient`) is dotted grey, a gradient of exactly zero dashed red.
+
+    Parameters
+    ----------
+    loss
+        A recorded scalar. It is differentiated once, with respect to all its float leaves.
+    detail, weights, budget
+        As in `unrolled`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `unrolled`; ValueError also if `loss` is not a scalar, or there is nothing to differentiate by.
+    """
+    roots = _recorded(loss, "gradient_flow")
+    if len(roots) != 1 or roots[0].size != 1:
+        got = f"shape {roots[0].shape}" if len(roots) == 1 else f"{len(roots)} Tensors"
+        raise ValueError(
+            f"gradient_flow: a gradient starts at one scalar, got {got}. Reduce it first (sum, mean) to what is minimised."
+        )
+    roots, detail, weights = _chosen("gradient_flow", roots, detail, weights)
+    parts = select(roots, detail, weights, budget)
+    flow(parts, roots[0])
+    return Drawing(parts)
+
+
+def graph(t: Any, *, weights: Weights = "stub", budget: int = BUDGET) -> Drawing:
+    """Every primitive behind any expression, gradients recorded with ``create_graph=True`` included (blue).
+
+    A gradient stands below the step that it differentiates and runs from right to left; values of the forward pass that
+    it uses are quoted in dashed boxes.
+
+    Parameters
+    ----------
+    t
+        A Tensor, or a list, tuple or dict of Tensors.
+    weights, budget
+        As in `unrolled`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `unrolled`.
+
+    Examples
+    --------
+    >>> from tinygrad_rnn import Tensor
+    >>> x = Tensor(3.0, name="x")
+    >>> graph(x * x).source.count("->")
+    2
+    """
+    roots = _recorded(t, "graph")
+    return Drawing(select(*_chosen("graph", roots, "op", weights), budget))
+
+
+def _recorded(loss: Any, picture: str) -> list[Tensor]:
+    """The Tensors that were meant, checked."""
+    if isinstance(loss, dict):
+        loss = list(loss.values())
+    roots = list(loss) if isinstance(loss, (list, tuple)) else [loss]
+    for x in roots:
+        if type(x) is not Tensor:
+            kind = "an array" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"
+            raise TypeError(
+                f"{picture}: expected a Tensor that was computed from Tensors, got {kind}, which remembers nothing. "
+                "Pass the loss, or outputs of nn.unroll."
+            )
+    roots = [x for x in roots if x.op is not None]
+    if not roots:
+        raise ValueError(
+            f"{picture}: nothing was recorded: this is a leaf (made by you, by .detach() or under no_grad()). "
+            "Compute something from Tensors and pass the result."
+        )
+    return list(dict.fromkeys(roots))
+
+
+def _chosen(
+    picture: str, roots: list[Tensor], detail: str, weights: str | None
+) -> tuple[list[Tensor], str, str]:
+    """What to select: the record, replayed if every number is asked for."""
+    for what, value, choices in (("detail", detail, DETAILS), ("weights", weights, WEIGHTS)):
+        if value not in choices and not (what == "weights" and value is None):
+            known = ", ".join(f'"{name}" ({meaning})' for name, meaning in choices.items())
+            raise ValueError(f"{picture}: unknown {what} {value!r}; choose one of {known}.")
+    weights = weights or ("hide" if detail == "cell" else "stub")
+    if detail == "scalar":
+        return replay(roots), "op", weights
+    return roots, detail, weights

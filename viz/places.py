@@ -1,0 +1,143 @@
+"""Where does each operation of a record belong?
+
+To the time step whose scope it was recorded in, or, outside of every step, before or after them. Steps that follow each
+other under one name form a lane; lanes are the rows of the picture and time its columns. Nothing here knows any cell.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from tinygrad_rnn import Tensor
+
+
+@dataclass(eq=False, slots=True)
+class Lane:
+    """One run through time: a layer, a direction, or the gradient of one."""
+
+    path: tuple[str, ...]
+    run: int  # 0 for the first of this path, 1 for the second …
+    order: int  # 0 forward, 1 gradient, 2 gradient of the gradient …
+    places: list[Place] = field(default_factory=list)
+    row: int = 0
+    offset: int = 0
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether it runs against time."""
+        return self.places[0].t > self.places[-1].t if len(self.places) > 1 else self.order % 2 == 1
+
+    @property
+    def last(self) -> int:
+        """Its last column."""
+        return max(place.column for place in self.places)
+
+
+@dataclass(eq=False, slots=True)
+class Place:
+    """One step of a lane, or (`lane` None) what is outside of time."""
+
+    lane: Lane | None
+    order: int
+    t: int = 0
+    side: str = ""
+
+    @property
+    def column(self) -> int:
+        """The step's column; meaningless outside of time."""
+        return self.t + self.lane.offset if self.lane else 0
+
+
+def places(nodes: list[Tensor]) -> dict[Tensor, Place]:
+    """The place of every node, which are the operations of a record in the order of birth. Work linear in their number."""
+    found = _steps(nodes)
+    _outside(nodes, found)
+    _arrange(nodes, found)
+    return found
+
+
+def _steps(nodes: list[Tensor]) -> dict[Tensor, Place]:
+    """The places inside time, by the innermost frame with a step."""
+    found: dict[Tensor, Place] = {}
+    known: dict[object, Place] = {}
+    lanes: dict[object, Lane] = {}
+    runs: dict[object, dict[object, int]] = defaultdict(dict)
+    for node in nodes:
+        frames = tuple(frame for frame in node.scope if frame.of is None)
+        order = len(node.scope) - len(frames)
+        timed = [k for k, frame in enumerate(frames) if frame.t is not None]
+        if not timed:
+            continue
+        step = frames[timed[-1]]
+        path = tuple(f.name if f is step else str(f) for f in frames)
+        place = known.get((step, path, order))
+        if place is None:
+            # the same step of the same name for the second time: another layer, not the same one
+            seen = runs[path, step.t]
+            run = seen.setdefault(step, len(seen))
+            lane = lanes.setdefault((path, run, order), Lane(path, run, order))
+            place = known[step, path, order] = Place(lane, order, step.t or 0)
+            lane.places.append(place)
+        found[node] = place
+    return found
+
+
+def _outside(nodes: list[Tensor], found: dict[Tensor, Place]) -> None:
+    """Operations without a step: before the steps if they only feed them, at the step they follow if between, else after."""
+    latest: dict[Tensor, Place] = {}  # the last step, of the same order, that a node depends on
+    feeds = set()
+    for node in nodes:
+        order = sum(frame.of is not None for frame in node.scope)
+        ways = [found.get(x) or latest.get(x) for x in node.inputs if type(x) is Tensor]
+        steps = [place for place in ways if place is not None and place.order == order]
+        if steps:
+            latest[node] = max(steps, key=lambda place: place.t)
+    for node in reversed(nodes):
+        if node in feeds or node in found:
+            feeds.update(x for x in node.inputs if type(x) is Tensor and x.op is not None)
+    sides: dict[object, Place] = {}
+    between: dict[Lane, Lane] = {}
+    for node in nodes:
+        if node in found:
+            continue
+        order = sum(frame.of is not None for frame in node.scope)
+        step = latest.get(node)
+        if order == 0 and node in feeds and step is not None and step.lane is not None:
+            lane = between.setdefault(step.lane, Lane(("",), len(between), 0))
+            place = sides.get((lane, step.t))
+            if place is None:
+                place = sides[lane, step.t] = Place(lane, 0, step.t)
+                lane.places.append(place)
+        else:
+            # gradients flow to the left, so what they end in stands there
+            left = (step is None and node in feeds) if order == 0 else step is not None
+            place = sides.setdefault((order, left), Place(None, order, side="before" if left else "after"))
+        found[node] = place
+
+
+def _arrange(nodes: list[Tensor], found: dict[Tensor, Place]) -> None:
+    """Give lanes their rows and columns: a layer above its input, a decoder to the right of its encoder."""
+    sources: dict[Lane, dict[tuple[Place, Place], None]] = {}  # by lane: (where from, where to), each once
+    for node in nodes:
+        place = found[node]
+        if place.lane is not None:
+            ways = sources.setdefault(place.lane, {})
+            origins = (found.get(x) for x in node.inputs if type(x) is Tensor)
+            ways.update({(a, place): None for a in origins if a and a.lane not in (None, place.lane)})
+    placed: dict[tuple[object, ...], Lane] = {}
+    ends: dict[int, int] = {}  # the last column used in each row
+    for lane, ways in sources.items():
+        twin = placed.get((lane.path, lane.run, 0))
+        placed[lane.path, lane.run, lane.order] = lane
+        if twin is not None:
+            lane.offset, lane.row = twin.offset, twin.row
+            continue
+        earlier = [(a, b, a.lane) for a, b in ways if a.lane in placed.values() and a.order == lane.order]
+        lane.offset = max((a.column - b.t for a, b, _ in earlier), default=0)
+        start = lane.offset + min(place.t for place in lane.places)
+        lane.row = len(ends)
+        if earlier and all(a.t != b.t and ends[before.row] <= start for a, b, before in earlier):
+            lane.row = earlier[0][2].row  # it continues where the other ended
+            lane.offset += 1
+        ends[lane.row] = lane.last

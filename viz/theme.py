@@ -1,0 +1,85 @@
+"""What does a picture look like? Every colour, font, width and distance, and nothing else."""
+
+from __future__ import annotations
+
+import math
+
+# Okabe and Ito's palette: told apart with any colour vision; fills are tints of it.
+BLACK, GREY, LIGHT = "#222222", "#767676", "#c4c4c4"
+ORANGE, SKY, GREEN, YELLOW = "#e69f00", "#56b4e9", "#009e73", "#b8860b"
+BLUE, VERMILION, PURPLE = "#0072b2", "#d55e00", "#cc79a7"
+
+FONT = "Helvetica,Arial,sans-serif"
+SHAPE_SIZE = 8  # of the small second line, in points
+
+GRAPH = {"rankdir": "LR", "fontname": FONT, "nodesep": "0.14", "ranksep": "0.32", "margin": "0.15"}
+NODE = {
+    "shape": "box",
+    "style": "rounded,filled",
+    "fontname": FONT,
+    "fontsize": "11",
+    "color": GREY,
+    "fillcolor": "#ffffff",
+    "height": "0.28",
+    "width": "0.36",
+    "margin": "0.07,0.03",
+    "penwidth": "1",
+}
+EDGE = {"fontname": FONT, "fontsize": "9", "color": GREY, "arrowsize": "0.55", "penwidth": "1"}
+
+NODES: dict[str, dict[str, str]] = {
+    "op": {},
+    "value": {"fillcolor": "#fce5d2"},
+    "state": {"fillcolor": "#cfeadf"},
+    "result": {"fillcolor": "#f5d6e5"},
+    "cell": {"fillcolor": "#cfeadf", "fontsize": "14", "penwidth": "1.4", "color": BLACK},
+    "parameter": {"shape": "ellipse", "style": "filled", "fillcolor": "#fff3c4", "color": YELLOW},
+    "input": {"fillcolor": "#e9e9e9"},
+    "constant": {"fillcolor": "#f6f6f6", "color": LIGHT, "fontcolor": "#555555"},
+    "backward": {"fillcolor": "#d9edfb", "color": BLUE},
+    "reference": {"style": "rounded,dashed", "color": GREY, "fontcolor": "#555555"},
+    "cut": {"style": "rounded,filled,dashed", "fillcolor": "#fff6e0", "color": ORANGE, "penwidth": "2"},
+    "elision": {"shape": "plain", "style": "", "fontsize": "16", "fontcolor": GREY},
+    "port": {"shape": "point", "style": "filled", "width": "0.045", "height": "0.045", "color": GREY},
+    "caption": {"shape": "plain", "style": "", "fontsize": "11", "fontcolor": "#444444"},
+    "legend": {"shape": "plain", "style": "", "fontsize": "10", "fontcolor": "#444444"},
+}
+
+EDGES: dict[str, dict[str, str]] = {
+    "data": {},
+    "parameter": {"color": YELLOW},
+    "hub": {"color": YELLOW, "style": "dashed", "arrowhead": "none"},
+    "link": {"arrowhead": "none"},
+    "state": {"color": BLACK, "penwidth": "1.6", "arrowhead": "none"},
+    "carry": {"color": BLACK, "penwidth": "1.6"},
+    "cross": {"arrowhead": "none"},
+    "recurrent": {"color": BLUE, "fontcolor": BLUE, "style": "dashed", "penwidth": "2"},
+}
+
+CLUSTER = {
+    "style": "rounded,filled",
+    "color": "#cfcfcf",
+    "fillcolor": "#fafafa",
+    "fontname": FONT,
+    "fontsize": "12",
+    "fontcolor": "#444444",
+}
+
+# Distances in points.
+COLUMN_GAP, ROW_GAP, TRACK, MARGIN, TITLE, STATE_GAP = 44, 30, 12, 9, 20, 28
+
+NO_GRADIENT = {"color": LIGHT, "style": "dotted", "penwidth": "1"}
+ZERO_GRADIENT = {"color": VERMILION, "style": "dashed", "penwidth": "1.2"}
+NOT_FINITE = {"color": PURPLE, "fontcolor": PURPLE, "penwidth": "5"}
+
+# viridis from its dark end; the lightest 15 %, which paper swallows, is cut off.
+_VIRIDIS = ((253, 231, 37), (170, 220, 50), (93, 201, 99), (40, 174, 128), (33, 145, 140), (44, 114, 142), (59, 82, 139),
+            (71, 44, 122), (68, 1, 84))  # fmt: skip
+
+
+def magnitude(level: float) -> dict[str, str]:
+    """Colour and width of a magnitude: 0 is the smallest in the picture (light, thin), 1 the largest (dark, thick)."""
+    place = (0.15 + 0.85 * level) * (len(_VIRIDIS) - 1)
+    k = min(math.floor(place), len(_VIRIDIS) - 2)
+    rgb = (round(a + (b - a) * (place - k)) for a, b in zip(_VIRIDIS[k], _VIRIDIS[k + 1], strict=True))
+    return {"color": "#" + "".join(f"{c:02x}" for c in rgb), "penwidth": f"{0.8 + 3.6 * level:.2f}"}
