@@ -355,3 +355,48 @@ def test_the_gradient_inside_no_grad_is_plain_and_right():
     y = x * x
     with tg.no_grad():
         assert grad(y, x) == 6
+
+
+# -- many uses of one source -----------------------------------------------------------------------
+
+MANY_USES = {
+    "one matrix, many rows": lambda w, xs: sum((tanh(x @ w) ** 2).sum() for x in xs),
+    "one matrix, single rows": lambda w, xs: sum((tanh(x[0] @ w) ** 2).sum() for x in xs),
+    "from the left": lambda w, xs: sum((w @ x[:, [0, 1, 2, 0]].T).sum() ** 2 for x in xs),
+    "both sides": lambda w, xs: sum(((x @ w) @ w.T @ w).sum() ** 2 for x in xs),
+    "batched": lambda w, xs: (xs @ w).sum() ** 2 + (xs[0] @ w).sum(),
+    "matrix and elementwise": lambda w, xs: sum(((x @ w) * w[0]).sum() for x in xs) + (w * w).sum(),
+    "slices of slices": lambda w, xs: sum((x @ w[:, k % 3]).sum() ** 2 for k, x in enumerate(xs)),
+}
+
+
+@pytest.mark.parametrize("f", MANY_USES.values(), ids=MANY_USES)
+def test_many_uses_of_one_source_have_one_gradient_however_it_is_asked_for(f):
+    w, xs = Tensor(rng.standard_normal((3, 4)), name="w"), rng.standard_normal((5, 2, 3))
+    y = f(w, xs)
+    plain = grad(y, w)
+    recorded = grad(y, w, create_graph=True).data
+    watched = grad(y, w, on_edge=lambda *_: None)
+    y.backward()
+    for other in (recorded, watched, w.grad):
+        np.testing.assert_allclose(other, plain, rtol=1e-12, atol=1e-12)
+    tg.check_grads(lambda w: f(w, xs), w, order=2)
+
+
+def test_the_edges_into_a_matrix_used_many_times_add_up():
+    w, xs = Tensor(rng.standard_normal((3, 4))), rng.standard_normal((5, 2, 3))
+    y = sum((tanh(x @ w) ** 2).sum() for x in xs)
+    edges = [g for node, k, g in edges_of(y, w) if node.inputs[k] is w]
+    assert len(edges) == 5
+    np.testing.assert_allclose(sum(edges), grad(y, w), rtol=1e-12)
+
+
+def test_uses_of_different_shape_and_precision_add_up():
+    x = Tensor(np.array([1.0, 2.0], np.float32))
+    y = (x * np.ones((3, 2))).sum() + x.sum() + (x[0] * 2.0) + (np.ones((4, 1, 2)) * x).sum()
+    g = grad(y, x)
+    assert g.dtype == np.float32
+    assert g.tolist() == [3 + 1 + 2 + 4, 3 + 1 + 4]
+    s = Tensor(2.0)
+    y = (s * np.ones(3)).sum() + s + (s * np.ones((2, 2))).sum() + s * s
+    assert grad(y, s) == 3 + 1 + 4 + 4

@@ -8,7 +8,7 @@ import pytest
 from tinygrad_rnn import Tensor, check_grads, exp, matmul, sigmoid, stop_gradient, tanh
 from tinygrad_rnn import sum as sum_
 from tinygrad_rnn.engine import primitives as p
-from tinygrad_rnn.engine.rules import RULES
+from tinygrad_rnn.engine.rules import RULES, Together
 
 rng = np.random.default_rng(17)
 X = rng.uniform(0.5, 1.5, (2, 3))
@@ -44,9 +44,18 @@ every_function = pytest.mark.parametrize(
 )
 
 
-def spoil(monkeypatch, op, wrong):
-    """Replace each rule of `op` by what `wrong` makes of its result."""
-    rules = [rule and (lambda *a, _r=rule, **o: wrong(_r(*a, **o))) for rule in RULES[op]]
+def after(rule, wrong):
+    """The rule with its result changed by `wrong`."""
+    if rule is None:
+        return None
+    if type(rule) is Together:
+        return Together(after(rule.rule, wrong), after(rule.alone, wrong))
+    return lambda *args, **options: wrong(rule(*args, **options))
+
+
+def spoil(monkeypatch, op, wrong, only=None):
+    """Replace each rule of `op` (or that of one input) by what `wrong` makes of its result."""
+    rules = [after(r, wrong) if only in (None, k) else r for k, r in enumerate(RULES[op])]
     monkeypatch.setitem(RULES, op, tuple(rules))
 
 
@@ -86,11 +95,25 @@ def test_a_rule_that_is_right_in_value_but_differentiates_wrongly_is_found(op, w
 
 
 def test_a_rule_wrong_for_one_of_its_inputs_is_found(monkeypatch):
-    left, right = RULES[matmul]
-    monkeypatch.setitem(RULES, matmul, (left, lambda *a: right(*a) * 1.0005))
+    spoil(monkeypatch, matmul, lambda g: g * 1.0005, only=1)
     check_grads(lambda x: x @ W, X, order=1)
-    with pytest.raises(AssertionError, match="order 1"):
-        check_grads(lambda x, w: x @ w, X, W, order=1)
+    for right in (W, W[:, 0]):
+        with pytest.raises(AssertionError, match="order 1"):
+            check_grads(lambda x, w: x @ w, X, right, order=1)
+
+
+def test_a_rule_that_is_wrong_only_for_many_uses_of_one_source_is_found(monkeypatch):
+    for op, f in ((p.getitem, lambda x: x[0] * x[1]), (matmul, lambda w: X @ w + 2 * X @ w)):
+        rules = [
+            rule
+            if type(rule) is not Together
+            else Together(lambda uses, x, _r=rule.rule: _r(uses[:1] * len(uses), x), rule.alone)
+            for rule in RULES[op]
+        ]
+        with monkeypatch.context() as patch:
+            patch.setitem(RULES, op, tuple(rules))
+            with pytest.raises(AssertionError, match="order 1"):
+                check_grads(f, X if op is p.getitem else W, order=1)
 
 
 def test_a_slope_of_the_wrong_sign_a_missing_term_and_a_nan_are_found(monkeypatch):

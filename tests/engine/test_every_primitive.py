@@ -221,8 +221,8 @@ def test_only_stop_gradient_has_no_rule():
 
 def test_every_fixed_primitive_has_one_rule_per_input():
     for op, rules in RULES.items():
-        if op.arity is None or op is p.getitem:
-            assert callable(rules), op
+        if op.arity is None:
+            assert callable(rules) or rules, op
         else:
             assert len(rules) == op.arity, op
 
