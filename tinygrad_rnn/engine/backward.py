@@ -144,7 +144,7 @@ def _walk(
                 ours.add(x)
         cotangents[x] = before
 
-    for node in reversed(nodes):
+    for node in reversed([x for x in nodes if x in needed]):
         if node in uses:
             with _backward_of(node):
                 for joint, waiting in uses.pop(node).items():
@@ -158,14 +158,16 @@ def _walk(
                 g = _fit(g, node, nodes)
         if node in targets:
             found[node] = g if create_graph or node in ours else np.array(g)[()]
-        if node not in needed or node.op is None:
+        if node.op is None or node.op not in RULES:
             continue
-        inputs, options = node.inputs, node.options
         rules: Any = RULES[node.op]
+        inputs, options = node.inputs, node.options
         if create_graph:
             y, args = node, inputs
         else:
-            y, args = node._data, [x._data if type(x) is Tensor else x for x in inputs]
+            y, args = node._data, list[Any]()
+            for x in inputs:  # a comprehension would cost a call
+                args.append(x._data if type(x) is Tensor else x)
         for k, x in enumerate(inputs):
             if type(x) is not Tensor or x not in needed:
                 continue
@@ -177,11 +179,13 @@ def _walk(
                         on_edge(node, k, g)
                     continue
                 rule = rule.alone
+            elif rule is None:
+                continue
             if create_graph:
                 with _backward_of(node, k):
                     gx = rule(g, y, *args, **options)
             else:
-                gx = rule(g, y, *args, **options)
+                gx = rule(g, y, *args, **options) if options else rule(g, y, *args)
             if look and not np.isfinite(values(gx)).all():
                 raise FloatingPointError(_not_finite(node, k, g))
             if x not in cotangents:

@@ -93,7 +93,7 @@ class Primitive:
                 inputs = (*inputs[: len(arrays)], x, *inputs[len(arrays) + 1 :])
                 arrays.append(x)
         try:
-            data = self.forward(*arrays, **options)
+            data = self.forward(*arrays, **options) if options else self.forward(*arrays)
         except (TypeError, ValueError, IndexError) as error:
             self._explain(error, arrays, options)
         if not recorded:
@@ -102,16 +102,20 @@ class Primitive:
         if anomaly and not np.isfinite(data).all():
             self._accuse(inputs, arrays, data)
         if type(data) is np.ndarray:
-            data.setflags(write=False)
+            data.setflags(False)  # pyrefly: ignore[bad-argument-count]  (by place it is faster)
         out = _new(Tensor)
         out._data = data
         out.scope = frames
         out.serial = next_serial()
         out.name = out.grad = None
         if recording:
-            out.op, out.inputs, out.options = self, inputs, options or NO_OPTIONS
+            out.op = self
+            out.inputs = inputs
+            out.options = options or NO_OPTIONS
         else:
-            out.op, out.inputs, out.options = None, (), NO_OPTIONS
+            out.op = None
+            out.inputs = ()
+            out.options = NO_OPTIONS
         return out
 
     def __repr__(self) -> str:

@@ -108,11 +108,13 @@ def _astype(x: Any, /, dtype: Any) -> Any:
 
 
 def _matmul(a: Any, b: Any, /) -> Any:
-    if a.ndim == b.ndim == 2:  # dot is the same GEMM, at half the overhead on small matrices
-        if b.strides[0] < b.strides[1]:  # BLAS is faster when its large factor is not transposed
-            return b.T.dot(a.T).T
-        return a.dot(b)
-    return np.matmul(a, b)
+    if b.ndim != 2 or a.ndim < 2 or not a.size:
+        return np.matmul(a, b)
+    # dot is matmul's GEMM at half its overhead; one for all rows, not one per leading index; and
+    # BLAS is up to 1.8 times faster when its large factor is not the transposed one
+    rows = a if a.ndim == 2 else a.reshape(-1, a.shape[-1])
+    y = b.T.dot(rows.T).T if b.strides[0] < b.strides[1] else rows.dot(b)
+    return y if a.ndim == 2 else y.reshape(*a.shape[:-1], b.shape[1])
 
 
 def _sum(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
