@@ -331,7 +331,6 @@ def test_joining_needs_a_sequence_of_at_least_one(join, xs):
         lambda t: tg.clip(t, 0, 1, 2),
         lambda t: tg.reshape(t),
     ],
-    ids=str,
 )
 def test_misplaced_options_name_the_primitive(call):
     with scope("here"), pytest.raises(TypeError, match=r"^\w+ at here: "):

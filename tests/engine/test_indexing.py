@@ -199,7 +199,6 @@ def test_a_loop_over_a_tensor_visits_its_slices():
 @pytest.mark.parametrize(
     "index",
     ["a", 1.5, (0, "a"), {}, np.array([0.5]), slice("a", None), [0.0, 1.0], object()],
-    ids=repr,
 )
 def test_an_index_of_the_wrong_type_is_refused(index):
     with pytest.raises((IndexError, TypeError), match="getitem"):
