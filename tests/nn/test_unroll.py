@@ -200,6 +200,15 @@ def test_a_cell_that_reads_symbols():
     np.testing.assert_array_equal(used, [True, True, False, False, True])
 
 
+def test_a_cell_with_an_input_size_may_read_symbols_too():
+    class OneHot(nn.RNNCell):
+        def __call__(self, symbol, h):
+            return super().__call__(np.eye(self.input_size)[symbol], h)
+
+    cell, text = OneHot(3, 4, rng=0), np.array([[0, 1], [2, 2]])
+    same(nn.unroll(cell, text)[0], nn.unroll(nn.RNNCell(3, 4, rng=0), np.eye(3)[text])[0])
+
+
 # -- the record -------------------------------------------------------------------------------
 
 
