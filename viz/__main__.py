@@ -51,7 +51,9 @@ def _loss(options: argparse.Namespace) -> Tensor:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m viz", description="Draw a recurrent network as it is recorded.")
+    parser = argparse.ArgumentParser(
+        "python -m viz", description="Draw a recurrent network as it is recorded."
+    )
     pictures = parser.add_subparsers(dest="picture", required=True, metavar="unroll|fold|flow")
     for name, what, detail in (
         ("unroll", "the graph along time", "op"),
@@ -66,7 +68,9 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--inputs", type=int, default=3, help="features of an input (3)")
         one.add_argument("--batch", type=int, default=2, help="sequences at once (2)")
         one.add_argument("--detail", choices=("cell", "gate", "op"), default=detail)
-        one.add_argument("-o", "--output", required=True, help="file to write: .svg, .png, .pdf or .dot")
+        one.add_argument(
+            "-o", "--output", required=True, help="file to write: .svg, .png, .pdf or .dot"
+        )
     return parser
 
 

@@ -30,7 +30,9 @@ class View:
     columns: int = 0
 
 
-def view(nodes: list[Tensor], place: dict[Tensor, Place], detail: str, budget: int, roots: set[Tensor]) -> View:
+def view(
+    nodes: list[Tensor], place: dict[Tensor, Place], detail: str, budget: int, roots: set[Tensor]
+) -> View:
     """Choose what stands for each operation; beyond `budget` the middle steps are left out."""
     consumers: dict[Tensor, list[Tensor]] = defaultdict(list)
     for node in nodes:
@@ -43,8 +45,17 @@ def view(nodes: list[Tensor], place: dict[Tensor, Place], detail: str, budget: i
     if detail in ("cell", "gate"):
         for node in reversed(nodes):
             heads = {owner[c] for c in consumers[node]}
-            keep = node.name or node in roots or _name(node) == "stop_gradient" or owner[node] is not node
-            if not keep and len(heads) == 1 and all(place[c] is place[node] for c in consumers[node]):
+            keep = (
+                node.name
+                or node in roots
+                or _name(node) == "stop_gradient"
+                or owner[node] is not node
+            )
+            if (
+                not keep
+                and len(heads) == 1
+                and all(place[c] is place[node] for c in consumers[node])
+            ):
                 owner[node] = heads.pop()
     _join_sums(nodes, place, owner, consumers)
     return _elide(nodes, place, owner, budget)
@@ -63,7 +74,12 @@ def _join_sums(
         if _name(node) != "add" or place[node].lane is not None or owner[node] is not node:
             continue
         above = consumers[node]
-        joins = len(above) == 1 and above[0] in head and not node.name and place[above[0]] is place[node]
+        joins = (
+            len(above) == 1
+            and above[0] in head
+            and not node.name
+            and place[above[0]] is place[node]
+        )
         head[node] = head[above[0]] if joins else node
         chains[head[node]].append(node)
     for last, chain in chains.items():
@@ -72,7 +88,10 @@ def _join_sums(
 
 
 def _elide(
-    nodes: list[Tensor], place: dict[Tensor, Place], owner: dict[Tensor, Tensor | Place | Gap], budget: int
+    nodes: list[Tensor],
+    place: dict[Tensor, Place],
+    owner: dict[Tensor, Tensor | Place | Gap],
+    budget: int,
 ) -> View:
     """Leave out as many middle columns as it takes to show no more than `budget` nodes, but three steps at least."""
     where: dict[Tensor, Place | Gap] = dict(place)

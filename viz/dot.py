@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from viz import theme
 from viz.parts import Block, Edge, Node, Parts
@@ -13,7 +14,10 @@ def source(parts: Parts) -> str:
     """DOT without positions: nodes, clusters and edges, named by ordinals. The same record gives the same text."""
     lines = []
     for k, block in enumerate(parts.blocks):
-        inside = [*(node_line(node) for node in block.nodes), *(edge_line(edge) for edge in block.edges)]
+        inside = [
+            *(node_line(node) for node in block.nodes),
+            *(edge_line(edge) for edge in block.edges),
+        ]
         if block.kind in ("step", "gap", "cell"):
             inside.insert(0, attributes({**theme.CLUSTER, **title(block)}, ";\n    ") + ";")
             lines += [f"  subgraph cluster_{k} {{", *(f"    {line}" for line in inside), "  }"]
@@ -28,8 +32,11 @@ def title(block: Block) -> dict[str, str]:
     return {"label": block.title, "labelloc": "b" if block.kind == "cell" else "t"}
 
 
-def block_source(block: Block) -> str:
-    """One block alone with ordinals of its own, so that equal blocks have equal text and need one layout."""
+def block_source(block: Block, order: Sequence[int] = ()) -> str:
+    """One block alone with ordinals of its own, so that equal blocks have equal text and need one layout.
+
+    `order` are nodes to keep in this order from the top.
+    """
     local = {node.id: f"n{k}" for k, node in enumerate(block.nodes)}
     lines = [f"  {node_line(node, name=local[node.id])}" for node in block.nodes]
     for rank in ("source", "sink"):
@@ -37,8 +44,11 @@ def block_source(block: Block) -> str:
         if held:
             lines.append(f"  {{ rank={rank}; {'; '.join(held)} }}")
     for k, edge in enumerate(block.edges):
-        plain = Edge(local[edge.tail], local[edge.head], edge.kind)  # labels and colours move nothing
+        plain = Edge(
+            local[edge.tail], local[edge.head], edge.kind
+        )  # labels and colours move nothing
         lines.append(f"  {edge_line(plain, id=str(k))}")
+    lines += [f"  n{a} -> n{b} [style=invis]" for a, b in pairwise(order)]
     return graph(lines)
 
 
@@ -61,7 +71,12 @@ def node_line(node: Node, name: str = "", **more: str) -> str:
 
 def edge_line(edge: Edge, **more: str) -> str:
     """One edge; `more` are attributes such as its spline."""
-    style = {**theme.EDGES[edge.kind], **edge.style, "class": edge.style.get("class", edge.kind), **more}
+    style = {
+        **theme.EDGES[edge.kind],
+        **edge.style,
+        "class": edge.style.get("class", edge.kind),
+        **more,
+    }
     if edge.label:
         style["label"] = edge.label
     return f"{edge.tail} -> {edge.head} [{attributes(style)}]"
@@ -82,7 +97,8 @@ def _two_lines(node: Node) -> str:
     if not node.note:
         return label
     note = html.escape(_printable(node.note))
-    small = f'<FONT POINT-SIZE="{theme.SHAPE_SIZE}" COLOR="#666666">{note}</FONT>'
+    # the space in the size above keeps the line off the letters' underscores
+    small = f'&#160;<FONT POINT-SIZE="{theme.SHAPE_SIZE}" COLOR="#666666">{note}</FONT>'
     return f"{label}<BR/>{small}" if label else small
 
 

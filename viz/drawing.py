@@ -9,11 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from viz.dot import source
-from viz.layout import WIDEST_PNG, positioned
 from viz.paint import FORMATS, INSTALL, NoRenderer, available, draw
 from viz.parts import Parts
+from viz.wires import positioned
 
-PIXELS_PER_POINT = 96 / 72
+LARGEST_PNG = 32_767  # pixels on a side
+
+
+def _pixels(points: float) -> int:
+    return round(points * 96 / 72)
+
+
+def _too_large(width: float, height: float) -> bool:
+    return max(_pixels(width), _pixels(height)) > LARGEST_PNG
 
 
 class Drawing:
@@ -25,8 +33,10 @@ class Drawing:
         What is shown, as plain data: blocks of nodes and edges, and links between blocks.
     """
 
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
+    def __init__(self, parts: Parts, per_line: int | None = None) -> None:
+        self.parts, self.per_line = parts, per_line
+        for edge in parts.edges():
+            edge.uses.clear()  # so that a picture does not keep the record alive
 
     @cached_property
     def source(self) -> str:
@@ -78,25 +88,25 @@ class Drawing:
     def _draw(self, form: str) -> bytes:
         if not available():
             raise NoRenderer(f"There is no renderer here: no dot on PATH, no pygraphviz. {INSTALL}")
-        dot, width = self._positioned
-        pixels = round(width * PIXELS_PER_POINT)
-        if form == "png" and pixels > WIDEST_PNG:
+        dot, width, height = self._positioned
+        if form == "png" and _too_large(width, height):
             raise ValueError(
-                f"a PNG of this picture would be {pixels:,} pixels wide; beyond {WIDEST_PNG:,} renderers shrink it until "
-                'nothing can be read. Save .svg or .pdf, show less (detail="cell", a smaller budget), or unroll less.'
+                f"a PNG of this picture would have {_pixels(width):,} × {_pixels(height):,} pixels; "
+                f"beyond {LARGEST_PNG:,} renderers shrink it until nothing can be read. Save .svg or "
+                '.pdf, choose another per_line, or show less (detail="cell", a smaller budget).'
             )
         return draw(dot, form)
 
     @cached_property
-    def _positioned(self) -> tuple[str, float]:
-        return positioned(self.parts)
+    def _positioned(self) -> tuple[str, float, float]:
+        return positioned(self.parts, self.per_line)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """SVG, and PNG for places that drop SVG; without a renderer the DOT text and how to install one."""
         if not available():
             return {"text/plain": f"{INSTALL}\n\n{self.source}"}
         bundle: dict[str, Any] = {"image/svg+xml": self.svg(), "text/plain": repr(self)}
-        if self._positioned[1] * PIXELS_PER_POINT <= WIDEST_PNG:
+        if not _too_large(*self._positioned[1:]):
             bundle["image/png"] = self._draw("png")
         return bundle
 

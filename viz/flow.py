@@ -33,7 +33,11 @@ def flow(parts: Parts, loss: Tensor) -> None:
         norm = norms.get(id(edge))
         edge.style = _style(norm, low, high)
         if edge.kind == "state":
-            edge.label = f"{edge.label} {_number(norm)}".strip() if norm is not None and edge.label else edge.label
+            edge.label = (
+                f"{edge.label} {_number(norm)}".strip()
+                if norm is not None and edge.label
+                else edge.label
+            )
     note = Block("note")
     text, table = _legend(low, high, any(not math.isfinite(n) for n in norms.values()))
     parts.add(note, "legend", text, html=table)
@@ -77,7 +81,11 @@ def _norm(g: Any) -> float:
         return 0.0
     g = np.asarray(g, dtype=np.float64)
     largest = float(np.abs(g).max())
-    return largest * math.sqrt(float(np.square(g / largest).sum())) if 0 < largest < math.inf else largest
+    return (
+        largest * math.sqrt(float(np.square(g / largest).sum()))
+        if 0 < largest < math.inf
+        else largest
+    )
 
 
 def _decades(norms: list[float]) -> tuple[float, float]:
@@ -95,7 +103,11 @@ def _style(norm: float | None, low: float, high: float) -> dict[str, str]:
         return {**theme.ZERO_GRADIENT, "class": "zero-gradient"}
     if not math.isfinite(norm):
         return {**theme.NOT_FINITE, "class": "not-finite"}
-    return {**theme.magnitude((math.log10(norm) - low) / (high - low)), "style": "solid", "class": "gradient"}
+    return {
+        **theme.magnitude((math.log10(norm) - low) / (high - low)),
+        "style": "solid",
+        "class": "gradient",
+    }
 
 
 def _number(norm: float) -> str:
@@ -111,12 +123,10 @@ def _number(norm: float) -> str:
 def _legend(low: float, high: float, not_finite: bool) -> tuple[str, str]:
     """The legend's text (for its size) and its table."""
     cells, words = [], ["‖∂loss/∂value‖ on each edge"]
-    count = min(5, round(high - low) + 1)
-    for k in range(count):
-        level = k / (count - 1)
-        look = theme.magnitude(level)
-        power = low + level * (high - low)
-        word = f"1e{power:.0f}" if abs(power - round(power)) < 0.01 else f"1e{power:.1f}"
+    step = math.ceil((high - low) / 5)
+    for power in sorted(range(round(high), round(low) - 1, -step)):
+        look = theme.magnitude((power - low) / (high - low))
+        word = f"1e{power}"
         cells.append(_sample(look["color"], float(look["penwidth"]), word))
         words.append(f"     {word}  ")
     cells.append(_word("┅┅", theme.ZERO_GRADIENT["color"], "exactly zero"))

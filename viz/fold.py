@@ -23,19 +23,21 @@ def fold(parts: Parts) -> Parts:
         return twin[block].nodes[number[node]].id if block in twin else node
 
     found = Parts(blocks=[b for b in parts.blocks if twin.get(b, b) is b], next=parts.next)
+    titles: dict[Block, str] = {}
     for block in found.blocks:
-        if size.get(block, (0, 0, 1))[2] > 1:
+        titles[block] = block.title
+        if size.get(block, (0, 0, 1))[2] > 1 and block.title:
             first, last, _ = size[block]
-            block.title = f"t = {first} … {last}"
-    links: dict[tuple[str, str, str], Edge] = {}
-    times: Counter[tuple[str, str, str]] = Counter()
-    when: dict[tuple[str, str, str], str] = {}
+            titles[block] = f"t = {first} … {last}"
+    links: dict[tuple[str, ...], Edge] = {}
+    times: Counter[tuple[str, ...]] = Counter()
+    when: dict[tuple[str, ...], str] = {}
     for edge in parts.links:
         a, b = home[edge.tail], home[edge.head]
         tail, head = of(edge.tail), of(edge.head)
         again = a is not b and a in twin and b in twin and twin[a] is twin[b]
         kind = "recurrent" if again else edge.kind
-        key = (tail, head, kind)
+        key = (tail, head, kind, edge.role if kind in ("state", "recurrent") else "")
         links.setdefault(key, Edge(tail, head, kind, role=edge.role))
         times[key] += 1
         when[key] = (b if b in twin else a).title
@@ -46,8 +48,12 @@ def fold(parts: Parts) -> Parts:
         if edge.kind == "recurrent":
             edge.label = f"{letter}  t → t+1" if letter else "t → t+1"
         elif steps > 1 and (a.kind in _OUTSIDE) != (b.kind in _OUTSIDE) and edge.kind != "hub":
-            edge.label = "every t" if times[key] == steps else when[key] if times[key] == 1 else "some t"
+            edge.label = (
+                "every t" if times[key] == steps else when[key] if times[key] == 1 else "some t"
+            )
     found.links = list(links.values())
+    for block, title in titles.items():
+        block.title = title
     return found
 
 
@@ -61,7 +67,9 @@ def _groups(
     carried: dict[Block, set[tuple[int, int]]] = defaultdict(set)
     for edge in parts.links:
         if edge.kind == "state":
-            carried[home[edge.head]].add((number[edge.head], number[edge.tail] if home[edge.tail].kind != "initial" else -1))
+            carried[home[edge.head]].add(
+                (number[edge.head], number[edge.tail] if home[edge.tail].kind != "initial" else -1)
+            )
     lanes: dict[tuple[int, int], list[Block]] = defaultdict(list)
     for block in parts.blocks:
         if block.kind in ("step", "cell"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -36,24 +36,36 @@ def array_name(array: np.ndarray, node: Tensor) -> str:
         for letter, x in frame.arrays.items():
             if x is array:
                 return letter
-            if x.ctypes.data == array.ctypes.data and x.shape == array.shape[::-1] and x.strides == array.strides[::-1]:
+            if (
+                x.ctypes.data == array.ctypes.data
+                and x.shape == array.shape[::-1]
+                and x.strides == array.strides[::-1]
+            ):
                 return f"{letter}ᵀ"
     if array.dtype.kind == "f" and array.size and (array == array.flat[0]).all():
         return number_text(array.flat[0])
     return ""
 
 
-def symbol(node: Tensor) -> str:
-    """The operation itself: ``@``, ``1 − ·``, ``[:, 0:4]``, ``tanh``."""
-    return _render(node, ["·" for _ in node.inputs], bare=True)[0]
+def title(node: Tensor, name: str | None, drawn: Collection[int] = ()) -> str:
+    """The operation itself, ``@``, ``1 − ·``, ``[:, 0:4]``, ``f = σ``.
+
+    Numbers are written out, except those of the arguments `drawn`, which have a node of their own.
+    """
+    arguments = [
+        _number(x) if is_number(x) and k not in drawn else ("·", 9)
+        for k, x in enumerate(node.inputs)
+    ]
+    sign = _render(node, arguments, bare=True)[0]
+    return f"{name} = {sign}" if name else sign
 
 
-def title(node: Tensor) -> str:
-    """``f = σ``, or the bare operation where there is no name."""
-    return f"{node.name} = {symbol(node)}" if node.name else symbol(node)
-
-
-def formula(members: Iterable[Tensor], root: Tensor, letters: dict[int, str]) -> str:
+def formula(
+    members: Iterable[Tensor],
+    root: Tensor,
+    name: str | None,
+    letters: dict[tuple[Tensor, int], str],
+) -> str:
     """What a collapsed node computes, ``c = f×c[t−1] + i×g``; its last operation alone where that gets too long.
 
     Parameters
@@ -61,38 +73,41 @@ def formula(members: Iterable[Tensor], root: Tensor, letters: dict[int, str]) ->
     members
         The collapsed operations in the order of birth; `root` is the last.
     letters
-        What to call inputs from elsewhere, by `id`.
+        What to call inputs from elsewhere, by node and number of the argument.
     """
     texts: dict[int, tuple[str, int]] = {}
     for node in members:
         arguments = []
-        for x in node.inputs:
-            text, binding = texts.get(id(x)) or (letters.get(id(x)) or (number_text(x) if is_number(x) else "·"), 9)
+        for k, x in enumerate(node.inputs):
+            letter = letters.get((node, k))
+            other = (letter or "·", 9) if letter or not is_number(x) else _number(x)
+            text, binding = texts.get(id(x), other)
             arguments.append((text[: LONGEST + 1], binding))
         texts[id(node)] = _render(node, arguments)
     text = texts[id(root)][0]
-    prefix = f"{root.name} = " if root.name else ""
+    prefix = f"{name} = " if name else ""
     if len(prefix + text) <= LONGEST:
         return prefix + text
-    counts = dict.fromkeys(SYMBOLS.get(node.op.name, node.op.name) for node in texts_order(members) if node.op)
-    return prefix + " ".join(list(counts)[:6])
+    steps = list(dict.fromkeys(SYMBOLS.get(n.op.name, n.op.name) for n in members if n.op))
+    return prefix + " → ".join(["…"] * (len(steps) > 5) + steps[-5:])
 
 
-def texts_order(members: Iterable[Tensor]) -> list[Tensor]:
-    """The members from the last operation to the first, as a formula is read."""
-    return list(members)[::-1]
+def _number(x: Any) -> tuple[str, int]:
+    return number_text(x), 1 if x < 0 else 9
 
 
-def _render(node: Tensor, arguments: list[Any], bare: bool = False) -> tuple[str, int]:
+def _render(node: Tensor, arguments: list[tuple[str, int]], bare: bool = False) -> tuple[str, int]:
     """One operation applied to texts, and how tightly the result binds. `bare` leaves single inputs out."""
     name = node.op.name if node.op else ""
     sign = SYMBOLS.get(name, name)
-    if bare:
-        arguments = [(number_text(x), 9) if is_number(x) else ("·", 9) for x in node.inputs]
-        if all(text == "·" for text, _ in arguments) and name != "getitem":
-            return sign + _options(node), 9
+    if bare and name != "getitem" and all(text == "·" for text, _ in arguments):
+        return sign + _options(node), 9
     if name == "getitem":
         return ("" if bare else _tight(arguments[0], 9)) + _index(node), 9
+    if name == "transpose" and not bare:
+        return f"{_tight(arguments[0], 9)}ᵀ", 9
+    if name == "multiply" and not bare and node.inputs[0] is node.inputs[1]:
+        return f"{_tight(arguments[0], 9)}²", 3
     if sign in _BINDING and len(arguments) == 2:
         binding = _BINDING[sign]
         left, right = _tight(arguments[0], binding), _tight(arguments[1], binding + (sign in "−/"))
@@ -100,7 +115,12 @@ def _render(node: Tensor, arguments: list[Any], bare: bool = False) -> tuple[str
         return f"{left}{space}{sign}{space}{right}", binding
     if sign == "−":
         return f"−{_tight(arguments[0], 2)}", 1
-    return f"{sign}({', '.join(text for text, _ in arguments[:4])}{', …' * (len(arguments) > 4)})", 9
+    texts = [text for text, _ in arguments]
+    if len(texts) > 1 and len(set(texts)) == 1:
+        texts = [f"{texts[0]} …"]  # the same letter at every step
+    if sign == "Σ" and texts[0][-1:] == "²":
+        return f"Σ {texts[0]}", 2
+    return f"{sign}({', '.join(texts[:4])}{', …' * (len(texts) > 4)})", 9
 
 
 def _tight(argument: tuple[str, int], binding: int) -> str:
@@ -110,7 +130,9 @@ def _tight(argument: tuple[str, int], binding: int) -> str:
 
 def _options(node: Tensor) -> str:
     axis = node.options.get("axis")
-    return "" if axis is None or not node.op or node.op.name not in ("sum", "max") else f" axis {axis}".replace(",)", ")")
+    if axis is None or node.op is None or node.op.name not in ("sum", "max"):
+        return ""
+    return f" axis {str(axis).strip('(),')}"
 
 
 def _index(node: Tensor) -> str:

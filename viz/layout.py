@@ -1,26 +1,27 @@
-"""Where does everything go? Blocks on the grid of layers and time, then the lines between them."""
+"""Where does every block stand? On a grid: time to the right, layers upwards, in as many lines as it takes."""
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from viz import routes, theme
-from viz.dot import attributes, edge_line, graph, node_line, title
+from viz import theme
 from viz.parts import Block, Edge, Parts
-from viz.routes import Point
 from viz.template import Template, template
 
-WIDEST_PNG = 32_767  # pixels; beyond, renderers shrink the picture until nothing can be read
+STEPS = ("step", "cell", "gap")
+OUTSIDE = {"before": -2, "initial": -1}  # their columns, left of all steps
 
 
 @dataclass(slots=True)
-class _Frame:
-    """A block's place on paper: its lower left corner, and the cell of the grid it stands in."""
+class Frame:
+    """A block's place: line, row and slot of the grid; its lower left corner; the box around it (points)."""
 
     template: Template
-    slot: int
-    row: int
+    line: int = 0
+    row: int = 0
+    slot: int = 0
     x: float = 0.0
     y: float = 0.0
     left: float = 0.0
@@ -31,262 +32,219 @@ class _Frame:
 
 @dataclass(slots=True)
 class Layout:
-    """Positions of all nodes, and the bounding box, in points."""
+    """Places of all blocks and nodes (x, y, width, height), and the size of the picture (points)."""
 
     parts: Parts
-    frames: dict[Block, _Frame]
-    at: dict[str, tuple[float, float, float, float]]
     home: dict[str, Block]
+    frames: dict[Block, Frame] = field(default_factory=dict)
+    at: dict[str, tuple[float, float, float, float]] = field(default_factory=dict)
+    rows: int = 1  # in one line
     width: float = 0.0
     height: float = 0.0
-    floors: dict[int, float] = field(default_factory=dict)  # the y of the gap below each row
-    tracks: dict[tuple[int, str], int] = field(default_factory=dict)
+    floors: dict[int, float] = field(default_factory=dict)  # the first track below each row
+    tracks: dict[tuple[object, ...], int] = field(default_factory=dict)
+
+    roles: dict[str, float] = field(default_factory=dict)  # the states, numbered from the top
+
+    def wire(self, edge: Edge) -> tuple[str, str, int, int]:
+        """Links that carry the same value of the same lane share a track, and look like one wire."""
+        tail = self.home[edge.tail]
+        return edge.kind, edge.role, tail.order, tail.row
+
+    def track(self, edge: Edge) -> int | None:
+        """The row below which a link runs; None for a direct one, from neighbour to neighbour."""
+        tail, head = self.home[edge.tail], self.home[edge.head]
+        a, b = self.frames[tail], self.frames[head]
+        if tail.kind == "hub":
+            return None
+        if a.line != b.line:
+            return (min(a.line, b.line) + 1) * self.rows - 1
+        if a.row == b.row:
+            return None if abs(a.slot - b.slot) == 1 or tail.kind == "initial" else a.row
+        return None if tail.kind == head.kind == "cell" and a.slot == b.slot else min(a.row, b.row)
 
 
-def positioned(parts: Parts) -> tuple[str, float]:
-    """DOT with a position for everything, and its width in points."""
-    plan = _place(parts)
-    lines = [_block_lines(k, block, plan) for k, block in enumerate(parts.blocks)]
-    links = [_link(edge, plan) for edge in parts.links]
-    box = f"0,0,{plan.width:.1f},{plan.height:.1f}"
-    return graph([*lines, *links], bb=box), plan.width
-
-
-# -- blocks -----------------------------------------------------------------------------------------------------------
-
-
-def _place(parts: Parts) -> Layout:
-    """Columns as wide as their widest block, rows as high as their highest, everything else around them."""
-    home = {node.id: block for block in parts.blocks for node in block.nodes}
-    rows = _rows(parts, home)
-    slots = _slots(parts.blocks)
-    frames = {b: _Frame(template(b), slots[b], rows[b]) for b in parts.blocks if b.kind not in ("hub", "note")}
-    widths: dict[int, float] = defaultdict(float)
-    heights: dict[int, float] = defaultdict(float)
-    for block, frame in frames.items():
-        head = theme.TITLE if block.title else 0
-        widths[frame.slot] = max(widths[frame.slot], frame.template.width + 2 * theme.MARGIN)
-        heights[frame.row] = max(heights[frame.row], frame.template.height + 2 * theme.MARGIN + head)
-    plan = Layout(parts, frames, {}, home)
-    gap = theme.COLUMN_GAP + (16 if any(edge.label for edge in parts.links) else 0)
-    x, left = theme.MARGIN, {}
-    for slot in sorted(widths):
-        left[slot], x = x, x + widths[slot] + gap
-    plan.width = x - gap + theme.MARGIN
-    lanes = _tracks(plan)
-    y, bottom = float(theme.MARGIN), {}
-    notes = [b for b in parts.blocks if b.kind == "note"]
-    for block in reversed(notes):
-        frame = frames[block] = _Frame(template(block), 0, -1, theme.MARGIN, y)
-        y += frame.template.height + 10
-        plan.width = max(plan.width, frame.template.width + 2 * theme.MARGIN)
-    for row in sorted(heights, reverse=True):
-        used = lanes.get(row, 0)
-        plan.floors[row] = y + used * theme.TRACK
-        y += used * theme.TRACK + (theme.ROW_GAP / 2 if used else 0)
-        bottom[row] = y
-        y += heights[row] + theme.ROW_GAP
-    plan.height = y - theme.ROW_GAP + theme.MARGIN
-    for block in frames:
-        if block.kind != "note":
-            _settle(block, plan, left, widths, bottom, heights)
-    _align(plan)
+def place(parts: Parts, per_line: int | None = None) -> Layout:
+    """Put all blocks on the grid, `per_line` steps in a line (by default what fits `theme.LINE`)."""
+    plan = Layout(parts, {node.id: block for block in parts.blocks for node in block.nodes})
+    states = dict.fromkeys(e.role for e in parts.links if e.kind in ("state", "recurrent"))
+    plan.roles = {role: float(k) for k, role in enumerate(states)}
     for block in parts.blocks:
-        if block.kind == "hub":
-            laid = template(block)
-            plan.width = max(plan.width, laid.width + 2 * theme.MARGIN)
-            frames[block] = _Frame(laid, 0, -1, (plan.width - laid.width) / 2, plan.height + theme.ROW_GAP)
-            plan.height += theme.ROW_GAP + laid.height + theme.MARGIN
-    for block, frame in frames.items():
-        for node, (nx, ny, w, h) in zip(block.nodes, frame.template.nodes, strict=True):
-            plan.at[node.id] = (frame.x + nx, frame.y + ny, w, h)
+        plan.frames[block] = Frame(template(block))
+    _grid(plan, per_line)
+    widths, heights = _sizes(plan)
+    left = _columns(plan, widths)
+    bottom = _levels(plan, heights)
+    for block, frame in plan.frames.items():
+        if block.kind not in ("hub", "note"):
+            _settle(
+                block,
+                frame,
+                left[frame.slot],
+                widths[frame.slot],
+                bottom[frame.row],
+                heights[frame.row],
+            )
+    _align(plan)
+    _hubs(plan)
+    for block, frame in plan.frames.items():
+        for node, (x, y, w, h) in zip(block.nodes, frame.template.nodes, strict=True):
+            plan.at[node.id] = (frame.x + x, frame.y + y, w, h)
     return plan
 
 
-def _settle(
-    block: Block,
-    plan: Layout,
-    left: dict[int, float],
-    widths: dict[int, float],
-    bottom: dict[int, float],
-    heights: dict[int, float],
-) -> None:
-    """Put a block into the middle of its cell of the grid, below its title."""
-    frame = plan.frames[block]
-    head = theme.TITLE if block.title else 0
-    frame.left, frame.right = left[frame.slot], left[frame.slot] + widths[frame.slot]
-    frame.x = (frame.left + frame.right - frame.template.width) / 2
-    frame.y = bottom[frame.row] + (heights[frame.row] - head - frame.template.height) / 2
-    if block.kind == "cell":
-        frame.y += head
-    frame.low, frame.high = bottom[frame.row], bottom[frame.row] + heights[frame.row]
+# -- the grid ---------------------------------------------------------------------------------------------------------
 
 
-def _slots(blocks: list[Block]) -> dict[Block, int]:
-    """Columns without the empty ones; -1 before the steps, the last after them."""
-    columns = sorted({b.column for b in blocks if b.kind in ("step", "cell", "gap")})
+def _grid(plan: Layout, per_line: int | None) -> None:
+    """Line, row and slot of every block."""
+    steps = [block for block in plan.parts.blocks if block.kind in STEPS]
+    rows = _rows(plan, steps)
+    plan.rows = max(rows.values(), default=0) + 1
+    columns = sorted({block.column for block in steps})
     number = {column: k for k, column in enumerate(columns)}
-    sides = {"before": -2, "initial": -1, "after": len(columns)}
-    return {b: sides[b.kind] if b.kind in sides else number.get(b.column, 0) for b in blocks}
+    if per_line is None:
+        widths: dict[int, float] = defaultdict(float)
+        for block in steps:
+            needed = plan.frames[block].template.width + 2 * theme.MARGIN + theme.COLUMN_GAP
+            widths[block.column] = max(widths[block.column], needed)
+        lines = max(1, math.ceil(sum(widths.values()) / theme.LINE))
+        per_line = math.ceil(len(columns) / lines)
+    per_line = max(per_line, 1)
+    last = (len(columns) - 1) // per_line if columns else 0
+    for block, frame in plan.frames.items():
+        slot = number.get(block.column, 0)
+        if block.kind == "after":
+            frame.line, frame.slot = last, len(columns) - last * per_line
+        elif block.kind in OUTSIDE:
+            frame.slot = OUTSIDE[block.kind]
+        else:
+            frame.line, frame.slot = divmod(slot, per_line)
+        frame.row = frame.line * plan.rows + rows.get(block, 0)
+    for edge in plan.parts.links:
+        a, b = plan.frames[plan.home[edge.tail]], plan.home[edge.head]
+        if b.kind == "after" and a.line != last:
+            plan.frames[b].slot = per_line  # to the right of all lines, where wires can come down
 
 
-def _rows(parts: Parts, home: dict[str, Block]) -> dict[Block, int]:
-    """Rows from the top: layers upwards, below them their gradients; what is outside of time beside what it joins."""
-    keys = {b: (b.order, b.row) for b in parts.blocks if b.kind in ("step", "cell", "gap")}
-    ordered = sorted(set(keys.values()), key=lambda key: (key[0], -key[1] if key[0] == 0 else key[1]))
+def _rows(plan: Layout, steps: list[Block]) -> dict[Block, int]:
+    """Rows within a line: layers upwards, their gradients below; what is outside of time beside what it joins."""
+    keys = {block: (block.order, block.row) for block in steps}
+    ordered = sorted(set(keys.values()), key=lambda key: (key[0], key[1] if key[0] else -key[1]))
     number = {key: k for k, key in enumerate(ordered)}
     rows = {block: number[key] for block, key in keys.items()}
-    for edge in parts.links:
-        a, b = home[edge.tail], home[edge.head]
+    for edge in plan.parts.links:
+        a, b = plan.home[edge.tail], plan.home[edge.head]
         for block, other in ((a, b), (b, a)):
-            if block not in rows and other in rows and block.order == other.order:
+            if (
+                block not in rows
+                and other in rows
+                and (block.order == other.order or block.kind == "initial")
+            ):
                 rows[block] = rows[other]
-    taken = {(b.kind, rows[b]) for b in rows if b not in keys}
-    for block in parts.blocks:
-        if block not in rows:
-            row = 0
-            while (block.kind, row) in taken:
-                row += 1
-            rows[block] = row
-            taken.add((block.kind, row))
+    taken = {(block.kind, row) for block, row in rows.items()}
+    for block in plan.parts.blocks:
+        if block not in rows and block.kind not in ("hub", "note"):
+            rows[block] = next(
+                k for k in range(len(plan.parts.blocks)) if (block.kind, k) not in taken
+            )
+            taken.add((block.kind, rows[block]))
     return rows
 
 
+# -- sizes ------------------------------------------------------------------------------------------------------------
+
+
+def _sizes(plan: Layout) -> tuple[dict[int, float], dict[int, float]]:
+    """The width of each slot and the height of each row: those of the largest block in it."""
+    widths: dict[int, float] = defaultdict(float)
+    heights: dict[int, float] = defaultdict(float)
+    for block, frame in plan.frames.items():
+        if block.kind not in ("hub", "note"):
+            head = theme.TITLE if block.title else 0
+            widths[frame.slot] = max(widths[frame.slot], frame.template.width + 2 * theme.MARGIN)
+            heights[frame.row] = max(
+                heights[frame.row], frame.template.height + 2 * theme.MARGIN + head
+            )
+    return widths, heights
+
+
+def _columns(plan: Layout, widths: dict[int, float]) -> dict[int, float]:
+    """The left edge of each slot."""
+    longest = max((len(edge.label) for edge in plan.parts.links if edge.kind == "state"), default=0)
+    gap = theme.COLUMN_GAP + 4 * max(0, longest - 2)
+    x, left = float(theme.MARGIN), dict[int, float]()
+    for slot in sorted(widths):
+        left[slot], x = x, x + widths[slot] + gap
+    plan.width = x - gap + theme.MARGIN
+    return left
+
+
+def _levels(plan: Layout, heights: dict[int, float]) -> dict[int, float]:
+    """The lower edge of each row, above the notes and the tracks that run below it."""
+    used: dict[int, int] = defaultdict(int)
+    for edge in plan.parts.links:
+        row, key = plan.track(edge), plan.wire(edge)
+        if row is not None and (row, *key) not in plan.tracks:
+            plan.tracks[row, *key] = used[row]
+            used[row] += 1
+    y, bottom = float(theme.MARGIN), dict[int, float]()
+    for block in reversed([block for block in plan.parts.blocks if block.kind == "note"]):
+        frame = plan.frames[block]
+        frame.x, frame.y = theme.MARGIN, y
+        y += frame.template.height + 12
+        plan.width = max(plan.width, frame.template.width + 2 * theme.MARGIN)
+    for row in sorted(heights, reverse=True):
+        plan.floors[row] = y + used[row] * theme.TRACK
+        y += used[row] * theme.TRACK + (theme.ROW_GAP / 2 if used[row] else 0)
+        bottom[row] = y
+        y += heights[row] + theme.ROW_GAP
+    plan.height = y - theme.ROW_GAP + theme.MARGIN
+    return bottom
+
+
+def _settle(
+    block: Block, frame: Frame, left: float, width: float, low: float, height: float
+) -> None:
+    """Put a block into the middle of its cell of the grid; the title is below cells and above all else."""
+    head = theme.TITLE if block.title else 0
+    frame.left, frame.right, frame.low, frame.high = left, left + width, low, low + height
+    frame.x = left + (width - frame.template.width) / 2
+    frame.y = (
+        low + (height - head - frame.template.height) / 2 + (head if block.kind == "cell" else 0)
+    )
+
+
+# -- what is outside of time ------------------------------------------------------------------------------------------
+
+
 def _align(plan: Layout) -> None:
-    """Move what stands outside of time up or down, so that the first line to it runs straight."""
+    """Move what is outside of time, or left out, up or down, so that a line to it runs straight."""
     done = set()
     for edge in reversed(plan.parts.links):
-        for block, mine, theirs in (
-            (plan.home[edge.head], edge.head, edge.tail),
-            (plan.home[edge.tail], edge.tail, edge.head),
-        ):
-            other = plan.home[theirs]
-            if block.kind in ("before", "initial", "after") and block not in done and other.kind in ("step", "cell"):
+        ends = (edge.tail, edge.head)
+        for mine, theirs in (ends, ends[::-1]):
+            block, other = plan.home[mine], plan.home[theirs]
+            frame = plan.frames[block]
+            beside = frame.row == plan.frames[other].row and other.kind in ("step", "cell")
+            if block.kind in ("before", "after", "gap") and beside and block not in done:
                 done.add(block)
-                frame = plan.frames[block]
-                level = _height(plan, theirs) - _height(plan, mine)
                 top = plan.height - theme.MARGIN - frame.template.height
-                if frame.row == plan.frames[other].row:
-                    frame.y = min(max(frame.y + level, theme.MARGIN), max(top, theme.MARGIN))
+                wanted = frame.y + _level(plan, theirs) - _level(plan, mine)
+                frame.y = max(min(wanted, top), theme.MARGIN)
 
 
-def _height(plan: Layout, node: str) -> float:
+def _level(plan: Layout, node: str) -> float:
     block = plan.home[node]
     k = next(k for k, n in enumerate(block.nodes) if n.id == node)
     return plan.frames[block].y + plan.frames[block].template.nodes[k][1]
 
 
-def _block_lines(k: int, block: Block, plan: Layout) -> str:
-    frame = plan.frames[block]
-    lines = []
-    for node in block.nodes:
-        x, y, w, h = plan.at[node.id]
-        lines.append(node_line(node, pos=f"{x:.1f},{y:.1f}", width=f"{w / 72:.4f}", height=f"{h / 72:.4f}"))
-    for edge, spline in zip(block.edges, frame.template.edges, strict=True):
-        points = (f"{m + ',' if m else ''}{x + frame.x:.1f},{y + frame.y:.1f}" for m, x, y in spline)
-        lines.append(edge_line(edge, pos=" ".join(points)))
-    if block.kind not in ("step", "cell"):
-        return "\n".join(f"  {line}" for line in lines)
-    middle = frame.low + theme.TITLE / 2 if block.kind == "cell" else frame.high - theme.TITLE / 2
-    box = {
-        **theme.CLUSTER,
-        **title(block),
-        "bb": f"{frame.left:.1f},{frame.low:.1f},{frame.right:.1f},{frame.high:.1f}",
-        "lp": f"{(frame.left + frame.right) / 2:.1f},{middle:.1f}",
-        "lheight": "0.2",
-        "lwidth": "0.6",
-    }
-    inside = [f"graph [{attributes(box)}]", *lines]
-    return "\n".join([f"  subgraph cluster_{k} {{", *(f"    {line}" for line in inside), "  }"])
-
-
-# -- links ------------------------------------------------------------------------------------------------------------
-
-
-def _tracks(plan: Layout) -> dict[int, int]:
-    """How many parallel lines run in the gap below each row. Lines to the same kind of input share one: a bus."""
-    count: dict[int, int] = defaultdict(int)
-    for edge in plan.parts.links:
-        row = _track_row(edge, plan)
-        if row is not None and (row, edge.role) not in plan.tracks:
-            plan.tracks[row, edge.role] = count[row]
-            count[row] += 1
-    return count
-
-
-def _track_row(edge: Edge, plan: Layout) -> int | None:
-    """The row below which a link runs; None for a direct one."""
-    tail, head = plan.home[edge.tail], plan.home[edge.head]
-    if "hub" in (tail.kind, head.kind):
-        return None
-    a, b = plan.frames[tail], plan.frames[head]
-    if a.row == b.row:
-        return None if abs(a.slot - b.slot) == 1 or tail.kind == "initial" else a.row
-    if tail.kind == head.kind == "cell" and a.slot == b.slot:
-        return None
-    return min(a.row, b.row)
-
-
-def _link(edge: Edge, plan: Layout) -> str:
-    tail, head = plan.home[edge.tail], plan.home[edge.head]
-    a, b = plan.frames[tail], plan.frames[head]
-    more: dict[str, str] = {}
-    tip: Point | None = None
-    row = _track_row(edge, plan)
-    if tail.kind == "hub":
-        start, end = _rim(plan, edge.tail, 0, -1), _rim(plan, edge.head, 0, 1)
-        points = routes.fall(start, end)
-    elif tail.kind == head.kind == "cell" and a.slot == b.slot and row is None:
-        up = plan.at[edge.head][1] > plan.at[edge.tail][1]
-        start, end = _rim(plan, edge.tail, 0, 1 if up else -1), _rim(plan, edge.head, 0, -1 if up else 1)
-        tip, end = end, (end[0], end[1] + (-6 if up else 6))
-        points = routes.fall(start, end)
-    else:
-        forward = 1 if not tail.mirrored else -1
-        start = _side(plan, edge, edge.tail, forward)
-        end = _side(plan, edge, edge.head, -1 if not head.mirrored else 1)
-        if head.kind in ("cell", "gap"):
-            back = -6 if not head.mirrored else 6
-            tip, end = end, (end[0] + back, end[1])
-        if row is None:
-            points = routes.curve(start, end)
-        else:
-            floor = plan.floors[row] - plan.tracks[row, edge.role] * theme.TRACK
-            xa = (a.right if not tail.mirrored else a.left) + 12 * forward
-            xb = (b.left if not head.mirrored else b.right) - 12 * (1 if not head.mirrored else -1)
-            points = routes.rounded([start, (xa, start[1]), (xa, floor), (xb, floor), (xb, end[1]), end])
-    if edge.label:
-        x, y = _label(edge, points, row is None)
-        more["lp"] = f"{x:.1f},{y:.1f}"
-    if tip:
-        more["arrowhead"] = "normal"
-    return "  " + edge_line(edge, pos=routes.text(points, tip), **more)
-
-
-def _label(edge: Edge, points: list[Point], direct: bool) -> Point:
-    """The middle of a link's label: above its beginning, or above the long straight piece of a detour."""
-    if direct:
-        (x, y), half = points[0], 2.6 * len(edge.label) + 5
-        return x + (half if points[-1][0] > x else -half), y + 7
-    flat = [p for p in points if p[1] == min(y for _, y in points)]
-    return (flat[0][0] + flat[-1][0]) / 2, flat[0][1] + 7
-
-
-def _rim(plan: Layout, node: str, right: int, up: int) -> Point:
-    x, y, w, h = plan.at[node]
-    return x + right * w / 2, y + up * h / 2
-
-
-def _side(plan: Layout, edge: Edge, node: str, side: int) -> Point:
-    """Where a link touches a node: a port is a point, a cell has a height of its own for each value."""
-    x, y, w, h = plan.at[node]
-    block = plan.home[node]
-    if block.kind == "initial":
-        return x + w / 2, y
-    if block.kind not in ("cell", "gap"):
-        return x, y
-    roles = [e.role for e in plan.parts.links if e.kind == "state"][:16]
-    order = sorted(dict.fromkeys(roles), key=roles.index)
-    k = order.index(edge.role) if edge.role in order else len(order) // 2
-    spread = (k - (len(order) - 1) / 2) * theme.STATE_GAP
-    return x + side * w / 2, y - (spread if block.kind == "cell" else 0)
+def _hubs(plan: Layout) -> None:
+    """Shared parameters in a row above everything, with room for a track each."""
+    for block, frame in plan.frames.items():
+        if block.kind == "hub":
+            plan.width = max(plan.width, frame.template.width + 2 * theme.MARGIN)
+            frame.x = (plan.width - frame.template.width) / 2
+            frame.y = plan.height + theme.TRACK * (len(block.nodes) + 1)
+            plan.height = frame.y + frame.template.height + theme.MARGIN

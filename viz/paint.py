@@ -53,7 +53,9 @@ def _run(dot: str, form: str, *, placed: bool) -> bytes:
     try:
         import pygraphviz
     except ImportError:
-        raise NoRenderer(f"There is no renderer here: no dot on PATH, no pygraphviz. {INSTALL}") from None
+        raise NoRenderer(
+            f"There is no renderer here: no dot on PATH, no pygraphviz. {INSTALL}"
+        ) from None
     with pygraphviz.AGraph(string=dot) as agraph:
         # nop2 takes positions as they are; "neato" with -n2 in its arguments would ignore the -n2
         return agraph.draw(format=form, prog="nop2" if placed else "dot")

@@ -20,6 +20,7 @@ class Node:
     label: str = ""
     note: str = ""
     rank: str = ""
+    role: str = ""  # of a port: which value passes
     html: str = ""  # a ready-made label (the legend's table)
 
 
@@ -64,11 +65,11 @@ class Parts:
     links: list[Edge] = field(default_factory=list)
     next: int = 0
 
-    def add(self, block: Block, kind: str, label: str = "", note: str = "", rank: str = "", html: str = "") -> str:
+    def add(self, block: Block, kind: str, label: str = "", note: str = "", **more: str) -> str:
         """A new node in `block`; gives its name, an ordinal."""
         name = f"n{self.next}"
         self.next += 1
-        block.nodes.append(Node(name, kind, label, note, rank, html))
+        block.nodes.append(Node(name, kind, label, note, **more))
         return name
 
     def edges(self) -> Iterator[Edge]:

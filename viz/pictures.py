@@ -24,11 +24,20 @@ DETAILS = {
     "op": "every primitive",
     "scalar": "every single number",
 }
-WEIGHTS = {"stub": "a small node at each use", "hub": "one node that all steps share", "hide": "not drawn"}
+WEIGHTS = {
+    "stub": "a small node at each use",
+    "hub": "one node that all steps share",
+    "hide": "not drawn",
+}
 
 
 def unrolled(
-    loss: Any, detail: Detail = "op", weights: Weights | None = None, *, budget: int = BUDGET
+    loss: Any,
+    detail: Detail = "op",
+    weights: Weights | None = None,
+    *,
+    per_line: int | None = None,
+    budget: int = BUDGET,
 ) -> Drawing:
     """The recorded graph along time: one block per step, layers above each other.
 
@@ -42,6 +51,8 @@ def unrolled(
     weights
         ``"stub"``: parameters as small nodes at each step; ``"hub"``: one node each, shared by all steps, good for few
         steps; ``"hide"``: not drawn. By default stubs, and nothing around the boxes of ``"cell"``.
+    per_line
+        Steps in one line of the picture; as many as fit a wide page by default.
     budget
         With more nodes than this the middle steps are left out, and the picture says so.
 
@@ -61,10 +72,12 @@ def unrolled(
     5
     """
     roots = _recorded(loss, "unrolled")
-    return Drawing(select(*_chosen("unrolled", roots, detail, weights), budget))
+    return Drawing(select(*_chosen("unrolled", roots, detail, weights), budget), per_line)
 
 
-def folded(loss: Any, detail: Detail = "op", weights: Weights | None = None) -> Drawing:
+def folded(
+    loss: Any, detail: Detail = "op", weights: Weights | None = None, *, per_line: int | None = None
+) -> Drawing:
     """The recorded graph with equal steps drawn once; dashed edges lead from a step to the next.
 
     Whether steps are equal is read from the record, operation by operation, never assumed: a step that differs (a loss
@@ -72,7 +85,7 @@ def folded(loss: Any, detail: Detail = "op", weights: Weights | None = None) -> 
 
     Parameters
     ----------
-    loss, detail, weights
+    loss, detail, weights, per_line
         As in `unrolled`.
 
     Raises
@@ -81,11 +94,16 @@ def folded(loss: Any, detail: Detail = "op", weights: Weights | None = None) -> 
         As `unrolled`.
     """
     roots = _recorded(loss, "folded")
-    return Drawing(fold(select(*_chosen("folded", roots, detail, weights), sys.maxsize)))
+    return Drawing(fold(select(*_chosen("folded", roots, detail, weights), sys.maxsize)), per_line)
 
 
 def gradient_flow(
-    loss: Tensor, detail: Detail = "op", weights: Weights | None = None, *, budget: int = BUDGET
+    loss: Tensor,
+    detail: Detail = "op",
+    weights: Weights | None = None,
+    *,
+    per_line: int | None = None,
+    budget: int = BUDGET,
 ) -> Drawing:
     """The unrolled graph with the size of the gradient on every edge, as colour and width on a logarithmic scale.
 
@@ -96,7 +114,7 @@ def gradient_flow(
     ----------
     loss
         A recorded scalar. It is differentiated once, with respect to all its float leaves.
-    detail, weights, budget
+    detail, weights, per_line, budget
         As in `unrolled`.
 
     Raises
@@ -113,10 +131,12 @@ def gradient_flow(
     roots, detail, weights = _chosen("gradient_flow", roots, detail, weights)
     parts = select(roots, detail, weights, budget)
     flow(parts, roots[0])
-    return Drawing(parts)
+    return Drawing(parts, per_line)
 
 
-def graph(t: Any, *, weights: Weights = "stub", budget: int = BUDGET) -> Drawing:
+def graph(
+    t: Any, *, weights: Weights = "stub", per_line: int | None = None, budget: int = BUDGET
+) -> Drawing:
     """Every primitive behind any expression, gradients recorded with ``create_graph=True`` included (blue).
 
     A gradient stands below the step that it differentiates and runs from right to left; values of the forward pass that
@@ -126,7 +146,7 @@ def graph(t: Any, *, weights: Weights = "stub", budget: int = BUDGET) -> Drawing
     ----------
     t
         A Tensor, or a list, tuple or dict of Tensors.
-    weights, budget
+    weights, per_line, budget
         As in `unrolled`.
 
     Raises
@@ -142,7 +162,7 @@ def graph(t: Any, *, weights: Weights = "stub", budget: int = BUDGET) -> Drawing
     2
     """
     roots = _recorded(t, "graph")
-    return Drawing(select(*_chosen("graph", roots, "op", weights), budget))
+    return Drawing(select(*_chosen("graph", roots, "op", weights), budget), per_line)
 
 
 def _recorded(loss: Any, picture: str) -> list[Tensor]:

@@ -24,6 +24,11 @@ class Lane:
     offset: int = 0
 
     @property
+    def key(self) -> tuple[tuple[str, ...], int, int]:
+        """What tells it from other lanes."""
+        return self.path, self.run, self.order
+
+    @property
     def mirrored(self) -> bool:
         """Whether it runs against time."""
         return self.places[0].t > self.places[-1].t if len(self.places) > 1 else self.order % 2 == 1
@@ -88,20 +93,24 @@ def _outside(nodes: list[Tensor], found: dict[Tensor, Place]) -> None:
     latest: dict[Tensor, Place] = {}  # the last step, of the same order, that a node depends on
     feeds = set()
     for node in nodes:
-        order = sum(frame.of is not None for frame in node.scope)
+        order = _order(node)
         ways = [found.get(x) or latest.get(x) for x in node.inputs if type(x) is Tensor]
         steps = [place for place in ways if place is not None and place.order == order]
         if steps:
             latest[node] = max(steps, key=lambda place: place.t)
     for node in reversed(nodes):
         if node in feeds or node in found:
-            feeds.update(x for x in node.inputs if type(x) is Tensor and x.op is not None)
+            inputs = (x for x in node.inputs if type(x) is Tensor)
+            feeds.update(x for x in inputs if _order(x) == _order(node))
+    if not found:  # no time at all: one expression
+        found.update(dict.fromkeys(nodes, Place(None, 0, side="after")))
+        return
     sides: dict[object, Place] = {}
     between: dict[Lane, Lane] = {}
     for node in nodes:
         if node in found:
             continue
-        order = sum(frame.of is not None for frame in node.scope)
+        order = _order(node)
         step = latest.get(node)
         if order == 0 and node in feeds and step is not None and step.lane is not None:
             lane = between.setdefault(step.lane, Lane(("",), len(between), 0))
@@ -112,28 +121,43 @@ def _outside(nodes: list[Tensor], found: dict[Tensor, Place]) -> None:
         else:
             # gradients flow to the left, so what they end in stands there
             left = (step is None and node in feeds) if order == 0 else step is not None
-            place = sides.setdefault((order, left), Place(None, order, side="before" if left else "after"))
+            place = sides.setdefault(
+                (order, left), Place(None, order, side="before" if left else "after")
+            )
         found[node] = place
+
+
+def _order(node: Tensor) -> int:
+    """How many derivatives were taken to come to this operation."""
+    return sum(frame.of is not None for frame in node.scope)
 
 
 def _arrange(nodes: list[Tensor], found: dict[Tensor, Place]) -> None:
     """Give lanes their rows and columns: a layer above its input, a decoder to the right of its encoder."""
-    sources: dict[Lane, dict[tuple[Place, Place], None]] = {}  # by lane: (where from, where to), each once
+    sources: dict[
+        Lane, dict[tuple[Place, Place], None]
+    ] = {}  # by lane: (where from, where to), each once
     for node in nodes:
         place = found[node]
         if place.lane is not None:
             ways = sources.setdefault(place.lane, {})
             origins = (found.get(x) for x in node.inputs if type(x) is Tensor)
-            ways.update({(a, place): None for a in origins if a and a.lane not in (None, place.lane)})
-    placed: dict[tuple[object, ...], Lane] = {}
+            ways.update(
+                {(a, place): None for a in origins if a and a.lane not in (None, place.lane)}
+            )
+    placed: dict[object, Lane] = {}
     ends: dict[int, int] = {}  # the last column used in each row
     for lane, ways in sources.items():
         twin = placed.get((lane.path, lane.run, 0))
-        placed[lane.path, lane.run, lane.order] = lane
+        placed[lane.key] = lane
         if twin is not None:
             lane.offset, lane.row = twin.offset, twin.row
             continue
-        earlier = [(a, b, a.lane) for a, b in ways if a.lane in placed.values() and a.order == lane.order]
+        earlier = [
+            (a, b, a.lane)
+            for a, b in ways
+            if a.lane is not None and a.order == lane.order and placed.get(a.lane.key) is a.lane
+        ]
         lane.offset = max((a.column - b.t for a, b, _ in earlier), default=0)
         start = lane.offset + min(place.t for place in lane.places)
         lane.row = len(ends)

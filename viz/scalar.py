@@ -25,7 +25,9 @@ def replay(roots: list[Tensor]) -> list[Tensor]:
         if node.op is None:
             twins[node] = scalars(node)
             continue
-        inputs = [twins[x] if type(x) is Tensor else _constant(x, node, constants) for x in node.inputs]
+        inputs = [
+            twins[x] if type(x) is Tensor else _constant(x, node, constants) for x in node.inputs
+        ]
         with ExitStack() as stack:
             for frame in node.scope:
                 if frame not in frames:
@@ -49,7 +51,9 @@ def _elements(twin: Any) -> list[Any]:
 
 def _constant(x: Any, node: Tensor, constants: dict[int, Any]) -> Any:
     """A constant by its letter: leaves named ``x[0,1]``; without a letter plain numbers."""
-    letter = next((name for frame in node.scope for name, array in frame.arrays.items() if array is x), None)
+    letter = next(
+        (name for frame in node.scope for name, array in frame.arrays.items() if array is x), None
+    )
     if letter is None:
         return x
     if id(x) not in constants:

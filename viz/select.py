@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import Tensor, ancestors
-from viz.collapse import Gap, View, view
+from viz.collapse import CHAIN, Gap, View, view
 from viz.labels import array_name, formula, is_number, number_text, shape_text, title
 from viz.parts import Block, Edge, Parts
 from viz.places import Place, places
@@ -29,7 +29,7 @@ def select(roots: list[Tensor], detail: str, weights: str, budget: int) -> Parts
     record = ancestors(*roots)
     nodes = [node for node in record if node.op is not None]
     seen = view(nodes, places(nodes), detail, budget, set(roots))
-    picture = _Selection(nodes, seen, set(roots), detail, weights)
+    picture = _Selection(record, seen, set(roots), detail, weights)
     for node in nodes:
         picture.visit(node)
     picture.finish()
@@ -44,7 +44,9 @@ def select(roots: list[Tensor], detail: str, weights: str, budget: int) -> Parts
 class _Selection:
     """The parts so far, and the names under which nodes, stubs and ports are known."""
 
-    def __init__(self, nodes: list[Tensor], seen: View, roots: set[Tensor], detail: str, weights: str) -> None:
+    def __init__(
+        self, record: list[Tensor], seen: View, roots: set[Tensor], detail: str, weights: str
+    ) -> None:
         self.parts, self.view, self.roots = Parts(), seen, roots
         self.detail, self.weights = detail, weights
         self.blocks: dict[object, Block] = {}
@@ -55,6 +57,7 @@ class _Selection:
         self.roles: dict[Tensor, str] = {}
         self.homes: dict[Tensor, set[object]] = defaultdict(set)  # the places that use a leaf
         counts: Counter[tuple[object, str]] = Counter()
+        nodes = [node for node in record if node.op is not None]
         for node in nodes:
             here = seen.place[node]
             self.members[seen.owner[node]].append(node)
@@ -64,9 +67,14 @@ class _Selection:
             for x in node.inputs:
                 if type(x) is Tensor and x.op is None:
                     self.homes[x].add(here)
-                elif type(x) is Tensor and here is not seen.place[x] and _lane(here) is _lane(seen.place[x]):
+                elif (
+                    type(x) is Tensor
+                    and here is not seen.place[x]
+                    and _lane(here) is _lane(seen.place[x])
+                ):
                     if _lane(here) is not None:
                         self.states.add((_lane(here), self.roles[x]))
+        self.born = {x.serial: x for x in record}
         self.initial = _initial_states(nodes, seen, self.roles)
         self.timed = any(_lane(place) is not None for place in seen.place.values())
 
@@ -95,8 +103,15 @@ class _Selection:
         """What a state is in other steps it is in the last as well: it leaves, though nothing drawn uses it."""
         for node, role in self.roles.items():
             place = self.view.place[node]
-            if (_lane(place), role) in self.states and not self.bare(place) and (place, ("out", role)) not in self.names:
-                tail, out = self.names[self.view.owner[node]], self.port(place, ("out", role), "sink")
+            if (
+                (_lane(place), role) in self.states
+                and not self.bare(place)
+                and (place, ("out", role)) not in self.names
+            ):
+                tail, out = (
+                    self.names[self.view.owner[node]],
+                    self.port(place, ("out", role), "sink", role),
+                )
                 self.block(place).edges.append(Edge(tail, out, "state", role=role))
 
     def block(self, place: Place | Gap) -> Block:
@@ -107,8 +122,16 @@ class _Selection:
                 block = Block(place.side if isinstance(place, Place) else "", row=-1)
                 block.mirrored = isinstance(place, Place) and place.order % 2 == 1
             else:
-                block = Block("step", _title(place, self.detail), lane.row, place.column, mirrored=lane.mirrored)
-                block.kind = "gap" if isinstance(place, Gap) else "cell" if self.detail == "cell" else "step"
+                block = Block(
+                    "step",
+                    _title(place, self.detail),
+                    lane.row,
+                    place.column,
+                    mirrored=lane.mirrored,
+                )
+                block.kind = (
+                    "gap" if isinstance(place, Gap) else "cell" if self.detail == "cell" else "step"
+                )
             block.order = lane.order if lane else place.order if isinstance(place, Place) else 0
             self.blocks[place] = block
             self.parts.blocks.append(block)
@@ -124,7 +147,9 @@ class _Selection:
                 *outer, label = owner.lane.path if owner.lane else ("",)
                 name = self.parts.add(block, "cell", label or "·", " · ".join(outer))
             else:
-                name = self.parts.add(block, self.kind(owner), self.text(owner), shape_text(owner.shape))
+                name = self.parts.add(
+                    block, self.kind(owner), self.text(owner), shape_text(owner.shape)
+                )
             self.names[owner] = name
         return self.names[owner]
 
@@ -149,20 +174,36 @@ class _Selection:
     def text(self, node: Tensor) -> str:
         """The label of one operation and of those it stands for."""
         members = self.members[node]
+        name = node.name or self.derivative(node)
         if len(members) == 1 and self.detail == "op":
-            return title(node)
-        if all(n.op and n.op.name == "add" for n in members) and len(members) > 3:
-            return f"{node.name + ' = ' if node.name else ''}Σ of {len(members) + 1}"
+            return title(
+                node, name, [k for k in range(len(node.inputs)) if (node, k) in self.initial]
+            )
+        if all(n.op and n.op.name == "add" for n in members) and len(members) >= CHAIN:
+            return f"{name + ' = ' if name else ''}sum of {len(members) + 1}"
         here = self.view.place[node]
-        letters: dict[int, str] = {}
+        letters: dict[tuple[Tensor, int], str] = {}
         for n in members:
-            for x in n.inputs:
-                if type(x) is Tensor and x.name:
-                    before = x.op is not None and self.view.place[x] is not here and self.is_own(x, here)
-                    letters[id(x)] = f"{x.name}[t−1]" if before else x.name
+            for k, x in enumerate(n.inputs):
+                if (n, k) in self.initial:
+                    letters[n, k] = f"{_letter(self.initial[n, k])}[t−1]"
+                elif type(x) is Tensor and x.name:
+                    before = (
+                        x.op is not None and self.view.place[x] is not here and self.is_own(x, here)
+                    )
+                    letters[n, k] = f"{x.name}[t−1]" if before else x.name
                 elif isinstance(x, np.ndarray) and x.ndim:
-                    letters[id(x)] = array_name(x, n) or "·"
-        return formula(members, node, letters)
+                    letters[n, k] = array_name(x, n) or "data"
+        return formula(members, node, name, letters)
+
+    def derivative(self, node: Tensor) -> str | None:
+        """``∂W`` for a gradient that was asked for, and for a sum of gradients; by what the record says it is of."""
+        frame = next((f for f in reversed(node.scope) if f.of is not None), None)
+        if frame is None or (node not in self.roots and frame.argument is not None):
+            return None
+        of = self.born.get(frame.of)
+        target = of if of is None or frame.argument is None else of.inputs[frame.argument]
+        return f"∂{target.name}" if type(target) is Tensor and target.name else None
 
     # -- edges ------------------------------------------------------------------------------------
 
@@ -185,7 +226,9 @@ class _Selection:
             edges.append(self.merged[key])
         self.merged[key].uses.append(use)
 
-    def inside(self, place: Place | Gap, tail: str, head: str, node: Tensor, k: int, kind: str = "data") -> None:
+    def inside(
+        self, place: Place | Gap, tail: str, head: str, node: Tensor, k: int, kind: str = "data"
+    ) -> None:
         """An edge within one block."""
         self.edge(self.block(place).edges, tail, head, kind, (node, k))
 
@@ -196,17 +239,32 @@ class _Selection:
         if block is None:
             block = self.blocks["initial", _lane(place)] = Block("initial")
             self.parts.blocks.append(block)
-        key, role = (block, id(x)), self.initial[node, k]
+        role = self.initial[node, k]
+        key = (block, id(x), role)
         if key not in self.names:
             tensor = type(x) is Tensor
-            letter = (x.name or "leaf") if tensor else number_text(x) if is_number(x) else array_name(x, node) or "data"
-            kind = "parameter" if tensor and len(self.homes[x]) > 1 else "input" if tensor else "constant"
-            self.names[key] = self.parts.add(block, kind, letter, shape_text(np.shape(x.data if tensor else x)))
+            letter = (
+                (x.name or "leaf")
+                if tensor
+                else number_text(x)
+                if is_number(x)
+                else array_name(x, node) or "data"
+            )
+            kind = (
+                "parameter"
+                if tensor and len(self.homes[x]) > 1
+                else "input"
+                if tensor
+                else "constant"
+            )
+            self.names[key] = self.parts.add(
+                block, kind, letter, shape_text(np.shape(x.data if tensor else x))
+            )
         if not self.bare(place):
-            into = self.port(place, ("in", "initial", id(x)), "source")
+            into = self.port(place, ("in", "initial", role), "source", role)
             self.edge(self.block(place).edges, into, head, "carry", (node, k))
             head = into
-        self.edge(self.parts.links, self.names[key], head, "state", (node, k), role=role.rpartition(" ")[0])
+        self.edge(self.parts.links, self.names[key], head, "state", (node, k), role=_letter(role))
 
     def constant(self, node: Tensor, k: int, x: np.ndarray, head: str) -> None:
         """A plain array: a stub with its letter."""
@@ -216,7 +274,10 @@ class _Selection:
             letter = array_name(x, node)
             named = letter and not letter[0].isdigit() and letter[0] not in "−ni"
             self.names[key] = self.parts.add(
-                self.block(place), "input" if named else "constant", letter or "data", shape_text(x.shape)
+                self.block(place),
+                "input" if named else "constant",
+                letter or "data",
+                shape_text(x.shape),
             )
         self.inside(place, self.names[key], head, node, k)
 
@@ -235,7 +296,9 @@ class _Selection:
             if x not in self.names:
                 self.names[x] = self.parts.add(hub, kind, x.name or "leaf", shape_text(x.shape))
             if self.detail == "cell":
-                self.edge(self.parts.links, self.names[x], head, "hub", (node, k), role=self.names[x])
+                self.edge(
+                    self.parts.links, self.names[x], head, "hub", (node, k), role=self.names[x]
+                )
                 return
             port = self.port(place, ("hub", x), "source")
             self.edge(self.parts.links, self.names[x], port, "hub", (node, k))
@@ -243,7 +306,9 @@ class _Selection:
             return
         key = (place, x)
         if key not in self.names:
-            self.names[key] = self.parts.add(self.block(place), kind, x.name or "leaf", shape_text(x.shape))
+            self.names[key] = self.parts.add(
+                self.block(place), kind, x.name or "leaf", shape_text(x.shape)
+            )
         self.inside(place, self.names[key], head, node, k, "parameter" if shared else "data")
 
     def across(self, node: Tensor, k: int, x: Tensor, head: str) -> None:
@@ -258,17 +323,31 @@ class _Selection:
         kind = "state" if state else "cross"
         letter = x.name or ""
         if not self.bare(there):
-            out = self.port(there, ("out", role), "sink")
+            out = self.port(there, ("out", role), "sink", role)
             style = "state" if (_lane(there), role) in self.states else "link"
             self.edge(self.block(there).edges, tail, out, style, (node, k))
             tail = out
         if not self.bare(here):
             # what is outside of time takes the same value of all steps in by one port
-            source = (_lane(there) or there, role) if _lane(here) is None else x if not isinstance(there, Gap) else role
-            into = self.port(here, ("in", source), "source")
+            source = (
+                (_lane(there) or there, role)
+                if _lane(here) is None
+                else x
+                if not isinstance(there, Gap)
+                else role
+            )
+            into = self.port(here, ("in", source), "source", role if state else "")
             self.edge(self.block(here).edges, into, head, "carry" if state else "data", (node, k))
             head = into
-        self.edge(self.parts.links, tail, head, kind, (node, k), role=letter or role, label=letter if state else "")
+        self.edge(
+            self.parts.links,
+            tail,
+            head,
+            kind,
+            (node, k),
+            role=letter or role,
+            label=letter if state else "",
+        )
 
     def reference(self, node: Tensor, k: int, x: Tensor, head: str) -> None:
         """A value of the forward pass that a gradient uses: quoted beside it, for a line to each would hide the rest."""
@@ -278,15 +357,24 @@ class _Selection:
         key = (place, "reference", x)
         if key not in self.names:
             where = self.view.place[x]
-            before = isinstance(where, Place) and isinstance(place, Place) and where.lane and where.t != place.t
-            letter = f"{x.name}[t−1]" if x.name and before and place.lane else x.name or title(x)
-            self.names[key] = self.parts.add(self.block(place), "reference", letter, shape_text(x.shape))
+            before = (
+                isinstance(where, Place)
+                and isinstance(place, Place)
+                and where.lane
+                and where.t != place.t
+            )
+            letter = (
+                f"{x.name}[t−1]" if x.name and before and place.lane else x.name or title(x, None)
+            )
+            self.names[key] = self.parts.add(
+                self.block(place), "reference", letter, shape_text(x.shape)
+            )
         self.inside(place, self.names[key], head, node, k)
 
-    def port(self, place: Place | Gap, key: object, rank: str) -> str:
+    def port(self, place: Place | Gap, key: object, rank: str, role: str = "") -> str:
         """The point at a block's edge where a value comes in or goes out."""
         if (place, key) not in self.names:
-            self.names[place, key] = self.parts.add(self.block(place), "port", rank=rank)
+            self.names[place, key] = self.parts.add(self.block(place), "port", rank=rank, role=role)
         return self.names[place, key]
 
     def bare(self, place: Place | Gap) -> bool:
@@ -294,7 +382,9 @@ class _Selection:
         return isinstance(place, Gap) or (self.detail == "cell" and place.lane is not None)
 
 
-def _initial_states(nodes: list[Tensor], seen: View, roles: dict[Tensor, str]) -> dict[tuple[Tensor, int], str]:
+def _initial_states(
+    nodes: list[Tensor], seen: View, roles: dict[Tensor, str]
+) -> dict[tuple[Tensor, int], str]:
     """What the first step of a lane is given in the place where the second step is given a state, and that state's role."""
     steps: dict[Place, list[Tensor]] = defaultdict(list)
     for node in nodes:
@@ -311,9 +401,18 @@ def _initial_states(nodes: list[Tensor], seen: View, roles: dict[Tensor, str]) -
                 break
             for k, (x, y) in enumerate(zip(a.inputs, b.inputs, strict=True)):
                 recorded = type(x) is Tensor and x.op is not None
-                if type(y) is Tensor and y.op is not None and seen.place[y] is first and not recorded:
+                if (
+                    type(y) is Tensor
+                    and y.op is not None
+                    and seen.place[y] is first
+                    and not recorded
+                ):
                     found[a, k] = roles[y]
     return found
+
+
+def _letter(role: str) -> str:
+    return role.rpartition(" ")[0]
 
 
 def _lane(place: Place | Gap) -> object:
@@ -327,6 +426,13 @@ def _order(place: Place | Gap) -> int:
 def _title(place: Place | Gap, detail: str) -> str:
     """``t = 3``; of cells only in the lowest row, for the lines between layers run where a title would stand."""
     lane = place.lane
-    if isinstance(place, Gap) or lane is None or lane.path[-1] == "" or (detail == "cell" and lane.row):
+    if (
+        isinstance(place, Gap)
+        or lane is None
+        or lane.path[-1] == ""
+        or (detail == "cell" and lane.row)
+    ):
         return ""
-    return f"t = {place.t}" + (" · backward" if place.order == 1 else f" · backward {place.order}" if place.order else "")
+    return f"t = {place.t}" + (
+        " · backward" if place.order == 1 else f" · backward {place.order}" if place.order else ""
+    )

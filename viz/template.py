@@ -11,7 +11,7 @@ from viz.dot import block_source
 from viz.paint import arrange
 from viz.parts import Block, Node
 
-Spline = list[tuple[str, float, float]]  # marks ("e" for the arrow's tip) and points
+Spline = list[tuple[str, float, float]]  # marks ("e," for the arrow's tip) and points
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,24 @@ def template(block: Block) -> Template:
         width, height = _size(block.nodes[0])
         return Template([(width / 2, height / 2, width, height)], [], width, height)
     laid = _by_dot(block_source(block))
+    order = _crossed(block, laid)
+    if order:
+        laid = _by_dot(block_source(block, order))
     return laid.mirror() if block.mirrored else laid
+
+
+def _crossed(block: Block, laid: Template) -> list[int]:
+    """The ports for states coming in, in the order in which states leave, unless they are in it already."""
+    ports = sorted(
+        (k for k, node in enumerate(block.nodes) if node.kind == "port" and node.role),
+        key=lambda k: -laid.nodes[k][1],
+    )
+    leaving = [block.nodes[k].role for k in ports if block.nodes[k].rank == "sink"]
+    coming = [
+        k for k in ports if block.nodes[k].rank == "source" and block.nodes[k].role in leaving
+    ]
+    wanted = sorted(coming, key=lambda k: leaving.index(block.nodes[k].role))
+    return wanted if wanted != coming else []
 
 
 @lru_cache(maxsize=256)
@@ -58,7 +75,8 @@ def _by_dot(dot: str) -> Template:
             size = (float(thing[side]) * 72 for side in ("width", "height"))
             nodes[int(thing["name"][1:])] = (x, y, *size)
     # dot gives the edges in an order of its own
-    edges = [_spline(edge["pos"]) for edge in sorted(drawing.get("edges", []), key=lambda e: int(e["id"]))]
+    found = [edge for edge in drawing.get("edges", []) if "id" in edge]
+    edges = [_spline(edge["pos"]) for edge in sorted(found, key=lambda edge: int(edge["id"]))]
     _, _, width, height = map(float, drawing["bb"].split(","))
     return Template([nodes[k] for k in sorted(nodes)], edges, width, height)
 
@@ -67,7 +85,7 @@ def _spline(pos: str) -> Spline:
     found: Spline = []
     for token in pos.split():
         *mark, x, y = token.split(",")
-        found.append((mark[0] if mark else "", float(x), float(y)))
+        found.append((f"{mark[0]}," if mark else "", float(x), float(y)))
     return found
 
 
@@ -88,9 +106,17 @@ def _cell(block: Block) -> Template:
     edges: list[Spline] = []
     for edge in block.edges:
         x, y = at[edge.tail]
-        start, tip = (x, y + sizes[edge.tail][1] / 2), (total / 2 + (x - total / 2) * min(1, 0.7 * width / row), deep)
+        start, tip = (
+            (x, y + sizes[edge.tail][1] / 2),
+            (total / 2 + (x - total / 2) * min(1, 0.7 * width / row), deep),
+        )
         step = ((tip[0] - start[0]) / 3, (tip[1] - 6 - start[1]) / 3)
-        edges.append([("e", *tip), *(("", start[0] + k * step[0], start[1] + k * step[1]) for k in range(4))])
+        edges.append(
+            [
+                ("e,", *tip),
+                *(("", start[0] + k * step[0], start[1] + k * step[1]) for k in range(4)),
+            ]
+        )
     return Template([(*at[n.id], *sizes[n.id]) for n in block.nodes], edges, total, deep + height)
 
 
@@ -117,7 +143,9 @@ def _column(block: Block) -> Template:
 def _size(node: Node) -> tuple[float, float]:
     """Width and height of a node that dot is not asked about: a guess from its text that is wide enough."""
     font = float(theme.NODES[node.kind].get("fontsize", theme.NODE["fontsize"]))
-    lines = [(line, font) for line in node.label.split("\n")] + [(node.note, float(theme.SHAPE_SIZE))] * bool(node.note)
+    lines = [(line, font) for line in node.label.split("\n")] + [
+        (node.note, float(theme.SHAPE_SIZE))
+    ] * bool(node.note)
     width = max((0.62 * size * len(line) for line, size in lines), default=0) + 14
     height = sum(1.25 * size for _, size in lines) + 6
     if node.kind == "cell":

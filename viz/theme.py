@@ -38,9 +38,20 @@ NODES: dict[str, dict[str, str]] = {
     "constant": {"fillcolor": "#f6f6f6", "color": LIGHT, "fontcolor": "#555555"},
     "backward": {"fillcolor": "#d9edfb", "color": BLUE},
     "reference": {"style": "rounded,dashed", "color": GREY, "fontcolor": "#555555"},
-    "cut": {"style": "rounded,filled,dashed", "fillcolor": "#fff6e0", "color": ORANGE, "penwidth": "2"},
+    "cut": {
+        "style": "rounded,filled,dashed",
+        "fillcolor": "#fff6e0",
+        "color": ORANGE,
+        "penwidth": "2",
+    },
     "elision": {"shape": "plain", "style": "", "fontsize": "16", "fontcolor": GREY},
-    "port": {"shape": "point", "style": "filled", "width": "0.045", "height": "0.045", "color": GREY},
+    "port": {
+        "shape": "point",
+        "style": "filled",
+        "width": "0.045",
+        "height": "0.045",
+        "color": GREY,
+    },
     "caption": {"shape": "plain", "style": "", "fontsize": "11", "fontcolor": "#444444"},
     "legend": {"shape": "plain", "style": "", "fontsize": "10", "fontcolor": "#444444"},
 }
@@ -65,7 +76,8 @@ CLUSTER = {
     "fontcolor": "#444444",
 }
 
-# Distances in points.
+# Distances in points; steps that would make a line longer than LINE go on in a line below.
+LINE = 3000
 COLUMN_GAP, ROW_GAP, TRACK, MARGIN, TITLE, STATE_GAP = 44, 30, 12, 9, 20, 28
 
 NO_GRADIENT = {"color": LIGHT, "style": "dotted", "penwidth": "1"}
@@ -81,5 +93,7 @@ def magnitude(level: float) -> dict[str, str]:
     """Colour and width of a magnitude: 0 is the smallest in the picture (light, thin), 1 the largest (dark, thick)."""
     place = (0.15 + 0.85 * level) * (len(_VIRIDIS) - 1)
     k = min(math.floor(place), len(_VIRIDIS) - 2)
-    rgb = (round(a + (b - a) * (place - k)) for a, b in zip(_VIRIDIS[k], _VIRIDIS[k + 1], strict=True))
+    rgb = (
+        round(a + (b - a) * (place - k)) for a, b in zip(_VIRIDIS[k], _VIRIDIS[k + 1], strict=True)
+    )
     return {"color": "#" + "".join(f"{c:02x}" for c in rgb), "penwidth": f"{0.8 + 3.6 * level:.2f}"}

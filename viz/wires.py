@@ -1,0 +1,148 @@
+"""How do lines run between blocks, and what does the finished picture say in DOT?"""
+
+from __future__ import annotations
+
+import math
+
+from viz import routes, theme
+from viz.dot import attributes, edge_line, graph, node_line, title
+from viz.layout import Layout, place
+from viz.parts import Block, Edge, Parts
+from viz.routes import Point
+
+ARROW = 6.0  # how far before a node a line ends, to leave room for its head
+
+
+def positioned(parts: Parts, per_line: int | None = None) -> tuple[str, float, float]:
+    """DOT with a position for everything; width and height of the picture in points."""
+    plan = place(parts, per_line)
+    for block in parts.blocks:
+        if block.kind == "initial":
+            _spread(plan, block)
+    lines = [_block(k, block, plan) for k, block in enumerate(parts.blocks)]
+    lines += [_link(edge, plan) for edge in parts.links]
+    box = f"0,0,{plan.width:.1f},{plan.height:.1f}"
+    return graph(lines, bb=box), plan.width, plan.height
+
+
+def _block(k: int, block: Block, plan: Layout) -> str:
+    """A block's nodes and edges, moved from its template to its place."""
+    frame = plan.frames[block]
+    lines = []
+    for node in block.nodes:
+        x, y, w, h = plan.at[node.id]
+        size = {"width": f"{w / 72:.4f}", "height": f"{h / 72:.4f}"}
+        lines.append(node_line(node, pos=f"{x:.1f},{y:.1f}", **size))
+    for edge, spline in zip(block.edges, frame.template.edges, strict=True):
+        points = (f"{mark}{x + frame.x:.1f},{y + frame.y:.1f}" for mark, x, y in spline)
+        lines.append(edge_line(edge, pos=" ".join(points)))
+    if block.kind not in ("step", "cell"):
+        return "\n".join(f"  {line}" for line in lines)
+    below = block.kind == "cell"
+    middle = frame.low + theme.TITLE / 2 if below else frame.high - theme.TITLE / 2
+    box = {
+        **theme.CLUSTER,
+        **title(block),
+        "bb": f"{frame.left:.1f},{frame.low:.1f},{frame.right:.1f},{frame.high:.1f}",
+        "lp": f"{(frame.left + frame.right) / 2:.1f},{middle:.1f}",
+        "lheight": "0.2",
+        "lwidth": "0.6",
+    }
+    inside = [f"graph [{attributes(box)}]", *lines]
+    return "\n".join([f"  subgraph cluster_{k} {{", *(f"    {line}" for line in inside), "  }"])
+
+
+def _link(edge: Edge, plan: Layout) -> str:
+    """One line between blocks."""
+    points, tip = _route(edge, plan)
+    more: dict[str, str] = {"arrowhead": "normal"} if tip else {}
+    if edge.label:
+        x, y = _label(edge, points, plan.track(edge) is None)
+        more["lp"] = f"{x:.1f},{y:.1f}"
+    return "  " + edge_line(edge, pos=routes.text(points, tip), **more)
+
+
+def _route(edge: Edge, plan: Layout) -> tuple[list[Point], Point | None]:
+    """The points of a line, and the tip of its arrow where it ends at a box instead of a port."""
+    tail, head = plan.home[edge.tail], plan.home[edge.head]
+    a, b, row = plan.frames[tail], plan.frames[head], plan.track(edge)
+    if tail.kind == "hub":
+        return _from_hub(edge, plan)
+    if tail.kind == head.kind == "cell" and a.slot == b.slot and row is None:
+        up = 1 if b.y > a.y else -1
+        start, tip = _rim(plan, edge.tail, 0, up), _rim(plan, edge.head, 0, -up)
+        return routes.fall(start, (tip[0], tip[1] - up * ARROW)), tip
+    out = -1 if tail.mirrored else 1
+    into = -1 if head.mirrored else 1
+    start, end = _touch(plan, edge, edge.tail, out), _touch(plan, edge, edge.head, -into)
+    tip = end if head.kind in ("cell", "gap") else None
+    if tip:
+        end = (end[0] - into * ARROW, end[1])
+    if row is None:
+        return routes.curve(start, end), tip
+    lane = plan.tracks[row, *plan.wire(edge)]
+    floor, away = plan.floors[row] - lane * theme.TRACK, 10 + 4 * lane
+    xa = (a.right if out > 0 else a.left) + out * away
+    xb = (b.left if into > 0 else b.right) - into * away
+    return routes.rounded([start, (xa, start[1]), (xa, floor), (xb, floor), (xb, end[1]), end]), tip
+
+
+def _from_hub(edge: Edge, plan: Layout) -> tuple[list[Point], Point | None]:
+    """From a shared parameter down to its own track, along it, and down to one step."""
+    hub, head = plan.home[edge.tail], plan.home[edge.head]
+    k = next(k for k, node in enumerate(hub.nodes) if node.id == edge.tail)
+    start = _rim(plan, edge.tail, 0, -1)
+    floor = plan.frames[hub].y - theme.TRACK * (k + 1)
+    x, y, _, h = plan.at[edge.head]
+    if head.kind == "cell":
+        drop = x + (k - (len(hub.nodes) - 1) / 2) * theme.TRACK
+        top = y + h / 2
+        return routes.rounded([start, (start[0], floor), (drop, floor), (drop, top + ARROW)]), (
+            drop,
+            top,
+        )
+    drop = plan.frames[head].left - 7 * (k + 1)
+    return routes.rounded([start, (start[0], floor), (drop, floor), (drop, y), (x, y)]), None
+
+
+def _label(edge: Edge, points: list[Point], direct: bool) -> Point:
+    """The middle of a link's label: above its beginning, or above the long straight piece of a detour."""
+    if direct or edge.kind == "state":
+        (x, y), half = points[0], 2.6 * len(edge.label) + 5
+        rises = points[1][1] == y < points[-1][1]  # then the label would be in its way
+        return x + (half if points[1][0] >= x else -half), y + (-7 if rises else 7)
+    floor = min(y for _, y in points)
+    flat = [x for x, y in points if y == floor]
+    return (flat[0] + flat[-1]) / 2, floor + 7
+
+
+def _rim(plan: Layout, node: str, right: int, up: int) -> Point:
+    x, y, w, h = plan.at[node]
+    return x + right * w / 2, y + up * h / 2
+
+
+def _touch(plan: Layout, edge: Edge, node: str, side: int) -> Point:
+    """Where a link touches a node: ports are points, a cell has a height of its own for each state."""
+    block = plan.home[node]
+    if block.kind == "cell":
+        middle = (len(plan.roles) - 1) / 2
+        x, y = _rim(plan, node, side, 0)
+        return x, y - (plan.roles.get(edge.role, middle) - middle) * theme.STATE_GAP
+    return _rim(plan, node, side, 0) if block.kind in ("initial", "gap") else plan.at[node][:2]
+
+
+def _spread(plan: Layout, block: Block) -> None:
+    """Put each first state beside the port it goes to, in the order of the ports."""
+    goal: dict[str, float] = {}
+    for edge in plan.parts.links:
+        if plan.home[edge.tail] is block:
+            goal[edge.tail] = _touch(plan, edge, edge.head, -1)[1]
+    top, low = math.inf, math.inf
+    for node in sorted(block.nodes, key=lambda node: -goal[node.id]):
+        x, _, w, h = plan.at[node.id]
+        y = min(goal[node.id], top - h / 2)
+        plan.at[node.id], top, low = (x, y, w, h), y - h / 2 - 6, y - h / 2
+    lift = max(0.0, theme.MARGIN - low)
+    for node in block.nodes:
+        x, y, w, h = plan.at[node.id]
+        plan.at[node.id] = (x, y + lift, w, h)
