@@ -99,6 +99,8 @@ def grad(
     >>> float(grad(slope, x))
     18.0
     """
+    if unused not in ("error", "zero"):
+        raise ValueError(f'grad: unused must be "error" or "zero", got {unused!r}.')
     targets = list(_flatten(wrt))
     _check_arguments(loss, targets)
     seed = _seed(loss, cotangent, create_graph)
@@ -129,7 +131,7 @@ def _walk(
     uses: dict[Tensor, dict[Together, Uses]] = {}  # of one source, until it has its turn
     found: dict[Tensor, Any] = {}
     look = context.get().anomaly
-    apart = create_graph or on_edge is not None
+    apart = create_graph or on_edge is not None or look  # a joint rule is not looked at
 
     def add(x: Tensor, gx: Any) -> None:
         """Add what arrives at `x` by another way."""
@@ -157,7 +159,7 @@ def _walk(
             with _backward_of(node):
                 g = _fit(g, node, nodes)
         if node in targets:
-            found[node] = g if create_graph or node in ours else np.array(g)[()]
+            found[node] = g if create_graph else g[()]
         if node.op is None or node.op not in RULES:
             continue
         rules: Any = RULES[node.op]
@@ -168,6 +170,8 @@ def _walk(
             y, args = node._data, list[Any]()
             for x in inputs:  # a comprehension would cost a call
                 args.append(x._data if type(x) is Tensor else x)
+        if type(rules) is not tuple:
+            args = (args,)  # any number of inputs: unpacked for each, they would cost their square
         for k, x in enumerate(inputs):
             if type(x) is not Tensor or x not in needed:
                 continue
@@ -331,7 +335,8 @@ def _rebuild(tree: Any, found: dict[Tensor, Any]) -> Any:
     if isinstance(tree, (list, tuple)):
         branches = [_rebuild(branch, found) for branch in tree]
         return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
-    return found[tree]
+    g = found[tree]
+    return g.copy() if type(g) is np.ndarray else g
 
 
 # Rules and primitives are written in terms of Tensor, whose module imports this one.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import numpy as np
@@ -82,9 +83,9 @@ class Primitive:
             if kind is Tensor:
                 recorded = True
                 arrays.append(x._data)
-            elif (kind is np.ndarray and x.dtype is not OBJECT) or kind in _NUMBERS:
+            elif (kind is np.ndarray and x.dtype.kind in DTYPE_KINDS) or kind in _NUMBERS:
                 arrays.append(x)
-            elif kind is np.ndarray:
+            elif kind is np.ndarray and x.dtype is OBJECT:
                 from tinygrad_rnn.engine.scalars import apply
 
                 return apply(self, inputs, options)
@@ -94,7 +95,7 @@ class Primitive:
                 arrays.append(x)
         try:
             data = self.forward(*arrays, **options) if options else self.forward(*arrays)
-        except (TypeError, ValueError, IndexError) as error:
+        except (TypeError, ValueError, IndexError, AttributeError) as error:
             self._explain(error, arrays, options)
         if not recorded:
             return data
@@ -151,9 +152,10 @@ class Primitive:
         if isinstance(x, (np.ndarray, np.generic)) or (
             isinstance(x, (list, tuple)) and not holds_tensor(x)
         ):
-            array = np.asarray(x)
-            if array.dtype.kind in DTYPE_KINDS:
-                return array
+            with suppress(ValueError):  # a ragged list
+                array = np.asarray(x)
+                if array.dtype.kind in DTYPE_KINDS:
+                    return array
         if isinstance(x, (list, tuple)):
             advice = "Join Tensors with stack or concatenate; numbers of one shape make an array."
         elif isinstance(x, Iterator):
@@ -177,7 +179,7 @@ class Primitive:
         }.get(self.name, " Shapes must be equal or broadcast, compared from the right." * many)
         given = f"shape{'s' * many} {_shapes(arrays)}"
         given += "".join(f", {key}={value!r}" for key, value in options.items())
-        kind = next(k for k in (IndexError, ValueError, TypeError) if isinstance(error, k))
+        kind = next((k for k in (IndexError, ValueError) if isinstance(error, k)), TypeError)
         raise kind(f"{self._where()}: got {given}; {error}.{hint}") from error
 
     def _accuse(self, inputs: tuple[Any, ...], arrays: list[Any], data: Any) -> NoReturn:

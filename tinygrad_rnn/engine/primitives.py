@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.primitive import Primitive
-from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.engine.tensor import DTYPE_KINDS, Tensor, values
 
 
 class Input(int):
@@ -101,6 +101,8 @@ def _clip(x: Any, /, low: Any = -np.inf, high: Any = np.inf) -> Any:
 
 def _astype(x: Any, /, dtype: Any) -> Any:
     """Another dtype; to integers it is a cut: no gradient passes."""
+    if np.dtype(dtype).kind not in DTYPE_KINDS:
+        raise TypeError(f"{np.dtype(dtype)} holds no real numbers")
     return np.asarray(x).astype(dtype)[()]
 
 
@@ -234,7 +236,8 @@ def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join along an axis they have; all other lengths are equal."""
-    lengths = [np.shape(values(x))[axis] for x in _sequence("concatenate", xs)]
+    shapes = [np.shape(values(x)) for x in _sequence("concatenate", xs)]
+    lengths = [shape[_axis("concatenate", axis, shape)] for shape in shapes]
     return concatenate_p(*xs, axis=axis, starts=tuple(itertools.accumulate(lengths, initial=0)))
 
 
@@ -257,20 +260,22 @@ def split(x: Any, sections: int | Sequence[int], axis: int = -1) -> tuple[Any, .
 def _cuts(
     shape: tuple[int, ...], sections: int | tuple[int, ...], axis: int
 ) -> list[tuple[Any, ...]]:
+    axis = _axis("split", axis, shape)
     length = shape[axis]
     if isinstance(sections, int):
-        if length % sections:
+        if sections < 1 or length % sections:
             raise ValueError(
                 f"split: axis {axis} of length {length} does not fall into {sections} equal parts."
             )
         sections = tuple(range(length // sections, length, length // sections))
-    around = (slice(None),) * (axis % len(shape))
+    around = (slice(None),) * axis
     return [(*around, slice(*ends)) for ends in itertools.pairwise((0, *sections, length))]
 
 
 def flip(x: Any, axis: int = 0) -> Any:
     """Backwards along `axis`."""
-    return getitem(x, index=(*(slice(None),) * (axis % np.ndim(values(x))), slice(None, None, -1)))
+    axis = _axis("flip", axis, np.shape(values(x)))
+    return getitem(x, index=(*(slice(None),) * axis, slice(None, None, -1)))
 
 
 # -- indices --------------------------------------------------------------------------------------
@@ -313,6 +318,13 @@ def _filled(index: tuple[Any, ...], inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         if type(part) is Input:
             return tuple(inputs[part] if type(part) is Input else part for part in index)
     return index
+
+
+def _axis(name: str, axis: int, shape: tuple[int, ...]) -> int:
+    """The axis counted from 0; an error if there is none."""
+    if not -len(shape) <= axis < len(shape):
+        raise IndexError(f"{name}: axis {axis} does not exist in shape {shape}.")
+    return axis % len(shape)
 
 
 def _sequence(name: str, xs: Any) -> Any:

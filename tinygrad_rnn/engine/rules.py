@@ -13,7 +13,7 @@ of inputs has one rule, told the input's number ``k``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
+from math import inf, prod
 from typing import Any, NamedTuple
 
 from tinygrad_rnn.engine.primitive import Primitive
@@ -114,9 +114,9 @@ RULES: dict[Primitive, tuple[Callable[..., Any] | Together | None, ...] | Callab
     broadcast_to:  (lambda g, y, x, shape: g,),
     reshape:       (lambda g, y, x, shape: reshape(g, shape=x.shape),),
     transpose:     (lambda g, y, x, axes=None: transpose(g, axes=inverse(axes)),),
-    stack_p:       lambda k, g, y, *xs, axis: getitem(g, index=along(axis, y, k)),
-    concatenate_p: lambda k, g, y, *xs, axis, starts: getitem(g, index=along(axis, y, slice(starts[k], starts[k + 1]))),
-    scatter:       lambda k, g, y, *inputs, indices, shape: take(g, inputs, indices[k]),
+    stack_p:       lambda k, g, y, xs, axis: getitem(g, index=along(axis, y, k)),
+    concatenate_p: lambda k, g, y, xs, axis, starts: getitem(g, index=along(axis, y, slice(starts[k], starts[k + 1]))),
+    scatter:       lambda k, g, y, inputs, indices, shape: take(g, inputs, indices[k]),
     getitem:       (Together(lambda uses, x: put_back(uses, x)),),
 }
 # fmt: on
@@ -140,7 +140,7 @@ def spread(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
         axes = (
             range(x.ndim)
             if axis is None
-            else [k % x.ndim for k in ((axis,) if isinstance(axis, int) else axis)]
+            else [k % x.ndim for k in (axis if isinstance(axis, tuple) else (axis,))]
         )
         g = reshape(g, shape=tuple(1 if k in axes else n for k, n in enumerate(x.shape)))
     return broadcast_to(g, shape=x.shape)
@@ -154,6 +154,11 @@ def among_equals(g: Any, equal: Any, axis: Any) -> Any:
 def swap(x: Any) -> Any:
     """The last two axes exchanged."""
     return x.T if x.ndim == 2 else transpose(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+
+
+def rows(a: Any) -> Any:
+    """All leading axes as one; -1 could not say how many where a row is empty."""
+    return reshape(a, shape=(prod(a.shape[:-1]), a.shape[-1]))
 
 
 def matmul_left(g: Any, a: Any, b: Any) -> Any:
@@ -172,7 +177,7 @@ def matmul_right(g: Any, a: Any, b: Any) -> Any:
     if b.ndim == 1:
         return sum(g[..., None] * a, axis=tuple(range(a.ndim - 1)))
     if b.ndim == 2 and a.ndim > 2:  # one product over all rows, not one per batch and a sum
-        a, g = reshape(a, shape=(-1, a.shape[-1])), reshape(g, shape=(-1, g.shape[-1]))
+        a, g = rows(a), rows(g)
     return matmul(swap(a), g)
 
 
@@ -215,6 +220,6 @@ def put_back(uses: Uses, x: Any) -> Any:
 
 def one_product(uses: Uses, b: Any) -> Any:
     """The cotangent of the matrix `b` in all products a @ b: one product of all their rows."""
-    rows_a = [reshape(a, shape=(-1, a.shape[-1])) for _, (a, _), _ in uses]
-    rows_g = [reshape(g, shape=(-1, g.shape[-1])) for g, _, _ in uses]
+    rows_a = [rows(a) for _, (a, _), _ in uses]
+    rows_g = [rows(g) for g, _, _ in uses]
     return matmul(concatenate(rows_a).T, concatenate(rows_g))

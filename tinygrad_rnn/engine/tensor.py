@@ -69,7 +69,7 @@ class Tensor:
     Notes
     -----
     ``==``, ``<`` … compare elements and give arrays of bool, without gradient; the hash is by
-    identity.
+    identity. So look a Tensor up in a set or a dict, not with ``in`` a list.
     """
 
     __slots__ = (
@@ -198,6 +198,9 @@ class Tensor:
             parts.append(f"op={self.op.name}")
         return f"Tensor({', '.join(parts)})"
 
+    def __format__(self, spec: str) -> str:  # f"{loss:.3f}"
+        return format(self.item(), spec) if spec else str(self)
+
     def __len__(self) -> int:
         if not self.ndim:
             raise TypeError("len() of a Tensor without axes; .item() gives its value.")
@@ -235,9 +238,9 @@ class Tensor:
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError(
-            "NumPy functions do not record, so np.add(t, …) and np.asarray(t) refuse a Tensor. Use "
-            "the operators or the functions of tinygrad_rnn (add, tanh, sum, …); t.data is the "
-            "plain array."
+            "NumPy functions do not record, so np.add(t, …), np.sum(t) and np.asarray(t) refuse a "
+            "Tensor. Use the operators or the functions of tinygrad_rnn (add, tanh, sum, …); "
+            "t.data is the plain array."
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -280,8 +283,7 @@ class Tensor:
     def __ne__(self, other: object) -> Any: return self._data != values(other)
     __hash__ = object.__hash__
 
-    # The same primitives as methods; on arrays of objects, NumPy's tanh, exp, … call them. "fmt"
-    # stays off: they are all alike.
+    # The same primitives as methods; on arrays of objects, NumPy's tanh, exp, … call them.
     def exp(self) -> Tensor: return exp(self)  # noqa: D102
     def log(self) -> Tensor: return log(self)  # noqa: D102
     def log1p(self) -> Tensor: return log1p(self)  # noqa: D102
@@ -295,17 +297,17 @@ class Tensor:
     def astype(self, dtype: DTypeLike) -> Tensor: return astype(self, dtype=dtype)  # noqa: D102
     # fmt: on
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def sum(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Tensor:
         """Sum over `axis` (an int, a tuple, or None for all)."""
-        return sum(self, axis=axis, keepdims=keepdims)
+        return self.__array__() if of_numpy else sum(self, axis=axis, keepdims=keepdims)
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def mean(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Tensor:
         """Mean over `axis` (an int, a tuple, or None for all)."""
-        return mean(self, axis=axis, keepdims=keepdims)
+        return self.__array__() if of_numpy else mean(self, axis=axis, keepdims=keepdims)
 
-    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def max(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Tensor:
         """Largest element over `axis`; equals share the gradient."""
-        return max(self, axis=axis, keepdims=keepdims)
+        return self.__array__() if of_numpy else max(self, axis=axis, keepdims=keepdims)
 
     def reshape(self, *shape: Any) -> Tensor:
         """The same elements in another shape: ``t.reshape(2, -1)`` or ``t.reshape((2, -1))``."""
