@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _loss(options: argparse.Namespace) -> Tensor:
-    """Random inputs through fresh layers, and the mean square of what comes out last against a random target."""
+    """Random inputs through fresh layers; the mean square of the last output and a target."""
     for name in ("steps", "layers", "hidden", "inputs", "batch"):
         if getattr(options, name) < 1:
             raise ValueError(f"--{name} must be at least 1, got {getattr(options, name)}.")

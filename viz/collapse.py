@@ -1,4 +1,7 @@
-"""Which operations are drawn as one? All their own at "op", named values at "gate", whole steps at "cell"."""
+"""Which operations are drawn as one?
+
+At "op" none, at "gate" those that end in the same named value, at "cell" all of a step.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,17 @@ class Gap:
 
 @dataclass(slots=True)
 class View:
-    """Who stands for what: `owner` of each operation (itself, another, or the place it is in), and `place` of it."""
+    """Who stands for what.
+
+    Attributes
+    ----------
+    owner
+        What stands for an operation: itself, another one, or the place it is in.
+    place
+        Where an operation is drawn.
+    left_out, columns
+        How many steps are left out, of how many.
+    """
 
     owner: dict[Tensor, Tensor | Place | Gap]
     place: dict[Tensor, Place | Gap]
@@ -93,7 +106,7 @@ def _elide(
     owner: dict[Tensor, Tensor | Place | Gap],
     budget: int,
 ) -> View:
-    """Leave out as many middle columns as it takes to show no more than `budget` nodes, but three steps at least."""
+    """Leave out middle columns until no more than `budget` nodes show; three steps always stay."""
     where: dict[Tensor, Place | Gap] = dict(place)
     columns = sorted({p.column for p in place.values() if p.lane is not None})
     shown = len(set(owner.values()))

@@ -11,8 +11,8 @@ from viz.parts import Block, Edge, Node, Parts
 
 
 def source(parts: Parts) -> str:
-    """DOT without positions: nodes, clusters and edges, named by ordinals. The same record gives the same text."""
-    lines = []
+    """DOT without positions, named by ordinals: the same record gives the same text."""
+    lines: list[str] = []
     for k, block in enumerate(parts.blocks):
         inside = [
             *(node_line(node) for node in block.nodes),
@@ -33,7 +33,7 @@ def title(block: Block) -> dict[str, str]:
 
 
 def block_source(block: Block, order: Sequence[int] = ()) -> str:
-    """One block alone with ordinals of its own, so that equal blocks have equal text and need one layout.
+    """One block alone, with ordinals of its own: equal blocks have equal text and need one layout.
 
     `order` are nodes to keep in this order from the top.
     """
@@ -88,7 +88,7 @@ def attributes(values: Mapping[str, str], separator: str = ", ") -> str:
 
 
 def escape(text: str) -> str:
-    """Text inside double quotes: quotes and backslashes (Graphviz's own escapes) lose their meaning."""
+    """Text inside double quotes, where quotes and backslashes lose their meaning."""
     return _printable(text).replace("\\", "\\\\").replace('"', '\\"')
 
 

@@ -54,7 +54,7 @@ class Drawing:
         return self._draw("svg").decode()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the picture, whole or not at all; the format is the ending: .svg, .png, .pdf or .dot.
+        """Write the picture, whole or not at all, as .svg, .png, .pdf or .dot.
 
         Returns
         -------
@@ -73,8 +73,8 @@ class Drawing:
         form = path.suffix.lower().removeprefix(".")
         if form not in (*FORMATS, "dot"):
             raise ValueError(
-                f"save: {str(path)!r} ends in {path.suffix or 'nothing'!r}; expected .svg, .png, .pdf or .dot. "
-                "The ending chooses the format."
+                f"save: {str(path)!r} ends in {path.suffix or 'nothing'!r}, and the ending chooses "
+                "the format. Name it .svg, .png, .pdf or .dot."
             )
         content = self.source.encode() if form == "dot" else self._draw(form)
         try:
@@ -91,9 +91,10 @@ class Drawing:
         dot, width, height = self._positioned
         if form == "png" and _too_large(width, height):
             raise ValueError(
-                f"a PNG of this picture would have {_pixels(width):,} × {_pixels(height):,} pixels; "
-                f"beyond {LARGEST_PNG:,} renderers shrink it until nothing can be read. Save .svg or "
-                '.pdf, choose another per_line, or show less (detail="cell", a smaller budget).'
+                f"a PNG of this picture would have {_pixels(width):,} × {_pixels(height):,} "
+                f"pixels; beyond {LARGEST_PNG:,} renderers shrink it until nothing can be read. "
+                "Save .svg or .pdf, choose another per_line, or show less: "
+                'detail="cell", or a smaller budget.'
             )
         return draw(dot, form)
 
@@ -102,7 +103,7 @@ class Drawing:
         return positioned(self.parts, self.per_line)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        """SVG, and PNG for places that drop SVG; without a renderer the DOT text and how to install one."""
+        """SVG, and PNG for places that drop SVG; without a renderer DOT and how to install one."""
         if not available():
             return {"text/plain": f"{INSTALL}\n\n{self.source}"}
         bundle: dict[str, Any] = {"image/svg+xml": self.svg(), "text/plain": repr(self)}

@@ -1,4 +1,4 @@
-"""How much gradient flows along each edge? Norms from one backward pass, as colour, width and a legend."""
+"""How much gradient flows along each edge? Its norm, as colour and width, by one backward pass."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from viz.parts import Block, Edge, Parts
 
 
 def flow(parts: Parts, loss: Tensor) -> None:
-    """Colour every edge of `parts` by the Euclidean norm of the gradient of `loss` that flows back along it.
+    """Colour every edge of `parts` by the Euclidean norm of the gradient of `loss` along it.
 
-    An edge that stands for several edges of the record shows the norm of their sum. Each gradient is reduced as soon as
-    it is complete, so memory stays linear in the length of the record.
+    An edge that stands for several edges of the record shows the norm of their sum. Each gradient
+    is reduced as soon as it is complete, so memory stays linear in the length of the record.
     """
     leaves = [x for x in ancestors(loss) if x.op is None and x.dtype.kind == "f"]
     if not leaves:
@@ -122,7 +122,8 @@ def _number(norm: float) -> str:
 
 def _legend(low: float, high: float, not_finite: bool) -> tuple[str, str]:
     """The legend's text (for its size) and its table."""
-    cells, words = [], ["‖∂loss/∂value‖ on each edge"]
+    cells: list[str] = []
+    words = ["‖∂loss/∂value‖ on each edge"]
     step = math.ceil((high - low) / 5)
     for power in sorted(range(round(high), round(low) - 1, -step)):
         look = theme.magnitude((power - low) / (high - low))
@@ -145,9 +146,10 @@ def _legend(low: float, high: float, not_finite: bool) -> tuple[str, str]:
 def _sample(colour: str, width: float, word: str) -> str:
     bar = (
         '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR>'
-        f'<TD FIXEDSIZE="TRUE" WIDTH="26" HEIGHT="{max(1, round(width))}" BGCOLOR="{colour}"></TD></TR></TABLE>'
+        f'<TD FIXEDSIZE="TRUE" WIDTH="26" HEIGHT="{max(1, round(width))}" BGCOLOR="{colour}">'
+        "</TD></TR></TABLE>"
     )
-    return f"<TD>  {bar}</TD><TD>{html.escape(word)}</TD>".replace("  <", "<")
+    return f"<TD>{bar}</TD><TD>{html.escape(word)}</TD>"
 
 
 def _word(line: str, colour: str, word: str) -> str:

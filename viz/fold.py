@@ -1,4 +1,7 @@
-"""Which steps are the same? Equal neighbours become one, and what passed between them runs from it back into it."""
+"""Which steps are the same?
+
+Equal neighbours become one, and what passed between them runs out of it and back into it.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ from viz.parts import Block, Edge, Parts
 def fold(parts: Parts) -> Parts:
     """The same picture with equal neighbouring steps of each lane drawn once.
 
-    Steps are equal if all they show is: operations, letters, shapes, edges in their order, and which values they take
-    from the step before. Nothing is assumed: a step that differs keeps a block of its own.
+    Steps are equal if all they show is: operations, letters, shapes, edges in their order, and
+    which values they take from the step before. Nothing is assumed: a step that differs keeps a
+    block of its own.
     """
     home = {node.id: block for block in parts.blocks for node in block.nodes}
     number = {node.id: k for block in parts.blocks for k, node in enumerate(block.nodes)}
@@ -63,7 +67,7 @@ _OUTSIDE = ("before", "after", "initial")
 def _groups(
     parts: Parts, home: dict[str, Block], number: dict[str, int]
 ) -> tuple[dict[Block, Block], dict[Block, tuple[int, int, int]]]:
-    """The block that each step is drawn as, and of each such block its first and last step and how many it stands for."""
+    """What each step is drawn as; first step, last step and number of what that stands for."""
     carried: dict[Block, set[tuple[int, int]]] = defaultdict(set)
     for edge in parts.links:
         if edge.kind == "state":

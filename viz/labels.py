@@ -10,8 +10,12 @@ import numpy as np
 from tinygrad_rnn import Tensor
 
 LONGEST = 44  # characters of a formula that still reads as a label
-SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "/", "matmul": "@", "power": "^", "negative": "−",
-           "sigmoid": "σ", "sum": "Σ", "sqrt": "√"}  # fmt: skip
+# fmt: off
+SYMBOLS = {
+    "add": "+", "subtract": "−", "negative": "−", "multiply": "×", "divide": "/", "matmul": "@",
+    "power": "^", "sqrt": "√", "sum": "Σ", "sigmoid": "σ",
+}
+# fmt: on
 _BINDING = {"+": 1, "−": 1, "×": 2, "/": 2, "@": 2, "^": 3}
 
 
@@ -31,7 +35,7 @@ def number_text(x: Any) -> str:
 
 
 def array_name(array: np.ndarray, node: Tensor) -> str:
-    """The letter of a constant, by identity in the frames around the node; its value if it has only one; else nothing."""
+    """The letter of a constant in the frames around the node; else its value if it has only one."""
     for frame in reversed(node.scope):
         for letter, x in frame.arrays.items():
             if x is array:
@@ -66,7 +70,7 @@ def formula(
     name: str | None,
     letters: dict[tuple[Tensor, int], str],
 ) -> str:
-    """What a collapsed node computes, ``c = f×c[t−1] + i×g``; its last operation alone where that gets too long.
+    """What a collapsed node computes, ``c = f×c[t−1] + i×g``; its operations if too long.
 
     Parameters
     ----------
@@ -97,7 +101,7 @@ def _number(x: Any) -> tuple[str, int]:
 
 
 def _render(node: Tensor, arguments: list[tuple[str, int]], bare: bool = False) -> tuple[str, int]:
-    """One operation applied to texts, and how tightly the result binds. `bare` leaves single inputs out."""
+    """One operation applied to texts, and how tightly the result binds; `bare` for its sign alone."""
     name = node.op.name if node.op else ""
     sign = SYMBOLS.get(name, name)
     if bare and name != "getitem" and all(text == "·" for text, _ in arguments):

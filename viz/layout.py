@@ -1,4 +1,4 @@
-"""Where does every block stand? On a grid: time to the right, layers upwards, in as many lines as it takes."""
+"""Where does every block stand? On a grid: time to the right, layers upwards, lines if need be."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OUTSIDE = {"before": -2, "initial": -1}  # their columns, left of all steps
 
 @dataclass(slots=True)
 class Frame:
-    """A block's place: line, row and slot of the grid; its lower left corner; the box around it (points)."""
+    """A block's place: line, row and slot; its lower left corner and the box around it (points)."""
 
     template: Template
     line: int = 0
@@ -32,7 +32,7 @@ class Frame:
 
 @dataclass(slots=True)
 class Layout:
-    """Places of all blocks and nodes (x, y, width, height), and the size of the picture (points)."""
+    """Places of all blocks and nodes (x, y, width, height); the size of the picture (points)."""
 
     parts: Parts
     home: dict[str, Block]
@@ -47,7 +47,7 @@ class Layout:
     roles: dict[str, float] = field(default_factory=dict)  # the states, numbered from the top
 
     def wire(self, edge: Edge) -> tuple[str, str, int, int]:
-        """Links that carry the same value of the same lane share a track, and look like one wire."""
+        """Links that carry the same value of the same lane share a track, as one wire."""
         tail = self.home[edge.tail]
         return edge.kind, edge.role, tail.order, tail.row
 
@@ -65,7 +65,7 @@ class Layout:
 
 
 def place(parts: Parts, per_line: int | None = None) -> Layout:
-    """Put all blocks on the grid, `per_line` steps in a line (by default what fits `theme.LINE`)."""
+    """Put all blocks on the grid, `per_line` steps in a line (default: what fits `theme.LINE`)."""
     plan = Layout(parts, {node.id: block for block in parts.blocks for node in block.nodes})
     states = dict.fromkeys(e.role for e in parts.links if e.kind in ("state", "recurrent"))
     plan.roles = {role: float(k) for k, role in enumerate(states)}
@@ -93,7 +93,7 @@ def place(parts: Parts, per_line: int | None = None) -> Layout:
     return plan
 
 
-# -- the grid ---------------------------------------------------------------------------------------------------------
+# -- the grid -------------------------------------------------------------------------------------
 
 
 def _grid(plan: Layout, per_line: int | None) -> None:
@@ -128,7 +128,7 @@ def _grid(plan: Layout, per_line: int | None) -> None:
 
 
 def _rows(plan: Layout, steps: list[Block]) -> dict[Block, int]:
-    """Rows within a line: layers upwards, their gradients below; what is outside of time beside what it joins."""
+    """Rows within a line: layers upwards, gradients below; what is outside beside what it joins."""
     keys = {block: (block.order, block.row) for block in steps}
     ordered = sorted(set(keys.values()), key=lambda key: (key[0], key[1] if key[0] else -key[1]))
     number = {key: k for k, key in enumerate(ordered)}
@@ -152,7 +152,7 @@ def _rows(plan: Layout, steps: list[Block]) -> dict[Block, int]:
     return rows
 
 
-# -- sizes ------------------------------------------------------------------------------------------------------------
+# -- sizes ----------------------------------------------------------------------------------------
 
 
 def _sizes(plan: Layout) -> tuple[dict[int, float], dict[int, float]]:
@@ -206,7 +206,7 @@ def _levels(plan: Layout, heights: dict[int, float]) -> dict[int, float]:
 def _settle(
     block: Block, frame: Frame, left: float, width: float, low: float, height: float
 ) -> None:
-    """Put a block into the middle of its cell of the grid; the title is below cells and above all else."""
+    """Put a block into the middle of its cell of the grid; titles are below cells, above steps."""
     head = theme.TITLE if block.title else 0
     frame.left, frame.right, frame.low, frame.high = left, left + width, low, low + height
     frame.x = left + (width - frame.template.width) / 2
@@ -215,7 +215,7 @@ def _settle(
     )
 
 
-# -- what is outside of time ------------------------------------------------------------------------------------------
+# -- what is outside of time ----------------------------------------------------------------------
 
 
 def _align(plan: Layout) -> None:

@@ -1,4 +1,4 @@
-"""Who draws? Graphviz's own programs if they are on PATH, else those inside the pygraphviz wheel."""
+"""Who draws? Graphviz's own programs if on PATH, else those inside the pygraphviz wheel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ FORMATS = ("svg", "png", "pdf")
 INSTALL = (
     "Install Graphviz: apt install graphviz (Debian, Ubuntu), brew install graphviz (macOS), "
     "winget install Graphviz.Graphviz (Windows); or, without a system package: "
-    'pip install "tinygrad_rnn[render]". The DOT text needs no renderer: .source, or .save("picture.dot").'
+    'pip install "tinygrad_rnn[render]". '
+    'The DOT text needs no renderer: .source, or .save("picture.dot").'
 )
 
 
@@ -58,4 +59,4 @@ def _run(dot: str, form: str, *, placed: bool) -> bytes:
         ) from None
     with pygraphviz.AGraph(string=dot) as agraph:
         # nop2 takes positions as they are; "neato" with -n2 in its arguments would ignore the -n2
-        return agraph.draw(format=form, prog="nop2" if placed else "dot")
+        return agraph.draw(format=form, prog="nop2" if placed else "dot") or b""

@@ -1,4 +1,4 @@
-"""What is there to show? Nodes, edges and blocks as plain data, between the record and the drawing."""
+"""What is there to show? Nodes, edges and blocks as plain data, between record and drawing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from tinygrad_rnn import Tensor
 class Node:
     """Something with a label; `kind` is a key of `theme.NODES`.
 
-    `note` is the small second line, a shape mostly. `rank` "source" or "sink" holds a node at the block's edge.
+    `note` is the small second line, a shape mostly. `rank` "source" or "sink" holds a node at the
+    block's edge.
     """
 
     id: str

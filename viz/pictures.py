@@ -46,11 +46,11 @@ def unrolled(
     loss
         The Tensor whose record is drawn, or a list or tuple of Tensors (outputs, a state).
     detail
-        ``"cell"``: one box per step; ``"gate"``: the named values inside, with their formulas; ``"op"``: every primitive;
-        ``"scalar"``: every single number, for tiny nets.
+        ``"cell"``: one box per step; ``"gate"``: the named values inside, with their formulas;
+        ``"op"``: every primitive; ``"scalar"``: every single number, for tiny nets.
     weights
-        ``"stub"``: parameters as small nodes at each step; ``"hub"``: one node each, shared by all steps, good for few
-        steps; ``"hide"``: not drawn. By default stubs, and nothing around the boxes of ``"cell"``.
+        ``"stub"``: parameters as small nodes at each step; ``"hub"``: one node each, shared by all
+        steps, good for few steps; ``"hide"``: not drawn. By default stubs, hidden at ``"cell"``.
     per_line
         Steps in one line of the picture; as many as fit a wide page by default.
     budget
@@ -80,8 +80,8 @@ def folded(
 ) -> Drawing:
     """The recorded graph with equal steps drawn once; dashed edges lead from a step to the next.
 
-    Whether steps are equal is read from the record, operation by operation, never assumed: a step that differs (a loss
-    at the end, another cell) gets a block of its own.
+    Whether steps are equal is read from the record, operation by operation, never assumed: a step
+    that differs (a loss at the end, another cell) gets a block of its own.
 
     Parameters
     ----------
@@ -105,10 +105,11 @@ def gradient_flow(
     per_line: int | None = None,
     budget: int = BUDGET,
 ) -> Drawing:
-    """The unrolled graph with the size of the gradient on every edge, as colour and width on a logarithmic scale.
+    """The unrolled graph with the size of the gradient on every edge, as colour and width.
 
-    The number on an edge between steps is the Euclidean norm of ∂loss/∂state that flows back along it. No gradient at
-    all (constants, behind `stop_gradient`) is dotted grey, a gradient of exactly zero dashed red.
+    The scale is logarithmic. The number on an edge between steps is the Euclidean norm of
+    ∂loss/∂state that flows back along it. No gradient at all (constants, behind `stop_gradient`) is
+    dotted grey, a gradient of exactly zero dashed red.
 
     Parameters
     ----------
@@ -120,27 +121,29 @@ def gradient_flow(
     Raises
     ------
     TypeError, ValueError
-        As `unrolled`; ValueError also if `loss` is not a scalar, or there is nothing to differentiate by.
+        As `unrolled`; ValueError also if `loss` is no scalar, or there is nothing to differentiate
+        by.
     """
     roots = _recorded(loss, "gradient_flow")
     if len(roots) != 1 or roots[0].size != 1:
         got = f"shape {roots[0].shape}" if len(roots) == 1 else f"{len(roots)} Tensors"
         raise ValueError(
-            f"gradient_flow: a gradient starts at one scalar, got {got}. Reduce it first (sum, mean) to what is minimised."
+            f"gradient_flow: a gradient starts at one scalar, got {got}. "
+            "Reduce it first (sum, mean) to what is minimised."
         )
-    roots, detail, weights = _chosen("gradient_flow", roots, detail, weights)
-    parts = select(roots, detail, weights, budget)
-    flow(parts, roots[0])
+    chosen = _chosen("gradient_flow", roots, detail, weights)
+    parts = select(*chosen, budget)
+    flow(parts, *chosen[0])
     return Drawing(parts, per_line)
 
 
 def graph(
     t: Any, *, weights: Weights = "stub", per_line: int | None = None, budget: int = BUDGET
 ) -> Drawing:
-    """Every primitive behind any expression, gradients recorded with ``create_graph=True`` included (blue).
+    """Every primitive behind any expression, recorded gradients (``create_graph=True``) in blue.
 
-    A gradient stands below the step that it differentiates and runs from right to left; values of the forward pass that
-    it uses are quoted in dashed boxes.
+    A gradient stands below the step that it differentiates and runs from right to left; values of
+    the forward pass that it uses are quoted in dashed boxes.
 
     Parameters
     ----------
@@ -174,14 +177,14 @@ def _recorded(loss: Any, picture: str) -> list[Tensor]:
         if type(x) is not Tensor:
             kind = "an array" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"
             raise TypeError(
-                f"{picture}: expected a Tensor that was computed from Tensors, got {kind}, which remembers nothing. "
-                "Pass the loss, or outputs of nn.unroll."
+                f"{picture}: expected a Tensor that was computed from Tensors, got {kind}, "
+                "which remembers nothing. Pass the loss, or outputs of nn.unroll."
             )
     roots = [x for x in roots if x.op is not None]
     if not roots:
         raise ValueError(
-            f"{picture}: nothing was recorded: this is a leaf (made by you, by .detach() or under no_grad()). "
-            "Compute something from Tensors and pass the result."
+            f"{picture}: nothing was recorded: this is a leaf (made by you, by .detach() or under "
+            "no_grad()). Compute something from Tensors and pass the result."
         )
     return list(dict.fromkeys(roots))
 

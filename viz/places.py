@@ -1,7 +1,8 @@
 """Where does each operation of a record belong?
 
-To the time step whose scope it was recorded in, or, outside of every step, before or after them. Steps that follow each
-other under one name form a lane; lanes are the rows of the picture and time its columns. Nothing here knows any cell.
+To the time step whose scope it was recorded in, or, outside of every step, before or after them.
+Steps that follow each other under one name form a lane; lanes are the rows of the picture and time
+its columns. Nothing here knows any cell.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Place:
 
 
 def places(nodes: list[Tensor]) -> dict[Tensor, Place]:
-    """The place of every node, which are the operations of a record in the order of birth. Work linear in their number."""
+    """The place of every operation of a record, given in the order of birth; in linear work."""
     found = _steps(nodes)
     _outside(nodes, found)
     _arrange(nodes, found)
@@ -89,7 +90,10 @@ def _steps(nodes: list[Tensor]) -> dict[Tensor, Place]:
 
 
 def _outside(nodes: list[Tensor], found: dict[Tensor, Place]) -> None:
-    """Operations without a step: before the steps if they only feed them, at the step they follow if between, else after."""
+    """Operations without a step: before the steps if they only feed them, else after.
+
+    What both follows a step and feeds one stands at the step that it follows.
+    """
     latest: dict[Tensor, Place] = {}  # the last step, of the same order, that a node depends on
     feeds = set()
     for node in nodes:
@@ -133,7 +137,7 @@ def _order(node: Tensor) -> int:
 
 
 def _arrange(nodes: list[Tensor], found: dict[Tensor, Place]) -> None:
-    """Give lanes their rows and columns: a layer above its input, a decoder to the right of its encoder."""
+    """Rows and columns: a layer above its input, a decoder to the right of its encoder."""
     sources: dict[
         Lane, dict[tuple[Place, Place], None]
     ] = {}  # by lane: (where from, where to), each once

@@ -1,4 +1,7 @@
-"""What happens to every single number? The record is run again, through its own primitives, on arrays of scalars."""
+"""What happens to every single number?
+
+The record is run again, through its own primitives, on arrays of scalars.
+"""
 
 from __future__ import annotations
 

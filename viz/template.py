@@ -16,7 +16,7 @@ Spline = list[tuple[str, float, float]]  # marks ("e," for the arrow's tip) and 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Places of a block's nodes (x, y, width, height) and edges, in points from its lower left corner."""
+    """Places of nodes (x, y, width, height) and edges, in points from the lower left corner."""
 
     nodes: list[tuple[float, float, float, float]]
     edges: list[Spline]
@@ -52,7 +52,7 @@ def template(block: Block) -> Template:
 
 
 def _crossed(block: Block, laid: Template) -> list[int]:
-    """The ports for states coming in, in the order in which states leave, unless they are in it already."""
+    """Ports of states coming in, in the order in which states leave, unless they are already."""
     ports = sorted(
         (k for k, node in enumerate(block.nodes) if node.kind == "port" and node.role),
         key=lambda k: -laid.nodes[k][1],
@@ -72,8 +72,8 @@ def _by_dot(dot: str) -> Template:
     for thing in drawing.get("objects", []):
         if "pos" in thing:
             x, y = map(float, thing["pos"].split(","))
-            size = (float(thing[side]) * 72 for side in ("width", "height"))
-            nodes[int(thing["name"][1:])] = (x, y, *size)
+            w, h = float(thing["width"]) * 72, float(thing["height"]) * 72
+            nodes[int(thing["name"][1:])] = (x, y, w, h)
     # dot gives the edges in an order of its own
     found = [edge for edge in drawing.get("edges", []) if "id" in edge]
     edges = [_spline(edge["pos"]) for edge in sorted(found, key=lambda edge: int(edge["id"]))]
@@ -122,7 +122,7 @@ def _cell(block: Block) -> Template:
 
 def _row(block: Block) -> Template:
     """Nodes side by side."""
-    x, nodes = 0.0, []
+    x, nodes = 0.0, list[tuple[float, float, float, float]]()
     for node in block.nodes:
         width, height = _size(node)
         nodes.append((x + width / 2, height / 2, width, height))
@@ -133,7 +133,8 @@ def _row(block: Block) -> Template:
 def _column(block: Block) -> Template:
     """Nodes on top of each other, the first at the top, right-aligned."""
     sizes = [_size(node) for node in block.nodes]
-    widest, y, nodes = max(w for w, _ in sizes), 0.0, []
+    widest, y = max(w for w, _ in sizes), 0.0
+    nodes: list[tuple[float, float, float, float]] = []
     for width, height in reversed(sizes):
         nodes.append((widest - width / 2, y + height / 2, width, height))
         y += height + 6
@@ -141,7 +142,7 @@ def _column(block: Block) -> Template:
 
 
 def _size(node: Node) -> tuple[float, float]:
-    """Width and height of a node that dot is not asked about: a guess from its text that is wide enough."""
+    """Width and height of a node that dot is not asked about: a guess, wide enough for its text."""
     font = float(theme.NODES[node.kind].get("fontsize", theme.NODE["fontsize"]))
     lines = [(line, font) for line in node.label.split("\n")] + [
         (node.note, float(theme.SHAPE_SIZE))

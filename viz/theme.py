@@ -85,12 +85,16 @@ ZERO_GRADIENT = {"color": VERMILION, "style": "dashed", "penwidth": "1.2"}
 NOT_FINITE = {"color": PURPLE, "fontcolor": PURPLE, "penwidth": "5"}
 
 # viridis from its dark end; the lightest 15 %, which paper swallows, is cut off.
-_VIRIDIS = ((253, 231, 37), (170, 220, 50), (93, 201, 99), (40, 174, 128), (33, 145, 140), (44, 114, 142), (59, 82, 139),
-            (71, 44, 122), (68, 1, 84))  # fmt: skip
+# fmt: off
+_VIRIDIS = (
+    (253, 231, 37), (170, 220, 50), (93, 201, 99), (40, 174, 128), (33, 145, 140),
+    (44, 114, 142), (59, 82, 139), (71, 44, 122), (68, 1, 84),
+)
+# fmt: on
 
 
 def magnitude(level: float) -> dict[str, str]:
-    """Colour and width of a magnitude: 0 is the smallest in the picture (light, thin), 1 the largest (dark, thick)."""
+    """Colour and width: level 0 is the smallest (light, thin), 1 the largest (dark, thick)."""
     place = (0.15 + 0.85 * level) * (len(_VIRIDIS) - 1)
     k = min(math.floor(place), len(_VIRIDIS) - 2)
     rgb = (

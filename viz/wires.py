@@ -106,7 +106,7 @@ def _from_hub(edge: Edge, plan: Layout) -> tuple[list[Point], Point | None]:
 
 
 def _label(edge: Edge, points: list[Point], direct: bool) -> Point:
-    """The middle of a link's label: above its beginning, or above the long straight piece of a detour."""
+    """The middle of a link's label: beside its beginning, or above the long piece of a detour."""
     if direct or edge.kind == "state":
         (x, y), half = points[0], 2.6 * len(edge.label) + 5
         rises = points[1][1] == y < points[-1][1]  # then the label would be in its way
@@ -122,7 +122,7 @@ def _rim(plan: Layout, node: str, right: int, up: int) -> Point:
 
 
 def _touch(plan: Layout, edge: Edge, node: str, side: int) -> Point:
-    """Where a link touches a node: ports are points, a cell has a height of its own for each state."""
+    """Where a link touches a node: ports are points, a cell has a height for each state."""
     block = plan.home[node]
     if block.kind == "cell":
         middle = (len(plan.roles) - 1) / 2

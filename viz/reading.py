@@ -1,0 +1,109 @@
+"""What must be known about a record before anything of it can be drawn?"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+from tinygrad_rnn import Tensor
+from viz.collapse import Gap, View
+from viz.places import Lane, Place
+
+
+@dataclass(slots=True)
+class Reading:
+    """A record, read once.
+
+    Attributes
+    ----------
+    view
+        Who stands for what.
+    roots, born
+        What was asked for; all Tensors by serial number.
+    members
+        The operations that one node stands for, in the order of birth.
+    homes
+        The places that use a leaf.
+    roles
+        What a value is called from step to step: its letter, and which of that letter it is.
+    states
+        The roles, with their lane, that go on to another step of the lane.
+    initial
+        Arguments that take, in the first step, the place of a state: with the role of that state.
+    """
+
+    view: View
+    roots: set[Tensor]
+    born: dict[int, Tensor]
+    members: dict[object, list[Tensor]]
+    homes: dict[Tensor, set[object]]
+    roles: dict[Tensor, str]
+    states: set[tuple[Lane | None, str]]
+    initial: dict[tuple[Tensor, int], str]
+
+    @property
+    def timed(self) -> bool:
+        """Whether there are steps at all."""
+        return self.view.columns > 0
+
+    def is_state(self, x: Tensor) -> bool:
+        """Whether the value, here or in another step of the lane, goes on to another step."""
+        return (self.view.place[x].lane, self.roles[x]) in self.states
+
+    def is_earlier(self, x: Tensor, here: Place | Gap) -> bool:
+        """Whether a value was made by another step of the same lane."""
+        there = self.view.place[x]
+        return here.lane is not None and there.lane is here.lane and there is not here
+
+
+def read(record: list[Tensor], roots: list[Tensor], view: View) -> Reading:
+    """Read `record`, all ancestors of `roots` in the order of birth. Work linear in its length."""
+    nodes = [node for node in record if node.op is not None]
+    members: dict[object, list[Tensor]] = defaultdict(list)
+    homes: dict[Tensor, set[object]] = defaultdict(set)
+    roles: dict[Tensor, str] = {}
+    states: set[tuple[Lane | None, str]] = set()
+    counts: Counter[tuple[object, str]] = Counter()
+    for node in nodes:
+        here = view.place[node]
+        members[view.owner[node]].append(node)
+        letter = node.name or "·"
+        counts[here, letter] += 1
+        roles[node] = f"{letter} {counts[here, letter]}"
+        for x in node.inputs:
+            if type(x) is not Tensor:
+                continue
+            if x.op is None:
+                homes[x].add(here)
+            elif (there := view.place[x]) is not here and there.lane is here.lane is not None:
+                states.add((here.lane, roles[x]))
+    born = {x.serial: x for x in record}
+    initial = _initial(nodes, view, roles)
+    return Reading(view, set(roots), born, members, homes, roles, states, initial)
+
+
+def _initial(
+    nodes: list[Tensor], view: View, roles: dict[Tensor, str]
+) -> dict[tuple[Tensor, int], str]:
+    """The first states: where the second step of a lane takes a state, what does the first take?
+
+    The two steps are compared operation by operation, as far as they are alike.
+    """
+    steps: dict[Place, list[Tensor]] = defaultdict(list)
+    for node in nodes:
+        place = view.place[node]
+        if isinstance(place, Place) and place.lane is not None and place in place.lane.places[:2]:
+            steps[place].append(node)
+    found = {}
+    for first, program in steps.items():
+        lane = first.lane
+        if lane is None or lane.mirrored or lane.places[0] is not first or len(lane.places) < 2:
+            continue
+        for a, b in zip(program, steps[lane.places[1]], strict=False):
+            if a.op is not b.op or len(a.inputs) != len(b.inputs):
+                break
+            for k, (x, y) in enumerate(zip(a.inputs, b.inputs, strict=True)):
+                given = type(x) is not Tensor or x.op is None
+                if given and type(y) is Tensor and y.op is not None and view.place[y] is first:
+                    found[a, k] = roles[y]
+    return found
