@@ -167,7 +167,8 @@ def _walk(
         if create_graph:
             y, args = node, inputs
         else:
-            y, args = node._data, list[Any]()
+            y = node._data
+            args: Any = []
             for x in inputs:  # a comprehension would cost a call
                 args.append(x._data if type(x) is Tensor else x)
         if type(rules) is not tuple:

@@ -1,6 +1,6 @@
 """Cells and what belongs around them: modules, time, layers, losses and start values."""
 
-from tinygrad_rnn.nn.cells import GRUCell, LSTMCell, RNNCell
+from tinygrad_rnn.nn.cells import GatedCell, GRUCell, LSTMCell, RNNCell, affine
 from tinygrad_rnn.nn.layers import Embedding, Linear, dropout
 from tinygrad_rnn.nn.losses import cross_entropy, mse_loss
 from tinygrad_rnn.nn.module import Module
@@ -10,10 +10,12 @@ __all__ = [
     "Cell",
     "Embedding",
     "GRUCell",
+    "GatedCell",
     "LSTMCell",
     "Linear",
     "Module",
     "RNNCell",
+    "affine",
     "cross_entropy",
     "dropout",
     "mse_loss",

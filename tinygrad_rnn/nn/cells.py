@@ -22,13 +22,15 @@ from tinygrad_rnn.engine.tensor import named, values
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.start import check_sizes, uniform
 
-__all__ = ["GRUCell", "LSTMCell", "RNNCell"]
+__all__ = ["GRUCell", "GatedCell", "LSTMCell", "RNNCell", "affine"]
 
 _ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"tanh": tanh, "relu": relu, "sigmoid": sigmoid}
 
 
-class _GatedCell(Module):
-    """What the three cells share: sizes, torch's parameters and start values, a state of zeros.
+class GatedCell(Module):
+    """Base of cells whose gates see x and h: sizes, torch's parameters and start values, checks.
+
+    A subclass says how many `gates` it has and how the state moves on: ``__call__(x, state)``.
 
     Parameters
     ----------
@@ -69,7 +71,8 @@ class _GatedCell(Module):
         self.b_x = uniform((width,), bound, rng, dtype) if bias else None
         self.b_h = uniform((width,), bound, rng, dtype) if bias else None
 
-    def _zeros(self, batch: tuple[int, ...]) -> np.ndarray:
+    def initial_state(self, *batch: int) -> Any:
+        """Zeros of shape (*batch, hidden_size), as a constant."""
         return np.zeros((*batch, self.hidden_size), self.W_x.dtype)
 
     def _check(self, x: Any, **state: Any) -> None:
@@ -107,7 +110,7 @@ def affine(x: Any, W: Any, b: Any) -> Any:
     return x @ W if b is None else x @ W + b
 
 
-class RNNCell(_GatedCell):
+class RNNCell(GatedCell):
     """Elman's network: h' = act(x W_x + b_x + h W_h + b_h)  (Elman 1990; torch.nn.RNNCell).
 
     Parameters
@@ -143,10 +146,6 @@ class RNNCell(_GatedCell):
             )
         self.activation = activation
 
-    def initial_state(self, *batch: int) -> np.ndarray:
-        """Zeros of shape (*batch, hidden_size), as a constant."""
-        return self._zeros(batch)
-
     def __call__(self, x: Any, h: Any) -> Any:
         """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""
         self._check(x, h=h)
@@ -154,7 +153,7 @@ class RNNCell(_GatedCell):
         return named(h=act(affine(x, self.W_x, self.b_x) + affine(h, self.W_h, self.b_h)))
 
 
-class LSTMCell(_GatedCell):
+class LSTMCell(GatedCell):
     """Long short-term memory (Hochreiter & Schmidhuber 1997, Gers 2000; torch.nn.LSTMCell).
 
     ::
@@ -174,9 +173,9 @@ class LSTMCell(_GatedCell):
 
     gates = 4
 
-    def initial_state(self, *batch: int) -> tuple[np.ndarray, np.ndarray]:
+    def initial_state(self, *batch: int) -> Any:
         """The pair (h, c) of zeros of shape (*batch, hidden_size), as constants."""
-        return self._zeros(batch), self._zeros(batch)
+        return super().initial_state(*batch), super().initial_state(*batch)
 
     def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
         """The next (h, c) from x (*batch, input_size) and h, c (*batch, hidden_size)."""
@@ -191,7 +190,7 @@ class LSTMCell(_GatedCell):
         return h, c
 
 
-class GRUCell(_GatedCell):
+class GRUCell(GatedCell):
     """Gated recurrent unit in each of its conventions (Cho 2014; torch.nn.GRUCell by default).
 
     ::
@@ -230,10 +229,6 @@ class GRUCell(_GatedCell):
                 f'GRUCell: update must be "keeps" (torch) or "replaces" (Chung), got {update!r}.'
             )
         self.reset, self.update = reset, update
-
-    def initial_state(self, *batch: int) -> np.ndarray:
-        """Zeros of shape (*batch, hidden_size), as a constant."""
-        return self._zeros(batch)
 
     def __call__(self, x: Any, h: Any) -> Any:
         """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""
