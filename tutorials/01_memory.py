@@ -18,7 +18,19 @@ from pathlib import Path
 import numpy as np
 
 import viz
-from tinygrad_rnn import Tensor, grad, jacobian, named, nn, no_grad, relu, sigmoid, stack, tanh
+from tinygrad_rnn import (
+    Tensor,
+    ancestors,
+    grad,
+    jacobian,
+    named,
+    nn,
+    no_grad,
+    relu,
+    sigmoid,
+    stack,
+    tanh,
+)
 from tinygrad_rnn.train import Adam, clip_grad_norm
 
 OUT = Path(os.environ.get("TUTORIALS_OUT", "out"))  # where the pictures go
@@ -208,8 +220,6 @@ save(viz.unrolled(two_steps, detail="op"), "01_cell.svg")
 # %%
 def operations(*tensors):
     """How many operations were recorded on the way to these tensors."""
-    from tinygrad_rnn import ancestors
-
     return sum(node.op is not None for node in ancestors(*tensors))
 
 

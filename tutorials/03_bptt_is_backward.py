@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import viz
-from tinygrad_rnn import Tensor, ancestors, grad, named, nn, scope, stack, tanh
+from tinygrad_rnn import Tensor, ancestors, grad, named, nn, scope, stack, stop_gradient, tanh
 from tinygrad_rnn.train import SGD
 
 OUT = Path(os.environ.get("TUTORIALS_OUT", "out"))  # where the pictures go
@@ -75,15 +75,17 @@ for t in reversed(range(len(xs))):
     trace(6, f"backward, t = {t}: ∂loss/∂h = {show(at_states[t])}")
 optimiser = SGD(weights, lr=0.1)
 for p, g in zip(weights, by_weight, strict=True):
-    before, p.grad = p.data, g
-    print(f"     ∂loss/∂{p.name} = {show(g)}")
+    trace(6, f"∂loss/∂{p.name} = {show(g)}")
+    p.grad = g
 optimiser.step()
+for p in weights:
+    trace(6, f"moved by -0.1 times that: {p.name} = {show(p.data)}")
 after = forward()[0].item()
-print(f"     weights move by -0.1 × gradient; the loss falls from {loss.item():.6f} to {after:.6f}")
+print(f"The loss falls from {loss.item():.6f} to {after:.6f}.")
 assert after < loss.item()
 
 # %% [markdown]
-# Only the sixth line needs calculus, and it is one call. In a picture: the same net, where colour
+# Only the sixth stage needs calculus, and it is one call. In a picture: the same net, where colour
 # and width say how much gradient flows back along each edge. The number on the way from one step
 # to the next is the length of ∂loss/∂h there.
 
@@ -115,8 +117,11 @@ print(f"{len(operations(loss))} operations forward, {behind} more for ∂loss/�
 # %% [markdown]
 # ## BPTT by hand: the Elman net
 #
-# Now as the textbooks do it. Write $a_t = x_t W_x + b_x + h_{t-1} W_h + b_h$ and $h_t =
-# \tanh(a_t)$, with a loss at every step. Let $\delta h_t$ be the gradient of the whole loss with
+# Now as the textbooks do it. Step t computes
+#
+# $$a_t = x_t W_x + b_x + h_{t-1} W_h + b_h \qquad h_t = \tanh(a_t)$$
+#
+# and there is a loss at every step. Let $\delta h_t$ be the gradient of the whole loss with
 # respect to $h_t$. It has two parts: what step t itself says, and what comes back from step t+1.
 #
 # $$\delta a_t = \delta h_t \cdot (1 - h_t^2) \qquad
@@ -246,12 +251,28 @@ for cell, by_hand in derived:
     assert from_numeric < 1e-7
 
 # %% [markdown]
-# The hand-derived code agrees to the last digits a float has. It took twenty lines for the RNN and
-# forty for the LSTM, and a GRU would take forty others. `grad` never heard of any of these cells.
-# It knows one derivative for each operation (have a look at the table in `engine/rules.py`), walks
-# the record from its end to its beginning, and adds up where ways meet. The sums over t in the
-# textbooks are what that adding does on an unfolded graph.
+# The hand-derived code agrees to the last digits a float has. It took some twenty lines for the
+# RNN and some thirty for the LSTM, and a GRU would take as many again. `grad` never heard of any
+# of these cells. It knows one derivative for each operation (have a look at the table in
+# `engine/rules.py`), walks the record from its end to its beginning, and adds up where ways meet.
+# The sums over t in the textbooks are what that adding does on an unfolded graph.
 #
+# Would a mistake show? The most natural one is to forget the time in BPTT: to differentiate each
+# step as if its incoming state were a constant. `stop_gradient` records such a cut.
+
+# %%
+cell = derived[0][0]
+h, states = np.zeros((4, 5)), []
+for x in long:
+    h = cell(x, stop_gradient(h) if states else h)
+    states.append(h)
+cut = grad(nn.mse_loss(stack(states), targets), cell.W_h)
+whole = grad(loss_of(cell, long, targets), cell.W_h)
+missing = np.linalg.norm(whole - cut) / np.linalg.norm(whole)
+print(f"Without the way back through time, ∂loss/∂W_h is off by {missing:.0%} of its length.")
+assert missing > 0.05
+
+# %% [markdown]
 # In colour, for the LSTM. Two gradients travel from step to step, on two lanes: c and h.
 
 # %%
@@ -390,7 +411,8 @@ class Echo(nn.Module):
 
 
 unseen = np.random.default_rng(7).uniform(-1, 1, (T, 200, 1))
-WORK = 250 * spent(net := Echo(), net.losses(unseen))
+net = Echo()
+WORK = 250 * spent(net, net.losses(unseen))
 
 
 def race(every_step, lr):
@@ -421,8 +443,8 @@ for name, every_step in (("per sequence", False), ("every step", True)):
 # %% [markdown]
 # Here the two come out close together: the online net read far fewer sequences but used each of
 # them more thoroughly. What is expensive is not the single update. It is that the work per
-# *sequence* grows with the square of its length, and that it cannot wait, so nothing can be done
-# in one go. That is why one walks back once per sequence, and why long sequences are cut into
+# *sequence* grows with the square of its length, because each update makes the record before it
+# worthless. That is why one walks back once per sequence, and why long sequences are cut into
 # pieces (lesson 6).
 
 # %%
