@@ -33,12 +33,15 @@ class View:
         What stands for an operation: itself, another one, or the place it is in.
     place
         Where an operation is drawn.
+    step
+        Where it belongs, drawn or left out.
     left_out, columns
         How many steps are left out, of how many.
     """
 
     owner: dict[Tensor, Tensor | Place | Gap]
     place: dict[Tensor, Place | Gap]
+    step: dict[Tensor, Place]
     left_out: int = 0
     columns: int = 0
 
@@ -112,7 +115,7 @@ def _elide(
     shown = len(set(owner.values()))
     keep = max(3, int(budget * len(columns) / max(shown, 1)))
     if shown <= budget or keep >= len(columns) - 1:
-        return View(owner, where, 0, len(columns))
+        return View(owner, where, place, 0, len(columns))
     dropped = set(columns[(keep + 1) // 2 : len(columns) - keep // 2])
     gaps: dict[Lane, Gap] = {}
     steps = set()
@@ -123,7 +126,7 @@ def _elide(
             gap.steps += p not in steps
             steps.add(p)
             owner[node] = where[node] = gap
-    return View(owner, where, len(dropped), len(columns))
+    return View(owner, where, place, len(dropped), len(columns))
 
 
 def _name(node: Tensor) -> str:

@@ -101,7 +101,7 @@ def _number(x: Any) -> tuple[str, int]:
 
 
 def _render(node: Tensor, arguments: list[tuple[str, int]], bare: bool = False) -> tuple[str, int]:
-    """One operation applied to texts, and how tightly the result binds; `bare` for its sign alone."""
+    """One operation applied to texts, and how tightly the result binds; `bare`: its sign alone."""
     name = node.op.name if node.op else ""
     sign = SYMBOLS.get(name, name)
     if bare and name != "getitem" and all(text == "·" for text, _ in arguments):

@@ -125,6 +125,9 @@ def _grid(plan: Layout, per_line: int | None) -> None:
         a, b = plan.frames[plan.home[edge.tail]], plan.home[edge.head]
         if b.kind == "after" and a.line != last:
             plan.frames[b].slot = per_line  # to the right of all lines, where wires can come down
+    used = sorted({frame.slot for frame in plan.frames.values()})
+    for frame in plan.frames.values():
+        frame.slot = used.index(frame.slot)
 
 
 def _rows(plan: Layout, steps: list[Block]) -> dict[Block, int]:

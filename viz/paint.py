@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import shutil
 
 import graphviz
@@ -57,6 +59,7 @@ def _run(dot: str, form: str, *, placed: bool) -> bytes:
         raise NoRenderer(
             f"There is no renderer here: no dot on PATH, no pygraphviz. {INSTALL}"
         ) from None
-    with pygraphviz.AGraph(string=dot) as agraph:
+    # it warns on stderr that many nodes take long to lay out, but here they have their places
+    with pygraphviz.AGraph(string=dot) as agraph, contextlib.redirect_stderr(io.StringIO()):
         # nop2 takes positions as they are; "neato" with -n2 in its arguments would ignore the -n2
         return agraph.draw(format=form, prog="nop2" if placed else "dot") or b""

@@ -30,6 +30,11 @@ class Lane:
         return self.path, self.run, self.order
 
     @property
+    def between(self) -> bool:
+        """Whether it holds what stands between steps, without a step of its own."""
+        return self.path == ("",)
+
+    @property
     def mirrored(self) -> bool:
         """Whether it runs against time."""
         return self.places[0].t > self.places[-1].t if len(self.places) > 1 else self.order % 2 == 1
@@ -165,7 +170,10 @@ def _arrange(nodes: list[Tensor], found: dict[Tensor, Place]) -> None:
         lane.offset = max((a.column - b.t for a, b, _ in earlier), default=0)
         start = lane.offset + min(place.t for place in lane.places)
         lane.row = len(ends)
-        if earlier and all(a.t != b.t and ends[before.row] <= start for a, b, before in earlier):
-            lane.row = earlier[0][2].row  # it continues where the other ended
+        first = [(a, row) for a, b, row in earlier if b is lane.places[0]]
+        if first and all(
+            a.t != lane.places[0].t and ends[before.row] <= start for a, before in first
+        ):
+            lane.row = first[0][1].row  # it continues where the other ended
             lane.offset += 1
         ends[lane.row] = lane.last

@@ -67,9 +67,9 @@ def read(record: list[Tensor], roots: list[Tensor], view: View) -> Reading:
     for node in nodes:
         here = view.place[node]
         members[view.owner[node]].append(node)
-        letter = node.name or "·"
-        counts[here, letter] += 1
-        roles[node] = f"{letter} {counts[here, letter]}"
+        step, letter = view.step[node], node.name or "·"
+        counts[step, letter] += 1
+        roles[node] = f"{letter} {counts[step, letter]}"
         for x in node.inputs:
             if type(x) is not Tensor:
                 continue

@@ -131,12 +131,16 @@ class _Selection:
         """A small node for something given, once per block (and `key`)."""
         key = (place, key, x if type(x) is Tensor else id(x))
         if key not in self.names:
-            homes = self.reading.homes
-            shared = type(x) is Tensor and (len(homes[x]) > 1 or self.place[node].lane is None)
+            shared = type(x) is Tensor and self.shared(x, node)
             look, label = given(x, node, shared)
             note = shape_text(x.shape if type(x) is Tensor else np.shape(x))
             self.names[key] = self.parts.add(self.block(place), look, label, note)
         return self.names[key]
+
+    def shared(self, x: Tensor, node: Tensor) -> bool:
+        """Whether a leaf is a parameter; what only one step of several uses is an input of it."""
+        lane = self.place[node].lane
+        return len(self.reading.homes[x]) > 1 or lane is None or len(lane.places) == 1
 
     def port(self, place: Place | Gap, key: tuple[object, ...], rank: str, role: str = "") -> str:
         """The point at a block's edge where a value comes in or goes out."""
@@ -154,6 +158,9 @@ class _Selection:
     def draw(self, edges: list[Edge], edge: Edge, use: Use) -> None:
         """Add an edge. Where operations are drawn as one, so are the edges between two nodes."""
         every = self.detail == "op" and edge.kind in ("data", "carry", "parameter")
+        # what joins many, a stack or a sum over steps, gets one line from one port
+        if len(use[0].inputs) > 3 or len(self.reading.members[self.owner[use[0]]]) > 1:
+            every = False
         key: object = use if every else (edge.tail, edge.head, edge.role)
         if key not in self.drawn:
             self.drawn[key] = edge
@@ -169,10 +176,9 @@ class _Selection:
         self.draw(self.parts.links, Edge(tail, head, look, label, role), use)
 
     def leaf(self, use: Use, x: Tensor, head: str) -> None:
-        """A Tensor that was not computed: a stub per block; if shared, perhaps a hub, or nothing."""
+        """A Tensor that was not computed: a stub per block; if shared, a hub or nothing."""
         place = self.place[use[0]]
-        in_time = place.lane is not None
-        shared = len(self.reading.homes[x]) > 1 or not in_time
+        in_time, shared = place.lane is not None, self.shared(x, use[0])
         if isinstance(place, Gap) or (shared and self.weights == "hide"):
             return
         if not (shared and in_time and self.weights == "hub"):
@@ -215,7 +221,8 @@ class _Selection:
         if not self.bare(here):
             # what is outside of time takes the same value of all steps in by one port
             source: object = x if not isinstance(there, Gap) else role
-            key = ("in", there.lane, role) if here.lane is None else ("in", source)
+            outside = here.lane is None or here.lane.between
+            key = ("in", there.lane, role) if outside else ("in", source)
             port = self.port(here, key, "source", role if state else "")
             self.edge(here, port, head, use, "carry" if state else "data")
             head = port

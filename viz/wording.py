@@ -31,7 +31,9 @@ def text(node: Tensor, reading: Reading, every: bool) -> str:
     members = reading.members[node]
     name = node.name or _derivative(node, reading)
     if len(members) >= CHAIN and all(n.op and n.op.name == "add" for n in members):
-        total = f"sum of {len(members) + 1}"
+        own = set(members)
+        terms = [x for n in members for x in n.inputs if not is_number(x)]
+        total = f"sum of {sum(type(x) is not Tensor or x not in own for x in terms)}"
         return f"{name} = {total}" if name else total
     if every:
         states = [k for k in range(len(node.inputs)) if (node, k) in reading.initial]
@@ -71,7 +73,7 @@ def quoted(x: Tensor, here: Place | Gap, there: Place | Gap) -> str:
 def step_title(place: Place | Gap, cells: bool) -> str:
     """``t = 3``; of cells in the lowest row only: lines between layers run where it would be."""
     lane = place.lane
-    if isinstance(place, Gap) or lane is None or lane.path[-1] == "" or (cells and lane.row):
+    if isinstance(place, Gap) or lane is None or lane.between or (cells and lane.row):
         return ""
     again = f" {place.order}" if place.order > 1 else ""
     return f"t = {place.t} · backward{again}" if place.order else f"t = {place.t}"
