@@ -1,0 +1,144 @@
+"""What do cells have in common?
+
+Sizes, parameters in torch's arrangement, a first state of zeros, and plain words when an input or a
+state does not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_rnn.engine.context import context, describe
+from tinygrad_rnn.engine.primitives import relu, sigmoid, tanh
+from tinygrad_rnn.engine.tensor import values
+from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.nn.start import check_sizes, uniform
+
+__all__ = ["GatedCell", "activated", "affine", "check_activation", "output_of"]
+
+_ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"tanh": tanh, "relu": relu, "sigmoid": sigmoid}
+_COUNT = {2: "two", 3: "three", 4: "four", 5: "five"}
+
+
+class GatedCell(Module):
+    """Base of cells whose gates see x and h: sizes, torch's parameters and start values, checks.
+
+    A subclass says how many `gates` it has and how the state moves on: ``__call__(x, state)``. It
+    may say that there is one bias, as in most papers, and not torch's two (``two_biases = False``).
+
+    Parameters
+    ----------
+    input_size, hidden_size
+        Features per input x and units per state h; at least 1.
+    bias
+        Whether there are `b_x` and `b_h`; None in their place otherwise.
+    rng
+        Seed or generator for the start values, all U[-1/√hidden_size, 1/√hidden_size) as in torch.
+    dtype
+        Of the parameters and of the zero state; float64 by default.
+
+    Attributes
+    ----------
+    W_x, W_h
+        Shapes (input_size, gates · hidden_size) and (hidden_size, gates · hidden_size).
+    b_x, b_h
+        Shape (gates · hidden_size,). With one bias that is `b_x`, and `b_h` is None.
+    """
+
+    gates = 1
+    two_biases = True
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        bias: bool = True,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        check_sizes(type(self).__name__, input_size=input_size, hidden_size=hidden_size)
+        self.input_size, self.hidden_size = input_size, hidden_size
+        rng = np.random.default_rng(rng)
+        width, bound = self.gates * hidden_size, hidden_size**-0.5
+        self.W_x = uniform((input_size, width), bound, rng, dtype)
+        self.W_h = uniform((hidden_size, width), bound, rng, dtype)
+        self.b_x = uniform((width,), bound, rng, dtype) if bias else None
+        self.b_h = uniform((width,), bound, rng, dtype) if bias and self.two_biases else None
+
+    def initial_state(self, *batch: int) -> Any:
+        """Zeros of shape (*batch, hidden_size), as a constant."""
+        return np.zeros((*batch, self.hidden_size), self.W_x.dtype)
+
+    def _size(self, letter: str) -> int:
+        """How many units the part of the state that goes by this letter has."""
+        return self.hidden_size
+
+    def _parts(self, x: Any, state: Any, *letters: str) -> Any:
+        """The parts of a state, after a check that they are as many and fit beside `x`."""
+        if not isinstance(state, (tuple, list)) or len(state) != len(letters):
+            kind = "pair" if len(letters) == 2 else "tuple"
+            expected = f"{_COUNT[len(letters)]} parts, the {kind} ({', '.join(letters)})"
+            self._refuse("state", expected, type(state).__name__, x)
+        self._check(x, **dict(zip(letters, state, strict=True)))
+        return state
+
+    def _check(self, x: Any, **state: Any) -> None:
+        """Refuse what NumPy would broadcast into something else; a state may lack batch axes."""
+        given = np.shape(values(x))
+        if given[-1:] != (self.input_size,):
+            self._refuse("x", f"(*batch, {self.input_size})", given, x)
+        for letter, h in state.items():
+            expected = (*given[:-1], self._size(letter))
+            if isinstance(h, (tuple, list)):
+                self._refuse(letter, f"one array or Tensor {expected}", f"a {type(h).__name__}", x)
+            shape = np.shape(values(h))
+            if shape != expected and not _broadcasts(shape, expected):
+                self._refuse(letter, f"shape {expected} beside x of shape {given}", shape, x)
+
+    def _refuse(self, letter: str, expected: str, got: Any, x: Any) -> NoReturn:
+        where = " at ".join(filter(None, [type(self).__name__, describe(context.get().scope)]))
+        mend = "Call cell(x, state) with features last; cell.initial_state(batch) makes a state."
+        if np.asarray(values(x)).dtype.kind in "iu":
+            mend = "x holds integers: symbols need an Embedding first, one-hot rows be floats."
+        raise ValueError(f"{where}: expected {letter} of {expected}, got {got}. {mend}")
+
+
+def _broadcasts(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+    """Whether a state of this shape is one for every example: (hidden,), (1, hidden)."""
+    around = shape[:-1]
+    return shape[-1:] == expected[-1:] and (
+        len(around) < len(expected)
+        and all(n in (1, m) for n, m in zip(around[::-1], expected[-2::-1], strict=False))
+    )
+
+
+def affine(x: Any, W: Any, b: Any) -> Any:
+    """``x @ W + b``; without b if it is None."""
+    return x @ W if b is None else x @ W + b
+
+
+def check_activation(owner: str, activation: Any) -> Any:
+    """The activation itself; ValueError unless it is a function or the name of one."""
+    if not callable(activation) and activation not in _ACTIVATIONS:
+        raise ValueError(
+            f"{owner}: activation must be one of {', '.join(_ACTIVATIONS)} or a function, "
+            f"got {activation!r}."
+        )
+    return activation
+
+
+def activated(activation: str | Callable[[Any], Any], x: Any) -> Any:
+    """``activation(x)``, where the activation may be given by name."""
+    return (activation if callable(activation) else _ACTIVATIONS[activation])(x)
+
+
+def output_of(cell: Any, state: Any) -> Any:
+    """The part of a state that others see: as the cell says, else its first or only part."""
+    if hasattr(cell, "output"):
+        return cell.output(state)
+    return state[0] if isinstance(state, (tuple, list)) else state

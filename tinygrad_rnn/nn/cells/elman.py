@@ -1,0 +1,176 @@
+"""What is a simple recurrent network, and what keeps its gradient alive?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_rnn.engine.tensor import Tensor, named
+from tinygrad_rnn.nn.cells.base import GatedCell, activated, affine, check_activation
+from tinygrad_rnn.nn.start import check_sizes, uniform
+
+__all__ = ["IRNNCell", "IndRNNCell", "JordanCell", "RNNCell"]
+
+
+class RNNCell(GatedCell):
+    """Elman's network: h' = act(x W_x + b_x + h W_h + b_h)  (Elman 1990; torch.nn.RNNCell).
+
+    Parameters
+    ----------
+    activation
+        ``"tanh"``, ``"relu"``, ``"sigmoid"``, or a function of a Tensor.
+    input_size, hidden_size, bias, rng, dtype
+        As for every cell: see the attributes W_x (input_size, hidden_size),
+        W_h (hidden_size, hidden_size), b_x, b_h.
+
+    Examples
+    --------
+    >>> cell = RNNCell(input_size=3, hidden_size=4, rng=0)
+    >>> cell(np.ones((2, 3)), cell.initial_state(2)).shape
+    (2, 4)
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        activation: str | Callable[[Any], Any] = "tanh",
+        *,
+        bias: bool = True,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias=bias, rng=rng, dtype=dtype)
+        self.activation = check_activation(type(self).__name__, activation)
+
+    def __call__(self, x: Any, h: Any) -> Any:
+        """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""
+        self._check(x, h=h)
+        a = affine(x, self.W_x, self.b_x) + affine(h, self.W_h, self.b_h)
+        return named(h=activated(self.activation, a))
+
+
+class JordanCell(GatedCell):
+    """Jordan's network: the loop carries the output y, not the hidden units h (Jordan 1986).
+
+    ::
+
+        h  = act(x W_x + b_x + y W_h + b_h)
+        y' = out(h W_y + b_y)
+
+    Parameters
+    ----------
+    input_size, hidden_size, output_size
+        Features of x, units h, units y.
+    activation, output_activation
+        Of h and of y: a name or a function as in `RNNCell`; ``None`` leaves y linear.
+
+    Attributes
+    ----------
+    W_x, W_h, W_y
+        Shapes (input_size, hidden_size), (output_size, hidden_size), (hidden_size, output_size),
+        from U[-1/√hidden_size, 1/√hidden_size) like the biases b_x, b_h, b_y.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        output_size: int,
+        activation: str | Callable[[Any], Any] = "tanh",
+        output_activation: str | Callable[[Any], Any] | None = None,
+        *,
+        bias: bool = True,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        rng = np.random.default_rng(rng)
+        super().__init__(input_size, hidden_size, bias=bias, rng=rng, dtype=dtype)
+        owner, bound = type(self).__name__, hidden_size**-0.5
+        check_sizes(owner, output_size=output_size)
+        self.output_size = output_size
+        self.activation = check_activation(owner, activation)
+        self.output_activation = output_activation and check_activation(owner, output_activation)
+        self.W_h = uniform((output_size, hidden_size), bound, rng, dtype)
+        self.W_y = uniform((hidden_size, output_size), bound, rng, dtype)
+        self.b_y = uniform((output_size,), bound, rng, dtype) if bias else None
+
+    def initial_state(self, *batch: int) -> Any:
+        """Zeros of shape (*batch, output_size), as a constant."""
+        return np.zeros((*batch, self.output_size), self.W_x.dtype)
+
+    def _size(self, letter: str) -> int:
+        return self.output_size
+
+    def __call__(self, x: Any, y: Any) -> Any:
+        """The next y from x (*batch, input_size) and y (*batch, output_size)."""
+        self._check(x, y=y)
+        h = affine(x, self.W_x, self.b_x) + affine(y, self.W_h, self.b_h)
+        h = named(h=activated(self.activation, h))
+        y = affine(h, self.W_y, self.b_y)
+        return named(y=activated(self.output_activation, y) if self.output_activation else y)
+
+
+class IRNNCell(RNNCell):
+    """Elman's network with ReLU that starts as a memory: W_h = I (Le, Jaitly & Hinton 2015).
+
+    Starts with W_h the identity times `scale`, biases 0 and W_x from N(0, 0.001²): at first the
+    state is the sum of what has come in. All else as in `RNNCell`.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        scale: float = 1.0,
+        bias: bool = True,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        super().__init__(input_size, hidden_size, "relu", bias=bias, dtype=dtype)
+        small = np.random.default_rng(rng).normal(0, 0.001, self.W_x.shape)
+        self.W_x = Tensor(small, dtype=dtype)
+        self.W_h = Tensor(scale * np.eye(hidden_size), dtype=dtype)
+        self.b_x = self.b_h = None
+        if bias:
+            self.b_x, self.b_h = (Tensor(np.zeros(hidden_size), dtype=dtype) for _ in range(2))
+
+
+class IndRNNCell(GatedCell):
+    """Units that see only themselves: h' = act(x W_x + u*h + b)  (Li et al. 2018, eq. 2).
+
+    Attributes
+    ----------
+    W_x
+        Shape (input_size, hidden_size), from U[-1/√hidden_size, 1/√hidden_size) like b_x.
+    u
+        Shape (hidden_size,), from U[0, 1) as in the paper: the weight of each unit on its own past.
+        There is no W_h.
+    """
+
+    two_biases = False
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        activation: str | Callable[[Any], Any] = "relu",
+        *,
+        bias: bool = True,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        rng = np.random.default_rng(rng)
+        super().__init__(input_size, hidden_size, bias=bias, rng=rng, dtype=dtype)
+        del self.W_h
+        self.activation = check_activation(type(self).__name__, activation)
+        self.u = Tensor(rng.uniform(0, 1, hidden_size), dtype=dtype)
+
+    def __call__(self, x: Any, h: Any) -> Any:
+        """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""
+        self._check(x, h=h)
+        return named(h=activated(self.activation, affine(x, self.W_x, self.b_x) + self.u * h))
