@@ -57,7 +57,7 @@ def view(
                 consumers[x].append(node)
     owner: dict[Tensor, Tensor | Place | Gap] = {node: node for node in nodes}
     if detail == "cell":
-        owner.update({node: where for node in nodes if (where := place[node]).lane is not None})
+        owner.update({node: where for node in nodes if (where := place[node]).timed})
     if detail in ("cell", "gate"):
         for node in reversed(nodes):
             heads = {owner[c] for c in consumers[node]}

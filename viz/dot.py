@@ -93,13 +93,17 @@ def escape(text: str) -> str:
 
 
 def _two_lines(node: Node) -> str:
-    label = html.escape(_printable(node.label)).replace("\n", "<BR/>")
-    if not node.note:
+    label, note = _html(node.label), _html(node.note)
+    if not note:
         return label
-    note = html.escape(_printable(node.note))
     # the space in the size above keeps the line off the letters' underscores
     small = f'&#160;<FONT POINT-SIZE="{theme.SHAPE_SIZE}" COLOR="#666666">{note}</FONT>'
     return f"{label}<BR/>{small}" if label else small
+
+
+def _html(text: str) -> str:
+    # Graphviz puts the node's name for \N even here
+    return html.escape(_printable(text)).replace("\\", "\\\\").replace("\n", "<BR/>")
 
 
 def _printable(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 import numpy as np
@@ -47,32 +47,45 @@ def flow(parts: Parts, loss: Tensor) -> None:
 def _norms(parts: Parts, loss: Tensor, leaves: list[Tensor]) -> dict[int, float]:
     """By `id` of the edge; edges without gradient are missing."""
     carriers: dict[tuple[Tensor, int], list[Edge]] = defaultdict(list)
+    waiting: Counter[tuple[int, int]] = Counter()  # by edge and by value: gradients yet to come
     for edge in parts.edges():
-        for use in edge.uses:
-            carriers[use].append(edge)
-    sums: dict[int, Any] = {}
-    waiting = {id(edge): len(edge.uses) for edge in parts.edges()}
+        for node, argument in edge.uses:
+            carriers[node, argument].append(edge)
+            waiting[id(edge), id(node.inputs[argument])] += 1
+    sums: dict[tuple[int, int], Any] = {}
     norms: dict[int, float] = {}
 
     def on_edge(node: Tensor, argument: int, g: Any) -> None:
         for edge in carriers.get((node, argument), ()):
-            key = id(edge)
-            before = sums.pop(key, None)
-            if before is not None and before.shape == np.shape(g):
-                sums[key] = before + g
-            else:
-                # slices of one value: disjoint, so that their squares add up
-                norms[key] = math.hypot(norms.get(key, 0.0), _norm(before), 0.0)
-                sums[key] = np.asarray(g)
+            key = id(edge), id(node.inputs[argument])
             waiting[key] -= 1
+            if key in sums or waiting[key] or len(node.inputs) > 1:
+                g = _whole(g, node, argument)
+                sums[key] = sums[key] + g if key in sums else g
             if not waiting[key]:
-                norms[key] = math.hypot(norms.get(key, 0.0), _norm(sums.pop(key)))
+                norms[id(edge)] = math.hypot(norms.get(id(edge), 0.0), _norm(sums.pop(key, g)))
 
     with np.errstate(all="ignore"):  # infinities and NaN are drawn, not warned of
         grad(loss, leaves, unused="zero", on_edge=on_edge)
-        for key, g in sums.items():
-            norms[key] = math.hypot(norms.get(key, 0.0), _norm(g))
+    for (edge_id, _), g in sums.items():  # some of their edges carry no gradient
+        norms[edge_id] = math.hypot(norms.get(edge_id, 0.0), _norm(g))
     return norms
+
+
+def _whole(g: Any, node: Tensor, argument: int) -> Any:
+    """The gradient in the shape of the input: that of a slice is put back in its place."""
+    x = node.inputs[argument]
+    if node.op is None or node.op.name != "getitem" or np.shape(g) == x.shape:
+        return np.asarray(g)
+    whole = np.zeros(x.shape)
+    # arrays in the index are the further inputs, in their order; all else stands in it as it is
+    arrays = (a.data if type(a) is Tensor else a for a in node.inputs[1:])
+    index = tuple(
+        next(arrays) if isinstance(part, int) and type(part) is not int else part
+        for part in node.options["index"]
+    )
+    np.add.at(whole, index, g)
+    return whole
 
 
 def _norm(g: Any) -> float:

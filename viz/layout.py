@@ -213,9 +213,9 @@ def _settle(
     head = theme.TITLE if block.title else 0
     frame.left, frame.right, frame.low, frame.high = left, left + width, low, low + height
     frame.x = left + (width - frame.template.width) / 2
-    frame.y = (
-        low + (height - head - frame.template.height) / 2 + (head if block.kind == "cell" else 0)
-    )
+    frame.y = low + (height - head - frame.template.height) / 2
+    if block.kind == "cell":  # in line with each other, whatever stands below them
+        frame.y = frame.high - theme.MARGIN - frame.template.height
 
 
 # -- what is outside of time ----------------------------------------------------------------------

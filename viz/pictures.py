@@ -107,9 +107,9 @@ def gradient_flow(
 ) -> Drawing:
     """The unrolled graph with the size of the gradient on every edge, as colour and width.
 
-    The scale is logarithmic. The number on an edge between steps is the Euclidean norm of
-    ∂loss/∂state that flows back along it. No gradient at all (constants, behind `stop_gradient`) is
-    dotted grey, a gradient of exactly zero dashed red.
+    The scale is logarithmic. The number on an edge between steps is the Euclidean norm of what
+    flows back along it: all of ∂loss/∂h if only the next step uses h. No gradient (of constants,
+    behind `stop_gradient`) is dotted grey, a gradient of exactly zero dashed red.
 
     Parameters
     ----------

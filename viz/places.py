@@ -55,6 +55,11 @@ class Place:
     side: str = ""
 
     @property
+    def timed(self) -> bool:
+        """Whether it is a step, and not what stands between two."""
+        return self.lane is not None and not self.lane.between
+
+    @property
     def column(self) -> int:
         """The step's column; meaningless outside of time."""
         return self.t + self.lane.offset if self.lane else 0

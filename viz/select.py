@@ -103,7 +103,8 @@ class _Selection:
             block.order = lane.order
         elif isinstance(place, Place) and place.lane is not None:
             lane = place.lane
-            block = Block("cell" if cells else "step", step_title(place, cells))
+            look = "cell" if cells and place.timed else "step"
+            block = Block(look, step_title(place, cells))
             block.row, block.column, block.mirrored = lane.row, place.column, lane.mirrored
             block.order = lane.order
         else:
@@ -151,13 +152,13 @@ class _Selection:
 
     def bare(self, place: Place | Gap) -> bool:
         """Whether a block is one node, at which links end without a port."""
-        return isinstance(place, Gap) or (self.detail == "cell" and place.lane is not None)
+        return isinstance(place, Gap) or (self.detail == "cell" and place.timed)
 
     # -- edges ------------------------------------------------------------------------------------
 
     def draw(self, edges: list[Edge], edge: Edge, use: Use) -> None:
         """Add an edge. Where operations are drawn as one, so are the edges between two nodes."""
-        every = self.detail == "op" and edge.kind in ("data", "carry", "parameter")
+        every = self.detail == "op" and edge.kind in ("data", "carry", "weight")
         # what joins many, a stack or a sum over steps, gets one line from one port
         if len(use[0].inputs) > 3 or len(self.reading.members[self.owner[use[0]]]) > 1:
             every = False
@@ -182,14 +183,14 @@ class _Selection:
         if isinstance(place, Gap) or (shared and self.weights == "hide"):
             return
         if not (shared and in_time and self.weights == "hub"):
-            look = "parameter" if shared else "data"
+            look = "weight" if shared else "data"
             self.edge(place, self.stub(place, x, use[0]), head, use, look)
             return
         self.block("hub", Block("hub"))
         hub = self.stub("hub", x, use[0])
         if not self.bare(place):
             port = self.port(place, ("hub", x), "source")
-            self.edge(place, port, head, use, "parameter")
+            self.edge(place, port, head, use, "weight")
             head = port
         self.link(hub, head, use, "hub", hub)
 

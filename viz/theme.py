@@ -58,7 +58,7 @@ NODES: dict[str, dict[str, str]] = {
 
 EDGES: dict[str, dict[str, str]] = {
     "data": {},
-    "parameter": {"color": YELLOW},
+    "weight": {"color": YELLOW},
     "hub": {"color": YELLOW, "style": "dashed", "arrowhead": "none"},
     "link": {"arrowhead": "none"},
     "state": {"color": BLACK, "penwidth": "1.6", "arrowhead": "none"},

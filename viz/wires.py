@@ -109,7 +109,7 @@ def _label(edge: Edge, points: list[Point], direct: bool) -> Point:
     """The middle of a link's label: beside its beginning, or above the long piece of a detour."""
     if direct or edge.kind == "state":
         (x, y), half = points[0], 2.6 * len(edge.label) + 5
-        rises = points[1][1] == y < points[-1][1]  # then the label would be in its way
+        rises = points[1][1] == y < points[-1][1] - 4  # then the label would be in its way
         return x + (half if points[1][0] >= x else -half), y + (-7 if rises else 7)
     floor = min(y for _, y in points)
     flat = [x for x, y in points if y == floor]
@@ -124,11 +124,11 @@ def _rim(plan: Layout, node: str, right: int, up: int) -> Point:
 def _touch(plan: Layout, edge: Edge, node: str, side: int) -> Point:
     """Where a link touches a node: ports are points, a cell has a height for each state."""
     block = plan.home[node]
-    if block.kind == "cell":
+    if block.kind in ("cell", "gap"):
         middle = (len(plan.roles) - 1) / 2
         x, y = _rim(plan, node, side, 0)
         return x, y - (plan.roles.get(edge.role, middle) - middle) * theme.STATE_GAP
-    return _rim(plan, node, side, 0) if block.kind in ("initial", "gap") else plan.at[node][:2]
+    return _rim(plan, node, side, 0) if block.kind == "initial" else plan.at[node][:2]
 
 
 def _spread(plan: Layout, block: Block) -> None:

@@ -17,12 +17,13 @@ def kind(node: Tensor, reading: Reading) -> str:
     """The look of an operation, a key of `theme.NODES`."""
     if node.op is not None and node.op.name == "stop_gradient":
         return "cut"
+    backward = any(frame.of is not None for frame in node.scope)
+    if reading.is_state(node) and not backward:  # the last one, too, that may have been asked for
+        return "state"
     if node in reading.roots:
         return "result"
-    if any(frame.of is not None for frame in node.scope):
+    if backward:
         return "backward"
-    if reading.is_state(node):
-        return "state"
     return "value" if node.name else "op"
 
 

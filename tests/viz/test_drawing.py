@@ -1,0 +1,151 @@
+"""Does a picture reach the reader: as DOT, as a file, in a notebook, with or without a renderer?"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import viz
+from tinygrad_rnn import Tensor, nn, no_grad
+
+GOLDEN = Path(__file__).parent / "golden"
+PICTURES = {
+    "rnn_op": lambda record: viz.unrolled(record(nn.RNNCell(3, 4, rng=0), steps=2)),
+    "lstm_gate": lambda record: viz.unrolled(record(nn.LSTMCell(3, 4, rng=0), steps=2), "gate"),
+    "gru_folded": lambda record: viz.folded(record(nn.GRUCell(3, 4, rng=0)), "gate"),
+    "rnn_cell_hub": lambda record: viz.unrolled(
+        record(nn.RNNCell(3, 4, rng=0), steps=2), "cell", "hub"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_source_is_the_golden_text_whatever_was_recorded_before(name, record, no_renderer):
+    path = GOLDEN / f"{name}.dot"
+    source = PICTURES[name](record).source
+    if os.environ.get("REWRITE_GOLDEN"):
+        path.write_text(source, encoding="utf-8")
+    assert source == path.read_text(encoding="utf-8")
+    assert PICTURES[name](record).source == source
+
+
+def test_source_has_no_positions(record):
+    assert "pos=" not in viz.gradient_flow(record(nn.LSTMCell(3, 4, rng=0))).source
+
+
+def test_source_is_understood_by_graphviz_alone(record):
+    from viz.paint import arrange
+
+    assert b'"objects"' in arrange(viz.unrolled(record(nn.LSTMCell(3, 4, rng=0))).source)
+
+
+@pytest.mark.parametrize(
+    ("ending", "begins"),
+    [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF"), ("dot", b"digraph")],
+)
+def test_save_writes_what_the_ending_says_and_returns_the_path(ending, begins, record, tmp_path):
+    path = tmp_path / f"picture.{ending}"
+    assert viz.unrolled(record(nn.RNNCell(3, 4, rng=0))).save(path) == path
+    assert path.read_bytes().startswith(begins)
+    assert list(tmp_path.iterdir()) == [path]  # nothing is left beside it
+
+
+def test_a_picture_that_fails_leaves_the_old_file_alone(record, tmp_path, no_renderer):
+    path = tmp_path / "picture.svg"
+    path.write_text("old")
+    with pytest.raises(viz.NoRenderer):
+        viz.unrolled(record(nn.RNNCell(3, 4, rng=0))).save(path)
+    assert path.read_text() == "old"
+
+
+def test_a_notebook_gets_svg_and_png(record):
+    bundle = viz.unrolled(record(nn.RNNCell(3, 4, rng=0)))._repr_mimebundle_()
+    assert "<svg" in bundle["image/svg+xml"]
+    assert bundle["image/png"].startswith(b"\x89PNG")
+
+
+def test_without_a_renderer_a_notebook_gets_dot_and_the_way_to_one(record, no_renderer):
+    drawing = viz.unrolled(record(nn.RNNCell(3, 4, rng=0)))
+    bundle = drawing._repr_mimebundle_()
+    assert list(bundle) == ["text/plain"]
+    assert drawing.source in bundle["text/plain"]
+    assert "apt install graphviz" in bundle["text/plain"]
+
+
+def test_without_a_renderer_dot_is_saved_all_the_same(record, no_renderer, tmp_path):
+    assert viz.unrolled(record(nn.RNNCell(3, 4, rng=0))).save(tmp_path / "a.dot").exists()
+
+
+def test_no_renderer_names_every_way_to_get_one(record, no_renderer, tmp_path):
+    with pytest.raises(viz.NoRenderer) as error:
+        viz.unrolled(record(nn.RNNCell(3, 4, rng=0))).save(tmp_path / "a.svg")
+    for way in (
+        "apt install graphviz",
+        "brew install graphviz",
+        "winget install Graphviz.Graphviz",
+    ):
+        assert way in str(error.value)
+    assert 'pip install "tinygrad_rnn[render]"' in str(error.value)
+
+
+def test_an_unknown_format_is_refused_by_name(record, tmp_path):
+    drawing = viz.unrolled(record(nn.RNNCell(3, 4, rng=0)))
+    with pytest.raises(ValueError, match=r"'\.jpeg'.*\.svg, \.png, \.pdf or \.dot"):
+        drawing.save(tmp_path / "a.jpeg")
+    with pytest.raises(ValueError, match="ends in 'nothing'"):
+        drawing.save(tmp_path / "picture")
+
+
+def test_a_file_that_cannot_be_written_is_named(record, tmp_path):
+    drawing = viz.unrolled(record(nn.RNNCell(3, 4, rng=0)))
+    with pytest.raises(FileNotFoundError, match=r"missing.*No such file.*folder that exists"):
+        drawing.save(tmp_path / "missing" / "a.svg")
+    (tmp_path / "folder.svg").mkdir()
+    with pytest.raises(OSError, match=r"cannot write .*folder\.svg"):
+        drawing.save(tmp_path / "folder.svg")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.svg"]
+
+
+def test_a_png_too_large_to_read_is_refused(record, tmp_path):
+    drawing = viz.unrolled(record(nn.RNNCell(3, 4, rng=0), steps=300), "cell", per_line=300)
+    with pytest.raises(ValueError, match=r"32,767.*Save \.svg or \.pdf"):
+        drawing.save(tmp_path / "a.png")
+    assert list(drawing._repr_mimebundle_()) == ["image/svg+xml", "text/plain"]
+
+
+@pytest.mark.parametrize("draw", [viz.unrolled, viz.folded, viz.gradient_flow, viz.graph])
+def test_what_was_not_recorded_is_refused_with_a_reason(draw):
+    name = draw.__name__
+    with pytest.raises(TypeError, match=f"{name}: expected a Tensor .* got an array"):
+        draw(np.ones(3))
+    with pytest.raises(TypeError, match="got a float"):
+        draw(1.0)
+    with pytest.raises(ValueError, match=f"{name}: nothing was recorded"):
+        draw(Tensor(1.0))
+    with no_grad():
+        detached = Tensor(1.0) * 2.0
+    with pytest.raises(ValueError, match="nothing was recorded"):
+        draw(detached)
+
+
+def test_unknown_choices_list_the_known_ones(record):
+    loss = record(nn.RNNCell(3, 4, rng=0))
+    with pytest.raises(ValueError, match="unknown detail 'fine'; choose one of \"cell\""):
+        viz.unrolled(loss, "fine")
+    with pytest.raises(ValueError, match="unknown weights 'all'; choose one of \"stub\""):
+        viz.gradient_flow(loss, weights="all")
+
+
+def test_a_gradient_starts_at_one_scalar(record):
+    outputs, _ = nn.unroll(nn.RNNCell(3, 4, rng=0), np.ones((2, 2, 3)))
+    with pytest.raises(ValueError, match=r"one scalar, got shape \(2, 4\)"):
+        viz.gradient_flow(outputs[-1])
+    with pytest.raises(ValueError, match="one scalar, got 2 Tensors"):
+        viz.gradient_flow(outputs)
+
+
+def test_scalars_refuse_what_has_no_meaning_on_them():
+    logits = Tensor(np.ones((1, 3)), name="a")
+    with pytest.raises(TypeError, match="log_softmax cannot run on an array of scalar Tensors"):
+        viz.unrolled(nn.cross_entropy(logits, np.array([1])), "scalar")

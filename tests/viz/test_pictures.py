@@ -1,0 +1,224 @@
+"""Does every picture show what was recorded, all of it, and nothing else?"""
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tr
+import viz
+from tinygrad_rnn import Tensor, ancestors, grad, named, nn, scope
+
+CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("detail", ["cell", "gate", "op"])
+def test_svg_has_a_cluster_per_step_and_a_group_per_node_and_edge(
+    name, detail, record, parsed, count
+):
+    drawing = viz.unrolled(record(CELLS[name](3, 4, rng=0)), detail)
+    shown, expected = parsed(drawing).counts, count(drawing)
+    assert shown["cluster"] == 3
+    assert shown["node"] == expected.total() - expected["edges"]
+    assert shown["edge"] == expected["edges"]
+    assert all(shown[kind] == expected[kind] for kind in ("op", "cell", "parameter", "input"))
+
+
+def test_at_op_detail_every_operation_is_one_node(record, count):
+    loss = record(nn.LSTMCell(3, 4, rng=0), steps=4)
+    operations = [node for node in ancestors(loss) if node.op is not None]
+    counts = count(viz.unrolled(loss, "op"))
+    assert sum(counts[kind] for kind in ("op", "value", "state", "result")) == len(operations)
+
+
+def test_at_gate_detail_the_named_values_and_their_formulas_show(record, parsed):
+    texts = parsed(viz.unrolled(record(nn.LSTMCell(3, 4, rng=0)), "gate")).texts
+    assert texts.count("c = f×c[t−1] + i×g") == 3
+    assert texts.count("h = o×tanh(c)") == 3
+
+
+def test_at_cell_detail_a_step_is_one_box_with_its_input_and_states(record, count, parsed):
+    drawing = viz.unrolled(record(nn.LSTMCell(3, 4, rng=0), steps=5), "cell")
+    assert count(drawing)["cell"] == count(drawing)["input"] == 5
+    states = [edge for edge in drawing.parts.links if edge.kind == "state"]
+    assert len(states) == 2 * 5  # h and c, into the first step too
+    assert parsed(drawing).texts.count("lstm") == 5
+
+
+def test_at_scalar_detail_every_multiplication_shows(record, count):
+    loss = record(nn.RNNCell(1, 2, rng=0, bias=False), steps=2, inputs=1, batch=1)
+    drawing = viz.unrolled(loss, "scalar")
+    labels = [node.label for block in drawing.parts.blocks for node in block.nodes]
+    products = 2 * (1 * 2 + 2 * 2) + 2  # each step x W_x and h W_h; two squares in the loss
+    assert sum("×" in label for label in labels) == products
+    assert labels.count("h[0,1] = tanh") == 2
+
+
+def test_layers_are_rows_and_steps_are_columns(record):
+    loss = record(nn.RNNCell(3, 4, rng=0), nn.RNNCell(4, 4, rng=1), steps=4)
+    blocks = [b for b in viz.unrolled(loss, "cell").parts.blocks if b.kind == "cell"]
+    assert sorted((b.row, b.column) for b in blocks) == [(r, t) for r in (0, 1) for t in range(4)]
+
+
+def test_an_operation_added_to_a_cell_appears_in_its_picture(record, count):
+    class Plain(nn.RNNCell):
+        def __call__(self, x, h):
+            return super().__call__(x, h)
+
+    class Clipped(nn.RNNCell):
+        def __call__(self, x, h):
+            return super().__call__(x, tr.clip(h, -1, 1))
+
+    before = viz.unrolled(record(Plain(3, 4, rng=0), steps=4))
+    after = viz.unrolled(record(Clipped(3, 4, rng=0), steps=4))
+    assert "clip" in after.source
+    assert "clip" not in before.source
+    assert (
+        count(after)["op"] == count(before)["op"] + 3
+    )  # the first h is an array: nothing recorded
+
+
+def test_a_square_has_two_edges(parsed):
+    x = Tensor(3.0, name="x")
+    drawing = viz.graph(x * x)
+    assert parsed(drawing).counts["edge"] == 2
+    with scope("rnn", t=0):
+        h = named(h=tr.tanh(x))
+    tails = [edge for block in viz.unrolled(h * h).parts.blocks for edge in block.edges]
+    assert [edge.kind for edge in tails].count("data") == 2
+
+
+@pytest.mark.parametrize("weights", ["stub", "hub", "hide"])
+def test_parameters_are_drawn_per_step_or_once_or_not(weights, record, count):
+    drawing = viz.unrolled(record(nn.RNNCell(3, 4, rng=0), steps=5), "op", weights)
+    assert count(drawing)["parameter"] == {"stub": 4 * 5, "hub": 4, "hide": 0}[weights]
+    assert sum(edge.kind == "hub" for edge in drawing.parts.links) == (
+        20 if weights == "hub" else 0
+    )
+
+
+def test_labels_survive_names_that_mean_something_to_graphviz(parsed):
+    name = 'a "b" <c> {d|e} \\n & é ∂'
+    x = Tensor([1.0], name=name)
+    with scope('odd "scope" \\N', t=0):
+        y = tr.exp(x)
+    texts = parsed(viz.unrolled(y, "cell", "stub")).texts
+    assert name in texts
+    assert 'odd "scope" \\N' in texts
+    assert name in parsed(viz.graph(y)).texts
+
+
+def test_steps_beyond_the_budget_are_left_out_and_the_picture_says_so(record, parsed):
+    loss = record(nn.LSTMCell(3, 4, rng=0), nn.LSTMCell(4, 4, rng=0), steps=100)
+    shown = parsed(viz.unrolled(loss, "cell", budget=6))
+    assert shown.texts.count("⋯ × 97") == 2  # one in each layer
+    assert "97 of 100 steps are left out, to draw no more than 6 nodes." in shown.texts
+    assert shown.counts["cell"] == 6
+    assert "left out" not in viz.unrolled(loss, "cell").source
+
+
+def test_one_step_of_one_unit_is_drawn(record, count, parsed):
+    loss = record(nn.LSTMCell(1, 1, rng=0), steps=1, batch=1, inputs=1)
+    for detail in ("cell", "gate", "op", "scalar"):
+        assert parsed(viz.unrolled(loss, detail)).counts["cluster"] == 1
+    assert count(viz.unrolled(loss))["parameter"] == 4
+
+
+def test_outputs_joined_over_all_steps_come_in_by_one_wire(count):
+    outputs, _ = nn.unroll(nn.RNNCell(3, 4, rng=0), np.ones((30, 2, 3)))
+    drawing = viz.unrolled(tr.stack(outputs).sum())
+    stack = next(n for b in drawing.parts.blocks for n in b.nodes if n.label == "stack")
+    assert sum(edge.head == stack.id for edge in drawing.parts.edges()) == 1
+
+
+def test_a_loss_added_up_step_by_step_is_one_sum(parsed):
+    total, h, cell = 0.0, np.zeros((2, 4)), nn.RNNCell(3, 4, rng=0)
+    for t in range(20):
+        with scope("rnn", t=t):
+            h = cell(np.ones((2, 3)), h)
+            loss = nn.mse_loss(h, np.ones((2, 4)))
+        total = total + loss
+    shown = parsed(viz.unrolled(total))
+    assert "sum of 20" in shown.texts
+    assert shown.texts.count("loss = · / 8") == 20
+
+
+def test_what_stands_outside_of_time_stands_before_or_after_the_steps():
+    h = named(start=tr.tanh(Tensor(np.ones((2, 4)), name="s")))
+    _, h = nn.unroll(nn.RNNCell(3, 4, rng=0), np.ones((3, 2, 3)), h)
+    kinds = {}
+    for block in viz.unrolled(h.sum()).parts.blocks:
+        kinds |= {node.label: block.kind for node in block.nodes if node.label}
+    assert kinds["start = tanh"] == "before"
+    assert kinds["h = tanh"] == "step"
+    assert kinds["Σ"] == "after"
+
+
+def test_a_decoder_continues_to_the_right_of_its_encoder():
+    xs = np.ones((3, 2, 3))
+    _, h = nn.unroll(nn.GRUCell(3, 4, rng=0), xs, name="encoder")
+    _, h = nn.unroll(nn.GRUCell(3, 4, rng=1), xs, h, name="decoder")
+    blocks = [b for b in viz.unrolled(h.sum(), "cell").parts.blocks if b.kind == "cell"]
+    assert [(b.nodes[0].label, b.column) for b in blocks] == [
+        *(("encoder", t) for t in range(3)),
+        *(("decoder", t) for t in range(3, 6)),
+    ]
+    assert {b.row for b in blocks} == {0}
+
+
+def test_a_backward_graph_is_blue_and_runs_against_time(record, parsed):
+    cell = nn.RNNCell(1, 2, rng=0)
+    gradients = grad(record(cell, inputs=1), cell.parameters(), create_graph=True)
+    drawing = viz.graph(gradients)
+    shown = parsed(drawing)
+    assert {f"t = {t} · backward" for t in range(3)} <= set(shown.texts)
+    assert shown.counts["backward"] > 20
+    assert any(text.startswith("∂W_h = ") for text in shown.texts)
+    mirrored = {b.order for b in drawing.parts.blocks if b.mirrored}
+    assert mirrored == {1}
+
+
+def test_a_gradient_of_an_expression_without_time_is_one_graph(parsed):
+    x = Tensor(3.0, name="x")
+    shown = parsed(viz.graph(grad(x * x * x, x, create_graph=True)))
+    assert shown.counts["cluster"] == 0
+    assert shown.counts["backward"] >= 3
+    assert shown.counts["parameter"] == 2  # x and the cotangent
+
+
+def test_long_pictures_go_on_in_lines_below(record, parsed):
+    loss = record(nn.RNNCell(3, 4, rng=0), steps=12)
+    sizes = {}
+    for per_line in (12, 4):
+        root = parsed(viz.unrolled(loss, "cell", per_line=per_line)).root
+        sizes[per_line] = [float(n) for n in root.get("viewBox").split()[2:]]
+    assert sizes[4][0] < sizes[12][0] / 2
+    assert sizes[4][1] > sizes[12][1] * 2
+
+
+def test_parts_grow_linearly_with_the_steps(record, count):
+    totals = [
+        count(viz.unrolled(record(nn.LSTMCell(3, 4, rng=0), steps=steps))).total()
+        for steps in (10, 20, 30)
+    ]
+    assert totals[2] - totals[1] == totals[1] - totals[0]
+
+
+def test_one_layout_serves_all_equal_steps(record, monkeypatch):
+    from viz import template
+
+    asked = []
+    arrange = template.arrange
+    monkeypatch.setattr(template, "arrange", lambda dot: asked.append(dot) or arrange(dot))
+    template._by_dot.cache_clear()
+    viz.unrolled(record(nn.GRUCell(3, 5, rng=0), steps=12)).svg()
+    assert len(asked) <= 4  # a step, its ports sorted, and what is before and after
+
+
+def test_a_picture_does_not_keep_the_record_alive(record):
+    import weakref
+
+    loss = record(nn.RNNCell(3, 4, rng=0))
+    drawing, alive = viz.unrolled(loss), weakref.ref(loss)
+    del loss
+    assert alive() is None
+    assert drawing.source
