@@ -44,6 +44,77 @@ def test_mse_refuses_to_average_nothing():
         nn.mse_loss(Tensor(normal(0, 2)), normal(0, 2))
 
 
+# -- Huber ------------------------------------------------------------------------------------
+
+
+def test_huber_by_hand():
+    y = Tensor([0.0, 0.5, -2.0, 4.0])
+    loss = nn.huber_loss(y, np.zeros(4), delta=2.0)
+    assert loss.item() == (0 + 0.125 + 2 + 2 * (4 - 1)) / 4
+    np.testing.assert_allclose(grad(loss, y), np.array([0, 0.5, -2, 2]) / 4, rtol=1e-15)
+
+
+def test_huber_is_half_of_mse_near_and_grows_like_the_distance_far_away():
+    y, target = normal(20), normal(20, seed=1)
+    near = nn.huber_loss(Tensor(y), target, delta=100.0).item()
+    assert near == pytest.approx(nn.mse_loss(Tensor(y), target).item() / 2, rel=1e-14)
+    far = nn.huber_loss(Tensor(y), target, delta=1e-9).item()
+    assert far == pytest.approx(1e-9 * np.abs(y - target).mean(), rel=1e-6)
+
+
+@pytest.mark.parametrize("delta", [0.0, -1.0, np.inf, np.nan])
+def test_huber_refuses_a_delta_that_is_no_distance(delta):
+    with pytest.raises(ValueError, match="huber_loss: delta must be positive and finite, got"):
+        nn.huber_loss(Tensor([1.0]), [0.0], delta)
+
+
+# -- binary cross-entropy ---------------------------------------------------------------------
+
+
+def test_binary_cross_entropy_is_the_mean_of_minus_log_probability():
+    logits, target = normal(4, 3), np.random.default_rng(1).random((4, 3))
+    p = 1 / (1 + np.exp(-logits))
+    expected = -(target * np.log(p) + (1 - target) * np.log(1 - p)).mean()
+    y = Tensor(logits)
+    loss = nn.binary_cross_entropy(y, target)
+    assert loss.item() == pytest.approx(expected, rel=1e-14)
+    np.testing.assert_allclose(grad(loss, y), (p - target) / 12, rtol=0, atol=1e-16)
+
+
+def test_binary_cross_entropy_is_cross_entropy_of_two_classes():
+    logits, labels = normal(6), np.array([0, 1, 1, 0, 1, 0])
+    two = nn.cross_entropy(Tensor(np.stack([np.zeros(6), logits], axis=-1)), labels)
+    for target in (labels, labels.astype(bool), labels.astype(float), Tensor(labels)):
+        found = nn.binary_cross_entropy(Tensor(logits), target)
+        assert found.item() == pytest.approx(two.item(), rel=1e-14)
+        assert found.dtype == np.float64
+
+
+@pytest.mark.parametrize("margin", [40.0, 700.0, 1e6])
+def test_binary_cross_entropy_is_exact_however_sure(margin):
+    cost = [
+        nn.binary_cross_entropy(Tensor([z]), [t]).item()
+        for z, t in [(margin, 1), (-margin, 0), (margin, 0), (-margin, 1)]
+    ]
+    assert cost == [math.exp(-margin), math.exp(-margin), margin, margin]
+
+
+@pytest.mark.parametrize("target", [[-0.1, 0.5], [0.5, 1.1], [np.nan, 0.5]])
+def test_targets_that_are_no_probabilities_are_refused(target):
+    with pytest.raises(ValueError, match=r"targets are probabilities in \[0, 1\], got"):
+        nn.binary_cross_entropy(Tensor([0.0, 0.0]), target)
+
+
+@pytest.mark.parametrize("loss", [nn.huber_loss, nn.binary_cross_entropy])
+def test_the_others_keep_dtype_name_and_second_derivative_too(loss):
+    target = np.random.default_rng(1).random((2, 3)).astype(np.float32)
+    found = loss(Tensor(normal(2, 3), dtype=np.float32), target)
+    assert (found.dtype, found.name) == (np.float32, "loss")
+    check_grads(lambda y: loss(y, target.astype(float)), normal(2, 3), order=2)
+    with pytest.raises(ValueError, match=rf"{loss.__name__}: y has shape \(4, 1\)"):
+        loss(Tensor(normal(4, 1)), normal(4))
+
+
 # -- cross-entropy ----------------------------------------------------------------------------
 
 

@@ -1,4 +1,9 @@
-"""How wrong is it?"""
+"""How wrong is it?
+
+Every loss is a mean over what counts. What is left out, by `lengths`, `mask` or `ignore_index`, is
+replaced by zeros before anything is computed from it, so whatever the padding holds (NaN too)
+reaches neither the loss nor a gradient.
+"""
 
 from __future__ import annotations
 
@@ -6,46 +11,98 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.primitives import log_softmax, mean
+from tinygrad_rnn.engine.primitives import astype, clip, log_softmax, softplus, where
 from tinygrad_rnn.engine.tensor import named, values
+from tinygrad_rnn.nn.counted import average, counted, paired
 
-__all__ = ["cross_entropy", "mse_loss"]
+__all__ = ["binary_cross_entropy", "cross_entropy", "huber_loss", "mse_loss"]
 
 
-def mse_loss(y: Any, target: Any) -> Any:
-    """Mean of the squared differences; `target` has the shape of `y`.
+def mse_loss(y: Any, target: Any, *, lengths: Any = None, mask: Any = None) -> Any:
+    """Mean of (y - target)².
+
+    Parameters
+    ----------
+    y, target
+        Of one shape; (T, batch, …) with `lengths`.
+    lengths
+        How many steps of each sequence count: integers in 0 … T of shape (batch,).
+    mask
+        True where it counts: bool of the shape of `y`, or of its leading axes, as (T, batch).
 
     Raises
     ------
-    ValueError
-        If the shapes differ: broadcasting one against the other would average something else. If
-        there is no element to average over.
+    ValueError, TypeError
+        Shapes differ (broadcasting one against the other would average something else), lengths or
+        mask do not fit, or nothing is left to average over.
     """
-    shape, expected = np.shape(values(y)), np.shape(values(target))
-    if shape != expected:
-        raise ValueError(
-            f"mse_loss: y has shape {shape}, the target {expected}; expected equal shapes."
-        )
-    if 0 in shape:
-        raise ValueError(f"mse_loss: there is nothing to average over, y has shape {shape}.")
+    y, target, valid = paired("mse_loss", y, target, lengths, mask)
     difference = y - target
-    return named(loss=mean(difference * difference))
+    return named(loss=average(difference * difference, valid))
 
 
-def cross_entropy(logits: Any, labels: Any) -> Any:
+def huber_loss(
+    y: Any, target: Any, delta: float = 1.0, *, lengths: Any = None, mask: Any = None
+) -> Any:
+    """Mean of d²/2 where |d| ≤ delta and of delta·(|d| - delta/2) beyond, for d = y - target.
+
+    Outliers pull with at most `delta` (Huber 1964; torch's huber_loss). The rest as in `mse_loss`.
+    """
+    if not 0 < delta < np.inf:
+        raise ValueError(f"huber_loss: delta must be positive and finite, got {delta}.")
+    y, target, valid = paired("huber_loss", y, target, lengths, mask)
+    difference = y - target
+    near = clip(difference, -delta, delta)  # near·(d - near/2) is both formulas in one
+    return named(loss=average(near * (difference - near * 0.5), valid))
+
+
+def binary_cross_entropy(logits: Any, target: Any, *, lengths: Any = None, mask: Any = None) -> Any:
+    """Mean of -t log σ(logits) - (1-t) log(1 - σ(logits)), in nats; exact however large the logits.
+
+    Parameters
+    ----------
+    logits
+        Scores before the sigmoid, any shape.
+    target
+        Probabilities t in [0, 1] of the same shape; bool and integers 0 and 1 too.
+    lengths, mask
+        As in `mse_loss`.
+    """
+    name = "binary_cross_entropy"
+    logits, target, valid = paired(name, logits, target, lengths, mask)
+    dtype, t = values(logits).dtype, np.asarray(values(target))
+    if not ((t >= 0) & (t <= 1)).all():
+        raise ValueError(f"{name}: targets are probabilities in [0, 1], got {t.min()} … {t.max()}.")
+    t = astype(target, dtype=dtype)
+    return named(loss=average(t * softplus(-logits) + (1 - t) * softplus(logits), valid))
+
+
+def cross_entropy(
+    logits: Any,
+    labels: Any,
+    *,
+    lengths: Any = None,
+    mask: Any = None,
+    ignore_index: int | None = None,
+) -> Any:
     """Mean of -log softmax(logits)[label], in nats.
 
     Parameters
     ----------
     logits
-        Scores before the softmax, shape (…, classes).
+        Scores before the softmax, shape (…, classes); (T, batch, …, classes) with `lengths`.
     labels
-        The right classes, integers of shape (…) in 0 … classes-1.
+        The right classes, integers of shape (…) in 0 … classes-1, whatever else where left out.
+    lengths, mask
+        As in `mse_loss`, for the shape of the labels.
+    ignore_index
+        A label that marks what is left out; None for none.
 
     Raises
     ------
     ValueError, TypeError
-        If labels are no integers, have another shape, or lie outside the classes.
+        If labels are no integers, have another shape, or lie outside the classes; if lengths or
+        mask do not fit; if no label is left.
     """
     shape, right = np.shape(values(logits)), np.asarray(values(labels))
     if right.dtype.kind not in "iu":
@@ -56,11 +113,17 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
         raise ValueError(
             f"cross_entropy: logits {shape} need labels of shape {shape[:-1]}, got {right.shape}."
         )
+    valid = counted("cross_entropy", right.shape, lengths, mask)
+    if ignore_index is not None:
+        valid = (right != ignore_index) if valid is None else valid * (right != ignore_index)
+    if valid is not None:
+        labels, right = where(valid, labels, 0), right[values(valid)]
+        logits = where(valid[..., None], logits, 0)
     if right.size == 0 or right.min() < 0 or right.max() >= shape[-1]:
         found = f"{right.min()} … {right.max()}" if right.size else "none"
         raise ValueError(
             f"cross_entropy: labels must lie in 0 … {shape[-1] - 1} and be at least one, "
             f"got {found}."
         )
-    places = tuple(np.ogrid[tuple(slice(n) for n in right.shape)])
-    return named(loss=-mean(log_softmax(logits, axis=-1)[(*places, labels)]))
+    places = tuple(np.ogrid[tuple(slice(n) for n in shape[:-1])])
+    return named(loss=-average(log_softmax(logits, axis=-1)[(*places, labels)], valid))

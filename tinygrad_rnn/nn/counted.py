@@ -1,0 +1,71 @@
+"""What counts in a loss?
+
+Some steps of a padded batch don't: `lengths` or a `mask` say which.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.primitives import astype, broadcast_to, mean, sum, where
+from tinygrad_rnn.engine.tensor import Tensor, values
+
+__all__ = ["average", "counted", "paired"]
+
+
+def paired(name: str, y: Any, target: Any, lengths: Any, mask: Any) -> tuple[Any, Any, Any]:
+    """`y` and `target` of one shape, zeros where they do not count, and where they do."""
+    shape, expected = np.shape(values(y)), np.shape(values(target))
+    if shape != expected:
+        raise ValueError(
+            f"{name}: y has shape {shape}, the target {expected}; expected equal shapes."
+        )
+    if 0 in shape:
+        raise ValueError(f"{name}: there is nothing to average over, y has shape {shape}.")
+    valid = counted(name, shape, lengths, mask)
+    if valid is None:
+        return y, target, None
+    if not values(valid).any():
+        raise ValueError(f"{name}: there is nothing to average over, all of {shape} is left out.")
+    return where(valid, y, 0), where(valid, target, 0), valid
+
+
+def counted(name: str, shape: tuple[int, ...], lengths: Any, mask: Any) -> Any:
+    """Where it counts, as bool of `shape`; None for everywhere. A Tensor stays one: an argument."""
+    valid = None
+    if lengths is not None:
+        n = np.asarray(values(lengths))
+        if len(shape) < 2 or n.shape != shape[1:2] or n.dtype.kind not in "iu":
+            raise ValueError(
+                f"{name}: expected lengths as integers of shape (batch,) beside (T, batch, …), "
+                f"got {n.dtype} of shape {n.shape} beside {shape}."
+            )
+        if n.size and (n.min() < 0 or n.max() > shape[0]):
+            raise ValueError(
+                f"{name}: lengths must lie in 0 … {shape[0]}, got {n.min()} … {n.max()}."
+            )
+        valid = _spread(np.arange(shape[0])[:, None] < n, shape)
+    if mask is not None:
+        mask = mask if isinstance(mask, Tensor) else np.asarray(mask)
+        if mask.dtype.kind != "b" or mask.shape != shape[: mask.ndim]:
+            raise ValueError(
+                f"{name}: expected a mask of bool, of shape {shape} or its leading axes, got "
+                f"{mask.dtype} of shape {mask.shape}."
+            )
+        mask = _spread(mask, shape)
+        valid = mask if valid is None else valid * mask
+    return valid
+
+
+def _spread(mask: Any, shape: tuple[int, ...]) -> Any:
+    """A mask of the leading axes, for all of the others."""
+    return broadcast_to(mask[(..., *(None,) * (len(shape) - mask.ndim))], shape=shape)
+
+
+def average(errors: Any, valid: Any) -> Any:
+    """Their mean where they count."""
+    if valid is None:
+        return mean(errors)
+    return sum(where(valid, errors, 0)) / astype(sum(valid), dtype=values(errors).dtype)
