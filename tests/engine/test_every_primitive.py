@@ -27,6 +27,9 @@ CUBE = rng.uniform(-1.5, 1.5, (2, 3, 4))
 SCALAR = np.array(0.65)
 MASK = np.array([[True, False, True, False]] * 2 + [[False] * 4])
 PLACES = np.array([2, 0, 2])
+KERNEL = rng.uniform(-1, 1, (3, 4, 2))
+IMAGES = rng.uniform(-1, 1, (2, 4, 3, 2))
+KERNEL_2D = rng.uniform(-1, 1, (2, 3, 2, 1))
 
 
 class Sample:
@@ -119,6 +122,17 @@ SAMPLES = {
         S(CUBE, ROW),
         S(CUBE[:, None], CUBE.swapaxes(1, 2)),
         S(ROW, CUBE.swapaxes(1, 2)),
+    ],
+    p.conv: [
+        S(CUBE, KERNEL),
+        S(CUBE, KERNEL, padding="valid"),
+        S(CUBE[0], KERNEL),
+        S(CUBE[:, None], KERNEL, padding=((2, 0),)),
+        S(CUBE[:, :1], KERNEL),  # a kernel wider than the space
+        S(CUBE, KERNEL[:2], padding=((-1, 1),)),
+        S(IMAGES, KERNEL_2D),
+        S(IMAGES, KERNEL_2D, padding="valid"),
+        S(IMAGES[0], KERNEL_2D[:1, :2]),
     ],
     p.sum: REDUCTIONS,
     p.max: REDUCTIONS,

@@ -172,6 +172,7 @@ class Primitive:
         many = len(arrays) > 1
         hint = {
             "matmul": " The last axis of one must be as long as the last but one of the other.",
+            "conv": " The channels must agree, and the padded space hold the kernel.",
             "getitem": " Indices count from 0 and must stay inside the shape.",
             "reshape": " The number of elements must stay the same.",
             "concatenate": " Only the axis along which they are joined may differ.",

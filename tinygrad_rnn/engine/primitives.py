@@ -12,6 +12,7 @@ at its very bounds; ``sqrt`` at 0 is infinite.
 
 from __future__ import annotations
 
+import builtins
 import itertools
 import math
 import operator
@@ -119,6 +120,50 @@ def _matmul(a: Any, b: Any, /) -> Any:
     return y if a.ndim == 2 else y.reshape(*a.shape[:-1], b.shape[1])
 
 
+def margins(padding: Any, kernel: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """How many zeros a convolution puts before and after each axis; negative ones are cut off."""
+    if isinstance(padding, str) and padding in ("same", "valid"):
+        return tuple(((k - 1) // 2, k // 2) if padding == "same" else (0, 0) for k in kernel)
+    if isinstance(padding, str) or [len(pair) for pair in padding] != [2] * len(kernel):
+        raise ValueError(
+            f'padding is "same", "valid" or a pair (before, after) for each of {len(kernel)} axes, '
+            f"not {padding!r}"
+        )
+    return padding
+
+
+def _conv(x: Any, w: Any, /, padding: Any = "same") -> Any:
+    """``y[s] = sum(x[s + k - before] @ w[k])`` over all places k of a kernel: a convolution.
+
+    As in torch and Keras the kernel is not turned over. `x` has shape (*batch, *space, in), `w`
+    (*kernel, in, out) with as many axes of space, the result (*batch, *space, out). `padding` puts
+    zeros around: "same" keeps the lengths, "valid" puts none, or a pair for each axis.
+    """
+    kernel = w.shape[:-2]
+    if not kernel or x.ndim <= len(kernel) or x.shape[-1] != w.shape[-2]:
+        raise ValueError("x is (*batch, *space, in) and the kernel (*kernel, in, out)")
+    x = _framed(x, margins(padding, kernel))
+    first = x.ndim - 1 - len(kernel)
+    windows = np.lib.stride_tricks.sliding_window_view(x, kernel, tuple(range(first, x.ndim - 1)))
+    rows = np.moveaxis(windows, x.ndim - 1, -1)  # (*batch, *space, *kernel, in)
+    places = rows.shape[: x.ndim - 1]
+    rows = rows.reshape(math.prod(places), math.prod(w.shape[:-1]))
+    return rows.dot(w.reshape(rows.shape[1], w.shape[-1])).reshape(*places, w.shape[-1])
+
+
+def _framed(x: Any, margins: tuple[tuple[int, int], ...]) -> Any:
+    """`x` with zeros before and after its axes of space, or, where negative, with less of them."""
+    shape, take, put = list(x.shape), [slice(None)] * x.ndim, [slice(None)] * x.ndim
+    for axis, (before, after) in enumerate(margins, start=x.ndim - 1 - len(margins)):
+        n = shape[axis]
+        shape[axis] = length = builtins.max(n + before + after, 0)
+        take[axis] = slice(builtins.max(-before, 0), builtins.max(n + builtins.min(after, 0), 0))
+        put[axis] = slice(builtins.max(before, 0), builtins.max(length - builtins.max(after, 0), 0))
+    y = np.zeros(shape, dtype=x.dtype)
+    y[tuple(put)] = x[tuple(take)]
+    return y
+
+
 def _sum(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
     """Sum over `axis` (an int, a tuple, or None for all)."""
     return np.add.reduce(x, axis=axis, keepdims=keepdims)
@@ -204,6 +249,7 @@ def _stack(*xs: Any, axis: int) -> Any:
 clip         = Primitive("clip",         _clip)
 astype       = Primitive("astype",       _astype)
 matmul       = Primitive("matmul",       _matmul)
+conv         = Primitive("conv",         _conv)
 sum          = Primitive("sum",          _sum)
 max          = Primitive("max",          _max)
 logsumexp    = Primitive("logsumexp",    _logsumexp)

@@ -26,6 +26,7 @@ from tinygrad_rnn.engine.primitives import (
     clip,
     concatenate,
     concatenate_p,
+    conv,
     cos,
     divide,
     exp,
@@ -35,6 +36,7 @@ from tinygrad_rnn.engine.primitives import (
     log1p,
     log_softmax,
     logsumexp,
+    margins,
     matmul,
     max,
     maximum,
@@ -104,6 +106,7 @@ RULES: dict[Primitive, tuple[Callable[..., Any] | Together | None, ...] | Callab
 
     # products and reductions
     matmul:      (lambda g, y, a, b: matmul_left(g, a, b),             Together(lambda uses, b: one_product(uses, b), lambda g, y, a, b: matmul_right(g, a, b))),
+    conv:        (lambda g, y, x, w, padding="same": conv_left(g, w, padding), lambda g, y, x, w, padding="same": conv_right(g, x, w, padding)),
     sum:         (lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims),),
     max:         (lambda g, y, x, axis=None, keepdims=False: among_equals(spread(g, x, axis, keepdims), x == spread(y, x, axis, keepdims), axis),),
     logsumexp:   (lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims) * exp(x - spread(y, x, axis, keepdims)),),
@@ -179,6 +182,25 @@ def matmul_right(g: Any, a: Any, b: Any) -> Any:
     if b.ndim == 2 and a.ndim > 2:  # one product over all rows, not one per batch and a sum
         a, g = rows(a), rows(g)
     return matmul(swap(a), g)
+
+
+def conv_left(g: Any, w: Any, padding: Any) -> Any:
+    """The cotangent of `x` in conv(x, w): a convolution with the kernel turned over."""
+    kernel = w.shape[:-2]
+    ends = zip(kernel, margins(padding, kernel), strict=True)
+    turned = getitem(w, index=(slice(None, None, -1),) * len(kernel))
+    return conv(g, swap(turned), padding=tuple((k - 1 - a, k - 1 - b) for k, (a, b) in ends))
+
+
+def conv_right(g: Any, x: Any, w: Any, padding: Any) -> Any:
+    """The cotangent of `w` in conv(x, w): a convolution over the same places, with g as kernel."""
+    n = w.ndim - 2
+    x = reshape(x, shape=(prod(x.shape[: -n - 1]), *x.shape[-n - 1 :]))  # one axis of examples …
+    g = reshape(g, shape=(x.shape[0], *g.shape[-n - 1 :]))
+    space = tuple(range(1, n + 1))
+    x = transpose(x, axes=(n + 1, *space, 0))  # … which is what is summed over now
+    g = transpose(g, axes=(*space, 0, n + 1))
+    return transpose(conv(x, g, padding=margins(padding, w.shape[:-2])), axes=(*space, 0, n + 1))
 
 
 def inverse(axes: Any) -> Any:

@@ -26,7 +26,7 @@ _ELEMENTWISE = frozenset({
 })
 _BY_NUMPY = frozenset({
     p.add, p.subtract, p.multiply, p.divide, p.power, p.negative, p.matmul, p.sum, p.reshape,
-    p.transpose, p.broadcast_to, p.getitem, p.concatenate_p, p.stack_p,
+    p.transpose, p.broadcast_to, p.conv, p.getitem, p.concatenate_p, p.stack_p,
 })
 # fmt: on
 
