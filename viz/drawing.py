@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from viz.dot import source
-from viz.paint import FORMATS, INSTALL, NoRenderer, available, draw
+from viz.paint import FORMATS, INSTALL, MISSING, NoRenderer, available, draw
 from viz.parts import Parts
 from viz.wires import positioned
 
@@ -87,7 +87,7 @@ class Drawing:
 
     def _draw(self, form: str) -> bytes:
         if not available():
-            raise NoRenderer(f"There is no renderer here: no dot on PATH, no pygraphviz. {INSTALL}")
+            raise NoRenderer(f"{MISSING} {INSTALL}")
         dot, width, height = self._positioned
         if form == "png" and _too_large(width, height):
             raise ValueError(

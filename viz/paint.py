@@ -17,6 +17,8 @@ INSTALL = (
     'The DOT text needs no renderer: .source, or .save("picture.dot").'
 )
 
+MISSING = "There is no renderer here: no dot on PATH, no pygraphviz."
+
 
 class NoRenderer(RuntimeError):
     """Nothing on this machine can draw DOT."""
@@ -49,17 +51,23 @@ def available() -> bool:
 
 
 def _run(dot: str, form: str, *, placed: bool) -> bytes:
+    broken = ""
     if shutil.which("dot"):
-        if not placed:
-            return graphviz.Source(dot, engine="dot").pipe(form)
-        return graphviz.Source(dot, engine="neato").pipe(form, neato_no_op=2)
+        try:
+            return _on_path(dot, form, placed=placed)
+        except graphviz.CalledProcessError as error:
+            broken = f" dot on PATH fails: {error.stderr.decode(errors='replace').strip()[:300]}"
     try:
         import pygraphviz
     except ImportError:
-        raise NoRenderer(
-            f"There is no renderer here: no dot on PATH, no pygraphviz. {INSTALL}"
-        ) from None
+        raise NoRenderer(f"{broken or MISSING} {INSTALL}".strip()) from None
     # it warns on stderr that many nodes take long to lay out, but here they have their places
     with pygraphviz.AGraph(string=dot) as agraph, contextlib.redirect_stderr(io.StringIO()):
         # nop2 takes positions as they are; "neato" with -n2 in its arguments would ignore the -n2
         return agraph.draw(format=form, prog="nop2" if placed else "dot") or b""
+
+
+def _on_path(dot: str, form: str, *, placed: bool) -> bytes:
+    if placed:
+        return graphviz.Source(dot, engine="neato").pipe(form, neato_no_op=2, quiet=True)
+    return graphviz.Source(dot, engine="dot").pipe(form, quiet=True)

@@ -1,5 +1,6 @@
 """What do the tests of pictures draw?"""
 
+import sys
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from types import SimpleNamespace
@@ -72,4 +73,4 @@ def looks():
 def no_renderer(monkeypatch, tmp_path):
     """A machine without Graphviz: nothing on PATH, no pygraphviz."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setitem(__import__("sys").modules, "pygraphviz", None)
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)

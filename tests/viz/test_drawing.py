@@ -1,6 +1,7 @@
 """Does a picture reach the reader: as DOT, as a file, in a notebook, with or without a renderer?"""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 
 import viz
 from tinygrad_rnn import Tensor, nn, no_grad
+from viz import template
+from viz.paint import arrange
 
 GOLDEN = Path(__file__).parent / "golden"
 PICTURES = {
@@ -35,8 +38,6 @@ def test_source_has_no_positions(record):
 
 
 def test_source_is_understood_by_graphviz_alone(record):
-    from viz.paint import arrange
-
     assert b'"objects"' in arrange(viz.unrolled(record(nn.LSTMCell(3, 4, rng=0))).source)
 
 
@@ -87,6 +88,25 @@ def test_no_renderer_names_every_way_to_get_one(record, no_renderer, tmp_path):
     ):
         assert way in str(error.value)
     assert 'pip install "tinygrad_rnn[render]"' in str(error.value)
+
+
+@pytest.fixture
+def broken_dot(monkeypatch, tmp_path_factory):
+    """A dot on PATH that cannot run."""
+    folder = tmp_path_factory.mktemp("bin")
+    dot = folder / "dot"
+    dot.write_text("#!/bin/sh\necho 'libgvc is missing' >&2\nexit 127\n")
+    dot.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+
+
+def test_a_broken_dot_on_path_is_no_obstacle(broken_dot, record, monkeypatch):
+    template._by_dot.cache_clear()
+    drawing = viz.unrolled(record(nn.RNNCell(3, 4, rng=0)))
+    assert "<svg" in drawing.svg()
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    with pytest.raises(viz.NoRenderer, match=r"dot on PATH fails: libgvc is missing.*apt install"):
+        drawing.svg()
 
 
 def test_an_unknown_format_is_refused_by_name(record, tmp_path):

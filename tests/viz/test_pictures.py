@@ -1,11 +1,14 @@
 """Does every picture show what was recorded, all of it, and nothing else?"""
 
+import weakref
+
 import numpy as np
 import pytest
 
 import tinygrad_rnn as tr
 import viz
 from tinygrad_rnn import Tensor, ancestors, grad, named, nn, scope
+from viz import template
 
 CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 
@@ -204,8 +207,6 @@ def test_parts_grow_linearly_with_the_steps(record, count):
 
 
 def test_one_layout_serves_all_equal_steps(record, monkeypatch):
-    from viz import template
-
     asked = []
     arrange = template.arrange
     monkeypatch.setattr(template, "arrange", lambda dot: asked.append(dot) or arrange(dot))
@@ -215,8 +216,6 @@ def test_one_layout_serves_all_equal_steps(record, monkeypatch):
 
 
 def test_a_picture_does_not_keep_the_record_alive(record):
-    import weakref
-
     loss = record(nn.RNNCell(3, 4, rng=0))
     drawing, alive = viz.unrolled(loss), weakref.ref(loss)
     del loss
