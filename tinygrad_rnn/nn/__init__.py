@@ -1,5 +1,6 @@
 """Cells and what belongs around them: modules, time, layers, losses and start values."""
 
+from tinygrad_rnn.nn import start
 from tinygrad_rnn.nn.cells import GatedCell, GRUCell, LSTMCell, RNNCell, affine
 from tinygrad_rnn.nn.ctc import ctc_loss
 from tinygrad_rnn.nn.layers import Embedding, Linear, dropout
@@ -23,5 +24,6 @@ __all__ = [
     "dropout",
     "huber_loss",
     "mse_loss",
+    "start",
     "unroll",
 ]
