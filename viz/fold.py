@@ -32,7 +32,8 @@ def fold(parts: Parts) -> Parts:
         titles[block] = block.title
         if size.get(block, (0, 0, 1))[2] > 1 and block.title:
             first, last, _ = size[block]
-            titles[block] = f"t = {first} … {last}"
+            _, dot, backward = block.title.partition(" · ")
+            titles[block] = f"t = {first} … {last}{dot}{backward}"
     links: dict[tuple[str, ...], Edge] = {}
     times: Counter[tuple[str, ...]] = Counter()
     when: dict[tuple[str, ...], str] = {}

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from tinygrad_rnn import Tensor
-from viz.collapse import Gap, View
+from viz.collapse import View
 from viz.places import Lane, Place
 
 
@@ -49,11 +49,6 @@ class Reading:
     def is_state(self, x: Tensor) -> bool:
         """Whether the value, here or in another step of the lane, goes on to another step."""
         return (self.view.place[x].lane, self.roles[x]) in self.states
-
-    def is_earlier(self, x: Tensor, here: Place | Gap) -> bool:
-        """Whether a value was made by another step of the same lane."""
-        there = self.view.place[x]
-        return here.lane is not None and there.lane is here.lane and there is not here
 
 
 def read(record: list[Tensor], roots: list[Tensor], view: View) -> Reading:

@@ -46,8 +46,9 @@ def text(node: Tensor, reading: Reading, every: bool) -> str:
             if (n, k) in reading.initial:
                 letters[n, k] = f"{letter(reading.initial[n, k])}[t−1]"
             elif type(x) is Tensor and x.name:
-                earlier = x.op is not None and reading.is_earlier(x, here)
-                letters[n, k] = f"{x.name}[t−1]" if earlier else x.name
+                there = reading.view.place.get(x, here)  # a leaf is at home everywhere
+                before = x.op is not None and there is not here and _follows(here, there)
+                letters[n, k] = f"{x.name}[t−1]" if before else x.name
             elif isinstance(x, np.ndarray) and x.ndim:
                 letters[n, k] = array_name(x, n) or "data"
     return formula(members, node, name, letters)
@@ -65,10 +66,17 @@ def given(x: Any, node: Tensor, shared: bool) -> tuple[str, str]:
 
 def quoted(x: Tensor, here: Place | Gap, there: Place | Gap) -> str:
     """What a gradient calls a value of the forward pass."""
-    earlier = isinstance(here, Place) and isinstance(there, Place) and here.t != there.t
     if not x.name:
         return title(x, None)
-    return f"{x.name}[t−1]" if earlier and here.lane and there.lane else x.name
+    return f"{x.name}[t−1]" if _follows(here, there) else x.name
+
+
+def _follows(here: Place | Gap, there: Place | Gap) -> bool:
+    """Whether `here` is another step of the lane of `there`, or of its gradient."""
+    a, b = here.lane, there.lane
+    if a is None or b is None or a.path != b.path or a.run != b.run:
+        return False
+    return isinstance(here, Gap) or isinstance(there, Gap) or here.t != there.t
 
 
 def step_title(place: Place | Gap, cells: bool) -> str:
