@@ -1,13 +1,89 @@
-"""Which text is on every machine, and how does it become numbers?"""
+"""Which text is on every machine, and how does any text become numbers?"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from os import PathLike
+from pathlib import Path
 
 import numpy as np
 
-__all__ = ["Alphabet", "chunks", "python_documentation"]
+from tinygrad_rnn.tasks.batch import no_less
+
+__all__ = ["Alphabet", "chunks", "python_documentation", "read_text"]
+
+
+def read_text(path: str | PathLike[str], *, encoding: str = "utf-8", min_lines: int = 2) -> str:
+    """The text of a file, with every line end as one line feed.
+
+    Parameters
+    ----------
+    path
+        The file.
+    encoding
+        How its bytes stand for characters.
+    min_lines
+        How many lines that are not blank it must have. A file of one line is seldom the text that
+        was meant; 1 accepts it.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError
+        There is no such file, or it is a folder.
+    ValueError
+        It is empty, binary, in another encoding, or has too few lines.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"read_text: {path} is a folder; expected a file of text.")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"read_text: there is no file {path} (looking from {Path.cwd()}). Check the spelling, "
+            "or give the full path."
+        ) from error
+    text = _decode(data, path, encoding)
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    lines = sum(bool(line.strip()) for line in text.split("\n"))
+    if not lines:
+        raise ValueError(f"read_text: {path} is empty: {len(data)} bytes and nothing to read.")
+    if lines < min_lines:
+        raise ValueError(
+            f"read_text: {path} has {lines} line of text ({len(text)} characters), expected at "
+            f"least {min_lines}. If that is the whole text, pass min_lines={lines}."
+        )
+    return text
+
+
+def _decode(data: bytes, path: Path, encoding: str) -> str:
+    try:
+        text = data.decode(encoding)
+    except LookupError as error:
+        raise ValueError(
+            f'read_text: there is no encoding {encoding!r}; try "utf-8", "latin-1" or "cp1252".'
+        ) from error
+    except UnicodeDecodeError as error:
+        wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+        if b"\0" in data and not wide:
+            raise ValueError(_binary(path, data.index(b"\0"))) from error
+        guess = "utf-16" if wide else "latin-1" if "utf" in encoding else "utf-8"
+        raise ValueError(
+            f"read_text: {path} is not {encoding}: byte {data[error.start]:#04x} at offset "
+            f"{error.start} ({error.reason}). Name the encoding it was written in, perhaps "
+            f'encoding="{guess}".'
+        ) from error
+    if "\0" in text:
+        raise ValueError(_binary(path, text.index("\0")))
+    return text
+
+
+def _binary(path: Path, offset: int) -> str:
+    return (
+        f"read_text: {path} is binary: a zero at offset {offset}, which no text holds. Expected a "
+        "file of text; save it as such (a document or an archive is none)."
+    )
 
 
 def python_documentation() -> str:
@@ -78,7 +154,7 @@ def chunks(numbers: np.ndarray, batch: int, steps: int) -> Iterator[tuple[np.nda
     numbers
         Integers of shape (N,).
     batch, steps
-        How many rows, and how many symbols of each at a time; N > batch · steps.
+        How many rows, and how many symbols of each at a time, 1 or more; N > batch · steps.
 
     Yields
     ------
@@ -90,6 +166,8 @@ def chunks(numbers: np.ndarray, batch: int, steps: int) -> Iterator[tuple[np.nda
     ValueError
         If the sequence is too short for one chunk.
     """
+    no_less("chunks", 1, batch=batch)
+    no_less("chunks", 1, steps=steps)
     length = (len(numbers) - 1) // batch
     if length < steps:
         raise ValueError(

@@ -1,0 +1,153 @@
+"""Are series read, split and cut in the order of time, and every bad file named by line?"""
+
+import zipfile
+from importlib.resources import files
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn.tasks import persistence, read_column, split, sunspots, windows
+
+
+@pytest.fixture
+def table(tmp_path):
+    def written(text):
+        path = tmp_path / "table.csv"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return written
+
+
+def test_sunspots_are_309_years_without_a_gap():
+    years, numbers = sunspots()
+    assert np.array_equal(years, np.arange(1700, 2009))
+    assert years.dtype == np.int64
+    assert numbers.shape == (309,)
+    assert numbers.dtype == np.float64
+    assert numbers[[0, -1]].tolist() == [5.0, 2.9]
+    assert numbers.min() == 0
+    assert numbers.sum() == pytest.approx(15373.4)
+
+
+def test_sunspots_peak_every_eleven_years():
+    numbers = sunspots()[1]
+    spectrum = np.abs(np.fft.rfft(numbers - numbers.mean()))
+    assert len(numbers) / spectrum.argmax() == pytest.approx(11, abs=0.3)
+
+
+def test_the_file_of_sunspots_names_its_source():
+    text = (files("tinygrad_rnn.tasks") / "data" / "sunspots.csv").read_text(encoding="utf-8")
+    assert "World Data Center SILSO" in text
+    assert "Public domain" in text
+
+
+def test_sunspots_are_found_in_a_zipped_package(tmp_path, monkeypatch):
+    # As importlib.resources promises: without a folder there is a temporary file.
+    data = (files("tinygrad_rnn.tasks") / "data" / "sunspots.csv").read_bytes()
+    with zipfile.ZipFile(tmp_path / "zipped.zip", "w") as archive:
+        archive.writestr("data/sunspots.csv", data)
+    inside = zipfile.Path(tmp_path / "zipped.zip")
+    monkeypatch.setattr("tinygrad_rnn.tasks.series.files", lambda _: inside)
+    assert sunspots()[1].sum() == pytest.approx(15373.4)
+
+
+def test_persistence_of_the_sunspots():
+    # Worked out by hand in the slow way.
+    numbers = sunspots()[1]
+    slow = sum((b - a) ** 2 for a, b in pairwise(numbers)) / 308
+    assert persistence(numbers) == pytest.approx(slow)
+    assert persistence(numbers) < numbers.var() / 2
+    assert persistence(numbers, horizon=11) < persistence(numbers, horizon=5)
+
+
+def test_a_column_is_read_by_name_and_by_number(table):
+    path = table("# made up\nyear, depth\n\n1,2.5\n# a pause\n2,-1e3\n")
+    assert read_column(path, "depth").tolist() == [2.5, -1000]
+    assert read_column(path, 0).tolist() == [1, 2]
+    assert read_column(path, "depth").dtype == np.float64
+
+
+def test_quotes_and_other_delimiters_are_understood(table):
+    path = table('"year";"depth; in m"\n"1";"2.5"\n')
+    assert read_column(path, "depth; in m", delimiter=";").tolist() == [2.5]
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "message"),
+    [
+        ("a,b\n1,2\n", "c", r"table\.csv has no column 'c'; it has 2: 'a', 'b'\.$"),
+        ("a,b\n1,2\n", 2, r"has no column 2; it has 2"),
+        ("a,b\n1,2\n", -1, r"has no column -1; it has 2"),
+        ("a;b\n1;2\n", "a", r"it has 1: 'a;b'\. Is there another delimiter\?"),
+        ("a,b\n1,2\n\nx,2\n", "a", r"line 4, column 'a': expected a finite number, found 'x'"),
+        ("a,b\n1,\n", "b", r"line 2, column 'b': expected a finite number, found ''"),
+        ("a,b\n1,nan\n", "b", r"line 2, column 'b': expected a finite number, found 'nan'"),
+        ("a,b\n1,inf\n", "b", r"line 2.*found 'inf'"),
+        ("a,b\n1,2\n3\n", "b", r"line 3: expected 2 cells, found 1\. Column 'b' is missing"),
+        ("a,b\n", "a", r"has names of columns but no rows below them"),
+        ("# nothing\n# at all\n", "a", r"has no column 'a'"),
+        ("", "a", r"table\.csv is empty: 0 bytes"),
+        ("a\n\0\n", "a", r"is binary: a zero at offset 2"),
+    ],
+)
+def test_a_bad_table_says_what_is_wrong_and_where(table, text, column, message):
+    with pytest.raises(ValueError, match=message):
+        read_column(table(text), column)
+
+
+def test_a_missing_table_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*absent\.csv"):
+        read_column(tmp_path / "absent.csv", "a")
+
+
+def test_split_keeps_the_order_of_time_and_loses_nothing():
+    values = np.arange(10.0)
+    train, test = split(values, 0.7)
+    assert train.tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert test.tolist() == [7, 8, 9]
+
+
+@pytest.mark.parametrize(("count", "train"), [(10, 0.0), (10, 1.0), (1, 0.5), (0, 0.5), (10, 1.5)])
+def test_a_split_that_leaves_a_side_empty_is_refused(count, train):
+    with pytest.raises(ValueError, match="expected at least one on each side"):
+        split(np.zeros(count), train)
+
+
+@pytest.mark.parametrize(("steps", "horizon"), [(1, 1), (3, 1), (3, 2), (9, 1)])
+def test_windows_are_followed_by_their_targets(steps, horizon):
+    values = np.arange(10.0)
+    batch = windows(values, steps, horizon=horizon)
+    count = 10 - steps - horizon + 1
+    assert batch.xs.shape == (steps, count, 1)
+    assert batch.targets.shape == (count, horizon)
+    assert not batch.per_step
+    for k in range(count):
+        assert np.array_equal(batch.xs[:, k, 0], values[k : k + steps])
+        assert np.array_equal(batch.targets[k], values[k + steps : k + steps + horizon])
+    assert np.array_equal(batch.mask.argmax(axis=0), np.full(count, steps - 1))
+
+
+def test_windows_do_not_share_memory_with_the_series():
+    values = np.arange(10.0)
+    batch = windows(values, 3)
+    values[:] = 0
+    assert batch.xs[2, 0, 0] == 2
+    assert batch.targets[0, 0] == 3
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: windows(np.zeros(3), 3), r"at least 4 values, got shape \(3,\)"),
+        (lambda: windows(np.zeros((9, 2)), 3), r"one series .* got shape \(9, 2\)"),
+        (lambda: windows(np.zeros(9), 0), "steps = 0 is too small"),
+        (lambda: windows(np.zeros(9), 3, horizon=0), "horizon = 0 is too small"),
+        (lambda: persistence(np.zeros(3), horizon=3), r"at least 4 values, got shape \(3,\)"),
+        (lambda: persistence(np.zeros(3), horizon=0), "horizon = 0 is too small"),
+    ],
+)
+def test_too_short_a_series_is_refused_with_the_least_length(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

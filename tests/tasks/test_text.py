@@ -1,0 +1,135 @@
+"""Does any file of text become numbers, and every bad one a clear error?"""
+
+import codecs
+import sys
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn.tasks import Alphabet, chunks, python_documentation, read_text
+
+
+@pytest.fixture
+def write(tmp_path):
+    def written(data, name="some.txt"):
+        path = tmp_path / name
+        path.write_bytes(data)
+        return path
+
+    return written
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "latin-1", "cp1252"])
+def test_text_comes_back_in_the_encoding_it_was_written_in(write, encoding):
+    text = "Über allen Gipfeln\nist Ruh,\n"
+    assert read_text(write(text.encode(encoding)), encoding=encoding) == text
+
+
+def test_a_path_may_be_a_string(write):
+    assert read_text(str(write(b"a\nb"))) == "a\nb"
+
+
+def test_every_line_end_becomes_one_line_feed_and_a_byte_order_mark_goes(write):
+    assert read_text(write(codecs.BOM_UTF8 + b"a\r\nb\rc\n")) == "a\nb\nc\n"
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b" \n\t\r\n", codecs.BOM_UTF8])
+def test_an_empty_file_is_refused(write, data):
+    with pytest.raises(ValueError, match=rf"some\.txt is empty: {len(data)} bytes"):
+        read_text(write(data), min_lines=0)
+
+
+def test_a_missing_file_is_named_and_where_it_was_looked_for(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no file .*absent\.txt \(looking from"):
+        read_text(tmp_path / "absent.txt")
+
+
+def test_a_folder_is_refused(tmp_path):
+    with pytest.raises(IsADirectoryError, match="is a folder; expected a file of text"):
+        read_text(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"PK\x03\x04\n\0\0", b"a\n\0b\n"]
+)
+def test_a_binary_file_is_refused(write, data):
+    with pytest.raises(ValueError, match=rf"is binary: a zero at offset {data.index(0)},"):
+        read_text(write(data))
+
+
+def test_a_wrong_encoding_says_which_byte_and_what_to_try(write):
+    path = write("Grün\nist\n".encode("latin-1"))
+    message = r'not utf-8: byte 0xfc at offset 2 .*perhaps encoding="latin-1"'
+    with pytest.raises(ValueError, match=message):
+        read_text(path)
+    with pytest.raises(ValueError, match=r'not ascii: byte 0xc3 .*perhaps encoding="utf-8"'):
+        read_text(write("é\né".encode()), encoding="ascii")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_text_in_utf_16_is_not_taken_for_something_else(write, encoding):
+    path = write("one\ntwo\n".encode(encoding))
+    with pytest.raises(ValueError, match=r'encoding="utf-16"|is binary: a zero at offset 1'):
+        read_text(path)
+
+
+def test_an_unknown_encoding_is_refused(write):
+    with pytest.raises(ValueError, match="there is no encoding 'utf-9'"):
+        read_text(write(b"a\nb"), encoding="utf-9")
+
+
+def test_a_file_of_one_line_is_refused_unless_it_is_meant(write):
+    path = write(b"all on one line\n\n")
+    message = r"has 1 line of text \(17 characters\), expected at least 2.*min_lines=1"
+    with pytest.raises(ValueError, match=message):
+        read_text(path)
+    assert read_text(path, min_lines=1) == "all on one line\n\n"
+
+
+def test_a_text_goes_from_file_to_chunks_and_back(write):
+    text = read_text(write("Füchse\nund Hühner\n".encode()))
+    alphabet = Alphabet(text)
+    pieces = list(chunks(alphabet.encode(text), 1, 4))
+    assert alphabet.decode(np.concatenate([x[:, 0] for x, _ in pieces])) == text[:16]
+    assert alphabet.decode(np.concatenate([y[:, 0] for _, y in pieces])) == text[1:17]
+
+
+def test_rows_of_chunks_go_on_where_they_ended():
+    pieces = list(chunks(np.arange(100), 3, 5))
+    x, y = (np.concatenate(part) for part in zip(*pieces, strict=True))
+    assert x.shape == y.shape == (30, 3)
+    assert np.array_equal(y, x + 1)
+    assert np.array_equal(x[:, 0], np.arange(30))
+    assert np.array_equal(x[0], [0, 33, 66])
+
+
+def test_the_shortest_text_gives_one_chunk_and_a_shorter_one_says_what_is_missing():
+    assert len(list(chunks(np.arange(13), 3, 4))) == 1
+    with pytest.raises(ValueError, match=r"12 symbols are too few .* expected at least 13\."):
+        next(chunks(np.arange(12), 3, 4))
+
+
+@pytest.mark.parametrize(("batch", "steps", "name"), [(0, 4, "batch"), (3, 0, "steps")])
+def test_chunks_of_nothing_are_refused(batch, steps, name):
+    with pytest.raises(ValueError, match=rf"chunks: {name} = 0 is too small"):
+        next(chunks(np.arange(50), batch, steps))
+
+
+def test_an_alphabet_refuses_a_character_it_has_not_seen():
+    with pytest.raises(ValueError, match="'xyz' is not among its 4 characters"):
+        Alphabet("hello").encode("xyz")
+
+
+def test_the_python_documentation_is_english_ascii_prose():
+    text = python_documentation()
+    assert len(text) > 300_000
+    assert text.isascii()
+    assert text.count("the ") > 2000
+    assert 60 < len(Alphabet(text)) < 100
+    assert text == python_documentation()
+
+
+def test_a_python_without_its_documentation_is_told_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
+    with pytest.raises(FileNotFoundError, match=r"without pydoc_data\. Install the full"):
+        python_documentation()
