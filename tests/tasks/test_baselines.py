@@ -174,6 +174,10 @@ CASES = {
         lambda: tasks.long_lag_distracted(N, 2, 3, 0).lengths + 1.0,
         2 + 13,
     ),
+    "two_sequence a wrong": (
+        lambda: errors(tasks.two_sequence(N, 3, 0).targets, 1),
+        0.5,
+    ),
     "two_sequence c": (
         lambda: squared(tasks.two_sequence(N, 5, 0, variant="c").targets, 0.5),
         tasks.two_sequence_baseline("c"),
@@ -211,6 +215,22 @@ def test_simulation_finds_the_exact_baseline(name):
     # A loss that is the same for every sample has no standard error, only rounding.
     assert abs(mean - exact) <= 4 * error + 1e-12
     assert error < 0.02 * exact or "decision, N = 3" in name
+
+
+@pytest.mark.parametrize(("task", "letters"), [(tasks.an_bn, 2), (tasks.an_bn_cn, 3)])
+def test_who_counts_pays_for_n_alone(task, letters):
+    # After k ≥ 2 letters a, one more comes with probability (6-k)/(7-k); all else is certain.
+    batch = task(N, 0, n=(2, 6))
+    k = (batch.xs == 1).cumsum(axis=0)
+    more = (6 - k) / (7 - k)
+    chance = np.where(batch.targets == 1, more, 1 - more)[(batch.xs == 1) & (k >= 2)]
+    assert chance.min() > 0
+    per_string = -np.log(chance).sum() / N
+    lengths = batch.lengths
+    error = lengths.std() / N**0.5 / lengths.mean()
+    exact = tasks.counting_entropy(letters, n=(2, 6))
+    assert per_string == pytest.approx(np.log(5))
+    assert abs(per_string / lengths.mean() / exact - 1) < 4 * error < 0.02
 
 
 @pytest.mark.parametrize(

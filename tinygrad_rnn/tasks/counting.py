@@ -69,15 +69,13 @@ def counting_entropy(letters: int = 2, *, n: tuple[int, int] = (1, 10)) -> float
     >>> counting_entropy() == math.log(10) / 12  # 2 · 5.5 + 1 symbols on average
     True
     """
-    least, greatest = n
+    least, greatest = _range("counting_entropy", n)
     return math.log(greatest - least + 1) / (letters * (least + greatest) / 2 + 1)
 
 
 def _counting(task: str, batch: int, rng: Seed, n: tuple[int, int], *, letters: int) -> Batch:
     no_less(task, 1, batch=batch)
-    least, greatest = n
-    no_less(task, 1, least_n=least)
-    no_less(task, least, greatest_n=greatest)
+    least, greatest = _range(task, n)
     S, a, b, T = 0, 1, 2, letters + 1
     ns = np.random.default_rng(rng).integers(least, greatest + 1, size=batch)
     rows = [np.array([S, *np.repeat(np.arange(a, T), k), T]) for k in ns]
@@ -87,3 +85,11 @@ def _counting(task: str, batch: int, rng: Seed, n: tuple[int, int], *, letters: 
     legal[xs == a, a] = legal[xs == a, b] = True
     mask = within(lengths)
     return Batch(xs, targets, lengths, mask, legal & mask[:, :, None])
+
+
+def _range(task: str, n: tuple[int, int]) -> tuple[int, int]:
+    if not isinstance(n, (tuple, list)) or len(n) != 2:
+        raise TypeError(f"{task}: n is a pair, the least and the greatest; got {n!r}.")
+    no_less(task, 1, least_n=n[0])
+    no_less(task, n[0], greatest_n=n[1])
+    return n[0], n[1]

@@ -122,8 +122,8 @@ def _spikes(
     no_less(task, 1, batch=batch)
     no_less(task, 1, spikes=spikes)
     no_less(task, 1, F=F)
-    if not offsets or min(offsets) < 0:
-        raise ValueError(f"{task}: offsets are one or more numbers from 0 on, got {offsets!r}.")
+    if np.asarray(offsets).dtype.kind not in "iu" or np.ndim(offsets) != 1 or min(offsets) < 0:
+        raise ValueError(f"{task}: offsets are one or more integers from 0 on, got {offsets!r}.")
     offset = np.random.default_rng(rng).choice(offsets, size=(batch, spikes))
     ends = (F + offset).cumsum(axis=1)
     spike, lengths = pad([np.isin(np.arange(1, row[-1] + 1), row) for row in ends])
