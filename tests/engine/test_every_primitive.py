@@ -106,6 +106,7 @@ SAMPLES = {
         S(MASK[0], A, SCALAR),
     ],
     p.stop_gradient: UNARY,
+    p.pass_gradient: [S(A), S(CUBE, limit=100.0), S(SCALAR, scale=1)],
     p.clip: [S(A, low=-1.0, high=0.9), S(A, high=0.5), S(A, low=0), S(SCALAR, low=0, high=1)],
     p.astype: [
         S(A, dtype=np.dtype(np.float64)),
@@ -173,9 +174,19 @@ SAMPLES = {
         S(A, COLUMN, B, axis=-1, starts=(0, 4, 5, 9)),
     ],
     p.stack_p: [S(A, B, axis=0), S(A, B, A, axis=-1), S(SCALAR, SCALAR, axis=0)],
+    p.segment: [
+        S(
+            A,
+            B,
+            again=lambda g: [p.reshape(g * k, shape=A.shape) for k in (2, 3)],
+            size=12,
+            dtype=A.dtype,
+        )
+    ],
 }
 
 WITHOUT_RULE = {p.stop_gradient}
+NOT_ITS_OWN_SLOPE = {p.segment}  # its value is -0 whatever its inputs are
 
 
 def all_primitives():
@@ -198,7 +209,9 @@ every_sample = enrolled(SAMPLES)
 every_differentiable_sample = enrolled(SAMPLES, WITHOUT_RULE)
 # central differences drown in float32
 every_float64_sample = enrolled(
-    SAMPLES, WITHOUT_RULE, wanted=lambda sample: sample.options.get("dtype") != np.float32
+    SAMPLES,
+    WITHOUT_RULE | NOT_ITS_OWN_SLOPE,
+    wanted=lambda sample: sample.options.get("dtype") != np.float32,
 )
 both_precisions = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 

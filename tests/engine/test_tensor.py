@@ -364,7 +364,8 @@ def test_serial_numbers_are_a_topological_order():
 
 
 def test_there_is_one_public_name_for_each_primitive():
+    from tinygrad_rnn.engine.primitives import segment
     from tinygrad_rnn.engine.rules import RULES
 
-    for op in RULES:
+    for op in RULES.keys() - {segment}:  # recorded by unroll(checkpoint=True), never called
         assert callable(getattr(tg, op.name)), op

@@ -8,9 +8,9 @@ Nothing here recurses, so the record may be as deep as it likes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,16 +25,18 @@ if TYPE_CHECKING:
 __all__ = ["ancestors", "grad"]
 
 
-def ancestors(*tensors: Tensor) -> list[Tensor]:
+def ancestors(*tensors: Tensor, known: Collection[Tensor] = ()) -> list[Tensor]:
     """All Tensors that `tensors` were made from and they themselves, in the order of birth.
+
+    Those in `known` are listed too, but not what they were made from.
 
     >>> from tinygrad_rnn import Tensor
     >>> x = Tensor(3.0)
     >>> [node.op.name if node.op else "leaf" for node in ancestors(x * x + x)]
     ['leaf', 'multiply', 'add']
     """
-    seen = set(tensors)
-    todo = list(tensors)
+    seen = {*tensors, *known}
+    todo = list({*tensors}.difference(known))
     while todo:
         for x in todo.pop().inputs:
             if type(x) is Tensor and x not in seen:
@@ -50,6 +52,7 @@ def grad(
     *,
     create_graph: bool = False,
     unused: Literal["error", "zero"] = "error",
+    partial: bool = False,
     on_edge: Callable[[Tensor, int, Any], None] | None = None,
 ) -> Any:
     """Gradients of `loss` with respect to `wrt`, in the structure of `wrt`.
@@ -68,6 +71,9 @@ def grad(
         Record the gradients too, as Tensors that can be differentiated, drawn and printed in turn.
     unused
         What a Tensor gets that the loss does not depend on: an error, or zeros.
+    partial
+        Take the Tensors in `wrt` for independent of each other: no gradient flows on through one of
+        them to what it was made from.
     on_edge
         Called as ``on_edge(node, argument, g)`` with the gradient that flows from `node` to its
         input number `argument`, as it flows, in the shape of that input; of a slice (getitem) in
@@ -104,9 +110,9 @@ def grad(
     targets = list(_flatten(wrt))
     _check_arguments(loss, targets)
     seed = _seed(loss, cotangent, create_graph)
-    nodes = ancestors(loss)
+    nodes = ancestors(loss, known=targets if partial else ())
     needed = _needed(nodes, targets)
-    found = _walk(loss, seed, nodes, needed, set(targets), create_graph, on_edge)
+    found = _walk(loss, seed, nodes, needed, set(targets), create_graph, partial, on_edge)
     missing = [x for x in targets if x not in found]
     if missing and unused == "error":
         raise ValueError(_unused(missing[0], nodes))
@@ -123,6 +129,7 @@ def _walk(
     needed: set[Tensor],
     targets: set[Tensor],
     create_graph: bool,
+    partial: bool,
     on_edge: Callable[[Tensor, int, Any], None] | None,
 ) -> dict[Tensor, Any]:
     """Reverse mode: cotangents by node, from the loss back; those of `targets` are asked for."""
@@ -160,6 +167,8 @@ def _walk(
                 g = _fit(g, node, nodes)
         if node in targets:
             found[node] = g if create_graph else g[()]
+            if partial:
+                continue
         if node.op is None or node.op not in RULES:
             continue
         rules: Any = RULES[node.op]
@@ -173,10 +182,13 @@ def _walk(
                 args.append(x._data if type(x) is Tensor else x)
         if type(rules) is not tuple:
             args = (args,)  # any number of inputs: unpacked for each, they would cost their square
+            if type(rules) is AtOnce:
+                with _backward_of(node):
+                    rules = tuple(map(_constant, rules.rule(g, y, *args, **options)))
         for k, x in enumerate(inputs):
             if type(x) is not Tensor or x not in needed:
                 continue
-            rule = rules[k] if type(rules) is tuple else partial(rules, k)
+            rule = rules[k] if type(rules) is tuple else functools.partial(rules, k)
             if type(rule) is Together:
                 if rule.alone is None or (x._data.ndim == 2 and not apart):
                     uses.setdefault(x, {}).setdefault(rule, []).append((g, args, options))
@@ -203,6 +215,15 @@ def _walk(
             if on_edge is not None:
                 on_edge(node, k, _fit(gx, x, nodes))
     return found
+
+
+def _constant(gx: Any) -> Callable[..., Any] | None:
+    """A rule that says what is already known."""
+
+    def rule(*_: Any, **__: Any) -> Any:
+        return gx
+
+    return None if gx is None else rule
 
 
 def _needed(nodes: list[Tensor], targets: list[Tensor]) -> set[Tensor]:
@@ -342,4 +363,4 @@ def _rebuild(tree: Any, found: dict[Tensor, Any]) -> Any:
 
 # Rules and primitives are written in terms of Tensor, whose module imports this one.
 from tinygrad_rnn.engine.primitives import astype, reshape, sum  # noqa: E402
-from tinygrad_rnn.engine.rules import RULES, Together, Uses  # noqa: E402
+from tinygrad_rnn.engine.rules import RULES, AtOnce, Together, Uses  # noqa: E402

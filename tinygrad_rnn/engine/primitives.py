@@ -16,7 +16,7 @@ import builtins
 import itertools
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -93,6 +93,11 @@ minimum      = Primitive("minimum",      np.minimum,                        2)
 where        = Primitive("where",        _where,                            3)
 stop_gradient = Primitive("stop_gradient", operator.pos,                    1)
 # fmt: on
+
+
+def _pass_gradient(x: Any, /, scale: float = 1.0, limit: float = np.inf) -> Any:
+    """`x` itself; the gradient that flows back is scaled, then clipped to [-limit, limit]."""
+    return +x
 
 
 def _clip(x: Any, /, low: Any = -np.inf, high: Any = np.inf) -> Any:
@@ -245,8 +250,19 @@ def _stack(*xs: Any, axis: int) -> Any:
     return np.stack(xs, axis=axis)
 
 
+def _segment(*inputs: Any, again: Callable[[Any], Any], size: int, dtype: Any) -> Any:
+    """Nothing to add: `size` times -0, in no memory. Its derivative is that of a piece of time.
+
+    A piece was computed from `inputs` unrecorded, and each of its results is the value it had plus
+    a part of this (x + -0 is x to the bit). The gradients with respect to all parts come together
+    here, and ``again(g)`` computes the piece once more to send them on to the inputs.
+    """
+    return np.broadcast_to(np.array(-0.0, dtype), (size,))
+
+
 # fmt: off
 clip         = Primitive("clip",         _clip)
+pass_gradient = Primitive("pass_gradient", _pass_gradient)
 astype       = Primitive("astype",       _astype)
 matmul       = Primitive("matmul",       _matmul)
 conv         = Primitive("conv",         _conv)
@@ -262,6 +278,7 @@ getitem      = Primitive("getitem",      _getitem)
 scatter      = Primitive("scatter",      _scatter)
 concatenate_p = Primitive("concatenate", _concatenate)
 stack_p      = Primitive("stack",        _stack)
+segment      = Primitive("segment",      _segment)
 # fmt: on
 
 

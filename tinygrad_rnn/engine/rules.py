@@ -43,10 +43,12 @@ from tinygrad_rnn.engine.primitives import (
     minimum,
     multiply,
     negative,
+    pass_gradient,
     power,
     relu,
     reshape,
     scatter,
+    segment,
     sigmoid,
     sin,
     softmax,
@@ -60,7 +62,7 @@ from tinygrad_rnn.engine.primitives import (
     where,
 )
 
-__all__ = ["RULES", "Together"]
+__all__ = ["RULES", "AtOnce", "Together"]
 
 Uses = list[tuple[Any, Any, dict[str, Any]]]  # of one source: (cotangent, inputs, options) each
 
@@ -77,8 +79,17 @@ class Together(NamedTuple):
     alone: Callable[..., Any] | None = None
 
 
+class AtOnce(NamedTuple):
+    """A rule that gives the cotangents of all inputs in one call, ``(g, y, inputs, **options)``.
+
+    For a primitive whose derivative is one computation and not one per input.
+    """
+
+    rule: Callable[..., tuple[Any, ...]]
+
+
 # fmt: off
-RULES: dict[Primitive, tuple[Callable[..., Any] | Together | None, ...] | Callable[..., Any]] = {
+RULES: dict[Primitive, tuple[Callable[..., Any] | Together | None, ...] | AtOnce | Callable[..., Any]] = {
     # elementwise
     add:         (lambda g, y, a, b: g,                                lambda g, y, a, b: g),
     subtract:    (lambda g, y, a, b: g,                                lambda g, y, a, b: -g),
@@ -103,6 +114,7 @@ RULES: dict[Primitive, tuple[Callable[..., Any] | Together | None, ...] | Callab
     minimum:     (lambda g, y, a, b: share(g, y == a, y == b),         lambda g, y, a, b: share(g, y == b, y == a)),
     where:       (None, lambda g, y, c, a, b: where(c, g, 0),          lambda g, y, c, a, b: where(c, 0, g)),
     astype:      (lambda g, y, x, dtype: g,),
+    pass_gradient: (lambda g, y, x, scale=1.0, limit=inf: clip(g * scale, low=-limit, high=limit),),
 
     # products and reductions
     matmul:      (lambda g, y, a, b: matmul_left(g, a, b),             Together(lambda uses, b: one_product(uses, b), lambda g, y, a, b: matmul_right(g, a, b))),
@@ -121,6 +133,9 @@ RULES: dict[Primitive, tuple[Callable[..., Any] | Together | None, ...] | Callab
     concatenate_p: lambda k, g, y, xs, axis, starts: getitem(g, index=along(axis, y, slice(starts[k], starts[k + 1]))),
     scatter:       lambda k, g, y, inputs, indices, shape: take(g, inputs, indices[k]),
     getitem:       (Together(lambda uses, x: put_back(uses, x)),),
+
+    # a piece of time, computed once more
+    segment:       AtOnce(lambda g, y, xs, again, size, dtype: again(g)),
 }
 # fmt: on
 
