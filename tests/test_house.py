@@ -41,16 +41,14 @@ def test_import_contracts_hold():
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-@pytest.mark.parametrize("room", ["engine", "tasks"])
-def test_room_imports_numpy_alone_even_inside_functions(room):
+@pytest.mark.parametrize(("room", "extras"), [("engine", set()), ("tasks", {"sklearn"})])
+def test_room_imports_numpy_and_its_extras_alone_even_inside_functions(room, extras):
     graph = grimp.build_graph("tinygrad_rnn", include_external_packages=True, cache_dir=None)
     package = f"tinygrad_rnn.{room}"
-    if package not in graph.modules:
-        pytest.skip(f"{package} is not built yet")
     modules = {package} | graph.find_descendants(package)
     imported = set().union(*(graph.find_modules_directly_imported_by(m) for m in modules))
     others = {name.partition(".")[0] for name in imported} - sys.stdlib_module_names
-    assert others <= {"numpy", "tinygrad_rnn"}
+    assert others <= {"numpy", "tinygrad_rnn"} | extras
 
 
 def test_importing_all_of_tinygrad_rnn_imports_numpy_alone(tmp_path):
