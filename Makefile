@@ -73,6 +73,7 @@ parity: $(READY)
 	    $(PYTHON) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m ensurepip >/dev/null; \
 	    $(PYTHON) -m pip install --quiet --disable-pip-version-check $(TORCH); }
 	@$(PYTHON) tests/golden/generate.py --check
+	@$(PYTHON) tests/golden/generate_optimisers.py --check
 	@$(PYTHON) -m pytest tests/parity
 
 # Two BLAS threads on a busy machine cost more than they bring, and OPENBLAS_CORETYPE pins slower kernels.

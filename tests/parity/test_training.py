@@ -6,7 +6,18 @@ import torch
 
 from tinygrad_rnn import Tensor, nn
 from tinygrad_rnn.interop import from_torch, torch_weights
-from tinygrad_rnn.train import SGD, Adam, clip_grad_norm
+from tinygrad_rnn.train import (
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    RMSprop,
+    clip_grad_norm,
+    clip_grad_value,
+    cosine,
+    exponential,
+    staircase,
+)
 
 close = {"rtol": 1e-12, "atol": 1e-12}
 
@@ -99,6 +110,41 @@ def test_clip_grad_norm_but_for_torchs_millionth(max_norm):
         np.testing.assert_allclose(p.grad * shorter, q.grad.numpy(), **close)
 
 
+def test_clip_grad_value():
+    gradients = [normal(3, 4), normal(5, seed=1)]
+    mine, others = [Tensor(g) for g in gradients], [leaf(g) for g in gradients]
+    for p, q, g in zip(mine, others, gradients, strict=True):
+        p.grad, q.grad = g, torch.tensor(g)
+    clip_grad_value(mine, 0.3)
+    torch.nn.utils.clip_grad_value_(others, 0.3)
+    for p, q in zip(mine, others, strict=True):
+        np.testing.assert_array_equal(p.grad, q.grad.numpy())
+
+
+SCHEDULES = {
+    "staircase": (staircase(0.1, 4, 0.5), lambda o: torch.optim.lr_scheduler.StepLR(o, 4, 0.5)),
+    "exponential": (
+        exponential(0.1, 0.9),
+        lambda o: torch.optim.lr_scheduler.ExponentialLR(o, 0.9),
+    ),
+    "cosine": (
+        cosine(0.1, 20, 0.01),
+        lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 20, 0.01),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_schedules(kind):
+    schedule, make = SCHEDULES[kind]
+    optimiser = torch.optim.SGD([leaf(np.zeros(1))], lr=0.1)
+    theirs = make(optimiser)
+    for step in range(20):
+        assert schedule(step) == pytest.approx(theirs.get_last_lr()[0], rel=1e-12)
+        optimiser.step()
+        theirs.step()
+
+
 OPTIMISERS = {
     "SGD": (lambda p: SGD(p, lr=0.05), lambda p: torch.optim.SGD(p, lr=0.05)),
     "SGD with momentum": (
@@ -112,6 +158,46 @@ OPTIMISERS = {
         lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.5, 0.9), eps=1e-4),
     ),
 }
+OPTIM = torch.optim
+# with the options under the same names on both sides
+OPTIONS = {
+    "SGD, momentum, decay": (SGD, OPTIM.SGD, {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.1}),
+    "SGD, Nesterov": (SGD, OPTIM.SGD, {"lr": 0.05, "momentum": 0.8, "nesterov": True}),
+    "Adagrad": (Adagrad, OPTIM.Adagrad, {}),
+    "Adagrad, decay": (Adagrad, OPTIM.Adagrad, {"lr": 0.1, "eps": 1e-6, "weight_decay": 0.1}),
+    "RMSprop": (RMSprop, OPTIM.RMSprop, {}),
+    "RMSprop, momentum": (RMSprop, OPTIM.RMSprop, {"alpha": 0.9, "momentum": 0.7}),
+    "RMSprop, centered": (RMSprop, OPTIM.RMSprop, {"centered": True, "eps": 1e-5}),
+    "RMSprop, all": (
+        RMSprop,
+        OPTIM.RMSprop,
+        {"lr": 0.003, "momentum": 0.5, "centered": True, "weight_decay": 0.1},
+    ),
+    "Adam, decay": (Adam, OPTIM.Adam, {"lr": 0.01, "weight_decay": 0.1}),
+    "AdamW": (AdamW, OPTIM.AdamW, {}),
+    "AdamW, decay": (AdamW, OPTIM.AdamW, {"lr": 0.02, "weight_decay": 0.3, "betas": (0.8, 0.99)}),
+}
+OPTIMISERS |= {
+    kind: (lambda p, o=ours, k=options: o(p, **k), lambda p, o=theirs, k=options: o(p, **k))
+    for kind, (ours, theirs, options) in OPTIONS.items()
+    for options in [{"lr": 0.01, **options}]
+}
+
+
+@pytest.mark.parametrize("kind", OPTIMISERS)
+def test_fifty_steps_by_the_same_gradients_go_the_same_way(kind):
+    rng = np.random.default_rng(0)
+    starts = [rng.standard_normal(shape) for shape in ((3, 4), (5,), ())]
+    mine, others = [Tensor(a) for a in starts], [leaf(a) for a in starts]
+    ours, theirs = (make(p) for make, p in zip(OPTIMISERS[kind], (mine, others), strict=True))
+    for _ in range(50):
+        for p, q in zip(mine, others, strict=True):
+            g = np.asarray(rng.standard_normal(p.shape) * 10 ** rng.uniform(-2, 1))
+            p.grad, q.grad = g, torch.tensor(g)
+        ours.step()
+        theirs.step()
+        for p, q in zip(mine, others, strict=True):
+            np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("kind", OPTIMISERS)

@@ -1,10 +1,10 @@
-"""Does clipping shorten what is too long, all together, and keep the direction?"""
+"""Does clipping shorten what is too long, and leave alone what is not?"""
 
 import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor
-from tinygrad_rnn.train import clip_grad_norm
+from tinygrad_rnn.train import clip_grad_norm, clip_grad_norm_each, clip_grad_value
 
 
 def with_gradients(*gradients):
@@ -89,3 +89,48 @@ def test_a_bound_that_is_not_positive_is_refused(max_norm):
 def test_no_parameters_are_refused():
     with pytest.raises(ValueError, match=r"there are no parameters \(a used-up generator\?\)"):
         clip_grad_norm([], 1.0)
+
+
+# -- by layer, by value -----------------------------------------------------------------------
+
+
+def test_each_group_is_clipped_by_its_own_norm():
+    a, b, c = with_gradients([30.0, 40.0], [0.0], [0.3, 0.4])
+    assert clip_grad_norm_each([[a, b], [c]], 1.0) == [50.0, 0.5]
+    np.testing.assert_allclose(a.grad, [0.6, 0.8], rtol=1e-15)
+    np.testing.assert_array_equal(c.grad, [0.3, 0.4])
+
+
+def test_groups_may_be_single_parameters_and_come_from_generators():
+    parameters = with_gradients([3.0, 4.0], [12.0])
+    assert clip_grad_norm_each((p for p in parameters), 1.0) == [5.0, 12.0]
+    np.testing.assert_allclose(parameters[0].grad, [0.6, 0.8], rtol=1e-15)
+    np.testing.assert_allclose(parameters[1].grad, [1.0], rtol=1e-15)
+    assert clip_grad_norm_each([(p for p in parameters)], 1.0) == [pytest.approx(2**0.5)]
+
+
+def test_values_are_cut_one_by_one_and_written_into_no_old_array():
+    parameters = with_gradients([3.0, -4.0, 0.5], [[0.1]])
+    old = [p.grad for p in parameters]
+    assert clip_grad_value(parameters, 1.0) == pytest.approx((9 + 16 + 0.25 + 0.01) ** 0.5)
+    np.testing.assert_array_equal(parameters[0].grad, [1.0, -1.0, 0.5])
+    assert parameters[1].grad is old[1]
+    np.testing.assert_array_equal(old[0], [3.0, -4.0, 0.5])
+
+
+def test_cut_values_stay_float32_even_with_a_numpy_bound():
+    (p,) = with_gradients(np.full(2, 9, dtype=np.float32))
+    clip_grad_value([p], np.float64(1.0))
+    assert p.grad.dtype == np.float32
+
+
+@pytest.mark.parametrize("clip", [clip_grad_value, clip_grad_norm_each])
+def test_the_others_refuse_the_same(clip):
+    good, bad = with_gradients([9.0], [np.nan])
+    with pytest.raises(ValueError, match=rf"{clip.__name__}: the norm is nan"):
+        clip([good, bad], 1.0)
+    assert good.grad == 9
+    with pytest.raises(ValueError, match=rf"{clip.__name__}: max_\w+ must be positive, got 0"):
+        clip([good], 0)
+    with pytest.raises(ValueError, match=rf"{clip.__name__}: there are no"):
+        clip([], 1.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, nn
-from tinygrad_rnn.train import SGD, Adam
+from tinygrad_rnn.train import SGD, Adagrad, Adam, AdamW, RMSprop
 
 
 def parameter(*values, dtype=float):
@@ -63,6 +63,60 @@ def test_adam_counts_the_steps_of_each_parameter():
     np.testing.assert_allclose(late.data, [-0.1], rtol=1e-14)  # its first: corrected as such
 
 
+def test_nesterov_looks_ahead():
+    p = parameter(0.0)
+    places = walk(SGD([p], lr=1.0, momentum=0.5, nesterov=True), p, [1.0], [1.0], [0.0])
+    # v = 1, 1.5, 0.75; g + v/2 = 1.5, 1.75, 0.375
+    np.testing.assert_array_equal(places[:, 0], [-1.5, -3.25, -3.625])
+
+
+def test_adagrad_by_hand():
+    p = parameter(0.0)
+    places = walk(Adagrad([p], lr=1.0, eps=0.0), p, [3.0], [-4.0], [0.0])
+    np.testing.assert_allclose(places[:, 0], [-1.0, -0.2, -0.2], rtol=1e-15)  # s = 9, then 25
+
+
+def test_rmsprop_by_hand():
+    p = parameter(0.0)
+    places = walk(RMSprop([p], lr=1.0, alpha=0.75, eps=0.0), p, [2.0], [-1.0])
+    # s = 1, then 0.75 + 0.25
+    np.testing.assert_allclose(places[:, 0], [-2.0, -1.0], rtol=1e-15)
+
+
+def test_centered_rmsprop_divides_by_the_deviation_and_momentum_goes_on():
+    p = parameter(0.0)
+    optimiser = RMSprop([p], lr=1.0, alpha=0.5, eps=0.0, momentum=0.5, centered=True)
+    places = walk(optimiser, p, [2.0], [0.0])
+    # s = 2, m = 1: variance 1, v = 2; then v = 1
+    np.testing.assert_allclose(places[:, 0], [-2.0, -3.0], rtol=1e-15)
+
+
+def test_centered_rmsprop_survives_a_gradient_that_never_changes():
+    p = parameter(0.0)
+    walk(RMSprop([p], lr=1e-3, alpha=0.5, centered=True), p, *[[0.1]] * 200)
+    assert np.isfinite(p.data).all()
+
+
+@pytest.mark.parametrize("make", [SGD, Adagrad, RMSprop, Adam])
+def test_weight_decay_is_the_gradient_of_half_the_squared_norm(make):
+    p, q = parameter(1.0, -2.0), parameter(1.0, -2.0)
+    decaying, plain = make([p], lr=0.1, weight_decay=0.3), make([q], lr=0.1)
+    for g in ([0.5, 0.25], [-1.0, 0.0]):
+        walk(plain, q, np.array(g) + 0.3 * q.data)
+        walk(decaying, p, g)
+    np.testing.assert_array_equal(p.data, q.data)
+
+
+def test_adamw_decays_apart_from_the_gradient():
+    p, q = parameter(1.0, -2.0), parameter(1.0, -2.0)
+    walk(AdamW([p], lr=0.1, weight_decay=0.5), p, [1e-3, 1e3])
+    walk(Adam([q], lr=0.1), q, [1e-3, 1e3])
+    np.testing.assert_allclose(p.data, q.data - 0.1 * 0.5 * np.array([1.0, -2.0]), rtol=1e-15)
+    still = parameter(3.0)
+    walk(AdamW([still], lr=0.1, weight_decay=0.5), still, [0.0])
+    np.testing.assert_allclose(still.data, [3.0 * 0.95], rtol=1e-15)
+
+
 @pytest.mark.parametrize("make", [SGD, Adam])
 def test_a_learning_rate_may_be_changed_on_the_way(make):
     p = parameter(1.0)
@@ -75,7 +129,15 @@ def test_a_learning_rate_may_be_changed_on_the_way(make):
 
 
 @pytest.mark.parametrize(
-    "make", [lambda p: SGD(p, 0.1), lambda p: SGD(p, 0.1, momentum=0.9), lambda p: Adam(p, 0.05)]
+    "make",
+    [
+        lambda p: SGD(p, 0.1),
+        lambda p: SGD(p, 0.1, momentum=0.9),
+        lambda p: SGD(p, 0.1, momentum=0.9, nesterov=True),
+        lambda p: Adagrad(p, 1.0),
+        lambda p: Adam(p, 0.05),
+        lambda p: AdamW(p, 0.05, weight_decay=0.0),
+    ],
 )
 def test_every_optimiser_finds_the_bottom_of_a_bowl(make):
     p = parameter(3.0, -2.0)
@@ -89,11 +151,17 @@ def test_every_optimiser_finds_the_bottom_of_a_bowl(make):
 
 # -- and nothing else -------------------------------------------------------------------------
 
-every_optimiser = pytest.mark.parametrize(
-    "make",
-    [lambda p: SGD(p, 0.1), lambda p: SGD(p, 0.1, momentum=0.9), lambda p: Adam(p, 0.1)],
-    ids=["SGD", "momentum", "Adam"],
-)
+MAKERS = {
+    "SGD": lambda p: SGD(p, 0.1),
+    "momentum": lambda p: SGD(p, 0.1, momentum=0.9),
+    "Nesterov": lambda p: SGD(p, 0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "Adagrad": lambda p: Adagrad(p, 0.1),
+    "RMSprop": lambda p: RMSprop(p, 0.01),
+    "centered": lambda p: RMSprop(p, 0.01, momentum=0.5, centered=True, weight_decay=0.01),
+    "Adam": lambda p: Adam(p, 0.1),
+    "AdamW": lambda p: AdamW(p, 0.1),
+}
+every_optimiser = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 
 
 @every_optimiser
@@ -193,6 +261,76 @@ def test_training_a_cell_lowers_its_loss_the_same_way_every_time(make):
     assert first[-1] < 0.9 * first[0]
 
 
+# -- giving back and taking over --------------------------------------------------------------
+
+
+@every_optimiser
+def test_a_twin_with_the_same_state_goes_on_to_the_same_bits(make):
+    rng = np.random.default_rng(0)
+    gradients = rng.standard_normal((2, 6, 2))
+    p, q = (parameter(1.0, -2.0), parameter(3.0)), (parameter(1.0, -2.0), parameter(3.0))
+    one, twin = make(p), make(q)
+    walk(one, p[0], *gradients[0])
+    one.lr = 0.03
+    twin.load_state_dict(one.state_dict())
+    assert twin.lr == 0.03
+    for a, b in zip(p, q, strict=True):
+        b.data = a.data
+    np.testing.assert_array_equal(walk(one, p[0], *gradients[1]), walk(twin, q[0], *gradients[1]))
+    np.testing.assert_array_equal(walk(one, p[1], [1.0]), walk(twin, q[1], [1.0]))
+
+
+@every_optimiser
+def test_a_state_is_a_copy_both_ways_and_goes_round(make):
+    p = parameter(1.0, 2.0)
+    optimiser = make([p])
+    walk(optimiser, p, [1.0, -3.0], [0.5, 0.5])
+    state = optimiser.state_dict()
+    kept = {key: array.copy() for key, array in state.items()}
+    optimiser.load_state_dict(state)
+    for array in state.values():
+        array[...] = 77
+    again = optimiser.state_dict()
+    assert again.keys() == kept.keys()
+    for key, array in again.items():
+        np.testing.assert_array_equal(array, kept[key], err_msg=key)
+        assert array.dtype == kept[key].dtype
+
+
+def test_a_state_that_does_not_fit_is_refused_by_name_and_nothing_is_changed():
+    p = parameter(1.0, 2.0)
+    optimiser = Adam([p], lr=0.1)
+    walk(optimiser, p, [1.0, 1.0])
+    before = optimiser.state_dict()
+    wrong = {key: array + 1 for key, array in before.items()}
+    del wrong["v.0"]
+    wrong |= {"m.0": np.zeros(3), "m.1": np.zeros(2), "t": np.array([-1]), "lr": np.array(np.nan)}
+    with pytest.raises(ValueError, match="load_state_dict of Adam: ") as caught:
+        optimiser.load_state_dict(wrong)
+    for sentence in (
+        "missing 'v.0'",
+        "unexpected 'm.1'",
+        "'m.0' is float64 of shape (3,), expected float64 of shape (2,)",
+        "'t' is [-1], expected at least 0",
+        "'lr' is nan, expected at least 0",
+        "nothing was loaded",
+    ):
+        assert sentence in str(caught.value)
+    for key, array in optimiser.state_dict().items():
+        np.testing.assert_array_equal(array, before[key])
+    with pytest.raises(ValueError, match=r"'m\.0' is float32 of shape"):
+        optimiser.load_state_dict(before | {"m.0": before["m.0"].astype(np.float32)})
+    with pytest.raises(ValueError, match="'t' is float64 of shape"):
+        optimiser.load_state_dict(before | {"t": np.array([1.0])})
+
+
+def test_nan_in_a_state_is_no_reason_to_refuse_it():
+    p = parameter(1.0)
+    optimiser = SGD([p], lr=0.1, momentum=0.5)
+    optimiser.load_state_dict(optimiser.state_dict() | {"v.0": np.array([np.nan])})
+    assert np.isnan(optimiser.state_dict()["v.0"]).all()
+
+
 # -- refusals ---------------------------------------------------------------------------------
 
 
@@ -232,3 +370,19 @@ def test_adams_numbers_lie_in_their_ranges():
             Adam([parameter(1.0)], betas=betas)
     with pytest.raises(ValueError, match="Adam: eps must be at least 0"):
         Adam([parameter(1.0)], eps=-1e-8)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda p: SGD(p, 0.1, nesterov=True), "SGD: nesterov looks ahead along the momentum"),
+        (lambda p: SGD(p, 0.1, weight_decay=-1), "SGD: weight_decay must be at least 0"),
+        (lambda p: AdamW(p, weight_decay=np.inf), "AdamW: weight_decay must be at least 0 and fin"),
+        (lambda p: Adagrad(p, eps=-1), "Adagrad: eps must be at least 0"),
+        (lambda p: RMSprop(p, alpha=1.0), r"RMSprop: alpha must lie in \[0, 1\), got 1.0"),
+        (lambda p: RMSprop(p, momentum=np.nan), r"RMSprop: momentum must lie in \[0, 1\), got nan"),
+    ],
+)
+def test_numbers_outside_their_range_are_refused(make, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        make([parameter(1.0)])

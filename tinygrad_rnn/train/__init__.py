@@ -1,6 +1,25 @@
 """What changes the parameters."""
 
-from tinygrad_rnn.train.clipping import clip_grad_norm
-from tinygrad_rnn.train.optimisers import SGD, Adam
+from tinygrad_rnn.train.clipping import clip_grad_norm, clip_grad_norm_each, clip_grad_value
+from tinygrad_rnn.train.noise import add_gradient_noise
+from tinygrad_rnn.train.optimiser import Optimiser
+from tinygrad_rnn.train.optimisers import SGD, Adagrad, Adam, AdamW, RMSprop
+from tinygrad_rnn.train.schedules import constant, cosine, exponential, staircase, warm_up
 
-__all__ = ["SGD", "Adam", "clip_grad_norm"]
+__all__ = [
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Optimiser",
+    "RMSprop",
+    "add_gradient_noise",
+    "clip_grad_norm",
+    "clip_grad_norm_each",
+    "clip_grad_value",
+    "constant",
+    "cosine",
+    "exponential",
+    "staircase",
+    "warm_up",
+]

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.tensor import Tensor
 
-__all__ = ["clip_grad_norm"]
+__all__ = ["clip_grad_norm", "clip_grad_norm_each", "clip_grad_value"]
 
 
 def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
@@ -24,19 +24,64 @@ def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
         There are no parameters, `max_norm` is not positive, or the norm is not finite: a scaled NaN
         would spoil every parameter.
     """
-    if not max_norm > 0:
-        raise ValueError(f"clip_grad_norm: max_norm must be positive, got {max_norm}.")
-    held = dict.fromkeys(parameters)
-    if not held:
-        raise ValueError("clip_grad_norm: there are no parameters (a used-up generator?).")
-    clipped = [p for p in held if p.grad is not None]
-    norm = float(np.sqrt(sum(float(np.vdot(p.grad, p.grad)) for p in clipped)))
-    if not np.isfinite(norm):
-        raise ValueError(
-            f"clip_grad_norm: the norm is {norm}. "
-            "Run the step inside detect_anomaly() to see where it comes from."
-        )
+    clipped, norm = _measured("clip_grad_norm", parameters, max_norm)
     if norm > max_norm:
         for p in clipped:
             p.grad = p.grad * (float(max_norm) / norm)
     return norm
+
+
+def clip_grad_norm_each(
+    groups: Iterable[Tensor | Iterable[Tensor]], max_norm: float
+) -> list[float]:
+    """Clip each group by its own norm, so that one exploding layer does not silence the others.
+
+    Parameters
+    ----------
+    groups
+        Tensors, each clipped for itself (by parameter), or lists of Tensors (by layer, as
+        ``[layer.parameters() for layer in layers]``).
+    max_norm
+        How long the gradient of each group may be.
+
+    Returns
+    -------
+    The old norm of each group; errors as in `clip_grad_norm`, and then nothing is scaled.
+    """
+    listed = [[group] if isinstance(group, Tensor) else list(group) for group in groups]
+    if not listed:
+        raise ValueError("clip_grad_norm_each: there are no groups (a used-up generator?).")
+    norms = [_measured("clip_grad_norm_each", group, max_norm)[1] for group in listed]
+    for group in listed:
+        clip_grad_norm(group, max_norm)
+    return norms
+
+
+def clip_grad_value(parameters: Iterable[Tensor], max_value: float) -> float:
+    """Cut each entry of every ``.grad`` to [-max_value, max_value]; gives the norm before.
+
+    This changes the direction of the gradient, `clip_grad_norm` does not. Errors as there.
+    """
+    clipped, norm = _measured("clip_grad_value", parameters, max_value)
+    for p in clipped:
+        if np.abs(p.grad).max(initial=0) > max_value:
+            p.grad = np.clip(p.grad, -max_value, max_value).astype(p.dtype)
+    return norm
+
+
+def _measured(name: str, parameters: Iterable[Tensor], bound: float) -> tuple[list[Tensor], float]:
+    """The parameters that have a gradient, each once, and how long it is in all."""
+    what = "max_value" if name.endswith("value") else "max_norm"
+    if not bound > 0:
+        raise ValueError(f"{name}: {what} must be positive, got {bound}.")
+    held = dict.fromkeys(parameters)
+    if not held:
+        raise ValueError(f"{name}: there are no parameters (a used-up generator?).")
+    found = [p for p in held if p.grad is not None]
+    norm = float(np.sqrt(sum(float(np.vdot(p.grad, p.grad)) for p in found)))
+    if not np.isfinite(norm):
+        raise ValueError(
+            f"{name}: the norm is {norm}. "
+            "Run the step inside detect_anomaly() to see where it comes from."
+        )
+    return found, norm

@@ -1,60 +1,19 @@
-"""How do parameters move?
+"""By which formula do parameters move?
 
-An optimiser gives each parameter new data and never writes into the old, so a record keeps the
-values it was made from. Formulas and defaults are torch's.
+Formulas and defaults are torch's. g is the gradient with weight decay already in it, t counts the
+steps of each parameter from 1, and all arithmetic is elementwise.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
 import numpy as np
 
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.train.optimiser import Optimiser, check_range
 
-__all__ = ["SGD", "Adam"]
-
-
-class Optimiser(ABC):
-    """What all optimisers share: the parameters (a shared one once), and one `update` for each.
-
-    Raises
-    ------
-    ValueError
-        No parameters (a generator that was used up?), or a learning rate below 0.
-    TypeError
-        A parameter is not a float leaf.
-    """
-
-    def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
-        name = type(self).__name__
-        given = list(parameters)
-        if not given:
-            raise ValueError(f"{name}: there are no parameters to optimise (a used-up generator?).")
-        for p in given:
-            if type(p) is not Tensor or p.op is not None or p.dtype.kind != "f":
-                raise TypeError(f"{name}: expected float leaves (parameters), got {p!r}.")
-        if not lr >= 0:
-            raise ValueError(f"{name}: the learning rate must be at least 0, got {lr}.")
-        self.parameters = list(dict.fromkeys(given))
-        self.lr = lr
-
-    def zero_grad(self) -> None:
-        """Forget the gradients: every ``.grad`` is None again."""
-        for p in self.parameters:
-            p.grad = None
-
-    def step(self) -> None:
-        """Move every parameter that has a ``.grad``."""
-        for k, p in enumerate(self.parameters):
-            if p.grad is not None:
-                # a learning rate that is a NumPy number would make float64 of float32
-                p.data = np.asarray(self.update(k, p.data, p.grad), p.dtype)
-
-    @abstractmethod
-    def update(self, k: int, p: np.ndarray, g: np.ndarray) -> np.ndarray:
-        """New data for parameter number `k` from the old and its gradient."""
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "RMSprop"]
 
 
 class SGD(Optimiser):
@@ -62,25 +21,96 @@ class SGD(Optimiser):
 
     Parameters
     ----------
-    parameters
-        Float leaves.
-    lr
-        Learning rate, at least 0.
+    parameters, lr, weight_decay
+        As of every `Optimiser`.
     momentum
         In [0, 1); 0 for none.
+    nesterov
+        Look ahead: p = p - lr·(g + momentum·v) (Sutskever et al. 2013).
     """
 
-    def __init__(self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.0) -> None:
-        super().__init__(parameters, lr)
-        if not 0 <= momentum < 1:
-            raise ValueError(f"SGD: momentum must lie in [0, 1), got {momentum}.")
-        self.momentum = momentum
-        self.v: list[np.ndarray] = [np.zeros(p.shape, p.dtype) for p in self.parameters]
+    remembers = ("v",)
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float,
+        momentum: float = 0.0,
+        *,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, lr, weight_decay=weight_decay)
+        check_range("SGD", 1, momentum=momentum)
+        if nesterov and not momentum:
+            raise ValueError("SGD: nesterov looks ahead along the momentum, which is 0.")
+        self.momentum, self.nesterov = momentum, nesterov
 
     def update(self, k: int, p: np.ndarray, g: np.ndarray) -> np.ndarray:
         """One step down the (averaged) gradient."""
-        self.v[k] = self.momentum * self.v[k] + g
-        return p - self.lr * self.v[k]
+        v = self.memory["v"][k] = self.momentum * self.memory["v"][k] + g
+        return p - self.lr * (g + self.momentum * v if self.nesterov else v)
+
+
+class Adagrad(Optimiser):
+    """Adagrad (Duchi et al. 2011): s = s + g², p = p - lr · g / (√s + eps)."""
+
+    remembers = ("s",)
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float = 1e-2,
+        eps: float = 1e-10,
+        *,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, lr, weight_decay=weight_decay)
+        check_range("Adagrad", eps=eps)
+        self.eps = eps
+
+    def update(self, k: int, p: np.ndarray, g: np.ndarray) -> np.ndarray:
+        """One step, the shorter the more gradient there has been."""
+        s = self.memory["s"][k] = self.memory["s"][k] + g * g
+        return p - self.lr * g / (np.sqrt(s) + self.eps)
+
+
+class RMSprop(Optimiser):
+    """RMSprop (Tieleman & Hinton 2012; centered: Graves 2013, eqs. 38-41).
+
+    ::
+
+        s = αs + (1-α)g²    m = αm + (1-α)g    only if centered, else 0
+        v = momentum·v + g/(√(s - m²) + eps)   p = p - lr·v
+    """
+
+    remembers = ("s", "m", "v")
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        *,
+        momentum: float = 0.0,
+        centered: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, lr, weight_decay=weight_decay)
+        check_range("RMSprop", 1, alpha=alpha, momentum=momentum)
+        check_range("RMSprop", eps=eps)
+        self.alpha, self.eps, self.momentum, self.centered = alpha, eps, momentum, centered
+
+    def update(self, k: int, p: np.ndarray, g: np.ndarray) -> np.ndarray:
+        """One step by the gradient over its running size."""
+        a, memory = self.alpha, self.memory
+        s = memory["s"][k] = a * memory["s"][k] + (1 - a) * g * g
+        if self.centered:
+            m = memory["m"][k] = a * memory["m"][k] + (1 - a) * g
+            s = np.maximum(s - m * m, 0)  # a variance, which rounding may put below 0
+        v = memory["v"][k] = self.momentum * memory["v"][k] + g / (np.sqrt(s) + self.eps)
+        return p - self.lr * v
 
 
 class Adam(Optimiser):
@@ -91,29 +121,52 @@ class Adam(Optimiser):
         m = β₁m + (1-β₁)g    v = β₂v + (1-β₂)g²    p = p - lr · m/(1-β₁ᵗ) / (√(v/(1-β₂ᵗ)) + eps)
     """
 
+    remembers = ("m", "v")
+
     def __init__(
         self,
         parameters: Iterable[Tensor],
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
+        *,
+        weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(parameters, lr)
+        super().__init__(parameters, lr, weight_decay=weight_decay)
+        name = type(self).__name__
         if not all(0 <= b < 1 for b in betas):
-            raise ValueError(f"Adam: both betas must lie in [0, 1), got {betas}.")
-        if not eps >= 0:
-            raise ValueError(f"Adam: eps must be at least 0, got {eps}.")
+            raise ValueError(f"{name}: both betas must lie in [0, 1), got {betas}.")
+        check_range(name, eps=eps)
         self.betas, self.eps = betas, eps
-        self.t = [0] * len(self.parameters)
-        self.m: list[np.ndarray] = [np.zeros(p.shape, p.dtype) for p in self.parameters]
-        self.v: list[np.ndarray] = [np.zeros(p.shape, p.dtype) for p in self.parameters]
 
     def update(self, k: int, p: np.ndarray, g: np.ndarray) -> np.ndarray:
         """One step by the ratio of the running means of g and of g²."""
         b1, b2 = self.betas
-        self.t[k] += 1
-        self.m[k] = b1 * self.m[k] + (1 - b1) * g
-        self.v[k] = b2 * self.v[k] + (1 - b2) * g * g
-        m = self.m[k] / (1 - b1 ** self.t[k])
-        v = self.v[k] / (1 - b2 ** self.t[k])
-        return p - self.lr * m / (np.sqrt(v) + self.eps)
+        t, memory = self.t[k], self.memory
+        m = memory["m"][k] = b1 * memory["m"][k] + (1 - b1) * g
+        v = memory["v"][k] = b2 * memory["v"][k] + (1 - b2) * g * g
+        return p - self.lr * (m / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + self.eps)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019): p = (1 - lr·λ)p, then Adam.
+
+    The decay is not in g, so it is the same for all, however large their gradients have been.
+    """
+
+    decoupled = True
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        *,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        super().__init__(parameters, lr, betas, eps, weight_decay=weight_decay)
+
+    def update(self, k: int, p: np.ndarray, g: np.ndarray) -> np.ndarray:
+        """The decay, then Adam's step."""
+        return super().update(k, p * (1 - self.lr * self.weight_decay), g)

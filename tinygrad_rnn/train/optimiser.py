@@ -1,0 +1,134 @@
+"""What does every optimiser do?
+
+It gives each parameter new data and never writes into the old, so a record keeps the values it was
+made from. What it remembers between steps are arrays, by the letters of its formula, one for each
+parameter; `state_dict` hands them out and `load_state_dict` takes them back.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tinygrad_rnn.engine.tensor import Tensor
+
+__all__ = ["Optimiser", "check_range"]
+
+
+class Optimiser(ABC):
+    """The parameters (a shared one once), their learning rate, and one `update` for each.
+
+    A subclass names what it `remembers` and writes its formula in `update`.
+
+    Parameters
+    ----------
+    parameters
+        Float leaves.
+    lr
+        Learning rate, at least 0; may be changed between steps.
+    weight_decay
+        λ ≥ 0: λ·p is added to each gradient, as if the loss had λ/2·|p|² in it.
+
+    Raises
+    ------
+    ValueError
+        No parameters (a generator that was used up?), or a number outside its range.
+    TypeError
+        A parameter is not a float leaf.
+    """
+
+    remembers: ClassVar[tuple[str, ...]] = ()
+    decoupled: ClassVar[bool] = False  # whether `update` does the weight decay itself
+
+    def __init__(
+        self, parameters: Iterable[Tensor], lr: float, *, weight_decay: float = 0.0
+    ) -> None:
+        name = type(self).__name__
+        given = list(parameters)
+        if not given:
+            raise ValueError(f"{name}: there are no parameters to optimise (a used-up generator?).")
+        for p in given:
+            if type(p) is not Tensor or p.op is not None or p.dtype.kind != "f":
+                raise TypeError(f"{name}: expected float leaves (parameters), got {p!r}.")
+        if not lr >= 0:
+            raise ValueError(f"{name}: the learning rate must be at least 0, got {lr}.")
+        check_range(name, weight_decay=weight_decay)
+        self.parameters = list(dict.fromkeys(given))
+        self.lr, self.weight_decay = lr, weight_decay
+        self.t = [0] * len(self.parameters)  # how many steps each has gone
+        self.memory = {
+            letter: [np.zeros(p.shape, p.dtype) for p in self.parameters]
+            for letter in self.remembers
+        }
+
+    def zero_grad(self) -> None:
+        """Forget the gradients: every ``.grad`` is None again."""
+        for p in self.parameters:
+            p.grad = None
+
+    def step(self) -> None:
+        """Move every parameter that has a ``.grad``."""
+        for k, p in enumerate(self.parameters):
+            if p.grad is not None:
+                self.t[k] += 1
+                g = p.grad
+                if self.weight_decay and not self.decoupled:
+                    g = g + self.weight_decay * p.data
+                # a learning rate that is a NumPy number would make float64 of float32
+                p.data = np.asarray(self.update(k, p.data, g), p.dtype)
+
+    @abstractmethod
+    def update(self, k: int, p: np.ndarray, g: np.ndarray) -> np.ndarray:
+        """New data for parameter number `k` from the old and its gradient."""
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copies of what is remembered, as ``"v.0"``, of the steps gone, ``"t"``, and of ``"lr"``.
+
+        The numbers a formula was made with, as momentum, are not in it.
+        """
+        state = {f"{a}.{k}": m.copy() for a, ms in self.memory.items() for k, m in enumerate(ms)}
+        return {"lr": np.array(float(self.lr)), "t": np.array(self.t, dtype=np.int64), **state}
+
+    def check_state_dict(self, state: Mapping[str, Any]) -> None:
+        """ValueError, naming all that does not fit, unless `load_state_dict` would take `state`."""
+        expected = self.state_dict()
+        problems = [f"missing {key!r}" for key in expected if key not in state]
+        problems += [f"unexpected {key!r}" for key in state if key not in expected]
+        for key in expected.keys() & state.keys():
+            found, wanted = np.asarray(state[key]), expected[key]
+            if found.shape != wanted.shape or found.dtype != wanted.dtype:
+                problems.append(
+                    f"{key!r} is {found.dtype} of shape {found.shape}, expected {wanted.dtype} of "
+                    f"shape {wanted.shape}"
+                )
+            elif (key == "t" and (found < 0).any()) or (key == "lr" and not found >= 0):
+                problems.append(f"{key!r} is {found}, expected at least 0")
+        if problems:
+            raise ValueError(
+                f"load_state_dict of {type(self).__name__}: {'; '.join(sorted(problems))}. "
+                "Build it over the parameters it was saved with; nothing was loaded."
+            )
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave. Nothing is changed unless everything fits.
+
+        Raises
+        ------
+        ValueError
+            Names every missing, unexpected and misshapen entry.
+        """
+        self.check_state_dict(state)
+        self.lr, self.t = float(state["lr"]), [int(n) for n in state["t"]]
+        for letter, arrays in self.memory.items():
+            arrays[:] = [np.array(state[f"{letter}.{k}"]) for k in range(len(arrays))]
+
+
+def check_range(name: str, below: float = np.inf, **numbers: float) -> None:
+    """ValueError unless every number lies in [0, below)."""
+    for what, number in numbers.items():
+        if not 0 <= number < below:
+            span = f"lie in [0, {below:g})" if below < np.inf else "be at least 0 and finite"
+            raise ValueError(f"{name}: {what} must {span}, got {number}.")
