@@ -1,6 +1,7 @@
 """What changes the parameters."""
 
 from tinygrad_rnn.train.clipping import clip_grad_norm, clip_grad_norm_each, clip_grad_value
+from tinygrad_rnn.train.information_flow import information_flow
 from tinygrad_rnn.train.noise import add_gradient_noise
 from tinygrad_rnn.train.optimiser import Optimiser
 from tinygrad_rnn.train.optimisers import SGD, Adagrad, Adam, AdamW, RMSprop
@@ -20,6 +21,7 @@ __all__ = [
     "constant",
     "cosine",
     "exponential",
+    "information_flow",
     "staircase",
     "warm_up",
 ]

@@ -1,0 +1,144 @@
+"""How to keep a gradient from vanishing on its way back?
+
+By asking for it: Pascanu's regulariser Ω is small where the error signal neither grows nor shrinks
+from state to state. It is made of gradients, so its own gradient is a second derivative. The paper
+takes only a part of that, holding signal and states constant; here the signal is recorded, and the
+gradient of Ω is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.backward import grad
+from tinygrad_rnn.engine.context import Frame
+from tinygrad_rnn.engine.primitives import sqrt, sum, where
+from tinygrad_rnn.engine.rules import put_back
+from tinygrad_rnn.engine.tensor import Tensor, named
+
+__all__ = ["information_flow"]
+
+
+def information_flow(loss: Tensor, states: Sequence[Any]) -> Tensor:
+    """Ω of Pascanu, Mikolov & Bengio (2013), eq. 9: how far the error signal is from steady.
+
+    ::
+
+        Ω = Σ_k ( |∂E/∂h_{k+1} · ∂h_{k+1}/∂h_k| / |∂E/∂h_{k+1}| - 1 )²
+
+    The norm is that of each example, over all units of its state; Ω is summed over steps and
+    averaged over examples. Where no signal arrives (∂E/∂h_{k+1} = 0, as beyond the end of a padded
+    sequence) there is nothing to keep steady, and the term is 0.
+
+    Parameters
+    ----------
+    loss
+        The recorded scalar E. An average over the batch will do: only ratios count.
+    states
+        The states after each step, as `unroll` makes them: Tensors h of shape (*batch, hidden), or
+        pairs (h, c) whose parts then count as one vector. A cell whose method ``output`` gives the
+        whole state makes `unroll` return them.
+
+    Returns
+    -------
+    A recorded scalar: ``(loss + 0.5 * information_flow(loss, states)).backward()``.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two states, or states that do not come from successive steps of one scope: which
+        part of the signal passes through the next step is read off the scopes of the record.
+
+    Examples
+    --------
+    >>> from tinygrad_rnn import nn
+    >>> cell = nn.RNNCell(2, 3, rng=0)
+    >>> hs, _ = nn.unroll(cell, np.ones((4, 1, 2)))
+    >>> omega = information_flow(nn.mse_loss(hs[-1], np.ones((1, 3))), hs)
+    >>> grad(omega, cell.W_h).shape
+    (3, 3)
+    """
+    parts = [list(s) if isinstance(s, (tuple, list)) else [s] for s in states]
+    if len(parts) < 2:
+        raise ValueError(f"information_flow: expected at least two states, got {len(parts)}.")
+    frames = [_step_of(p, k) for k, p in enumerate(parts)]
+    place = {node: k for k, p in enumerate(parts) for node in p}
+    through: list[dict[Tensor, Any]] = [{} for _ in parts]  # what comes back by the next step
+    around: list[dict[Tensor, Any]] = [{} for _ in parts]  # by any other way
+
+    def watch(node: Tensor, argument: int, g: Any) -> None:
+        x = node.inputs[argument]
+        if x not in place:
+            return
+        if g.shape != x.shape:  # of a slice of the state
+            g = put_back([(g, node.inputs, node.options)], x)
+        k = place[x]
+        last = k + 1 == len(frames)
+        if _inside(node, frames[k]):
+            return  # h made from c in the same step: not between steps
+        way = through[k] if not last and _inside(node, frames[k + 1]) else around[k]
+        way[x] = way[x] + g if x in way else g
+
+    grad(loss, [node for p in parts for node in p], create_graph=True, unused="zero", on_edge=watch)
+    total: Any = 0.0
+    for k in range(len(parts) - 1):
+        before = _squared([through[k].get(x) for x in parts[k]])
+        signal = [_both(through[k + 1].get(x), around[k + 1].get(x)) for x in parts[k + 1]]
+        after = _squared(signal)
+        if before is None or after is None:
+            continue
+        arrives = after > 0
+        ratio = _root(before, arrives) / where(arrives, _root(after, arrives), 1.0)
+        total = total + _mean(where(arrives, (ratio - 1.0) ** 2, 0.0))
+    if not isinstance(total, Tensor):
+        raise ValueError(
+            "information_flow: no error signal passes from state to state. Does the loss depend on "
+            "them? Pass the very Tensors that the steps gave each other."
+        )
+    return named(omega=total)
+
+
+def _both(a: Any, b: Any) -> Any:
+    return b if a is None else a if b is None else a + b
+
+
+def _squared(signals: list[Any]) -> Any:
+    """Squared norm of each example, over all parts of the state."""
+    squares = [sum(g * g, axis=-1) for g in signals if g is not None]
+    total = squares[0] if squares else None
+    for s in squares[1:]:
+        total = total + s
+    return total
+
+
+def _root(x: Any, counts: np.ndarray) -> Any:
+    """√x, with slope 0 where it is 0 (or does not count), not infinity."""
+    there = (x > 0) & counts
+    return where(there, sqrt(where(there, x, 1.0)), 0.0)
+
+
+def _mean(x: Any) -> Any:
+    return sum(x) / x.size
+
+
+def _step_of(parts: list[Any], k: int) -> Frame:
+    """The innermost frame with a step that the parts of a state were made in."""
+    frames = [_steps(p)[-1:] for p in parts if isinstance(p, Tensor)]
+    found = {id(frame): frame for inner in frames for frame in inner}
+    if len(frames) != len(parts) or len(found) != 1 or not all(frames):
+        raise ValueError(
+            f"information_flow: state {k} must be a Tensor (or a tuple of such) made inside one "
+            'step, as by unroll or within `with scope("rnn", t=t)`.'
+        )
+    return found.popitem()[1]
+
+
+def _steps(node: Tensor) -> list[Frame]:
+    return [frame for frame in node.scope if frame.t is not None]
+
+
+def _inside(node: Tensor, frame: Frame) -> bool:
+    return any(f is frame for f in node.scope)
