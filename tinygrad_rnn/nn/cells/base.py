@@ -18,13 +18,59 @@ from tinygrad_rnn.engine.tensor import values
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.start import check_sizes, uniform
 
-__all__ = ["GatedCell", "activated", "affine", "check_activation", "output_of"]
+__all__ = ["GatedCell", "SizedCell", "activated", "affine", "check_activation", "output_of"]
 
 _ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"tanh": tanh, "relu": relu, "sigmoid": sigmoid}
 _COUNT = {2: "two", 3: "three", 4: "four", 5: "five"}
 
 
-class GatedCell(Module):
+class SizedCell(Module):
+    """Base of all cells here: two sizes, a first state of zeros, and checks of what comes in."""
+
+    def __init__(self, input_size: int, hidden_size: int, dtype: DTypeLike = np.float64) -> None:
+        check_sizes(type(self).__name__, input_size=input_size, hidden_size=hidden_size)
+        self.input_size, self.hidden_size = input_size, hidden_size
+        self.dtype = np.dtype(dtype)
+
+    def initial_state(self, *batch: int) -> Any:
+        """Zeros of shape (*batch, hidden_size), as a constant."""
+        return np.zeros((*batch, self.hidden_size), self.dtype)
+
+    def _size(self, letter: str) -> int:
+        """How many units the part of the state that goes by this letter has."""
+        return self.hidden_size
+
+    def _parts(self, x: Any, state: Any, *letters: str) -> Any:
+        """The parts of a state, after a check that they are as many and fit beside `x`."""
+        if not isinstance(state, (tuple, list)) or len(state) != len(letters):
+            kind = "pair" if len(letters) == 2 else "tuple"
+            expected = f"{_COUNT[len(letters)]} parts, the {kind} ({', '.join(letters)})"
+            self._refuse("state", expected, type(state).__name__, x)
+        self._check(x, **dict(zip(letters, state, strict=True)))
+        return state
+
+    def _check(self, x: Any, **state: Any) -> None:
+        """Refuse what NumPy would broadcast into something else; a state may lack batch axes."""
+        given = np.shape(values(x))
+        if given[-1:] != (self.input_size,):
+            self._refuse("x", f"(*batch, {self.input_size})", given, x)
+        for letter, h in state.items():
+            expected = (*given[:-1], self._size(letter))
+            if isinstance(h, (tuple, list)):
+                self._refuse(letter, f"one array or Tensor {expected}", f"a {type(h).__name__}", x)
+            shape = np.shape(values(h))
+            if shape != expected and not _broadcasts(shape, expected):
+                self._refuse(letter, f"shape {expected} beside x of shape {given}", shape, x)
+
+    def _refuse(self, letter: str, expected: str, got: Any, x: Any) -> NoReturn:
+        where = " at ".join(filter(None, [type(self).__name__, describe(context.get().scope)]))
+        mend = "Call cell(x, state) with features last; cell.initial_state(batch) makes a state."
+        if np.asarray(values(x)).dtype.kind in "iu":
+            mend = "x holds integers: symbols need an Embedding first, one-hot rows be floats."
+        raise ValueError(f"{where}: expected {letter} of {expected}, got {got}. {mend}")
+
+
+class GatedCell(SizedCell):
     """Base of cells whose gates see x and h: sizes, torch's parameters and start values, checks.
 
     A subclass says how many `gates` it has and how the state moves on: ``__call__(x, state)``. It
@@ -61,51 +107,13 @@ class GatedCell(Module):
         rng: Any = None,
         dtype: DTypeLike = np.float64,
     ) -> None:
-        check_sizes(type(self).__name__, input_size=input_size, hidden_size=hidden_size)
-        self.input_size, self.hidden_size = input_size, hidden_size
+        super().__init__(input_size, hidden_size, dtype)
         rng = np.random.default_rng(rng)
         width, bound = self.gates * hidden_size, hidden_size**-0.5
         self.W_x = uniform((input_size, width), bound, rng, dtype)
         self.W_h = uniform((hidden_size, width), bound, rng, dtype)
         self.b_x = uniform((width,), bound, rng, dtype) if bias else None
         self.b_h = uniform((width,), bound, rng, dtype) if bias and self.two_biases else None
-
-    def initial_state(self, *batch: int) -> Any:
-        """Zeros of shape (*batch, hidden_size), as a constant."""
-        return np.zeros((*batch, self.hidden_size), self.W_x.dtype)
-
-    def _size(self, letter: str) -> int:
-        """How many units the part of the state that goes by this letter has."""
-        return self.hidden_size
-
-    def _parts(self, x: Any, state: Any, *letters: str) -> Any:
-        """The parts of a state, after a check that they are as many and fit beside `x`."""
-        if not isinstance(state, (tuple, list)) or len(state) != len(letters):
-            kind = "pair" if len(letters) == 2 else "tuple"
-            expected = f"{_COUNT[len(letters)]} parts, the {kind} ({', '.join(letters)})"
-            self._refuse("state", expected, type(state).__name__, x)
-        self._check(x, **dict(zip(letters, state, strict=True)))
-        return state
-
-    def _check(self, x: Any, **state: Any) -> None:
-        """Refuse what NumPy would broadcast into something else; a state may lack batch axes."""
-        given = np.shape(values(x))
-        if given[-1:] != (self.input_size,):
-            self._refuse("x", f"(*batch, {self.input_size})", given, x)
-        for letter, h in state.items():
-            expected = (*given[:-1], self._size(letter))
-            if isinstance(h, (tuple, list)):
-                self._refuse(letter, f"one array or Tensor {expected}", f"a {type(h).__name__}", x)
-            shape = np.shape(values(h))
-            if shape != expected and not _broadcasts(shape, expected):
-                self._refuse(letter, f"shape {expected} beside x of shape {given}", shape, x)
-
-    def _refuse(self, letter: str, expected: str, got: Any, x: Any) -> NoReturn:
-        where = " at ".join(filter(None, [type(self).__name__, describe(context.get().scope)]))
-        mend = "Call cell(x, state) with features last; cell.initial_state(batch) makes a state."
-        if np.asarray(values(x)).dtype.kind in "iu":
-            mend = "x holds integers: symbols need an Embedding first, one-hot rows be floats."
-        raise ValueError(f"{where}: expected {letter} of {expected}, got {got}. {mend}")
 
 
 def _broadcasts(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:

@@ -100,7 +100,7 @@ class JordanCell(GatedCell):
 
     def initial_state(self, *batch: int) -> Any:
         """Zeros of shape (*batch, output_size), as a constant."""
-        return np.zeros((*batch, self.output_size), self.W_x.dtype)
+        return np.zeros((*batch, self.output_size), self.dtype)
 
     def _size(self, letter: str) -> int:
         return self.output_size
@@ -141,7 +141,7 @@ class IRNNCell(RNNCell):
 
 
 class IndRNNCell(GatedCell):
-    """Units that see only themselves: h' = act(x W_x + u*h + b)  (Li et al. 2018, eq. 2).
+    """Units that see only themselves: h' = act(x W_x + u*h + b)  (Li et al. 2018).
 
     Attributes
     ----------

@@ -1,14 +1,18 @@
-"""What is long short-term memory?"""
+"""What is long short-term memory, and with which changes?"""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import DTypeLike
+
 from tinygrad_rnn.engine.primitives import sigmoid, split, tanh
 from tinygrad_rnn.engine.tensor import named
 from tinygrad_rnn.nn.cells.base import GatedCell, affine
+from tinygrad_rnn.nn.start import check_sizes, uniform
 
-__all__ = ["LSTMCell"]
+__all__ = ["CoupledLSTMCell", "LSTMCell", "PeepholeLSTMCell", "ProjectedLSTMCell"]
 
 
 class LSTMCell(GatedCell):
@@ -23,7 +27,6 @@ class LSTMCell(GatedCell):
 
     Examples
     --------
-    >>> import numpy as np
     >>> cell = LSTMCell(input_size=3, hidden_size=4, rng=0)
     >>> h, c = cell(np.ones((2, 3)), cell.initial_state(2))
     >>> h.shape, c.shape
@@ -43,4 +46,127 @@ class LSTMCell(GatedCell):
         i, f, g, o = named(i=sigmoid(i), f=sigmoid(f), g=tanh(g), o=sigmoid(o))
         c = named(c=f * c + i * g)
         h = named(h=o * tanh(c))
+        return h, c
+
+
+class PeepholeLSTMCell(GatedCell):
+    """An LSTM whose gates see the cell state (Gers, Schraudolph & Schmidhuber 2002).
+
+    ::
+
+        i = σ(… + p_i*c)    f = σ(… + p_f*c)    g = tanh(…)    … = x W_x + b_x + h W_h
+        c' = f*c + i*g      o = σ(… + p_o*c')   h' = o*tanh(c')
+
+    The state is the pair (h, c). `p_i`, `p_f`, `p_o` have shape (hidden_size,); everything starts
+    from U[-1/√hidden_size, 1/√hidden_size). Columns in the order i, f, g, o; one bias.
+    """
+
+    gates = 4
+    two_biases = False
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        bias: bool = True,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        rng = np.random.default_rng(rng)
+        super().__init__(input_size, hidden_size, bias=bias, rng=rng, dtype=dtype)
+        draw = [uniform((hidden_size,), hidden_size**-0.5, rng, dtype) for _ in range(3)]
+        self.p_i, self.p_f, self.p_o = draw
+
+    def initial_state(self, *batch: int) -> Any:
+        """The pair (h, c) of zeros of shape (*batch, hidden_size), as constants."""
+        return super().initial_state(*batch), super().initial_state(*batch)
+
+    def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+        """The next (h, c) from x (*batch, input_size) and h, c (*batch, hidden_size)."""
+        h, c = self._parts(x, state, "h", "c")
+        i, f, g, o = split(affine(x, self.W_x, self.b_x) + h @ self.W_h, 4)
+        i, f = named(i=sigmoid(i + self.p_i * c), f=sigmoid(f + self.p_f * c))
+        g = named(g=tanh(g))
+        c = named(c=f * c + i * g)
+        o = named(o=sigmoid(o + self.p_o * c))
+        h = named(h=o * tanh(c))
+        return h, c
+
+
+class CoupledLSTMCell(GatedCell):
+    """An LSTM that forgets as much as it lets in: f = 1 - i  (Greff et al. 2015, CIFG).
+
+    ::
+
+        i, o = σ(…)    g = tanh(…)              each … = x W_x + b_x + h W_h
+        c' = (1-i)*c + i*g    h' = o*tanh(c')   columns in the order i, g, o
+
+    The state is the pair (h, c). One bias; start values as in `GatedCell`.
+    """
+
+    gates = 3
+    two_biases = False
+
+    def initial_state(self, *batch: int) -> Any:
+        """The pair (h, c) of zeros of shape (*batch, hidden_size), as constants."""
+        return super().initial_state(*batch), super().initial_state(*batch)
+
+    def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+        """The next (h, c) from x (*batch, input_size) and h, c (*batch, hidden_size)."""
+        h, c = self._parts(x, state, "h", "c")
+        i, g, o = split(affine(x, self.W_x, self.b_x) + h @ self.W_h, 3)
+        i, g, o = named(i=sigmoid(i), g=tanh(g), o=sigmoid(o))
+        f = named(f=1 - i)
+        c = named(c=f * c + i * g)
+        h = named(h=o * tanh(c))
+        return h, c
+
+
+class ProjectedLSTMCell(GatedCell):
+    """An LSTM that shows less than it keeps: h' = (o*tanh(c')) W_r  (LSTMP, Sak et al. 2014).
+
+    Without the paper's peepholes, as torch.nn.LSTM with ``proj_size``. The state is the pair (h, c)
+    of output_size and hidden_size units.
+
+    Attributes
+    ----------
+    W_x, W_h, W_r
+        Shapes (input_size, 4 · hidden_size), (output_size, 4 · hidden_size), columns i, f, g, o,
+        and (hidden_size, output_size); with b_x, b_h all from U[-1/√hidden_size, 1/√hidden_size).
+    """
+
+    gates = 4
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        output_size: int,
+        *,
+        bias: bool = True,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        rng = np.random.default_rng(rng)
+        super().__init__(input_size, hidden_size, bias=bias, rng=rng, dtype=dtype)
+        check_sizes(type(self).__name__, output_size=output_size)
+        self.output_size = output_size
+        self.W_h = uniform((output_size, 4 * hidden_size), hidden_size**-0.5, rng, dtype)
+        self.W_r = uniform((hidden_size, output_size), hidden_size**-0.5, rng, dtype)
+
+    def _size(self, letter: str) -> int:
+        return self.output_size if letter == "h" else self.hidden_size
+
+    def initial_state(self, *batch: int) -> Any:
+        """Zeros: h (*batch, output_size) and c (*batch, hidden_size), as constants."""
+        return np.zeros((*batch, self.output_size), self.dtype), super().initial_state(*batch)
+
+    def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+        """The next (h, c) from x (*batch, input_size), h and c as in `initial_state`."""
+        h, c = self._parts(x, state, "h", "c")
+        i, f, g, o = split(affine(x, self.W_x, self.b_x) + affine(h, self.W_h, self.b_h), 4)
+        i, f, g, o = named(i=sigmoid(i), f=sigmoid(f), g=tanh(g), o=sigmoid(o))
+        c = named(c=f * c + i * g)
+        h = named(h=(o * tanh(c)) @ self.W_r)
         return h, c

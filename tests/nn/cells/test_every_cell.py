@@ -1,0 +1,407 @@
+"""Does every cell keep the promises that all cells make?
+
+A cell is enrolled by its samples: add a line to `SAMPLES` and everything below holds for it.
+"""
+
+import copy
+import inspect
+import pickle
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn import Tensor, ancestors, check_grads, grad, named, nn, tanh
+from tinygrad_rnn.nn import cells
+
+
+class Sample:
+    """How to make a cell with 3 features (or as many as said), and the letters of its record."""
+
+    def __init__(self, make, letters, features=3, space=()):
+        self.make, self.letters, self.features, self.space = make, set(letters), features, space
+
+    def __repr__(self):
+        return "".join(sorted(self.letters))
+
+    def inputs(self, *around):
+        """Random inputs with these axes before those of space and the features."""
+        rng = np.random.default_rng(1)
+        return rng.standard_normal((*around, *self.space, self.features))
+
+    def state(self, cell, *batch):
+        """A state with random numbers where the first one has zeros; counters stay."""
+        rng = np.random.default_rng(2)
+        return mapped(
+            lambda a: rng.standard_normal(a.shape).astype(a.dtype) if is_float(a) else a,
+            cell.initial_state(*batch, *self.space),
+        )
+
+
+class OwnCell:
+    """A user's cell: it inherits from nothing and is registered nowhere."""
+
+    def __init__(self, rng=None, dtype=np.float64, bias=True):
+        draw = np.random.default_rng(rng).uniform(-0.5, 0.5, (3, 3))
+        self.W, self.b = Tensor(draw, dtype, name="W"), Tensor(np.ones(3) * bias, dtype, name="b")
+
+    def initial_state(self, *batch):
+        return np.zeros((*batch, 3), self.W.dtype)
+
+    def __call__(self, x, h):
+        return named(h=tanh(x * h + h @ self.W + self.b))
+
+
+def is_float(a):
+    return a.dtype.kind == "f"
+
+
+def mapped(f, tree):
+    return (
+        type(tree)(mapped(f, part) for part in tree) if isinstance(tree, (tuple, list)) else f(tree)
+    )
+
+
+def parts(tree):
+    if isinstance(tree, (tuple, list)):
+        return [leaf for part in tree for leaf in parts(part)]
+    return [tree]
+
+
+def arrays(tree):
+    return [a.data if isinstance(a, Tensor) else a for a in parts(tree)]
+
+
+S = Sample
+GATES = "ifgoch"
+
+SAMPLES = {
+    nn.RNNCell: [
+        S(lambda **how: nn.RNNCell(3, 4, **how), "h"),
+        S(lambda **how: nn.RNNCell(3, 4, "relu", **how), "h"),
+    ],
+    nn.JordanCell: [
+        S(lambda **how: nn.JordanCell(3, 4, 2, **how), "hy"),
+        S(lambda **how: nn.JordanCell(3, 4, 5, "sigmoid", "tanh", **how), "hy"),
+    ],
+    nn.IRNNCell: [S(lambda **how: nn.IRNNCell(3, 4, **how), "h")],
+    nn.IndRNNCell: [S(lambda **how: nn.IndRNNCell(3, 4, **how), "h")],
+    nn.LSTMCell: [S(lambda **how: nn.LSTMCell(3, 4, **how), GATES)],
+    nn.PeepholeLSTMCell: [S(lambda **how: nn.PeepholeLSTMCell(3, 4, **how), GATES)],
+    nn.CoupledLSTMCell: [S(lambda **how: nn.CoupledLSTMCell(3, 4, **how), GATES)],
+    nn.ProjectedLSTMCell: [S(lambda **how: nn.ProjectedLSTMCell(3, 4, 2, **how), GATES)],
+    nn.LayerNormLSTMCell: [S(lambda **how: nn.LayerNormLSTMCell(3, 4, **how), GATES)],
+    nn.GreffLSTMCell: [
+        S(lambda switches=switches, **how: nn.GreffLSTMCell(3, 4, *switches, **how), letters)
+        for switches, letters in {
+            (): GATES,
+            ("NIG",): "fgoch",
+            ("NFG",): "igoch",
+            ("NOG",): "ifgch",
+            ("NIAF",): GATES,
+            ("NOAF",): GATES,
+            ("NP",): GATES,
+            ("CIFG",): GATES,
+            ("FGR",): GATES,
+            ("FGR", "CIFG", "NP", "NIAF"): GATES,
+            ("NIG", "NFG", "NOG", "FGR"): "gch",
+        }.items()
+    ],
+    nn.MemoryBlockCell: [
+        S(lambda how=how, **more: blocks(**how, **more), letters)
+        for letters, how in [
+            ("iogch", {"size": 2}),
+            ("ifogch", {"size": 2, "gates": "ifo", "sees": "cells", "peepholes": True}),
+            ("igch", {"gates": "i", "sees": "input", "squash": None}),
+            (GATES, {"gates": "ifo", "peepholes": True, "g": None, "every": "all"}),
+        ]
+    ],
+    nn.GRUCell: [
+        S(lambda **how: nn.GRUCell(3, 4, **how), "rznh"),
+        S(lambda **how: nn.GRUCell(3, 4, reset="before", **how), "rznh"),
+        S(lambda **how: nn.GRUCell(3, 4, update="replaces", **how), "rznh"),
+    ],
+    nn.LayerNormGRUCell: [S(lambda **how: nn.LayerNormGRUCell(3, 4, **how), "rznh")],
+    nn.MGUCell: [
+        S(lambda **how: nn.MGUCell(3, 4, **how), "fnh"),
+        S(lambda **how: nn.MGUCell(3, 4, reset="after", update="keeps", **how), "fnh"),
+    ],
+    nn.SimplifiedMGUCell: [
+        S(lambda form=form, **how: nn.SimplifiedMGUCell(3, 4, form, **how), "fnh")
+        for form in (1, 2, 3)
+    ],
+    nn.JANETCell: [S(lambda **how: nn.JANETCell(3, 4, **how), "sfgh")],
+    nn.MUT1Cell: [S(lambda **how: nn.MUT1Cell(4, 4, **how), "zrnh", features=4)],
+    nn.MUT2Cell: [S(lambda **how: nn.MUT2Cell(4, 4, **how), "zrnh", features=4)],
+    nn.MUT3Cell: [S(lambda **how: nn.MUT3Cell(3, 4, **how), "zrnh")],
+    nn.ClockworkCell: [S(lambda **how: nn.ClockworkCell(3, 4, (1, 2), **how), "h")],
+    nn.MultiplicativeLSTMCell: [
+        S(lambda **how: nn.MultiplicativeLSTMCell(3, 4, **how), GATES + "m")
+    ],
+    nn.EchoStateCell: [S(lambda bias=True, **how: nn.EchoStateCell(3, 4, **how), "h")],
+    nn.OrthogonalCell: [
+        S(lambda **how: nn.OrthogonalCell(3, 4, **how), "h"),
+        S(lambda **how: nn.OrthogonalCell(3, 4, 2, "sigmoid", **how), "h"),
+    ],
+    nn.TwoInputCell: [S(lambda **how: nn.TwoInputCell((2, 1), 4, **how), "uvh")],
+    nn.ConvLSTM1dCell: [S(lambda **how: nn.ConvLSTM1dCell(3, 2, **how), GATES, space=(4,))],
+    nn.ConvLSTM2dCell: [S(lambda **how: nn.ConvLSTM2dCell(3, 2, 2, **how), GATES, space=(2, 3))],
+    nn.ChildSumTreeLSTMCell: [S(lambda **how: nn.ChildSumTreeLSTMCell(3, 4, **how), GATES)],
+    nn.NaryTreeLSTMCell: [S(lambda **how: nn.NaryTreeLSTMCell(3, 4, 2, **how), GATES)],
+    nn.LeakyCell: [
+        S(lambda **how: nn.LeakyCell(nn.LSTMCell(3, 4, **how), 0.3), GATES),
+        S(lambda **how: leaky(nn.ClockworkCell(3, 4, (1, 3), **how)), "h"),
+        S(lambda **how: nn.LeakyCell(OwnCell(**how), 0.5), "h"),
+    ],
+    nn.ReadOutCell: [
+        S(lambda **how: read_out(nn.GRUCell, **how), "rznhy"),
+        S(lambda **how: nn.ReadOutCell(OwnCell(**how), 2, "tanh", rng=1), "hy"),
+    ],
+}
+
+
+def blocks(bias=True, every="gates", **how):
+    return nn.MemoryBlockCell(3, 2, bias=every if bias else "none", bound=0.5, **how)
+
+
+def leaky(cell):
+    return nn.LeakyCell(cell, Tensor(np.linspace(0.2, 0.9, 4), cell.dtype))
+
+
+def read_out(kind, bias=True, **how):
+    return nn.ReadOutCell(kind(3, 4, bias=bias, **how), 2, shortcut=True, bias=bias, rng=1)
+
+
+def cells_of(room):
+    """Every class a room shows that has the protocol of cells, but for the two bases."""
+    shown = [getattr(room, name) for name in room.__all__]
+    return [
+        x
+        for x in shown
+        if inspect.isclass(x)
+        and hasattr(x, "initial_state")
+        and x not in (nn.GatedCell, nn.SizedCell)
+    ]
+
+
+every_sample = pytest.mark.parametrize(
+    "sample",
+    [
+        pytest.param(sample, id=f"{kind.__name__}-{k}")
+        for kind, samples in SAMPLES.items()
+        for k, sample in enumerate(samples)
+    ],
+)
+with_and_without_bias = pytest.mark.parametrize("bias", [True, False])
+
+
+def make(sample, bias=True, **how):
+    return sample.make(**how) if bias else sample.make(bias=False, **how)
+
+
+def parameters(cell):
+    """All parameters by path, those of a cell that is no module included."""
+    box = nn.Module()
+    box.cell = cell
+    found = box.named_parameters()
+    inner = getattr(cell, "cell", None)
+    if isinstance(inner, OwnCell):
+        found |= {"cell.cell.W": inner.W, "cell.cell.b": inner.b}
+    return found
+
+
+def with_parameters(cell, names, weights):
+    """A copy of the cell that computes with these."""
+    box = nn.Module()
+    box.cell = copy.deepcopy(cell)
+    for name, weight in zip(names, weights, strict=True):
+        *path, last = name.split(".")
+        owner = box
+        for key in path:
+            owner = getattr(owner, key)
+        setattr(owner, last, weight)
+    return box.cell
+
+
+def test_every_cell_that_is_shown_has_samples():
+    missing = [kind.__name__ for kind in cells_of(cells) if not SAMPLES.get(kind)]
+    assert not missing, f"add a line to SAMPLES in tests/nn/cells/test_every_cell.py for {missing}"
+    assert len(SAMPLES) > 25
+
+
+def test_every_cell_is_shown_by_nn_too():
+    for name in cells.__all__:
+        assert getattr(nn, name) is getattr(cells, name)
+
+
+@every_sample
+@with_and_without_bias
+def test_unrolled_it_is_differentiated_twice_by_everything_it_is_given(sample, bias):
+    cell = make(sample, bias, rng=0)
+    named_weights = parameters(cell)
+    first = sample.state(cell, 2)
+    floats = [a for a in parts(first) if is_float(a)]
+
+    def unrolled(xs, *moved):
+        fresh = iter(moved[: len(floats)])
+        state = mapped(lambda a: next(fresh) if is_float(a) else a, first)
+        twin = with_parameters(cell, named_weights, moved[len(floats) :])
+        outputs, state = nn.unroll(twin, xs, state)
+        total = (outputs[0] * outputs[1]).sum()
+        for part in parts(state):
+            total = total + (part * part).sum() if is_float(part) else total
+        return total
+
+    weights = [p.data for p in named_weights.values()]
+    # normalising divides by small numbers, so that differences of differences lose a digit more
+    check_grads(unrolled, sample.inputs(3, 2), *floats, *weights, order=2, rtol=1e-5)
+
+
+@every_sample
+@with_and_without_bias
+def test_float32_stays_float32(sample, bias):
+    cell = make(sample, bias, rng=0, dtype=np.float32)
+    xs = Tensor(sample.inputs(3, 2), dtype=np.float32)
+    outputs, state = nn.unroll(cell, xs)
+    assert {a.dtype for a in parts(state) if is_float(a)} == {np.dtype(np.float32)}
+    loss = (outputs[0] * outputs[-1]).sum()
+    weights = [p for p in parameters(cell).values() if p.shape]
+    assert {p.dtype for p in weights} <= {np.dtype(np.float32)}
+    for g in grad(loss, [xs, *weights], unused="zero"):
+        assert g.dtype == np.float32
+        assert np.isfinite(g).all()
+
+
+@every_sample
+def test_every_parameter_has_a_gradient_that_is_not_zero(sample):
+    cell = make(sample, rng=0)
+    outputs, state = nn.unroll(cell, sample.inputs(4, 2), sample.state(cell, 2))
+    loss = sum((a * a).sum() for a in [*outputs, *parts(state)] if isinstance(a, Tensor))
+    if parameters(cell):
+        for name, g in grad(loss, parameters(cell)).items():
+            assert np.abs(g).max() > 0, name
+
+
+@every_sample
+def test_a_row_of_a_batch_is_computed_as_if_alone(sample):
+    cell = make(sample, rng=0)
+    x, state = sample.inputs(5), sample.state(cell, 5)
+    together = arrays(cell(x, state))
+    for k in range(5):
+        alone = arrays(cell(x[k], mapped(lambda a, k=k: a[k], state)))
+        for a, b in zip(together, alone, strict=True):
+            np.testing.assert_allclose(a[k], b, rtol=0, atol=1e-14)
+
+
+@every_sample
+def test_a_call_changes_neither_cell_nor_input_nor_state(sample):
+    cell = make(sample, rng=0)
+    x, state = sample.inputs(2), sample.state(cell, 2)
+    for a in (x, *parts(state)):
+        a.setflags(write=False)
+    before = {name: np.array(p.data) for name, p in parameters(cell).items()}
+    first, second = cell(x, state), cell(x, state)
+    for a, b in zip(arrays(first), arrays(second), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for name, p in parameters(cell).items():
+        np.testing.assert_array_equal(p.data, before[name])
+
+
+@every_sample
+def test_the_first_state_is_constant_zero_and_new_every_time(sample):
+    cell = make(sample, rng=0)
+    for batch in [(), (2,), (2, 5)]:
+        states = [parts(cell.initial_state(*batch, *sample.space)) for _ in range(2)]
+        for a, b in zip(*states, strict=True):
+            assert type(a) is np.ndarray
+            assert a.shape[: len(batch)] == batch
+            assert not a.any()
+            assert a is not b
+    assert [a.shape for a in arrays(cell(sample.inputs(2), cell.initial_state(2, *sample.space)))]
+
+
+@every_sample
+def test_the_state_keeps_its_shapes_and_structure(sample):
+    cell = make(sample, rng=0)
+    first = cell.initial_state(2, *sample.space)
+    after = cell(sample.inputs(2), first)
+    assert type(after) is type(first) or isinstance(after, Tensor)
+    for a, b in zip(parts(first), parts(after), strict=True):
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+
+
+@every_sample
+def test_one_step_of_time_is_one_call(sample):
+    cell, xs = make(sample, rng=0), sample.inputs(1, 2)
+    outputs, state = nn.unroll(cell, xs)
+    called = cell(xs[0], cell.initial_state(2, *sample.space))
+    for a, b in zip(arrays(state), arrays(called), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert len(outputs) == 1
+    assert any(outputs[0] is part for part in parts(state))
+
+
+@every_sample
+def test_gates_carry_their_letters(sample):
+    cell = make(sample, rng=0)
+    state = nn.unroll(cell, Tensor(sample.inputs(2, 2)))[1]
+    record = ancestors(*[part for part in parts(state) if isinstance(part, Tensor)])
+    letters = {node.name for node in record if node.op and node.scope and node.name} - {"x"}
+    assert letters == sample.letters
+
+
+@every_sample
+def test_it_copies_and_pickles(sample):
+    cell = make(sample, rng=0)
+    x, state = sample.inputs(2), sample.state(cell, 2)
+    expected = arrays(cell(x, state))
+    for twin in (copy.deepcopy(cell), pickle.loads(pickle.dumps(cell))):
+        for a, b in zip(arrays(twin(x, state)), expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+        ids = {id(p) for p in parameters(cell).values()}
+        assert not ids & {id(p) for p in parameters(twin).values()}
+
+
+@every_sample
+def test_a_state_dict_makes_another_cell_the_same(sample):
+    cell, other = make(sample, rng=0), make(sample, rng=1)
+    if isinstance(getattr(cell, "cell", None), OwnCell):
+        pytest.skip("the cell inside is no module: its owner saves it")
+    xs, state = sample.inputs(3, 2), sample.state(cell, 2)
+    expected = arrays(nn.unroll(cell, xs, state))
+    assert any(
+        (a != b).any() for a, b in zip(arrays(nn.unroll(other, xs, state)), expected, strict=True)
+    )
+    other.load_state_dict(cell.state_dict())
+    for a, b in zip(arrays(nn.unroll(other, xs, state)), expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@every_sample
+def test_the_seed_decides_the_start_values(sample):
+    a, b, other = (parameters(make(sample, rng=seed)) for seed in (0, 0, 1))
+    for name, p in a.items():
+        np.testing.assert_array_equal(p.data, b[name].data)
+    if a:
+        assert any((p.data != other[name].data).any() for name, p in a.items())
+
+
+@every_sample
+def test_an_input_with_other_features_is_refused(sample):
+    cell = make(sample, rng=0)
+    if isinstance(getattr(cell, "cell", None), OwnCell):
+        pytest.skip("a user's cell refuses what it likes")
+    wrong = np.zeros((2, *sample.space, 7))
+    with pytest.raises(ValueError, match=r"Cell: expected x of \(\*batch, \d\), got \(2, .*7\)"):
+        cell(wrong, cell.initial_state(2, *sample.space))
+
+
+@every_sample
+def test_a_state_of_another_width_is_refused(sample):
+    cell = make(sample, rng=0)
+    if isinstance(getattr(cell, "cell", None), OwnCell):
+        pytest.skip("a user's cell refuses what it likes")
+    state = mapped(
+        lambda a: np.zeros((*a.shape[:-1], 9), a.dtype), cell.initial_state(2, *sample.space)
+    )
+    with pytest.raises(ValueError, match=r"Cell: expected \w of shape .*, got .*9"):
+        cell(sample.inputs(2), state)

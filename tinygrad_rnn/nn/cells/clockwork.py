@@ -1,0 +1,76 @@
+"""What if parts of the state move at different speeds?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_rnn.engine.primitives import tanh, where
+from tinygrad_rnn.engine.tensor import named, values
+from tinygrad_rnn.nn.cells.base import GatedCell, affine
+
+__all__ = ["ClockworkCell"]
+
+
+class ClockworkCell(GatedCell):
+    """Clockwork RNN: module k moves only when its period divides t (Koutník et al. 2014).
+
+    ::
+
+        h' = tanh(x W_x + h W_h + b_x) where t mod T_k = 0, else h
+
+    Modules hear from themselves and from slower ones: the other blocks of W_h count as 0. The state
+    is the pair (h, t); t counts steps from 0, an integer array of shape (*batch, 1).
+
+    Parameters
+    ----------
+    periods
+        T_k of each module, ascending; they share hidden_size equally.
+    input_size, hidden_size, bias, rng, dtype
+        As for every cell; one bias, start values as in `GatedCell`.
+    """
+
+    two_biases = False
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        periods: Sequence[int] = (1, 2, 4, 8),
+        *,
+        bias: bool = True,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias=bias, rng=rng, dtype=dtype)
+        self.periods = tuple(periods)
+        if not self.periods or min(self.periods) < 1 or list(self.periods) != sorted(self.periods):
+            raise ValueError(
+                f"ClockworkCell: periods are whole numbers of at least 1, ascending; got {periods}."
+            )
+        if hidden_size % len(self.periods):
+            raise ValueError(
+                f"ClockworkCell: hidden_size {hidden_size} does not fall into {len(self.periods)} "
+                "equal modules. Choose a multiple, or other periods."
+            )
+
+    def _period_of_each_unit(self) -> np.ndarray:
+        return np.repeat(self.periods, self.hidden_size // len(self.periods))
+
+    def initial_state(self, *batch: int) -> Any:
+        """The pair of zeros h (*batch, hidden_size) and t (*batch, 1), as constants."""
+        return super().initial_state(*batch), np.zeros((*batch, 1), int)
+
+    def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+        """The next (h, t) from x (*batch, input_size) and the state as in `initial_state`."""
+        h, t = self._parts(x, state, "h", "t")
+        T, t = self._period_of_each_unit(), values(t)
+        slower = (T[:, None] >= T).astype(self.dtype)  # from row to column
+        a = tanh(affine(x, self.W_x, self.b_x) + h @ (self.W_h * slower))
+        return named(h=where(t % T == 0, a, h)), t + 1
+
+    def _size(self, letter: str) -> int:
+        return 1 if letter == "t" else self.hidden_size

@@ -1,0 +1,68 @@
+"""What can a network do that never learns its recurrence?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_rnn.engine.primitives import tanh
+from tinygrad_rnn.engine.tensor import named
+from tinygrad_rnn.nn.cells.base import SizedCell
+
+__all__ = ["EchoStateCell"]
+
+
+class EchoStateCell(SizedCell):
+    """The reservoir of an echo state network: h' = tanh(x W_x + h W_h + b)  (Jaeger 2001).
+
+    All three are arrays, so nothing here learns and a sequence of arrays is not even recorded: only
+    a read-out learns, ``ReadOutCell(EchoStateCell(…), outputs, shortcut=True)``. With leaky units
+    it is ``LeakyCell(EchoStateCell(…), alpha)``.
+
+    Parameters
+    ----------
+    input_size, hidden_size
+        Features of x, units of the reservoir.
+    radius
+        The largest absolute eigenvalue of W_h, which is drawn from U[-1, 1) and scaled; below 1 the
+        echo of an input dies out.
+    density
+        The fraction of W_h that is not 0.
+    scale
+        W_x and b start from U[-scale, scale).
+    rng, dtype
+        As for every cell; the radius is exact to the rounding of the dtype.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        radius: float = 0.9,
+        density: float = 1.0,
+        scale: float = 1.0,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        super().__init__(input_size, hidden_size, dtype)
+        rng = np.random.default_rng(rng)
+        W = rng.uniform(-1, 1, (hidden_size, hidden_size))
+        W *= rng.random(W.shape) < density
+        found = np.abs(np.linalg.eigvals(W)).max()
+        if found < 1e-6:
+            raise ValueError(
+                f"EchoStateCell: with density {density} the {hidden_size} units drew no loop, so "
+                "no scale gives the radius. Raise the density, or draw with another rng."
+            )
+        self.radius = radius
+        self.W_h = (W * (radius / found)).astype(dtype)
+        self.W_x = rng.uniform(-scale, scale, (input_size, hidden_size)).astype(dtype)
+        self.b = rng.uniform(-scale, scale, hidden_size).astype(dtype)
+
+    def __call__(self, x: Any, h: Any) -> Any:
+        """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""
+        self._check(x, h=h)
+        return named(h=tanh(x @ self.W_x + h @ self.W_h + self.b))

@@ -1,0 +1,174 @@
+"""What was the LSTM of 1997, and how did it get its forget gate and its peepholes?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_rnn.engine.primitives import concatenate, reshape, sigmoid, split, stop_gradient, sum
+from tinygrad_rnn.engine.tensor import named
+from tinygrad_rnn.nn.cells.base import SizedCell
+from tinygrad_rnn.nn.start import check_sizes, uniform
+
+__all__ = ["MemoryBlockCell", "centred", "doubly_centred"]
+
+
+def centred(c: Any) -> Any:
+    """The logistic function stretched to (-1, 1), h of the paper (appendix A.1, equation 4)."""
+    return 2 * sigmoid(c) - 1
+
+
+def doubly_centred(a: Any) -> Any:
+    """The logistic function stretched to (-2, 2), g of the paper (appendix A.1, equation 5)."""
+    return 4 * sigmoid(a) - 2
+
+
+class MemoryBlockCell(SizedCell):
+    """Memory blocks: `size` cells share one set of gates (Hochreiter & Schmidhuber 1997).
+
+    ::
+
+        i, o, f = σ(…)    … = x W_x + past W_h + b         one of each for a block
+        c' = f*c + i*g(…)    h' = o*squash(c')             one of each for a cell
+        gates="io"     1997: f = 1        sees="all"    past = h and the gates before (1997)
+        gates="ifo"    2000 (Gers)        sees="cells"  past = h (2000)
+        gates="i"      o = 1 (1997, 2a)   sees="input"  no W_h
+        peepholes      i and f also see c, o sees c', weight by weight (2002)
+        truncated      past and what peepholes see are cut: no gradient flows back through them
+
+    Truncated is the learning of the papers: the error is caught in c, and with it ∂c_T/∂c_0 is
+    the product of the forget gates.
+
+    Parameters
+    ----------
+    input_size, blocks, size
+        Features of x, number of blocks, cells in each: hidden_size is blocks · size.
+    gates, sees, peepholes, truncated
+        As above.
+    bias
+        Which units have one: ``"gates"``, ``"all"`` (the cells too) or ``"none"``.
+    g, squash
+        Functions of the cells' input and of c; None is the identity.
+    bound
+        Everything starts from U[-bound, bound); 0.1 in most of the paper's experiments.
+
+    Attributes
+    ----------
+    W_x, W_h, b
+        Shapes (input_size, n), (sources, n), (n,), columns the cells, then the gates in the order
+        of `gates`; `b` without the columns of cells unless bias="all".
+    p_i, p_f, p_o
+        Shape (blocks, size).
+
+    The state is (h, c), and if the gates are seen it goes on with them, (*batch, blocks) each.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        blocks: int,
+        size: int = 1,
+        *,
+        gates: Literal["io", "ifo", "i"] = "io",
+        sees: Literal["all", "cells", "input"] = "all",
+        peepholes: bool = False,
+        truncated: bool = False,
+        bias: Literal["gates", "all", "none"] = "gates",
+        g: Callable[[Any], Any] | None = doubly_centred,
+        squash: Callable[[Any], Any] | None = centred,
+        bound: float = 0.1,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        check_sizes(type(self).__name__, blocks=blocks, size=size)
+        super().__init__(input_size, blocks * size, dtype)
+        for what, given, known in (
+            ("gates", gates, ("io", "ifo", "i")),
+            ("sees", sees, ("all", "cells", "input")),
+            ("bias", bias, ("gates", "all", "none")),
+        ):
+            if given not in known:
+                raise ValueError(f"MemoryBlockCell: {what} is one of {known}, got {given!r}.")
+        self.blocks, self.size, self.gates, self.sees = blocks, size, gates, sees
+        self.peepholes, self.truncated, self.g, self.squash = peepholes, truncated, g, squash
+        rng, cells, gating = np.random.default_rng(rng), blocks * size, len(gates) * blocks
+        sources = {"all": cells + gating, "cells": cells, "input": 0}[sees]
+        biases = {"all": cells + gating, "gates": gating, "none": 0}[bias]
+        self.W_x = uniform((input_size, cells + gating), bound, rng, dtype)
+        self.W_h = uniform((sources, cells + gating), bound, rng, dtype) if sources else None
+        self.b = uniform((biases,), bound, rng, dtype) if biases else None
+        for letter in gates if peepholes else ():
+            setattr(self, f"p_{letter}", uniform((blocks, size), bound, rng, dtype))
+
+    def start_bias(self, letter: str, *values: float) -> None:
+        """Start the biases of a gate at these values, one for each block: ``("o", -1, -2)``."""
+        b, n = self.b, self.blocks
+        if b is None or letter not in self.gates or len(values) != n:
+            raise ValueError(
+                f"MemoryBlockCell: start_bias sets one of the gates {', '.join(self.gates)} to "
+                f"{n} values, one for each block, of a cell with biases; got {letter!r} and "
+                f"{len(values)}."
+            )
+        at = b.size - (len(self.gates) - self.gates.index(letter)) * n
+        fresh = np.array(b.data)
+        fresh[at : at + n] = values
+        b.data = fresh
+
+    def _size(self, letter: str) -> int:
+        return self.blocks if letter in self.gates else self.hidden_size
+
+    def _letters(self) -> tuple[str, ...]:
+        return ("h", "c", *(self.gates if self.sees == "all" else ""))
+
+    def initial_state(self, *batch: int) -> Any:
+        """Zeros for each part of the state, as constants: before the first step nothing is active.
+
+        h and c have shape (*batch, hidden_size), gates (*batch, blocks).
+        """
+        return tuple(np.zeros((*batch, self._size(s)), self.dtype) for s in self._letters())
+
+    def __call__(self, x: Any, state: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The next state from x (*batch, input_size) and parts as `initial_state` gives them."""
+        h, c, *before = self._parts(x, state, *self._letters())
+        cut = stop_gradient if self.truncated else _same
+        batch, H, n = x.shape[:-1], self.hidden_size, self.blocks
+
+        a = x @ self.W_x
+        if self.W_h is not None:
+            past = cut(concatenate([h, *before], axis=-1) if before else h)
+            a = a + past @ self.W_h
+        if self.b is not None and self.b.size == a.shape[-1]:
+            a = a + self.b
+        g, *gates = split(a, [H + k * n for k in range(len(self.gates))])
+        if self.b is not None and self.b.size < a.shape[-1]:
+            gates = [u + b for u, b in zip(gates, split(self.b, len(gates)), strict=True)]
+        net: dict[str, Any] = dict(zip(self.gates, gates, strict=True))
+
+        def gate(letter: str, c: Any) -> Any:
+            a = net[letter]
+            if self.peepholes:
+                a = a + sum(getattr(self, f"p_{letter}") * cut(c), axis=-1)
+            return named(**{letter: sigmoid(a)})
+
+        def by_block(flat: Any) -> Any:
+            return reshape(flat, shape=(*flat.shape[:-1], n, self.size))
+
+        c = by_block(c)
+        now = {s: gate(s, c) for s in self.gates if s != "o"}
+        g = named(g=by_block(self.g(g) if self.g else g))
+        c = (now["f"][..., None] * c if "f" in now else c) + now["i"][..., None] * g
+        h = self.squash(c) if self.squash else c
+        if "o" in self.gates:
+            now["o"] = gate("o", c)
+            h = now["o"][..., None] * h
+        flat = (*batch, H)
+        c = named(c=reshape(c, shape=flat))
+        h = named(h=reshape(h, shape=flat))
+        return h, c, *(now[letter] for letter in self._letters()[2:])
+
+
+def _same(x: Any) -> Any:
+    return x

@@ -1,0 +1,82 @@
+"""How can the recurrence stay orthogonal while it learns?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_rnn.engine.primitives import sqrt, sum
+from tinygrad_rnn.engine.tensor import Tensor, named
+from tinygrad_rnn.nn.cells.base import SizedCell, activated, affine, check_activation
+from tinygrad_rnn.nn.start import check_sizes, uniform
+
+__all__ = ["OrthogonalCell"]
+
+
+class OrthogonalCell(SizedCell):
+    """Elman's network with an orthogonal W_h, by Householder reflections (Mhammedi et al. 2017).
+
+    ::
+
+        h' = act(x W_x + h W_h + b)    W_h = H_1 H_2 …    H_k = I - 2 u_kᵀ u_k,  u_k = V_k/|V_k|
+
+    Whatever V is, W_h is orthogonal, so nothing has to be projected back after a step.
+
+    Parameters
+    ----------
+    reflections
+        How many; hidden_size by default, which reaches every orthogonal matrix of determinant
+        (-1)^hidden_size. The cost of a step grows with it.
+    activation
+        As in `RNNCell`.
+
+    Attributes
+    ----------
+    V
+        Shape (reflections, hidden_size), from N(0, 1): with all reflections W_h has no preferred
+        direction.
+    W_x, b
+        Shapes (input_size, hidden_size) and (hidden_size,), from U[-1/√hidden_size,
+        1/√hidden_size).
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        reflections: int | None = None,
+        activation: str | Callable[[Any], Any] = "tanh",
+        *,
+        bias: bool = True,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        super().__init__(input_size, hidden_size, dtype)
+        count = hidden_size if reflections is None else reflections
+        check_sizes(type(self).__name__, reflections=count)
+        self.activation = check_activation(type(self).__name__, activation)
+        rng, bound = np.random.default_rng(rng), hidden_size**-0.5
+        self.V = Tensor(rng.standard_normal((count, hidden_size)), dtype=dtype)
+        self.W_x = uniform((input_size, hidden_size), bound, rng, dtype)
+        self.b = uniform((hidden_size,), bound, rng, dtype) if bias else None
+
+    @property
+    def W_h(self) -> Any:
+        """The orthogonal matrix as a recorded Tensor (hidden_size, hidden_size)."""
+        return self._reflected(np.eye(self.hidden_size, dtype=self.dtype))
+
+    def __call__(self, x: Any, h: Any) -> Any:
+        """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""
+        self._check(x, h=h)
+        a = affine(x, self.W_x, self.b) + self._reflected(h)
+        return named(h=activated(self.activation, a))
+
+    def _reflected(self, h: Any) -> Any:
+        """``h @ W_h``: O(hidden_size) for each reflection, and W_h itself is never needed."""
+        U = self.V / sqrt(sum(self.V * self.V, axis=1, keepdims=True))
+        for k in range(U.shape[0]):
+            h = h - (2 * sum(h * U[k], axis=-1, keepdims=True)) * U[k]
+        return h

@@ -1,0 +1,181 @@
+"""How does a cell run over a tree instead of a sequence?
+
+A tree is a nested list: ``[x, child, child, …]``, each child a tree; a leaf may be its x alone. An
+inner node without an input of its own has ``None`` for x.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_rnn.engine.context import scope
+from tinygrad_rnn.engine.primitives import concatenate, sigmoid, split, tanh
+from tinygrad_rnn.engine.tensor import Tensor, named, values
+from tinygrad_rnn.nn.cells.base import GatedCell, affine, output_of
+from tinygrad_rnn.nn.start import check_sizes, uniform
+
+__all__ = ["ChildSumTreeLSTMCell", "NaryTreeLSTMCell", "unroll_tree"]
+
+
+def unroll_tree(cell: Any, tree: Any, *, name: str = "tree") -> tuple[list[Any], Any]:
+    """Run a cell over a tree, children first, recording one copy of it per node.
+
+    Parameters
+    ----------
+    cell
+        Called as ``cell(x, states)`` with the states of the children from left to right, none for
+        a leaf.
+    tree
+        A nested list as above; x of any shape the cell takes.
+    name
+        What the scope of each node is called; its t counts the nodes, children before parents.
+
+    Returns
+    -------
+    outputs, state
+        The output of each node, children before parents, and the state of the root.
+    """
+    outputs: list[Any] = []
+    found: list[Any] = []
+    todo: list[tuple[Any, list[Any], list[Any] | None]] = [(tree, found, None)]
+    while todo:
+        node, siblings, children = todo.pop()
+        x, *below = node if isinstance(node, list) and node else [node]
+        if children is None:  # its children have not had their turn yet
+            children = []
+            todo.append((node, siblings, children))
+            todo.extend((child, children, None) for child in reversed(below))
+            continue
+        if not isinstance(x, (Tensor, np.ndarray)) and not (x is None and below):
+            raise TypeError(
+                f"unroll_tree: node {len(outputs)} has a {type(x).__name__} for its x. A tree is "
+                "[x, child, child, …] with x an array or Tensor, or None where there are children."
+            )
+        with scope(name, t=len(outputs), x=x):
+            state = cell(x, children)
+        siblings.append(state)
+        outputs.append(output_of(cell, state))
+    return outputs, found[0]
+
+
+class _TreeLSTMCell(GatedCell):
+    """What both kinds share: one bias, states (h, c), and how a chain is a tree."""
+
+    two_biases = False
+
+    def initial_state(self, *batch: int) -> Any:
+        """The pair (h, c) of zeros of shape (*batch, hidden_size), as constants."""
+        return super().initial_state(*batch), super().initial_state(*batch)
+
+    def _children(self, x: Any, states: Any) -> list[tuple[Any, Any]]:
+        """The states of the children, checked; a leaf has one of zeros."""
+        states = [states] if isinstance(states, tuple) else list(states)
+        if x is None and not states:
+            raise ValueError(f"{type(self).__name__}: a leaf needs an x, got None.")
+        beside = np.zeros((*values(states[0][0]).shape[:-1], self.input_size)) if x is None else x
+        for state in states:
+            self._parts(beside, state, "h", "c")
+        return states or [self.initial_state(*values(x).shape[:-1])]
+
+    def _of_x(self, x: Any) -> Any:
+        """``x W_x + b_x``, where nothing stands for x at a node without one."""
+        if x is not None:
+            return affine(x, self.W_x, self.b_x)
+        return np.zeros(self.W_x.shape[1], self.dtype) if self.b_x is None else self.b_x
+
+
+class ChildSumTreeLSTMCell(_TreeLSTMCell):
+    """An LSTM on trees with any number of children (Tai, Socher & Manning 2015, eq. 2 to 8).
+
+    ::
+
+        i, o = σ(…)    g = tanh(…)    each … = x W_x + b_x + (Σ_k h_k) W_h
+        f_k  = σ(x W_xf + b_f + h_k W_hf)
+        c    = i*g + Σ_k f_k*c_k      h = o*tanh(c)    columns in the order i, f, g, o
+
+    Called with the list of the children's states (h, c); one state alone is one child, so it also
+    runs along a sequence, as an LSTM. One bias; start values as in `GatedCell`.
+    """
+
+    gates = 4
+
+    def __call__(self, x: Any, states: Any) -> tuple[Any, Any]:
+        """The state (h, c) from x (*batch, input_size) and any number of states."""
+        states = self._children(x, states)
+        x_i, x_f, x_g, x_o = split(self._of_x(x), 4)
+        W_i, W_f, W_g, W_o = split(self.W_h, 4)
+        total = states[0][0]
+        for h, _ in states[1:]:
+            total = total + h
+        i, o = named(i=sigmoid(x_i + total @ W_i), o=sigmoid(x_o + total @ W_o))
+        g = named(g=tanh(x_g + total @ W_g))
+        c = i * g
+        for h_k, c_k in states:
+            f = named(f=sigmoid(x_f + h_k @ W_f))
+            c = c + f * c_k
+        c = named(c=c)
+        h = named(h=o * tanh(c))
+        return h, c
+
+
+class NaryTreeLSTMCell(_TreeLSTMCell):
+    """An LSTM on trees with at most N children in order (Tai, Socher & Manning 2015, eq. 9 to 14).
+
+    ::
+
+        i, f_1 … f_N, o = σ(…)    g = tanh(…)    each … = x W_x + b_x + h_1 W_1 + … + h_N W_N
+        c = i*g + f_1*c_1 + … + f_N*c_N          h = o*tanh(c)
+
+    The forget gates share their weights from x. Missing children count as zeros.
+
+    Attributes
+    ----------
+    W_x, b_x
+        Shapes (input_size, 4 · hidden_size) and (4 · hidden_size,), columns i, f, g, o.
+    W_h
+        Shape (N · hidden_size, (3 + N) · hidden_size): W_1 … W_N one below the other, columns
+        i, f_1 … f_N, g, o. Start values as in `GatedCell`.
+    """
+
+    gates = 4
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        children: int = 2,
+        *,
+        bias: bool = True,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        rng, N = np.random.default_rng(rng), children
+        super().__init__(input_size, hidden_size, bias=bias, rng=rng, dtype=dtype)
+        check_sizes(type(self).__name__, children=children)
+        self.children, shape = N, (N * hidden_size, (3 + N) * hidden_size)
+        self.W_h = uniform(shape, hidden_size**-0.5, rng, dtype)
+
+    def __call__(self, x: Any, states: Any) -> tuple[Any, Any]:
+        """The state (h, c) from x (*batch, input_size) and at most N states."""
+        states = self._children(x, states)
+        N, batch = self.children, values(states[0][0]).shape[:-1]
+        if len(states) > N:
+            raise ValueError(
+                f"NaryTreeLSTMCell: expected at most {N} children, got {len(states)}. Make it with "
+                "children=…, or take ChildSumTreeLSTMCell for any number."
+            )
+        states += [self.initial_state(*batch) for _ in range(N - len(states))]
+        x_i, x_f, x_g, x_o = split(self._of_x(x), 4)
+        past = states[0][0] if N == 1 else concatenate([h for h, _ in states], axis=-1)
+        h_i, *h_f, h_g, h_o = split(past @ self.W_h, 3 + N)
+        i, g, o = named(i=sigmoid(x_i + h_i), g=tanh(x_g + h_g), o=sigmoid(x_o + h_o))
+        c = i * g
+        for (_, c_k), a in zip(states, h_f, strict=True):
+            f = named(f=sigmoid(x_f + a))
+            c = c + f * c_k
+        c = named(c=c)
+        h = named(h=o * tanh(c))
+        return h, c

@@ -1,0 +1,66 @@
+"""What if there is more than one input?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_rnn.engine.primitives import split
+from tinygrad_rnn.engine.tensor import named, values
+from tinygrad_rnn.nn.cells.base import SizedCell, activated, check_activation
+from tinygrad_rnn.nn.start import check_sizes, uniform
+
+__all__ = ["TwoInputCell"]
+
+
+class TwoInputCell(SizedCell):
+    """Elman's network with two inputs, each with its weights: h' = act(u W_u + v W_v + h W_h + b).
+
+    Called with the pair (u, v), or with x = [u, v] side by side, as `unroll` gives it. On a grid, u
+    may be the pixel and v the state of the neighbour above (Graves et al. 2007).
+
+    Attributes
+    ----------
+    W_u, W_v, W_h, b
+        Shapes (first, hidden_size), (second, hidden_size), (hidden_size, hidden_size) and
+        (hidden_size,) for input_sizes (first, second), all from U[-1/√hidden_size,
+        1/√hidden_size).
+    """
+
+    def __init__(
+        self,
+        input_sizes: tuple[int, int],
+        hidden_size: int,
+        activation: str | Callable[[Any], Any] = "tanh",
+        *,
+        bias: bool = True,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        first, second = input_sizes
+        check_sizes(type(self).__name__, first=first, second=second)
+        super().__init__(first + second, hidden_size, dtype)
+        self.input_sizes = (first, second)
+        self.activation = check_activation(type(self).__name__, activation)
+        rng, bound = np.random.default_rng(rng), hidden_size**-0.5
+        self.W_u = uniform((first, hidden_size), bound, rng, dtype)
+        self.W_v = uniform((second, hidden_size), bound, rng, dtype)
+        self.W_h = uniform((hidden_size, hidden_size), bound, rng, dtype)
+        self.b = uniform((hidden_size,), bound, rng, dtype) if bias else None
+
+    def __call__(self, x: Any, h: Any) -> Any:
+        """The next h from x = (u, v) or x (*batch, first + second), and h (*batch, hidden_size)."""
+        if isinstance(x, (tuple, list)):
+            u, v = x
+            sizes = tuple(np.shape(values(part))[-1:] for part in (u, v))
+            if sizes != tuple((n,) for n in self.input_sizes):
+                self._refuse("x", f"a pair of {self.input_sizes} features", sizes, u)
+        else:
+            self._check(x, h=h)
+            u, v = split(x, [self.input_sizes[0]])
+        u, v = named(u=u, v=v)
+        a = u @ self.W_u + v @ self.W_v + h @ self.W_h
+        return named(h=activated(self.activation, a if self.b is None else a + self.b))
