@@ -47,12 +47,21 @@ from tinygrad_rnn.nn.ctc import ctc_loss
 from tinygrad_rnn.nn.layers import Embedding, Linear, dropout
 from tinygrad_rnn.nn.losses import binary_cross_entropy, cross_entropy, huber_loss, mse_loss
 from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.nn.recurrent import GRU, LSTM, RNN, Recurrent
+from tinygrad_rnn.nn.rtrl import rtrl
+from tinygrad_rnn.nn.state import detach
 from tinygrad_rnn.nn.time import Cell, unroll
+from tinygrad_rnn.nn.truncation import RandomTruncation
+from tinygrad_rnn.nn.wrappers import ClippedGradient, LearnedState, VariationalDropout, Zoneout
 
 __all__ = [
+    "GRU",
     "HISTORIC",
+    "LSTM",
+    "RNN",
     "Cell",
     "ChildSumTreeLSTMCell",
+    "ClippedGradient",
     "ClockworkCell",
     "ConvLSTM1dCell",
     "ConvLSTM2dCell",
@@ -71,6 +80,7 @@ __all__ = [
     "LayerNormGRUCell",
     "LayerNormLSTMCell",
     "LeakyCell",
+    "LearnedState",
     "Linear",
     "MGUCell",
     "MUT1Cell",
@@ -84,21 +94,27 @@ __all__ = [
     "PeepholeLSTMCell",
     "ProjectedLSTMCell",
     "RNNCell",
+    "RandomTruncation",
     "ReadOutCell",
+    "Recurrent",
     "SimplifiedMGUCell",
     "SizedCell",
     "TwoInputCell",
+    "VariationalDropout",
+    "Zoneout",
     "affine",
     "binary_cross_entropy",
     "centred",
     "cross_entropy",
     "ctc_loss",
+    "detach",
     "doubly_centred",
     "dropout",
     "historic_net",
     "huber_loss",
     "layer_norm",
     "mse_loss",
+    "rtrl",
     "start",
     "unroll",
     "unroll_tree",

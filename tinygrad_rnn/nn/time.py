@@ -7,12 +7,19 @@ graph. Nothing here knows any cell.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from tinygrad_rnn.engine.context import scope
+from tinygrad_rnn.engine.context import no_grad, scope
 from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.nn.checkpoint import checkpointed
+from tinygrad_rnn.nn.mask import masked, the_mask
+from tinygrad_rnn.nn.state import each, first
+from tinygrad_rnn.nn.truncation import RandomTruncation, random_cuts, windows
 
 __all__ = ["Cell", "unroll"]
 
@@ -23,7 +30,9 @@ class Cell(Protocol):
 
     ``cell(x, state)`` gives the next state. ``initial_state(*batch)`` gives the first one (not
     needed if one is passed to `unroll`). A method ``output(state)`` picks the part that others see;
-    without it that is the state itself, or its first part if the state is a tuple.
+    without it that is the state itself, or its first part if the state is a tuple. A method
+    ``sample(rng, x, state)``, given the first input and state, draws what is random in training and
+    returns what is to be called instead; without `rng` the cell itself is called.
     """
 
     def __call__(self, x: Any, state: Any) -> Any:
@@ -34,7 +43,17 @@ class Cell(Protocol):
 
 
 def unroll(
-    cell: Any, xs: Any, state: Any = None, *, name: str | None = None
+    cell: Any,
+    xs: Any,
+    state: Any = None,
+    *,
+    lengths: Any = None,
+    mask: Any = None,
+    reverse: bool = False,
+    truncate: int | tuple[int, int] | RandomTruncation | None = None,
+    checkpoint: bool = False,
+    rng: np.random.Generator | None = None,
+    name: str | None = None,
 ) -> tuple[list[Any], Any]:
     """Run `cell` through the sequence `xs`, recording one copy of it per step.
 
@@ -47,7 +66,22 @@ def unroll(
         batch, or a list of T inputs. Integers are symbols: (T, batch).
     state
         The state before the first step; ``cell.initial_state(batch)`` by default. Pass a detached
-        state to carry it from batch to batch.
+        state (`detach`) to carry it from batch to batch.
+    lengths, mask
+        How many steps of each example count: integers (batch,) in 0 … T; or which: bool (T, batch).
+        Through the other steps the state stays as it is, and their outputs are 0, whatever `xs`
+        holds there (NaN too).
+    reverse
+        Run from the last step to the first; ``outputs[t]`` still stands beside ``xs[t]``. With
+        `lengths`, each example is read backwards from its own end.
+    truncate
+        Where the gradient is cut: ``(k1, k2)`` every k1 steps, reaching back k2 steps; ``k`` means
+        ``(k, k)``; or at random, see `RandomTruncation`.
+    checkpoint
+        Keep only every √T-th state, and compute the steps between once more in the backward pass:
+        the memory of 2√T steps for the time of one more forward pass.
+    rng
+        Generator for what is random in training: the draws of a cell with ``sample``, random cuts.
     name
         What the scope of each step is called; the cell's class in lower case without "Cell" by
         default.
@@ -55,12 +89,14 @@ def unroll(
     Returns
     -------
     outputs, state
-        A list of T outputs (`stack` makes one Tensor of them), and the state after the last step.
+        A list of T outputs (`stack` makes one Tensor of them), and the state after the last step
+        (under `lengths` each example's last valid one).
 
     Raises
     ------
     TypeError, ValueError
-        `xs` is no sequence, is empty, or has not the features the cell expects.
+        `xs` is no sequence, is empty, or has not the features the cell expects; lengths, mask,
+        truncation or generator do not fit.
 
     Examples
     --------
@@ -69,30 +105,80 @@ def unroll(
     >>> len(outputs), outputs[-1] is h, h.scope[0].name, h.scope[0].t
     (5, True, 'lstm', 4)
     """
-    _check(cell, xs, state)
-    if name is None:
-        name = _name(cell)
-    output = getattr(cell, "output", _first)
-    outputs = []
-    for t in range(len(xs)):
-        with scope(name, t=t) as frame:
-            x = xs[t]
-            if type(x) is Tensor:
-                x.name = x.name or "x"
-            else:
-                x = frame.arrays["x"] = np.asarray(x)
+    _check(cell, xs, state, rng)
+    ts = range(len(xs))[::-1] if reverse else range(len(xs))
+    call = cell
+    if rng is not None and hasattr(cell, "sample"):
+        x = np.asarray(values(values(xs)[ts[0]]))
+        with no_grad():
+            start = cell.initial_state(*batch_of(x)) if state is None else state
+        call = cell.sample(rng, x, start)
+    if lengths is not None or mask is not None:
+        mask = the_mask(lengths, mask, len(xs), batch_of(np.asarray(values(values(xs)[0]))))
+    steps = Steps(cell, call, xs, 0, mask, name or name_of(cell))
+    run = functools.partial(checkpointed, rng=rng) if checkpoint else Steps.run
+    if isinstance(truncate, RandomTruncation):
+        steps = replace(steps, between=random_cuts(truncate, ts, rng))
+    elif truncate is not None:
+        run = functools.partial(windows, run, truncate=truncate, rng=rng)
+    outputs, state = run(steps, ts, state)
+    return (outputs[::-1] if reverse else outputs), state
+
+
+@dataclass(frozen=True)
+class Steps:
+    """All there is to know to run any step: the cell, its inputs, who is valid, what is cut.
+
+    `xs` begins at step `offset`. ``between(t, state)`` is what passes into step t.
+    """
+
+    cell: Any
+    call: Callable[[Any, Any], Any]
+    xs: Any
+    offset: int
+    mask: np.ndarray | None
+    name: str
+    between: Callable[[int, Any], Any] | None = None
+
+    def __call__(self, t: int, state: Any) -> tuple[Any, Any]:
+        """The output of step t and the state after it."""
+        with scope(self.name, t=t) as frame:
+            x = self.xs[t - self.offset]
+            if type(x) is not Tensor:
+                x = np.asarray(x)
+            elif x.name is None:
+                x.name = "x"
+            if self.mask is not None:
+                x = masked(self.mask[t], x, 0)
+            if type(x) is np.ndarray:
+                frame.arrays["x"] = x
             if state is None:
-                state = cell.initial_state(*_batch(x))
-            state = cell(x, state)
-            outputs.append(output(state))
-    return outputs, state
+                state = self.cell.initial_state(*batch_of(x))
+            if self.between is not None:
+                state = self.between(t, state)
+            new = self.call(x, state)
+            output = getattr(self.cell, "output", first)(new)
+            if self.mask is None:
+                return output, new
+            valid = functools.partial(masked, self.mask[t])
+            output = valid(output, 0)
+            return output, each(valid, new, state)
+
+    def run(self, ts: range, state: Any) -> tuple[list[Any], Any]:
+        """The outputs of the steps `ts` in this order, and the state after them."""
+        outputs = []
+        for t in ts:
+            output, state = self(t, state)
+            outputs.append(output)
+        return outputs, state
+
+    def part(self, ts: range) -> Steps:
+        """The same for these steps alone: of a Tensor `xs` one slice is recorded for all."""
+        low, high = min(ts), max(ts) + 1
+        return replace(self, xs=self.xs[low - self.offset : high - self.offset], offset=low)
 
 
-def _first(state: Any) -> Any:
-    return state[0] if isinstance(state, (tuple, list)) else state
-
-
-def _check(cell: Any, xs: Any, state: Any) -> None:
+def _check(cell: Any, xs: Any, state: Any, rng: Any) -> None:
     if not isinstance(xs, (Tensor, np.ndarray, list, tuple)):
         raise TypeError(
             "unroll: expected xs as an array or Tensor (T, batch, features) or a list of T inputs, "
@@ -108,9 +194,14 @@ def _check(cell: Any, xs: Any, state: Any) -> None:
             f"unroll: {getattr(cell, '__name__', type(cell).__name__)} has no initial_state(*batch)"
             " that would give the first state. Write one, or pass state=."
         )
-    first, expected = values(values(xs)[0]), getattr(cell, "input_size", None)
-    shape = np.shape(first)
-    symbols = np.asarray(first).dtype.kind in "iu"
+    if rng is not None and not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            f"unroll: expected rng as a generator or None, got {type(rng).__name__}; a seed would "
+            "draw the same at every call. Make numpy.random.default_rng(seed) once."
+        )
+    head, expected = values(values(xs)[0]), getattr(cell, "input_size", None)
+    shape = np.shape(head)
+    symbols = np.asarray(head).dtype.kind in "iu"
     if expected is not None and not symbols and shape[-1:] != (expected,):
         raise ValueError(
             f"unroll: {type(cell).__name__} expects {expected} features per step, got xs of shape "
@@ -118,10 +209,14 @@ def _check(cell: Any, xs: Any, state: Any) -> None:
         )
 
 
-def _batch(x: Any) -> tuple[int, ...]:
+def batch_of(x: Any) -> tuple[int, ...]:
+    """The batch axes of one input: all of symbols, all but the features otherwise."""
     return x.shape if x.dtype.kind in "iu" else x.shape[:-1]
 
 
-def _name(cell: Any) -> str:
+def name_of(cell: Any) -> str:
+    """What a cell is called: its class in lower case without "Cell", what is around it aside."""
+    while hasattr(cell, "around"):  # a wrapper
+        cell = cell.around
     name = getattr(cell, "__name__", type(cell).__name__)
     return name.removesuffix("Cell").lower() if name not in ("Cell", "<lambda>") else "cell"

@@ -1,0 +1,302 @@
+"""How do cells become a layer, several layers, and two directions?
+
+By composition: each direction of each layer is one `unroll`. Shapes are torch's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from operator import itemgetter
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_rnn.engine.context import scope
+from tinygrad_rnn.engine.primitives import concatenate, stack, transpose
+from tinygrad_rnn.engine.tensor import values
+from tinygrad_rnn.nn.cells import GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
+from tinygrad_rnn.nn.layers import dropout
+from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.nn.state import each, first, parts
+from tinygrad_rnn.nn.time import unroll
+
+__all__ = ["GRU", "LSTM", "RNN", "Recurrent"]
+
+Merge = Literal["concat", "sum", "mean", "multiply"]
+
+# fmt: off
+_MERGES: dict[str, Callable[[Any, Any], Any]] = {
+    "concat":   lambda a, b: concatenate([a, b], axis=-1),
+    "sum":      lambda a, b: a + b,
+    "mean":     lambda a, b: (a + b) * 0.5,
+    "multiply": lambda a, b: a * b,
+}
+# fmt: on
+
+
+class Recurrent(Module):
+    """Layers of any cells through time, each in one direction or both.
+
+    Parameters
+    ----------
+    *cells
+        One per layer, the first next to the input: a cell, or a pair (forward, backward) of cells
+        for a layer that reads both ways. Wrappers (`Zoneout`, `LearnedState` …) are cells too.
+    merge
+        How the outputs of two directions become one: ``"concat"`` (torch), ``"sum"``, ``"mean"``
+        or ``"multiply"``.
+    dropout
+        Probability, applied to the outputs of all layers but the last, at each step anew; where no
+        ``rng`` is given there is none.
+    batch_first
+        Whether inputs and outputs are (batch, T, …); states never are.
+
+    Raises
+    ------
+    ValueError
+        There is no cell; some layers are pairs and others are not; an unknown `merge`.
+
+    Examples
+    --------
+    >>> from tinygrad_rnn import nn
+    >>> both = nn.Recurrent((nn.GRUCell(3, 4), nn.GRUCell(3, 4)), merge="sum")
+    >>> outputs, h = both(np.zeros((5, 2, 3)))
+    >>> outputs.shape, h.shape
+    ((5, 2, 4), (2, 2, 4))
+    """
+
+    def __init__(
+        self,
+        *cells: Any,
+        merge: Merge = "concat",
+        dropout: float = 0.0,
+        batch_first: bool = False,
+    ) -> None:
+        self.layers = [cell if isinstance(cell, (tuple, list)) else (cell,) for cell in cells]
+        widths = {len(layer) for layer in self.layers}
+        if widths not in ({1}, {2}):
+            raise ValueError(
+                f"{type(self).__name__}: expected one cell for each layer, or a pair (forward, "
+                f"backward) for each, got {sorted(widths) or 'none'} per layer."
+            )
+        if merge not in _MERGES:
+            raise ValueError(
+                f"{type(self).__name__}: merge must be one of {', '.join(_MERGES)}, got {merge!r}."
+            )
+        if not 0 <= dropout < 1:
+            raise ValueError(
+                f"{type(self).__name__}: dropout is a probability in [0, 1), got {dropout}."
+            )
+        self.directions, self.merge = widths.pop(), merge
+        self.dropout, self.batch_first = dropout, batch_first
+
+    @classmethod
+    def of(
+        cls,
+        make: Callable[[int], Any],
+        input_size: int,
+        num_layers: int = 1,
+        *,
+        bidirectional: bool = False,
+        merge: Merge = "concat",
+        **options: Any,
+    ) -> Recurrent:
+        """Layers of cells that ``make(input_size)`` gives, each as wide as what is below it.
+
+        Examples
+        --------
+        >>> from tinygrad_rnn import nn
+        >>> make = lambda size: nn.Zoneout(nn.LSTMCell(size, 4), 0.1)
+        >>> outputs, (h, c) = Recurrent.of(make, 3, num_layers=2)(np.zeros((5, 2, 3)))
+        >>> h.shape
+        (2, 2, 4)
+        """
+        return cls(
+            *_built(make, input_size, num_layers, bidirectional, merge), merge=merge, **options
+        )
+
+    def __call__(
+        self,
+        xs: Any,
+        state: Any = None,
+        *,
+        rng: np.random.Generator | None = None,
+        **how: Any,
+    ) -> tuple[Any, Any]:
+        """Run through time.
+
+        Parameters
+        ----------
+        xs
+            (T, batch, features), or (batch, T, features) if `batch_first`; without a batch (T,
+            features). Integers are symbols, without features.
+        state
+            First states as they are returned, e.g. the last ones of the batch before, detached.
+        rng
+            Generator of all that is dropped in training; None: nothing is.
+        **how
+            ``lengths``, ``mask``, ``truncate``, ``checkpoint``, as in `unroll`, for all layers.
+
+        Returns
+        -------
+        outputs, state
+            (T, batch, width), twice as wide for two directions concatenated, 0 beyond the lengths;
+            and the final states in the cell's structure, each part (layers · directions, batch, …)
+            with index ``layer · directions + direction`` (a list of states if layers differ in
+            size).
+        """
+        if self.batch_first:
+            xs = _swapped(xs)
+            if how.get("mask") is not None:
+                how["mask"] = np.swapaxes(how["mask"], 0, 1)
+        finals: list[Any] = []
+        for k, layer in enumerate(self.layers):
+            if k and self.dropout and rng is not None:
+                with scope(f"dropout {k}"):
+                    xs = _each_step("dropout", partial(dropout, p=self.dropout, rng=rng), xs)
+            with scope(f"layer {k + 1}") if len(self.layers) > 1 else nullcontext():
+                runs = []
+                for d, cell in enumerate(layer):
+                    start = _nth(state, len(finals))
+                    with scope(("forward", "reverse")[d]) if len(layer) > 1 else nullcontext():
+                        done, final = unroll(cell, xs, start, reverse=d == 1, rng=rng, **how)
+                    runs.append(done)
+                    finals.append(final)
+                xs = (
+                    runs[0]
+                    if len(runs) == 1
+                    else _each_step(self.merge, _MERGES[self.merge], *runs)
+                )
+        outputs = stack(xs)
+        return (_swapped(outputs) if self.batch_first else outputs), _stacked(finals)
+
+
+def _lstm(input_size: int, hidden_size: int, proj_size: int = 0, **options: Any) -> Any:
+    if proj_size:
+        return ProjectedLSTMCell(input_size, hidden_size, proj_size, **options)
+    return LSTMCell(input_size, hidden_size, **options)
+
+
+class _Torch(Recurrent):
+    """What RNN, LSTM and GRU share: torch's arguments.
+
+    Parameters
+    ----------
+    input_size, hidden_size, num_layers
+        Features per input, units per layer and direction, layers; at least 1.
+    bidirectional, merge, dropout, batch_first
+        As in `Recurrent`.
+    wrap
+        What goes around each cell: ``wrap=lambda cell: Zoneout(cell, 0.1)``.
+    rng, dtype
+        Seed or generator for start values (drawn layer by layer), and their type.
+    **options
+        Of the cell: ``bias``, ``activation`` (RNN), ``proj_size`` (LSTM), ``reset`` and ``update``
+        (GRU).
+    """
+
+    cell: Callable[..., Any]
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        bidirectional: bool = False,
+        merge: Merge = "concat",
+        dropout: float = 0.0,
+        batch_first: bool = False,
+        wrap: Callable[[Any], Any] = lambda cell: cell,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
+        **options: Any,
+    ) -> None:
+        rng = np.random.default_rng(rng)
+
+        def make(size: int) -> Any:
+            return wrap(type(self).cell(size, hidden_size, rng=rng, dtype=dtype, **options))
+
+        cells = _built(make, input_size, num_layers, bidirectional, merge)
+        super().__init__(*cells, merge=merge, dropout=dropout, batch_first=batch_first)
+
+
+class RNN(_Torch):
+    """Elman layers: torch.nn.RNN. Final state h."""
+
+    cell = RNNCell
+
+
+class LSTM(_Torch):
+    """LSTM layers: torch.nn.LSTM. Final state (h, c).
+
+    With ``proj_size`` the outputs and h are that wide, see `ProjectedLSTMCell`.
+
+    Examples
+    --------
+    >>> layer = LSTM(3, 4, num_layers=2, bidirectional=True, rng=0)
+    >>> outputs, (h, c) = layer(np.zeros((5, 2, 3)), lengths=[5, 3])
+    >>> outputs.shape, h.shape, c.shape
+    ((5, 2, 8), (4, 2, 4), (4, 2, 4))
+    """
+
+    cell = staticmethod(_lstm)
+
+
+class GRU(_Torch):
+    """GRU layers: torch.nn.GRU. Final state h."""
+
+    cell = GRUCell
+
+
+def _built(
+    make: Callable[[int], Any], size: int, num_layers: int, bidirectional: bool, merge: str
+) -> list[Any]:
+    """The cells of each layer, the next as wide as the last one's output."""
+    if not isinstance(num_layers, (int, np.integer)) or num_layers < 1:
+        raise ValueError(f"num_layers must be a whole number of at least 1, got {num_layers!r}.")
+    layers = []
+    for _ in range(num_layers):
+        layers.append(tuple(make(size) for _ in range(1 + bidirectional)))
+        cell = layers[-1][0]
+        width = values(getattr(cell, "output", first)(cell.initial_state())).shape[-1]
+        size = width * (1 + (bidirectional and merge == "concat"))
+    return layers
+
+
+def _each_step(name: str, f: Callable[..., Any], *sequences: Any) -> list[Any]:
+    """`f` of the values of each step, recorded in that step."""
+    found = []
+    for t, xs in enumerate(zip(*sequences, strict=True)):
+        with scope(name, t=t):
+            found.append(f(*xs))
+    return found
+
+
+def _swapped(xs: Any) -> Any:
+    """Batch and time exchanged, if there is a batch."""
+    xs = xs if hasattr(xs, "shape") else np.asarray(xs)
+    axes = range(xs.ndim)
+    if len(axes) < 3 - (xs.dtype.kind in "iu"):
+        return xs
+    return transpose(xs, axes=(1, 0, *axes[2:]))
+
+
+def _nth(state: Any, k: int) -> Any:
+    """The first state of one direction of one layer."""
+    if state is None or type(state) is list:
+        return state and state[k]
+    return each(itemgetter(k), state)
+
+
+def _stacked(finals: list[Any]) -> Any:
+    """The final states as one, part by part, if their shapes are equal."""
+    shapes = {tuple(np.shape(values(x)) for x in parts(final)) for final in finals}
+
+    def stacked(*xs: Any) -> Any:
+        return stack(xs)
+
+    return each(stacked, *finals) if len(shapes) == 1 else finals

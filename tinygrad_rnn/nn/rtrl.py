@@ -1,0 +1,105 @@
+"""Can a gradient through time be had without going back in time?
+
+Yes: carry along how the state depends on the parameters, ``S = ∂s/∂θ``, and move it one step on
+with the state: ``S' = (∂s'/∂s) S + ∂s'/∂θ``. That is real-time recurrent learning (Williams &
+Zipser 1989). It keeps one step's record instead of T, and pays with S, as many numbers as states
+times parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.backward import grad
+from tinygrad_rnn.engine.primitives import concatenate, reshape
+from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.nn.state import each, parts
+from tinygrad_rnn.nn.time import Steps, batch_of, name_of
+
+__all__ = ["rtrl"]
+
+
+def rtrl(
+    cell: Any,
+    xs: Any,
+    loss: Callable[[Any, int], Any],
+    wrt: Any = None,
+    state: Any = None,
+    *,
+    on_step: Callable[[int, float, list[np.ndarray]], None] | None = None,
+) -> tuple[float, list[np.ndarray]]:
+    """Sum of the losses of all steps and its gradients, by forward accumulation.
+
+    Parameters
+    ----------
+    cell, xs, state
+        As in `unroll`.
+    loss
+        ``loss(output, t)``, a recorded scalar: what step t adds.
+    wrt
+        A list of Tensors; leaves; the cell's parameters by default.
+    on_step
+        Called as ``on_step(t, loss, gradients)`` with the gradients so far: learning in real time.
+
+    Returns
+    -------
+    total, gradients
+        The same as ``grad`` of the sum of the losses on the record that `unroll` makes, for the
+        price of as many walks over one step, at each step, as the state has numbers.
+
+    Examples
+    --------
+    >>> from tinygrad_rnn import nn
+    >>> cell, xs = nn.RNNCell(2, 3, rng=0), np.ones((6, 1, 2))
+    >>> total, forward = rtrl(cell, xs, lambda h, t: (h * h).sum())
+    >>> outputs, _ = nn.unroll(cell, xs)
+    >>> backward = grad(sum((h * h).sum() for h in outputs), cell.parameters())
+    >>> all(np.allclose(a, b, atol=1e-12) for a, b in zip(forward, backward))
+    True
+    """
+    θ = cell.parameters() if wrt is None else list(wrt)
+    steps = Steps(cell, cell, xs, 0, None, name_of(cell))
+    if state is None:
+        state = cell.initial_state(*batch_of(np.asarray(values(values(xs)[0]))))
+    S = _slopes(state, θ)
+    total, gradients = 0.0, [np.zeros(p.shape, p.dtype) for p in θ]
+    for t in range(len(xs)):
+        state = each(_alone, state)
+        s = [x for x in parts(state) if _moves(x)]
+        output, state = steps(t, state)
+        here = loss(output, t)
+        slopes = [g.ravel() for g in grad(here, [*θ, *s], unused="zero")]
+        by_state = np.concatenate(slopes[len(θ) :])
+        for g, direct, S_p in zip(gradients, slopes, S, strict=False):
+            g += (direct + by_state @ S_p).reshape(g.shape)
+        J = _slopes(state, [*θ, *s])
+        J_s = np.concatenate(J[len(θ) :], axis=1)
+        S = [J_s @ S_p + J_p for S_p, J_p in zip(S, J, strict=False)]
+        total += float(here)
+        if on_step is not None:
+            on_step(t, float(here), gradients)
+    return total, gradients
+
+
+def _slopes(state: Any, wrt: list[Tensor]) -> list[np.ndarray]:
+    """The Jacobian of all numbers in a state by each Tensor in `wrt`, (numbers, wrt.size) each."""
+    row = concatenate([reshape(x, shape=-1) for x in parts(state) if _moves(x)])
+    found = [np.zeros((row.size, p.size), p.dtype) for p in wrt]
+    for k in range(row.size if type(row) is Tensor else 0):
+        unit = np.zeros(row.size, row.dtype)
+        unit[k] = 1
+        for J, g in zip(found, grad(row, wrt, unit, unused="zero"), strict=True):
+            J[k] = g.ravel()
+    return found
+
+
+def _alone(x: Any) -> Any:
+    """The same values as a leaf: the record of the step before is dropped."""
+    return Tensor(values(x)) if _moves(x) else x
+
+
+def _moves(x: Any) -> bool:
+    return np.asarray(values(x)).dtype.kind == "f"

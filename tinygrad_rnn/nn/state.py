@@ -1,0 +1,83 @@
+"""What can be done to a state, whatever its parts?
+
+A state is an array or a Tensor, or a tuple, list or dict of states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tinygrad_rnn.engine.tensor import Tensor
+
+__all__ = ["detach", "each", "first", "flows", "parts", "replaced", "through"]
+
+
+def each(f: Callable[..., Any], *states: Any) -> Any:
+    """``f`` of the parts of one state, or of the corresponding parts of several, built up alike.
+
+    Examples
+    --------
+    >>> each(lambda new, old: new - old, (5, 7), (1, 2))
+    (4, 5)
+    """
+    state = states[0]
+    if isinstance(state, dict):
+        return {key: each(f, *(s[key] for s in states)) for key in state}
+    if isinstance(state, (tuple, list)):
+        found = [each(f, *pieces) for pieces in zip(*states, strict=True)]
+        return type(state)(*found) if hasattr(state, "_fields") else type(state)(found)
+    return f(*states)
+
+
+def parts(state: Any) -> list[Any]:
+    """All parts of a state in their order."""
+    found: list[Any] = []
+    each(found.append, state)
+    return found
+
+
+def first(state: Any) -> Any:
+    """What others see of a state: itself, or its first part (h of the pair h, c)."""
+    return state[0] if isinstance(state, (tuple, list)) else state
+
+
+def detach(state: Any) -> Any:
+    """The values of a state without its history: carried to the next batch, no gradient goes back.
+
+    Within one record use `truncate` of `unroll`: its cuts stay visible.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_rnn import nn
+    >>> cell, state = nn.LSTMCell(3, 4, rng=0), None
+    >>> for batch in np.zeros((2, 5, 1, 3)):
+    ...     outputs, state = nn.unroll(cell, batch, state)
+    ...     state = detach(state)
+    >>> [part.op for part in state]
+    [None, None]
+    """
+    return replaced(state, {x: x.detach() for x in parts(state) if type(x) is Tensor})
+
+
+def replaced(state: Any, fresh: dict[Tensor, Tensor]) -> Any:
+    """The state with other Tensors for those in `fresh`; what was one Tensor stays one."""
+
+    def part(x: Any) -> Any:
+        return fresh.get(x, x) if type(x) is Tensor else x
+
+    return each(part, state)
+
+
+def flows(x: Any) -> bool:
+    """Whether a gradient can flow through: a Tensor of floats."""
+    return type(x) is Tensor and x.dtype.kind == "f"
+
+
+def through(f: Callable[[Any], Any], state: Any) -> Any:
+    """`f` of the parts that a gradient can flow through, under their old names."""
+    fresh = {x: f(x) for x in parts(state) if flows(x)}
+    for x, y in fresh.items():
+        y.name = x.name
+    return replaced(state, fresh)

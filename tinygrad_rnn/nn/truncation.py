@@ -1,0 +1,122 @@
+"""How far back does a gradient reach?
+
+Values always go on; what is cut is the way back. A cut is a `stop_gradient` in the record, inside
+the step it leads into, so it can be drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.context import scope
+from tinygrad_rnn.engine.primitives import pass_gradient, stop_gradient
+from tinygrad_rnn.nn.state import through
+
+if TYPE_CHECKING:
+    from tinygrad_rnn.nn.time import Steps
+
+__all__ = ["RandomTruncation", "random_cuts", "windows"]
+
+
+@dataclass(frozen=True)
+class RandomTruncation:
+    """Cut between two steps with some probability, and let the others make up for it.
+
+    Where the state's gradient is not cut it is scaled by ``1 / (1 - probability)``, so that the
+    mean over all draws is the full gradient: unbiased, unlike cuts at fixed places (Tallec &
+    Ollivier 2017, "Unbiasing truncated backpropagation through time", eq. 9).
+
+    Parameters
+    ----------
+    probability
+        Of a cut before each step but the first, in [0, 1). On average a gradient reaches back
+        1 / probability steps; the variance grows with its length.
+
+    Raises
+    ------
+    ValueError
+        The probability lies outside.
+    """
+
+    probability: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.probability < 1:
+            raise ValueError(
+                f"RandomTruncation: expected a probability in [0, 1), got {self.probability}."
+            )
+
+
+def random_cuts(
+    how: RandomTruncation, ts: range, rng: np.random.Generator | None
+) -> Callable[[int, Any], Any]:
+    """What passes into step t: the state behind a cut, or with its gradient scaled."""
+    if rng is None:
+        raise TypeError("unroll: RandomTruncation draws its cuts from rng=; pass a generator.")
+    drawn = rng.random(len(ts)) < how.probability
+    onward = partial(pass_gradient, scale=1 / (1 - how.probability))
+
+    def between(t: int, state: Any) -> Any:
+        return state if t == ts[0] else through(stop_gradient if drawn[t] else onward, state)
+
+    return between
+
+
+def windows(
+    run: Callable[..., tuple[list[Any], Any]],
+    steps: Steps,
+    ts: range,
+    state: Any,
+    *,
+    truncate: int | tuple[int, int],
+    rng: np.random.Generator | None,
+) -> tuple[list[Any], Any]:
+    """Every k1 steps, the last k1 outputs from a record that begins k2 steps back, behind a cut.
+
+    So the gradient of any loss on the outputs is, window by window, that of BPTT(k2; k1) (Williams
+    & Peng 1990), summed; k1 = k2 gives chunks, the last perhaps shorter. Where windows overlap
+    (k2 > k1) the steps they share are computed again from the state kept there, random draws
+    included, inside a scope ``window n``.
+    """
+    k1, k2 = truncate if isinstance(truncate, tuple) else (truncate, truncate)
+    if not all(isinstance(k, (int, np.integer)) for k in (k1, k2)) or not 1 <= k1 <= k2:
+        raise ValueError(
+            f"unroll: expected truncate=(k1, k2) with whole numbers 1 ≤ k1 ≤ k2, got {truncate}. "
+            "Every k1 steps the gradient reaches back k2 steps: with fewer, it would miss some."
+        )
+    T = len(ts)
+    ends = [*range(k1, T, k1), T]
+    starts = [max(0, end - k2) for end in ends] if k2 > k1 else [*range(0, T, k1)]
+    kept: dict[int, tuple[Any, Any]] = {0: (state, _now(rng))}
+    outputs: list[Any] = []
+    for n, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        state, draws = kept[start]
+        if rng is not None:
+            rng.bit_generator.state = draws
+        window = steps
+        made: list[Any] = []
+        if start:
+            window = replace(steps, between=partial(_cut, ts[start]))
+        stops = sorted({k for k in starts if start < k < end} | {end})
+        with scope(f"window {n}") if k2 > k1 else nullcontext():
+            for a, b in zip([start, *stops], stops, strict=False):
+                done, state = run(window, ts[a:b], state)
+                made += done
+                kept.setdefault(b, (state, _now(rng)))
+        outputs += made[len(outputs) - start :]
+        kept = {k: v for k, v in kept.items() if k >= starts[min(n + 1, len(starts) - 1)]}
+    return outputs, state
+
+
+def _cut(at: int, t: int, state: Any) -> Any:
+    return through(stop_gradient, state) if t == at else state
+
+
+def _now(rng: np.random.Generator | None) -> Any:
+    return None if rng is None else rng.bit_generator.state
