@@ -116,13 +116,14 @@ def _elide(
     keep = max(3, int(budget * len(columns) / max(shown, 1)))
     if shown <= budget or keep >= len(columns) - 1:
         return View(owner, where, place, 0, len(columns))
-    dropped = set(columns[(keep + 1) // 2 : len(columns) - keep // 2])
+    middle = columns[(keep + 1) // 2 : len(columns) - keep // 2]
+    dropped = set(middle)
     gaps: dict[Lane, Gap] = {}
     steps = set()
     for node in nodes:
         p = place[node]
         if p.lane is not None and p.column in dropped:
-            gap = gaps.setdefault(p.lane, Gap(p.lane, min(dropped)))
+            gap = gaps.setdefault(p.lane, Gap(p.lane, middle[0]))
             gap.steps += p not in steps
             steps.add(p)
             owner[node] = where[node] = gap

@@ -96,8 +96,8 @@ def _two_lines(node: Node) -> str:
     label, note = _html(node.label), _html(node.note)
     if not note:
         return label
-    # the space in the size above keeps the line off the letters' underscores
-    small = f'&#160;<FONT POINT-SIZE="{theme.SHAPE_SIZE}" COLOR="#666666">{note}</FONT>'
+    # spaces in the size above keep it off the letters' underscores; two keep it centred
+    small = f'&#160;<FONT POINT-SIZE="{theme.SHAPE_SIZE}" COLOR="#666666">{note}</FONT>&#160;'
     return f"{label}<BR/>{small}" if label else small
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import Tensor, ancestors, grad
+from tinygrad_rnn.engine import Input
 from viz import theme
 from viz.parts import Block, Edge, Parts
 
@@ -29,15 +30,15 @@ def flow(parts: Parts, loss: Tensor) -> None:
     norms = _norms(parts, loss, leaves)
     finite = [n for n in norms.values() if 0 < n < math.inf]
     low, high = _decades(finite)
+    shared = Counter(edge.head for edge in parts.links if edge.kind == "cross")
     for edge in parts.edges():
         norm = norms.get(id(edge))
         edge.style = _style(norm, low, high)
-        if edge.kind == "state":
-            edge.label = (
-                f"{edge.label} {_number(norm)}".strip()
-                if norm is not None and edge.label
-                else edge.label
-            )
+        edge.tip = "no gradient" if norm is None else f"‖gradient‖ = {_number(norm)}"
+        if edge.kind == "state" and edge.label and norm is not None:
+            edge.label = f"{edge.label} {_number(norm)}"
+        if norm and shared[edge.head] > 1:  # a wire of many steps would drown what happens in them
+            edge.style["penwidth"] = f"{float(edge.style['penwidth']) / 2:.2f}"
     note = Block("note")
     text, table = _legend(low, high, any(not math.isfinite(n) for n in norms.values()))
     parts.add(note, "legend", text, html=table)
@@ -78,11 +79,9 @@ def _whole(g: Any, node: Tensor, argument: int) -> Any:
     if node.op is None or node.op.name != "getitem" or np.shape(g) == x.shape:
         return np.asarray(g)
     whole = np.zeros(x.shape)
-    # arrays in the index are the further inputs, in their order; all else stands in it as it is
-    arrays = (a.data if type(a) is Tensor else a for a in node.inputs[1:])
+    arrays = [a.data if type(a) is Tensor else a for a in node.inputs]
     index = tuple(
-        next(arrays) if isinstance(part, int) and type(part) is not int else part
-        for part in node.options["index"]
+        arrays[part] if isinstance(part, Input) else part for part in node.options["index"]
     )
     np.add.at(whole, index, g)
     return whole

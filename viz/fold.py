@@ -27,13 +27,6 @@ def fold(parts: Parts) -> Parts:
         return twin[block].nodes[number[node]].id if block in twin else node
 
     found = Parts(blocks=[b for b in parts.blocks if twin.get(b, b) is b], next=parts.next)
-    titles: dict[Block, str] = {}
-    for block in found.blocks:
-        titles[block] = block.title
-        if size.get(block, (0, 0, 1))[2] > 1 and block.title:
-            first, last, _ = size[block]
-            _, dot, backward = block.title.partition(" · ")
-            titles[block] = f"t = {first} … {last}{dot}{backward}"
     links: dict[tuple[str, ...], Edge] = {}
     times: Counter[tuple[str, ...]] = Counter()
     when: dict[tuple[str, ...], str] = {}
@@ -45,7 +38,7 @@ def fold(parts: Parts) -> Parts:
         key = (tail, head, kind, edge.role if kind in ("state", "recurrent") else "")
         links.setdefault(key, Edge(tail, head, kind, role=edge.role))
         times[key] += 1
-        when[key] = (b if b in twin else a).title
+        when[key] = f"t = {(b if b in twin else a).steps[0]}"
     for key, edge in links.items():
         a, b = home[edge.tail], home[edge.head]
         steps = max(size.get(a, (0, 0, 1))[2], size.get(b, (0, 0, 1))[2])
@@ -57,8 +50,8 @@ def fold(parts: Parts) -> Parts:
                 "every t" if times[key] == steps else when[key] if times[key] == 1 else "some t"
             )
     found.links = list(links.values())
-    for block, title in titles.items():
-        block.title = title
+    for block, (first, last, _) in size.items():
+        block.steps = (first, last)
     return found
 
 
@@ -72,9 +65,7 @@ def _groups(
     carried: dict[Block, set[tuple[int, int]]] = defaultdict(set)
     for edge in parts.links:
         if edge.kind == "state":
-            carried[home[edge.head]].add(
-                (number[edge.head], number[edge.tail] if home[edge.tail].kind != "initial" else -1)
-            )
+            carried[home[edge.head]].add((number[edge.head], number[edge.tail]))
     lanes: dict[tuple[int, int], list[Block]] = defaultdict(list)
     for block in parts.blocks:
         if block.kind in ("step", "cell"):
@@ -94,7 +85,7 @@ def _groups(
             else:
                 inner = passed
             twin[block] = first
-            step = int(block.title.split()[2]) if block.title else block.column
+            step = block.steps[0]
             low, high, count = size.get(first, (step, step, 0))
             size[first] = (min(low, step), max(high, step), count + 1)
     return twin, size

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn import Tensor
+from tinygrad_rnn.engine import Input
 
-LONGEST = 44  # characters of a formula that still reads as a label
+LONGEST = 72  # characters of a formula that still reads as a label
+LINE = 26  # characters of it in one line
+NAME = 40  # characters of a name
 # fmt: off
 SYMBOLS = {
     "add": "+", "subtract": "−", "negative": "−", "multiply": "×", "divide": "/", "matmul": "@",
     "power": "^", "sqrt": "√", "sum": "Σ", "sigmoid": "σ",
 }
 # fmt: on
+_GLUE = "\u00a0"  # a space at which no line ends
 _BINDING = {"+": 1, "−": 1, "×": 2, "/": 2, "@": 2, "^": 3}
 
 
@@ -46,9 +52,22 @@ def array_name(array: np.ndarray, node: Tensor) -> str:
                 and x.strides == array.strides[::-1]
             ):
                 return f"{letter}ᵀ"
-    if array.dtype.kind == "f" and array.size and (array == array.flat[0]).all():
-        return number_text(array.flat[0])
+    if array.dtype.kind in "fiu" and array.size:
+        if (array == array.flat[0]).all():
+            return number_text(array.flat[0])
+        if array.dtype.kind in "iu" and (array.ravel() == np.arange(array.size)).all():
+            return f"0…{array.size - 1}"
     return ""
+
+
+def unnamed(array: Any) -> str:
+    """What a constant without a letter is."""
+    return {"b": "mask", "i": "index", "u": "index"}.get(np.asarray(array).dtype.kind, "data")
+
+
+def short(name: str) -> str:
+    """A name that fits on a node."""
+    return name if len(name) <= NAME else f"{name[: NAME - 1]}…"
 
 
 def title(node: Tensor, name: str | None, drawn: Collection[int] = ()) -> str:
@@ -61,7 +80,7 @@ def title(node: Tensor, name: str | None, drawn: Collection[int] = ()) -> str:
         for k, x in enumerate(node.inputs)
     ]
     sign = _render(node, arguments, bare=True)[0]
-    return f"{name} = {sign}" if name else sign
+    return (f"{name} = {sign}" if name else sign).replace(_GLUE, " ")
 
 
 def formula(
@@ -86,14 +105,27 @@ def formula(
             letter = letters.get((node, k))
             other = (letter or "·", 9) if letter or not is_number(x) else _number(x)
             text, binding = texts.get(id(x), other)
-            arguments.append((text[: LONGEST + 1], binding))
+            arguments.append((text[: LONGEST + 1], binding))  # so that no text doubles at each x*x
         texts[id(node)] = _render(node, arguments)
     text = texts[id(root)][0]
-    prefix = f"{name} = " if name else ""
+    prefix = f"{name}{_GLUE}={_GLUE}" if name else ""
     if len(prefix + text) <= LONGEST:
-        return prefix + text
+        return _lines(prefix + text)
     steps = list(dict.fromkeys(SYMBOLS.get(n.op.name, n.op.name) for n in members if n.op))
-    return prefix + " → ".join(["…"] * (len(steps) > 5) + steps[-5:])
+    return _lines(prefix + " → ".join(["…"] * (len(steps) > 5) + steps[-5:]))
+
+
+@lru_cache(maxsize=256)
+def _lines(text: str) -> str:
+    """The text in as few lines as `LINE` asks for, all about equally long."""
+    lines, width = [text], LINE
+    if len(text) > LINE:
+        wanted = -(-len(text) // LINE)
+        for width in range(len(text) // wanted, len(text)):
+            lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+            if len(lines) <= wanted:
+                break
+    return "\n".join(lines).replace(_GLUE, " ")
 
 
 def _number(x: Any) -> tuple[str, int]:
@@ -107,7 +139,8 @@ def _render(node: Tensor, arguments: list[tuple[str, int]], bare: bool = False) 
     if bare and name != "getitem" and all(text == "·" for text, _ in arguments):
         return sign + _options(node), 9
     if name == "getitem":
-        return ("" if bare else _tight(arguments[0], 9)) + _index(node), 9
+        arrays = [text for text, _ in arguments[1:]]
+        return ("" if bare else _tight(arguments[0], 9)) + _index(node, arrays), 9
     if name == "transpose" and not bare:
         return f"{_tight(arguments[0], 9)}ᵀ", 9
     if name == "multiply" and not bare and node.inputs[0] is node.inputs[1]:
@@ -115,16 +148,17 @@ def _render(node: Tensor, arguments: list[tuple[str, int]], bare: bool = False) 
     if sign in _BINDING and len(arguments) == 2:
         binding = _BINDING[sign]
         left, right = _tight(arguments[0], binding), _tight(arguments[1], binding + (sign in "−/"))
-        space = " " if binding == 1 or bare else ""
-        return f"{left}{space}{sign}{space}{right}", binding
+        space, glue = (" ", _GLUE) if binding == 1 or bare else ("", "")
+        return f"{left}{space}{sign}{glue}{right}", binding
     if sign == "−":
         return f"−{_tight(arguments[0], 2)}", 1
     texts = [text for text, _ in arguments]
     if len(texts) > 1 and len(set(texts)) == 1:
-        texts = [f"{texts[0]} …"]  # the same letter at every step
+        texts = [f"{texts[0]}{_GLUE}…"]  # the same letter at every step
     if sign == "Σ" and texts[0][-1:] == "²":
         return f"Σ {texts[0]}", 2
-    return f"{sign}({', '.join(texts[:4])}{', …' * (len(texts) > 4)})", 9
+    listed = f",{_GLUE}".join([*texts[:4], *["…"] * (len(texts) > 4)])
+    return f"{sign}({listed})", 9
 
 
 def _tight(argument: tuple[str, int], binding: int) -> str:
@@ -139,7 +173,7 @@ def _options(node: Tensor) -> str:
     return f" axis {str(axis).strip('(),')}"
 
 
-def _index(node: Tensor) -> str:
+def _index(node: Tensor, arrays: list[str]) -> str:
     """An index as it is written; the current step as t, so that all steps read alike."""
     source = node.inputs[0]
     t = next((frame.t for frame in reversed(node.scope) if frame.t is not None), None)
@@ -149,8 +183,10 @@ def _index(node: Tensor) -> str:
         if isinstance(part, slice):
             ends = ["" if end is None else str(end) for end in (part.start, part.stop, part.step)]
             parts.append(":".join(ends[: 2 + bool(ends[2])]))
-        elif type(part) is int:
+        elif isinstance(part, Input):
+            parts.append(arrays[part - 1])
+        elif isinstance(part, int):
             parts.append("t" if from_outside and part == t else str(part))
         else:
             parts.append("…" if part is Ellipsis else "new" if part is None else "·")
-    return f"[{', '.join(parts)}]"
+    return f"[{f',{_GLUE}'.join(parts)}]"

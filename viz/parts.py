@@ -23,6 +23,7 @@ class Node:
     rank: str = ""
     role: str = ""  # of a port: which value passes
     html: str = ""  # a ready-made label (the legend's table)
+    tip: str = ""  # what an SVG says of it under the pointer
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class Edge:
     label: str = ""
     role: str = ""  # the letter of the value that travels
     style: dict[str, str] = field(default_factory=dict)
+    tip: str = ""
     uses: list[tuple[Tensor, int]] = field(default_factory=list)
 
 
@@ -48,14 +50,26 @@ class Block:
     `row` and `column` are its place in the grid of layers and time; rows are counted from the top.
     """
 
-    kind: str  # "step", "cell", "gap", "before", "after", "hub", "note"
-    title: str = ""
+    kind: str  # "step", "cell", "gap", "before", "initial", "after", "hub", "note"
+    titled: bool = False
+    name: str = ""  # of its lane, where there are several
+    steps: tuple[int, int] = (0, 0)  # the first and the last that it shows
     row: int = 0
     column: int = 0
     order: int = 0  # 1 for gradients, 2 for gradients of gradients
     mirrored: bool = False  # flows from right to left, as gradients do
     nodes: list[Node] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """``lstm · t = 3 · backward``; empty if it has none."""
+        if not self.titled:
+            return ""
+        first, last = self.steps
+        time = f"t = {first}" if first == last else f"t = {first} … {last}"
+        back = "backward" if self.order == 1 else f"backward {self.order}" if self.order else ""
+        return " · ".join(word for word in (self.name, time, back) if word)
 
 
 @dataclass(slots=True)

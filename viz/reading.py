@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from tinygrad_rnn import Tensor
+from tinygrad_rnn import Frame, Tensor
 from viz.collapse import View
 from viz.places import Lane, Place
 
@@ -30,6 +30,8 @@ class Reading:
         The roles, with their lane, that go on to another step of the lane.
     initial
         Arguments that take, in the first step, the place of a state: with the role of that state.
+    partial
+        Sums of gradients to which more is added.
     """
 
     view: View
@@ -40,6 +42,7 @@ class Reading:
     roles: dict[Tensor, str]
     states: set[tuple[Lane | None, str]]
     initial: dict[tuple[Tensor, int], str]
+    partial: set[Tensor]
 
     @property
     def timed(self) -> bool:
@@ -58,9 +61,10 @@ def read(record: list[Tensor], roots: list[Tensor], view: View) -> Reading:
     homes: dict[Tensor, set[object]] = defaultdict(set)
     roles: dict[Tensor, str] = {}
     states: set[tuple[Lane | None, str]] = set()
+    partial: set[Tensor] = set()
     counts: Counter[tuple[object, str]] = Counter()
     for node in nodes:
-        here = view.place[node]
+        here, total = view.place[node], sum_of(node)
         members[view.owner[node]].append(node)
         step, letter = view.step[node], node.name or "·"
         counts[step, letter] += 1
@@ -72,9 +76,22 @@ def read(record: list[Tensor], roots: list[Tensor], view: View) -> Reading:
                 homes[x].add(here)
             elif (there := view.place[x]) is not here and there.lane is here.lane is not None:
                 states.add((here.lane, roles[x]))
+            if total is not None and sum_of(x) == total:
+                partial.add(x)
     born = {x.serial: x for x in record}
     initial = _initial(nodes, view, roles)
-    return Reading(view, set(roots), born, members, homes, roles, states, initial)
+    return Reading(view, set(roots), born, members, homes, roles, states, initial, partial)
+
+
+def mark(node: Tensor) -> Frame | None:
+    """The frame that says of a recorded gradient what it is a gradient of."""
+    return next((frame for frame in reversed(node.scope) if frame.of is not None), None)
+
+
+def sum_of(node: Tensor) -> int | None:
+    """The serial number of the value to which the gradients flow that are added up here."""
+    frame = mark(node)
+    return None if frame is None or frame.argument is not None else frame.of
 
 
 def _initial(
@@ -82,7 +99,9 @@ def _initial(
 ) -> dict[tuple[Tensor, int], str]:
     """The first states: where the second step of a lane takes a state, what does the first take?
 
-    The two steps are compared operation by operation, as far as they are alike.
+    A constant, a parameter, or what was computed elsewhere, as by an encoder; not what the scope
+    declares to be an input (``scope(..., x=x_t)``). The two steps are compared operation by
+    operation, as far as they are alike.
     """
     steps: dict[Place, list[Tensor]] = defaultdict(list)
     for node in nodes:
@@ -92,13 +111,16 @@ def _initial(
     found = {}
     for first, program in steps.items():
         lane = first.lane
-        if lane is None or lane.mirrored or lane.places[0] is not first or len(lane.places) < 2:
+        if lane is None or lane.places[0] is not first or len(lane.places) < 2:
             continue
         for a, b in zip(program, steps[lane.places[1]], strict=False):
             if a.op is not b.op or len(a.inputs) != len(b.inputs):
                 break
             for k, (x, y) in enumerate(zip(a.inputs, b.inputs, strict=True)):
-                given = type(x) is not Tensor or x.op is None
-                if given and type(y) is Tensor and y.op is not None and view.place[y] is first:
+                if type(y) is not Tensor or y.op is None or view.place[y] is not first:
+                    continue
+                of_its_own = type(x) is Tensor and x.op is not None and view.place[x] is first
+                declared = any(x is array for f in a.scope for array in f.arrays.values())
+                if not of_its_own and not declared:
                     found[a, k] = roles[y]
     return found

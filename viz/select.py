@@ -8,11 +8,11 @@ import numpy as np
 
 from tinygrad_rnn import Tensor, ancestors
 from viz.collapse import Gap, view
-from viz.labels import is_number, shape_text
+from viz.labels import is_number, shape_text, short
 from viz.parts import Block, Edge, Parts
 from viz.places import Place, places
 from viz.reading import Reading, read
-from viz.wording import given, kind, letter, quoted, step_title, text
+from viz.wording import given, kind, lane_title, letter, quoted, text, tip
 
 Use = tuple[Tensor, int]  # an edge of the record: a node and the number of its argument
 
@@ -49,6 +49,9 @@ class _Selection:
     def __init__(self, reading: Reading, detail: str, weights: str) -> None:
         self.reading, self.detail, self.weights = reading, detail, weights
         self.owner, self.place = reading.view.owner, reading.view.place
+        lanes = {place.lane for place in self.place.values() if place.lane is not None}
+        self.several = sum(lane.order == 0 and not lane.between for lane in lanes) > 1
+        self.left = min((place.column for lane in lanes for place in lane.places), default=0)
         self.parts = Parts()
         self.blocks: dict[object, Block] = {}
         self.names: dict[object, str] = {}
@@ -60,7 +63,7 @@ class _Selection:
         name = self.node(owner, here)
         for k, x in enumerate(node.inputs):
             use = (node, k)
-            if use in self.reading.initial:
+            if use in self.reading.initial and not (type(x) is Tensor and x.op is not None):
                 self.start(use, x, name)
             elif type(x) is not Tensor:
                 if not is_number(x) and not isinstance(here, Gap):
@@ -103,8 +106,11 @@ class _Selection:
             block.order = lane.order
         elif isinstance(place, Place) and place.lane is not None:
             lane = place.lane
-            look = "cell" if cells and place.timed else "step"
-            block = Block(look, step_title(place, cells))
+            block = Block("cell" if cells and place.timed else "step")
+            block.steps = (place.t, place.t)
+            # of cells in the lowest row only: lines between layers run where it would be
+            block.titled = not lane.between and not (cells and lane.row)
+            block.name = lane_title(lane) if self.several and not cells else ""
             block.row, block.column, block.mirrored = lane.row, place.column, lane.mirrored
             block.order = lane.order
         else:
@@ -120,11 +126,12 @@ class _Selection:
                 name = self.parts.add(block, "elision", f"⋯ × {owner.steps}")
             elif isinstance(owner, Place):
                 *outer, cell = owner.lane.path if owner.lane else ("",)
-                name = self.parts.add(block, "cell", cell or "·", " · ".join(outer))
+                name = self.parts.add(block, "cell", short(cell) or "·", short(" · ".join(outer)))
             else:
                 label = text(owner, self.reading, every=self.detail == "op")
                 look = kind(owner, self.reading)
-                name = self.parts.add(block, look, label, shape_text(owner.shape))
+                note, more = shape_text(owner.shape), tip(owner, owner.name or "")
+                name = self.parts.add(block, look, label, note, tip=more)
             self.names[owner] = name
         return self.names[owner]
 
@@ -134,8 +141,9 @@ class _Selection:
         if key not in self.names:
             shared = type(x) is Tensor and self.shared(x, node)
             look, label = given(x, node, shared)
-            note = shape_text(x.shape if type(x) is Tensor else np.shape(x))
-            self.names[key] = self.parts.add(self.block(place), look, label, note)
+            x = x if type(x) is Tensor else np.asarray(x)
+            note, more = shape_text(x.shape), tip(x, getattr(x, "name", None) or label)
+            self.names[key] = self.parts.add(self.block(place), look, label, note, tip=more)
         return self.names[key]
 
     def shared(self, x: Tensor, node: Tensor) -> bool:
@@ -197,7 +205,12 @@ class _Selection:
     def start(self, use: Use, x: Any, head: str) -> None:
         """The state before the first step, where the state of a step before would come from."""
         place, role = self.place[use[0]], self.reading.initial[use]
-        outside = ("initial", place.lane)
+        lane = place.lane
+        if place.column != self.left or lane is None or lane.mirrored:
+            # there is no room to the left of the step, so it stands inside
+            self.edge(place, self.stub(place, x, use[0], role), head, use, "carry")
+            return
+        outside = ("initial", lane)
         self.block(outside, Block("initial"))
         tail = self.stub(outside, x, use[0], role)
         if not self.bare(place):
@@ -213,7 +226,8 @@ class _Selection:
             self.reference(use, x, head)
             return
         role, tail = self.reading.roles[x], self.node(self.owner[x], there)
-        state = there.lane is here.lane is not None
+        first = self.reading.initial.get(use, "")  # the role that `x` plays from here on
+        state = there.lane is here.lane is not None or bool(first)
         if not self.bare(there):
             out = self.port(there, ("out", role), "sink", role)
             look = "state" if self.reading.is_state(x) else "link"
@@ -223,12 +237,13 @@ class _Selection:
             # what is outside of time takes the same value of all steps in by one port
             source: object = x if not isinstance(there, Gap) else role
             outside = here.lane is None or here.lane.between
-            key = ("in", there.lane, role) if outside else ("in", source)
-            port = self.port(here, key, "source", role if state else "")
+            key = ("in", there.lane, role) if outside else ("in", source, first)
+            port = self.port(here, key, "source", (first or role) if state else "")
             self.edge(here, port, head, use, "carry" if state else "data")
             head = port
-        name = x.name or ""
-        self.link(tail, head, use, "state" if state else "cross", name or role, name * state)
+        name = short(x.name or "")
+        travels = letter(first) if first else name or role
+        self.link(tail, head, use, "state" if state else "cross", travels, name * state)
 
     def reference(self, use: Use, x: Tensor, head: str) -> None:
         """A forward value in a gradient: quoted, for a line to each would hide the rest."""
@@ -239,7 +254,8 @@ class _Selection:
         if key not in self.names:
             label = quoted(x, here, self.place[x])
             note = shape_text(x.shape)
-            self.names[key] = self.parts.add(self.block(here), "reference", label, note)
+            more = tip(x, x.name or "")
+            self.names[key] = self.parts.add(self.block(here), "reference", label, note, tip=more)
         self.edge(here, self.names[key], head, use)
 
 

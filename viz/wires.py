@@ -7,7 +7,7 @@ import math
 from viz import routes, theme
 from viz.dot import attributes, edge_line, graph, node_line, title
 from viz.layout import Layout, place
-from viz.parts import Block, Edge, Parts
+from viz.parts import Block, Edge, Node, Parts
 from viz.routes import Point
 
 ARROW = 6.0  # how far before a node a line ends, to leave room for its head
@@ -32,10 +32,10 @@ def _block(k: int, block: Block, plan: Layout) -> str:
     for node in block.nodes:
         x, y, w, h = plan.at[node.id]
         size = {"width": f"{w / 72:.4f}", "height": f"{h / 72:.4f}"}
-        lines.append(node_line(node, pos=f"{x:.1f},{y:.1f}", **size))
+        lines.append(node_line(node, pos=f"{x:.1f},{y:.1f}", **size, **_tip(node)))
     for edge, spline in zip(block.edges, frame.template.edges, strict=True):
         points = (f"{mark}{x + frame.x:.1f},{y + frame.y:.1f}" for mark, x, y in spline)
-        lines.append(edge_line(edge, pos=" ".join(points)))
+        lines.append(edge_line(edge, pos=" ".join(points), **_tip(edge)))
     if block.kind not in ("step", "cell"):
         return "\n".join(f"  {line}" for line in lines)
     below = block.kind == "cell"
@@ -52,10 +52,14 @@ def _block(k: int, block: Block, plan: Layout) -> str:
     return "\n".join([f"  subgraph cluster_{k} {{", *(f"    {line}" for line in inside), "  }"])
 
 
+def _tip(thing: Node | Edge) -> dict[str, str]:
+    return {"tooltip": thing.tip} if thing.tip else {}
+
+
 def _link(edge: Edge, plan: Layout) -> str:
     """One line between blocks."""
     points, tip = _route(edge, plan)
-    more: dict[str, str] = {"arrowhead": "normal"} if tip else {}
+    more = {**_tip(edge), "arrowhead": "normal"} if tip else _tip(edge)
     if edge.label:
         x, y = _label(edge, points, plan.track(edge) is None)
         more["lp"] = f"{x:.1f},{y:.1f}"

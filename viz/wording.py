@@ -8,9 +8,18 @@ import numpy as np
 
 from tinygrad_rnn import Tensor
 from viz.collapse import CHAIN, Gap
-from viz.labels import array_name, formula, is_number, number_text, title
-from viz.places import Place
-from viz.reading import Reading
+from viz.labels import (
+    array_name,
+    formula,
+    is_number,
+    number_text,
+    shape_text,
+    short,
+    title,
+    unnamed,
+)
+from viz.places import Lane, Place
+from viz.reading import Reading, mark
 
 
 def kind(node: Tensor, reading: Reading) -> str:
@@ -30,7 +39,7 @@ def kind(node: Tensor, reading: Reading) -> str:
 def text(node: Tensor, reading: Reading, every: bool) -> str:
     """The label of an operation and of those it stands for; no formula if `every` has a node."""
     members = reading.members[node]
-    name = node.name or _derivative(node, reading)
+    name = short(node.name) if node.name else _derivative(node, reading)
     if len(members) >= CHAIN and all(n.op and n.op.name == "add" for n in members):
         own = set(members)
         terms = [x for n in members for x in n.inputs if not is_number(x)]
@@ -44,48 +53,57 @@ def text(node: Tensor, reading: Reading, every: bool) -> str:
     for n in members:
         for k, x in enumerate(n.inputs):
             if (n, k) in reading.initial:
-                letters[n, k] = f"{letter(reading.initial[n, k])}[t−1]"
+                lane = reading.view.step[n].lane
+                when = "[t+1]" if lane is not None and lane.mirrored else "[t−1]"
+                letters[n, k] = letter(reading.initial[n, k]) + when
             elif type(x) is Tensor and x.name:
                 there = reading.view.place.get(x, here)  # a leaf is at home everywhere
-                before = x.op is not None and there is not here and _follows(here, there)
-                letters[n, k] = f"{x.name}[t−1]" if before else x.name
+                letters[n, k] = short(x.name) + _when(here, there) * (x.op is not None)
             elif isinstance(x, np.ndarray) and x.ndim:
-                letters[n, k] = array_name(x, n) or "data"
+                letters[n, k] = array_name(x, n) or unnamed(x)
     return formula(members, node, name, letters)
 
 
 def given(x: Any, node: Tensor, shared: bool) -> tuple[str, str]:
     """Kind and label of what was not computed: a leaf, an array, a number."""
     if type(x) is Tensor:
-        return ("parameter" if shared else "input"), x.name or "leaf"
+        return ("parameter" if shared else "input"), short(x.name or "leaf")
     if is_number(x):
         return "constant", number_text(x)
     name = array_name(x, node)
-    return ("input" if name[:1].isalpha() else "constant"), name or "data"
+    return ("input" if name[:1].isalpha() else "constant"), name or unnamed(x)
 
 
 def quoted(x: Tensor, here: Place | Gap, there: Place | Gap) -> str:
     """What a gradient calls a value of the forward pass."""
     if not x.name:
         return title(x, None)
-    return f"{x.name}[t−1]" if _follows(here, there) else x.name
+    return short(x.name) + _when(here, there)
 
 
-def _follows(here: Place | Gap, there: Place | Gap) -> bool:
-    """Whether `here` is another step of the lane of `there`, or of its gradient."""
+def _when(here: Place | Gap, there: Place | Gap) -> str:
+    """``[t−1]`` for what stems from another step of the lane, seen from `here` or its gradient."""
     a, b = here.lane, there.lane
-    if a is None or b is None or a.path != b.path or a.run != b.run:
-        return False
-    return isinstance(here, Gap) or isinstance(there, Gap) or here.t != there.t
-
-
-def step_title(place: Place | Gap, cells: bool) -> str:
-    """``t = 3``; of cells in the lowest row only: lines between layers run where it would be."""
-    lane = place.lane
-    if isinstance(place, Gap) or lane is None or lane.between or (cells and lane.row):
+    if a is None or b is None or here is there or a.path != b.path or a.run != b.run:
         return ""
-    again = f" {place.order}" if place.order > 1 else ""
-    return f"t = {place.t} · backward{again}" if place.order else f"t = {place.t}"
+    if isinstance(here, Gap) or isinstance(there, Gap):
+        steps = 1 if b.mirrored else -1
+    else:
+        steps = there.t - here.t
+    return f"[t{'−' if steps < 0 else '+'}{abs(steps)}]" if steps else ""
+
+
+def lane_title(lane: Lane) -> str:
+    """``layer 1 · lstm``; a second lane of that name is ``layer 1 · lstm 2``."""
+    return short(" · ".join(lane.path) + f" {lane.run + 1}" * (lane.run > 0))
+
+
+def tip(x: Any, name: str) -> str:
+    """What a reader learns by pointing at a value: name, shape, dtype, where it was recorded."""
+    shape = shape_text(np.shape(x)) if type(x) is not Tensor else shape_text(x.shape)
+    frames = [str(f) for f in x.scope] if type(x) is Tensor else []
+    words = (name, shape or "scalar", str(x.dtype), *frames)
+    return " · ".join(word for word in words if word)
 
 
 def letter(role: str) -> str:
@@ -95,11 +113,11 @@ def letter(role: str) -> str:
 
 def _derivative(node: Tensor, reading: Reading) -> str | None:
     """``∂W`` for a gradient that was asked for and for a sum of gradients, as their scope says."""
-    frame = next((f for f in reversed(node.scope) if f.of is not None), None)
-    if frame is None or frame.of is None:
+    frame = mark(node)
+    if frame is None or frame.of is None or node in reading.partial:
         return None
     if node not in reading.roots and frame.argument is not None:
         return None
     of = reading.born.get(frame.of)
     target = of.inputs[frame.argument] if of is not None and frame.argument is not None else of
-    return f"∂{target.name}" if type(target) is Tensor and target.name else None
+    return f"∂{short(target.name)}" if type(target) is Tensor and target.name else None

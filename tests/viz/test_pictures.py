@@ -221,3 +221,105 @@ def test_a_picture_does_not_keep_the_record_alive(record):
     del loss
     assert alive() is None
     assert drawing.source
+
+
+def writing(steps=3):
+    """An encoder, then a writer that reads what it wrote, its steps counted on."""
+    _, h = nn.unroll(nn.GRUCell(3, 4, rng=0), np.ones((steps, 2, 3)), name="encoder")
+    y, cell, read = np.zeros((2, 3)), nn.RNNCell(3, 4, rng=1), nn.Linear(4, 3, rng=2)
+    for t in range(steps, 2 * steps):
+        with scope("writer", t=t):
+            h = cell(y, h)
+            y = named(y=read(h))
+    return y.sum()
+
+
+def test_a_state_handed_from_one_cell_to_another_is_drawn_as_a_state():
+    for detail in ("cell", "gate", "op"):
+        drawing = viz.unrolled(writing(), detail)
+        columns = {n.id: b.column for b in drawing.parts.blocks for n in b.nodes}
+        between = [e for e in drawing.parts.links if columns[e.tail] == 2 and columns[e.head] == 3]
+        assert [(e.kind, e.label) for e in between] == [("state", "h")]
+
+
+def test_what_a_later_cell_starts_with_stands_in_its_first_step(parsed):
+    drawing = viz.unrolled(writing(), "gate")
+    starts = [b.column for b in drawing.parts.blocks for n in b.nodes if n.label == "0"]
+    assert starts == [0, 3]  # the encoder's to the left of it, the writer's inside
+    assert len({n.label for b in drawing.parts.blocks for n in b.nodes if "y[t−1]" in n.label}) == 1
+
+
+def test_several_lanes_are_told_apart_by_their_titles(record, parsed):
+    texts = parsed(viz.unrolled(writing(), "gate")).texts
+    assert {"encoder · t = 2", "writer · t = 3"} <= set(texts)
+    layers = [nn.RNNCell(3, 3, rng=0), nn.RNNCell(3, 3, rng=0)]
+    assert "layer 2 · rnn · t = 0" in parsed(viz.unrolled(record(*layers), "op")).texts
+    assert "layer 1 · rnn · t = 0 … 2" in parsed(viz.folded(record(*layers), "gate")).texts
+    outputs, _ = nn.unroll(layers[0], np.ones((3, 2, 3)))
+    outputs, _ = nn.unroll(layers[1], outputs)
+    assert {"rnn · t = 0", "rnn 2 · t = 0"} <= set(parsed(viz.unrolled(outputs[-1])).texts)
+    assert "t = 0" in parsed(viz.unrolled(record(layers[0]))).texts
+
+
+def test_a_cell_that_runs_backwards_takes_its_state_from_the_step_after(record):
+    xs = np.ones((3, 2, 3))
+    outputs, _ = nn.unroll(nn.LSTMCell(3, 4, rng=0), xs, reverse=True)
+    labels = [
+        n.label for b in viz.unrolled(outputs[0], "gate").parts.blocks for n in b.nodes if n.label
+    ]
+    assert labels.count("c = f×c[t+1] + i×g") == 3
+    assert not any("t−1" in label for label in labels)
+
+
+def test_what_is_declared_an_input_is_no_first_state():
+    y, cell = np.ones((2, 4)), nn.RNNCell(4, 4, rng=0)
+    for t in range(3):
+        with scope("step", t=t, x=y):
+            h = cell(y, np.zeros((2, 4)))
+            y = named(y=tr.tanh(h))
+    labels = [n.label for b in viz.unrolled(y, "gate").parts.blocks for n in b.nodes]
+    assert sum("x@W_x" in label for label in labels) == 1
+    assert sum("y[t−1]@W_x" in label for label in labels) == 2
+
+
+def test_long_formulas_are_broken_before_an_operator(record):
+    drawing = viz.unrolled(record(nn.RNNCell(3, 4, rng=0)), "gate")
+    labels = [n.label for b in drawing.parts.blocks for n in b.nodes]
+    assert labels.count("h = tanh(x@W_x + b_x\n+ h[t−1]@W_h + b_h)") == 3
+
+
+def test_constants_without_a_letter_say_what_they_are_for():
+    W = Tensor(np.ones((5, 2)), name="W")
+    rows = W[np.array([3, 1])]
+    y = tr.where(np.array([[True, False]] * 2), rows, 0.0) - np.array([[1.0, 2.0], [3.0, 4.0]])
+    shown = {n.label for b in viz.graph(y).parts.blocks for n in b.nodes}
+    assert {"index", "mask", "data"} <= shown
+    [label] = [
+        n.label for b in viz.unrolled(y, "gate").parts.blocks for n in b.nodes if n.kind == "result"
+    ]
+    assert label == "where(mask, W[index], 0)\n− data"
+
+
+def test_only_the_whole_sum_is_called_the_gradient(record):
+    cell = nn.RNNCell(1, 2, rng=0)
+    drawing = viz.graph(grad(record(cell, inputs=1), cell.parameters(), create_graph=True))
+    names = [n.label.split(" = ")[0] for b in drawing.parts.blocks for n in b.nodes]
+    assert sorted(name for name in names if name[:1] == "∂") == ["∂W_h", "∂W_x", "∂b_h", "∂b_x"]
+
+
+def test_pointing_at_a_value_tells_name_shape_dtype_and_scope(record):
+    drawing = viz.gradient_flow(record(nn.LSTMCell(3, 4, rng=0)), "gate")
+    svg = drawing.svg()
+    assert 'xlink:title="f · 2×4 · float64 · lstm · t = 1"' in svg
+    assert 'xlink:title="W_x · 3×16 · float64"' in svg
+    assert 'xlink:title="‖gradient‖ = ' in svg
+    assert "tooltip" not in drawing.source
+
+
+def test_names_longer_than_a_node_are_cut(parsed):
+    name = "x" * 3000
+    with scope(name, t=0):
+        y = tr.exp(Tensor([1.0], name=name))
+    shown = parsed(viz.unrolled(y))
+    assert max(map(len, shown.texts)) < 50
+    assert float(shown.root.get("viewBox").split()[2]) < 1500
