@@ -1,10 +1,13 @@
-"""What changes the parameters."""
+"""What changes the parameters, and the loop that lets it."""
 
+from tinygrad_rnn.train.checkpoint import CheckpointError
 from tinygrad_rnn.train.clipping import clip_grad_norm, clip_grad_norm_each, clip_grad_value
 from tinygrad_rnn.train.information_flow import information_flow
+from tinygrad_rnn.train.loop import fit
 from tinygrad_rnn.train.noise import add_gradient_noise
 from tinygrad_rnn.train.optimiser import Optimiser
 from tinygrad_rnn.train.optimisers import SGD, Adagrad, Adam, AdamW, RMSprop
+from tinygrad_rnn.train.run import Run, load_run, save_run
 from tinygrad_rnn.train.schedules import constant, cosine, exponential, staircase, warm_up
 
 __all__ = [
@@ -12,8 +15,10 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "CheckpointError",
     "Optimiser",
     "RMSprop",
+    "Run",
     "add_gradient_noise",
     "clip_grad_norm",
     "clip_grad_norm_each",
@@ -21,7 +26,10 @@ __all__ = [
     "constant",
     "cosine",
     "exponential",
+    "fit",
     "information_flow",
+    "load_run",
+    "save_run",
     "staircase",
     "warm_up",
 ]

@@ -1,0 +1,244 @@
+"""Does a run killed at any moment go on to the same bits?"""
+
+import random
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn import Tensor, nn, stack
+from tinygrad_rnn.train import SGD, Adam, CheckpointError, RMSprop, fit, load_run, save_run
+from tinygrad_rnn.train import checkpoint as files
+
+# Everything that has to be remembered is in it: two moments, momentum of the state carried on,
+# dropout and data drawn from the generator, a schedule, and the best model so far.
+PROGRAM = """
+import sys
+import numpy as np
+from tinygrad_rnn import nn, stack
+from tinygrad_rnn.train import Adam, cosine, fit
+
+rng = np.random.default_rng(0)
+
+class Model(nn.Module):
+    def __init__(self):
+        self.cell, self.read = nn.LSTMCell(2, 5, rng=rng), nn.Linear(5, 1, rng=rng)
+
+    def loss(self, x, y, state=None):
+        hs, state = nn.unroll(self.cell, x, state)
+        return nn.mse_loss(self.read(nn.dropout(stack(hs), 0.2, rng)), y), state
+
+def batch(step):
+    print(step, flush=True)
+    x = rng.standard_normal((4, 3, 2))
+    return x, x.sum(axis=-1, keepdims=True)
+
+model = Model()
+fit(
+    model, batch, Adam(model.parameters()), steps=STEPS, schedule=cosine(0.01, 60), clip=1.0,
+    restart=7, validate=lambda: model.loss(*batch(-1))[0], every=EVERY, path=sys.argv[1], rng=rng,
+    progress=False,
+)
+"""
+
+
+def command(path, steps=60, every=1):
+    program = PROGRAM.replace("STEPS", str(steps)).replace("EVERY", str(every))
+    return [sys.executable, "-W", "error", "-c", program, str(path)]
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_kill_minus_nine_anywhere_and_resume_gives_the_same_bits(tmp_path, every):
+    whole, killed = tmp_path / "whole.npz", tmp_path / "killed.npz"
+    subprocess.run(command(whole, every=every), check=True, stdout=subprocess.DEVNULL)
+    chance, kills, ways = random.Random(every), 0, command(killed, every=every)
+    for _ in range(5):
+        with subprocess.Popen(ways, stdout=subprocess.PIPE, text=True) as process:
+            for _ in range(chance.randrange(1, 25)):
+                if not process.stdout.readline():
+                    break
+            time.sleep(chance.uniform(0, 0.005))
+            process.kill()
+            process.stdout.read()
+        kills += process.returncode != 0
+        if killed.exists():  # whenever there is a file, it is whole
+            files.load(killed)
+    assert kills >= 3
+    subprocess.run(ways, check=True, stdout=subprocess.DEVNULL)
+    assert killed.read_bytes() == whole.read_bytes()
+    assert {p.name for p in tmp_path.iterdir()} == {"whole.npz", "killed.npz"}
+
+
+# -- in one process ---------------------------------------------------------------------------
+
+
+class Model(nn.Module):
+    def __init__(self, hidden=3, dtype=float):
+        self.cell = nn.LSTMCell(2, hidden, rng=0, dtype=dtype)
+        self.frozen = np.ones(2)
+
+    def loss(self, x, state=None):
+        hs, state = nn.unroll(self.cell, x, state)
+        return nn.mse_loss(stack(hs), np.zeros((*x.shape[:2], self.cell.hidden_size))), state
+
+
+def trained(path=None, steps=6, make=Adam, generator=np.random.PCG64, **options):
+    model, rng = Model(), np.random.Generator(generator(5))
+    optimiser = make(model.parameters(), lr=0.1)
+
+    def batch(step):
+        return (rng.standard_normal((3, 2, 2)),)
+
+    run = fit(
+        model, batch, optimiser, steps=steps, path=path, rng=rng, every=2, progress=False, **options
+    )
+    return model, optimiser, rng, run
+
+
+def everything(model, optimiser, rng, run):
+    parts = [*model.state_dict().values(), *optimiser.state_dict().values(), run.losses, run.norms]
+    parts += [part.data for part in run.state or ()]
+    return [np.asarray(part).tobytes() for part in parts] + [str(rng.bit_generator.state)]
+
+
+BITS = [np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philox, np.random.SFC64]
+
+
+@pytest.mark.parametrize("generator", BITS)
+@pytest.mark.parametrize("make", [SGD, RMSprop, Adam])
+def test_stopping_and_going_on_is_not_stopping(tmp_path, make, generator):
+    path = tmp_path / "run.npz"
+    options = {"make": make, "generator": generator}
+    trained(path, steps=3, **options)
+    assert everything(*trained(path, steps=8, **options)) == everything(
+        *trained(None, 8, **options)
+    )
+
+
+def test_float32_extended_state_and_nan_survive(tmp_path):
+    model, optimiser, rng, run = trained()
+    model.frozen[0] = np.nan
+    run.state = [Tensor(np.float32([1.5])), (Tensor(2.0), None)]
+    run.losses[0] = np.inf
+    save_run(tmp_path / "a", run, model, optimiser, rng)
+    twin = Model()
+    found = load_run(tmp_path / "a", twin, Adam(twin.parameters()), np.random.default_rng())
+    assert np.isnan(twin.frozen[0])
+    assert found.losses == run.losses
+    first, (second, third) = found.state
+    assert (first.dtype, first.data, second.item(), third) == (np.float32, 1.5, 2.0, None)
+    assert isinstance(found.state, list)
+    assert isinstance(found.state[1], tuple)
+
+
+def test_a_finished_run_is_only_read(tmp_path):
+    path = tmp_path / "run.npz"
+    first = everything(*trained(path))
+    written = path.stat().st_mtime_ns
+    assert everything(*trained(path)) == first
+    assert path.stat().st_mtime_ns == written
+
+
+# -- what does not fit ------------------------------------------------------------------------
+
+
+def wrong_arrays(arrays, facts, **changes):
+    for name, array in changes.items():
+        if array is None:
+            del arrays[name]
+        else:
+            arrays[name] = array
+    return arrays, facts
+
+
+def change(**changes):
+    return lambda arrays, facts: wrong_arrays(arrays, facts, **changes)
+
+
+def fact(**changes):
+    return lambda arrays, facts: (arrays, {**facts, **changes})
+
+
+def generator(**changes):
+    def changed(arrays, facts):
+        return arrays, {**facts, "generator": {**facts["generator"], **changes}}
+
+    return changed
+
+
+W = np.zeros((3, 12))
+TAMPERED = {
+    "missing array": (change(**{"model.cell.W_h": None}), "the model has other arrays: missing 'c"),
+    "foreign array": (change(**{"model.x": W}), "the model has other arrays: unexpected 'x'"),
+    "foreign room": (change(**{"elsewhere.x": W}), "foreign arrays"),
+    "other shape": (
+        change(**{"model.cell.W_h": W[:2]}),
+        r"is float64 of shape \(2, 12\)",
+    ),
+    "other dtype": (change(**{"model.cell.W_h": W.astype("f4")}), "'cell.W_h' is float32 of shape"),
+    "other order": (change(**{"model.cell.W_h": W.astype(">f8")}), "'cell.W_h' is >f8 of shape"),
+    "integers": (change(**{"model.cell.W_h": W.astype(int)}), "'cell.W_h' is int64 of shape"),
+    "optimiser": (
+        change(**{"optimiser.m.0": W}),
+        "load_state_dict of Adam: 'm.0' is float64",
+    ),
+    "time": (change(**{"optimiser.t": np.full(4, -1)}), r"'t' is .* expected at least 0"),
+    "losses": (change(**{"run.losses": np.zeros(5)}), "the run has other arrays: 'losses'"),
+    "best": (change(**{"best.cell.W_h": W}), "the best model has other arrays: missing"),
+    "state": (change(**{"state.7": W}), "unused parts of a state: 7"),
+    "no state": (change(**{"state.0": None}), "KeyError"),
+    "other optimiser": (fact(optimiser="SGD"), "it is of 'SGD', this is Adam"),
+    "step": (fact(step=-1), "expected a step of at least 0, got -1"),
+    "huge step": (fact(step=10**18), "'losses' is float64 of shape \\(6,\\)|ValueError"),
+    "text for a step": (fact(step="6"), "got '6'"),
+    "kind of state": (fact(state=["dict", 0]), "KeyError"),
+    "facts": (lambda arrays, facts: (arrays, [1, 2]), "TypeError"),
+    "no generator": (fact(generator=None), "it was saved without a random generator, and this run"),
+    "other generator": (generator(bit_generator="MT19937"), "'MT19937', and this run has a PCG64"),
+    "flag": (generator(has_uint32=7), "has_uint32 of the generator is no integer in 0 … 1"),
+    "bits": (generator(state={"state": 2**128, "inc": 1}), "state of the generator is no integer"),
+    "half bits": (generator(state={"state": 1}), "state is not the state of such a generator"),
+    "float bits": (generator(state={"state": 1.5, "inc": 1}), "state of the generator is no int"),
+}
+
+
+@pytest.mark.parametrize(("tamper", "sentence"), TAMPERED.values(), ids=TAMPERED)
+def test_what_does_not_fit_is_refused_and_nothing_is_changed(tmp_path, tamper, sentence):
+    path = tmp_path / "run.npz"
+    trained(path)
+    files.save(path, *tamper(*files.load(path)))
+    model, optimiser, rng, run = trained(steps=1)
+    before, serials = everything(model, optimiser, rng, run), [p.serial for p in model.parameters()]
+    with pytest.raises(CheckpointError, match=rf"load checkpoint run\.npz: .*({sentence})"):
+        load_run(path, model, optimiser, rng)
+    assert everything(model, optimiser, rng, run) == before
+    assert [p.serial for p in model.parameters()] == serials
+    content = path.read_bytes()
+    with pytest.raises(CheckpointError, match="or move the file away to start anew"):
+        trained(path)
+    assert path.read_bytes() == content
+
+
+def test_a_place_outside_a_generators_memory_is_refused(tmp_path):
+    path = tmp_path / "run.npz"
+    model, optimiser, rng, run = trained(generator=np.random.MT19937)
+    save_run(path, run, model, optimiser, rng)
+    arrays, facts = files.load(path)
+    facts["generator"]["state"]["pos"] = 10**6
+    files.save(path, arrays, facts)
+    with pytest.raises(CheckpointError, match="pos of the generator is no integer in 0 … 624"):
+        load_run(path, model, optimiser, rng)
+    facts["generator"]["state"]["key"] = [1, 2]
+    files.save(path, arrays, facts)
+    with pytest.raises(CheckpointError, match="key of the generator has not 624 entries"):
+        load_run(path, model, optimiser, rng)
+
+
+@pytest.mark.parametrize("other", [{"hidden": 4}, {"dtype": np.float32}])
+def test_another_model_is_refused(tmp_path, other):
+    trained(tmp_path / "a")
+    model = Model(**other)
+    with pytest.raises(CheckpointError, match=r"the model has other arrays: 'cell\.W_h' is"):
+        load_run(tmp_path / "a", model, Adam(model.parameters()), np.random.default_rng(0))

@@ -1,0 +1,185 @@
+"""How do arrays become a file that is whole or not there, and that nobody can turn against us?
+
+A checkpoint is a plain .npz (``np.load`` reads it): each array as .npy, stored without compression,
+and one member of JSON with everything else. It is written beside its place and renamed into it, so
+a reader finds the old file or the new one. Reading believes nothing: every name, size, dtype and
+checksum is compared before an array is made, and nothing in the file is ever run or unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+import numpy as np
+from numpy.lib import format as npy
+
+__all__ = ["CheckpointError", "load", "save"]
+
+VERSION = 1
+_FORMAT, _FACTS = "tinygrad_rnn checkpoint", "checkpoint.json"
+_NAME = re.compile(r"[^/\\:\x00-\x1f]+")  # so that unpacking it by hand stays in one folder
+_FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # no clock in the file: the same contents, the same bytes
+
+
+class CheckpointError(ValueError):
+    """A file that was not loaded, by its name, and the reason; nothing has changed."""
+
+
+def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], facts: Any) -> None:
+    """Write `arrays` and `facts` to `path`, all or nothing, and have them on the disk on return.
+
+    Parameters
+    ----------
+    path
+        What stands there is replaced in one step. The folder has to exist; for a moment there is
+        a second file in it, named `path` and ".tmp".
+    arrays
+        Real numbers by name; a name holds no slash, backslash or colon.
+    facts
+        What JSON can hold.
+
+    Raises
+    ------
+    ValueError, TypeError
+        An array or a fact that could not be read back; then nothing is written.
+    """
+    path, found = Path(path), {name: np.asarray(array) for name, array in arrays.items()}
+    for name, array in found.items():
+        if not _is_safe(name) or array.dtype.kind not in "fiub":
+            raise ValueError(
+                f"save checkpoint {path.name}: {name!r} ({array.dtype}) cannot be kept. Names go "
+                "without slash, backslash or colon, arrays hold real numbers."
+            )
+    text = json.dumps({"format": _FORMAT, "version": VERSION, "facts": facts})
+    beside = path.with_name(path.name + ".tmp")
+    try:
+        with beside.open("wb") as file:
+            _write(file, found, text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)  # there only if something went wrong
+    _fsync_folder(path.parent)
+
+
+def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], Any]:
+    """The arrays by name, and the facts, that `save` wrote to `path`.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no file.
+    CheckpointError
+        With the file's name and the reason: it is no checkpoint, of another version, truncated,
+        damaged, or made by someone who means ill.
+    """
+    path = Path(path)
+    if not path.is_file() and path.exists():
+        _refuse(path, "it is no regular file")
+    with path.open("rb") as file:
+        if file.read(4) != b"PK\x03\x04":
+            _refuse(path, "it is no .npz archive")
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return _read(path, archive, path.stat().st_size)
+        except CheckpointError:
+            raise
+        except Exception as error:  # whatever zipfile and NumPy make of bytes nobody meant to write
+            _refuse(path, f"it is truncated or damaged ({type(error).__name__}: {error})")
+
+
+def _write(file: IO[bytes], arrays: dict[str, np.ndarray], text: str) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            with archive.open(_entry(f"{name}.npy"), "w", force_zip64=True) as member:
+                # contiguous, or NumPy would note another order; 0-d arrays would get an axis by it
+                plain = np.ascontiguousarray(array).reshape(array.shape)
+                npy.write_array(member, plain, version=(1, 0), allow_pickle=False)
+        archive.writestr(_entry(_FACTS), text.encode())
+
+
+def _read(path: Path, archive: zipfile.ZipFile, size: int) -> tuple[dict[str, np.ndarray], Any]:
+    members = archive.infolist()
+    names = [member.filename for member in members]
+    if len({*names}) != len(names):
+        _refuse(path, "two of its members have the same name")
+    for member in members:
+        if not _is_safe(member.filename):
+            _refuse(path, f"a member is named like a place, {member.filename!r}")
+        if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
+            _refuse(path, f"{member.filename!r} is compressed or encrypted, as none of ours is")
+        if member.file_size != member.compress_size:
+            _refuse(path, f"{member.filename!r} claims another size than it has")
+    if sum(member.file_size for member in members) > size:
+        _refuse(path, "its members claim to be larger than the file")
+    if _FACTS not in names:
+        _refuse(path, f"it is a foreign archive: there is no {_FACTS} in it")
+    try:
+        head = json.loads(archive.read(_FACTS))
+    except ValueError as error:
+        _refuse(path, f"{_FACTS} is no JSON ({error})")
+    if not isinstance(head, dict) or head.get("format") != _FORMAT or "facts" not in head:
+        _refuse(path, f"{_FACTS} does not say that it is a {_FORMAT}")
+    if head.get("version") != VERSION:
+        _refuse(path, f"it has version {head.get('version')!r}, and this program reads {VERSION}")
+    arrays = {}
+    for member in members:
+        if member.filename.endswith(".npy"):
+            arrays[member.filename.removesuffix(".npy")] = _array(path, archive, member)
+        elif member.filename != _FACTS:
+            _refuse(path, f"there is a foreign member in it, {member.filename!r}")
+    return arrays, head["facts"]
+
+
+def _array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    """One member as an array, once its header agrees with its size."""
+    with archive.open(member) as file:
+        try:
+            if npy.read_magic(file) != (1, 0):
+                _refuse(path, f"{member.filename!r} is in another version of .npy")
+            shape, fortran, dtype = npy.read_array_header_1_0(file)
+        except ValueError as error:
+            _refuse(path, f"{member.filename!r} is no .npy ({error})")
+        if dtype.kind not in "fiub" or dtype.hasobject or fortran:
+            _refuse(path, f"{member.filename!r} holds {dtype}, not plain real numbers in C order")
+        expected = dtype.itemsize
+        for n in shape:  # Python's integers, which do not overflow
+            expected *= n
+        if min(shape, default=0) < 0 or expected != member.file_size - file.tell():
+            _refuse(path, f"{member.filename!r} claims the shape {shape}, which its size denies")
+        return np.frombuffer(bytearray(file.read()), dtype).reshape(shape)  # read to its checksum
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, _FIRST_DAY)
+    entry.external_attr = 0o600 << 16
+    return entry
+
+
+def _is_safe(name: str) -> bool:
+    return bool(_NAME.fullmatch(name)) and name not in (".", "..")
+
+
+def _refuse(path: Path, why: str) -> NoReturn:
+    raise CheckpointError(
+        f"load checkpoint {path.name}: {why}. Nothing was loaded. Take an older copy, or move the "
+        "file away to start anew."
+    )
+
+
+def _fsync_folder(folder: Path) -> None:
+    """Have the rename itself on the disk; Windows has no such call, and needs none."""
+    with suppress(PermissionError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

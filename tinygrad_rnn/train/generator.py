@@ -1,0 +1,70 @@
+"""How does a random generator become text, and back?
+
+NumPy gives the state of a generator as a dict of integers and small arrays. What comes back is held
+against the state of the generator it is for, entry by entry: some of these numbers are places in
+its memory.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["generator_facts", "generator_state"]
+
+_HIGHEST = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "uinteger": 2**32 - 1}
+
+
+def generator_facts(rng: np.random.Generator | None) -> Any:
+    """The state of `rng` in what JSON can hold; None for no generator."""
+    return None if rng is None else _plain(rng.bit_generator.state)
+
+
+def generator_state(facts: Any, rng: np.random.Generator | None) -> Any:
+    """What `facts` say, in the form that ``rng.bit_generator.state`` takes. `rng` stays as it is.
+
+    Raises
+    ------
+    ValueError
+        The facts are not of a generator of that kind.
+    """
+    if (facts is None) != (rng is None):
+        raise ValueError(
+            f"it was saved {'without' if facts is None else 'with'} a random generator, and this "
+            f"run has {'none' if rng is None else 'one'}"
+        )
+    if rng is None:
+        return None
+    state = _shaped(facts, rng.bit_generator.state, "generator")
+    type(rng.bit_generator)().state = state  # a stranger tries it first
+    return state
+
+
+def _plain(x: Any) -> Any:
+    if isinstance(x, dict):
+        return {key: _plain(value) for key, value in x.items()}
+    return x.tolist() if isinstance(x, (np.ndarray, np.generic)) else x
+
+
+def _shaped(given: Any, like: Any, name: str) -> Any:
+    """`given` in the types of `like`, if it has its keys, lengths and ranges."""
+    if isinstance(like, dict):
+        if not isinstance(given, dict) or given.keys() != like.keys():
+            raise ValueError(f"{name} is not the state of such a generator")
+        return {key: _shaped(given[key], like[key], key) for key in like}
+    if isinstance(like, str):
+        if given != like:
+            raise ValueError(f"{name} is {given!r}, and this run has a {like}")
+        return like
+    if isinstance(like, np.ndarray):
+        if not isinstance(given, list) or len(given) != len(like):
+            raise ValueError(f"{name} of the generator has not {len(like)} entries")
+        return np.array([_number(n, name, np.iinfo(like.dtype).max) for n in given], like.dtype)
+    return _number(given, name, _HIGHEST.get(name, 2**128 - 1))
+
+
+def _number(given: Any, name: str, highest: int) -> int:
+    if type(given) is not int or not 0 <= given <= highest:
+        raise ValueError(f"{name} of the generator is no integer in 0 … {highest}")
+    return given

@@ -1,0 +1,169 @@
+"""How does a model train?
+
+A step is: batch, loss, record, gradient, clip, optimiser. The rest of the loop says when to stop,
+when to look, and when to write everything down, so that a run killed at any moment goes on to the
+same bits.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.context import no_grad
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.train.clipping import clip_grad_norm
+from tinygrad_rnn.train.optimiser import Optimiser
+from tinygrad_rnn.train.progress import progress_bar
+from tinygrad_rnn.train.run import Run, detached, load_run, save_run
+
+__all__ = ["fit"]
+
+Clip = Callable[[Sequence[Tensor], int], float]
+
+
+def fit(
+    model: Module,
+    batch: Callable[[int], tuple[Any, ...]],
+    optimiser: Optimiser,
+    *,
+    steps: int | None = None,
+    seconds: float | None = None,
+    schedule: Callable[[int], float] | None = None,
+    clip: float | Clip = math.inf,
+    restart: int | None = None,
+    validate: Callable[[], float] | None = None,
+    every: int = 100,
+    patience: int | None = None,
+    path: str | os.PathLike[str] | None = None,
+    rng: np.random.Generator | None = None,
+    progress: bool = True,
+) -> Run:
+    """Train `model` until a budget is used up or validation has stopped getting better.
+
+    Parameters
+    ----------
+    model
+        ``model.loss(*batch)`` gives the loss. If it gives a pair (loss, state), the state is
+        detached and carried on: the next call is ``model.loss(*batch, state)``.
+    batch
+        ``batch(step)`` gives the arguments of a step as a tuple, the first an array (T, batch, …).
+        It may depend on `step` and draw from `rng`, and should on nothing else.
+    optimiser
+        Of the model's parameters.
+    steps, seconds
+        The budget: steps in all, those of a resumed run included, and seconds in this call. One of
+        them has to be given.
+    schedule
+        The learning rate as a function of the step; the optimiser's own by default.
+    clip
+        The longest gradient norm, or a function ``(parameters, step)`` that changes the gradients
+        and gives their norm before, as ``lambda ps, step: clip_grad_value(ps, 1.0)``.
+    restart
+        Forget the carried state every so many steps; never by default.
+    validate
+        Gives a score, less is better, asked every `every` steps without recording. At the end the
+        model has the values of the best score.
+    every
+        How many steps between validations, and between checkpoints.
+    patience
+        How many validations may pass without a better one.
+    path
+        A checkpoint. If the file is there, the run goes on from it; it is written every `every`
+        steps and at the end.
+    rng
+        The generator that `batch`, the loss (dropout) and `validate` draw from, all of them: its
+        state is in the checkpoint.
+    progress
+        Whether to show a bar with loss, gradient norm and tokens (steps times sequences) per
+        second.
+
+    Raises
+    ------
+    ValueError
+        No budget; or a gradient that is not finite, with the step.
+    CheckpointError
+        The file at `path` is no checkpoint of this model, optimiser and kind of generator.
+    """
+    if (steps is None and seconds is None) or every < 1:
+        raise ValueError("fit: expected a budget, steps= or seconds=, and every >= 1.")
+    resumed = path is not None and Path(path).exists()
+    run = load_run(path, model, optimiser, rng) if path and resumed else Run()
+    clipped = clip if callable(clip) else lambda ps, _: clip_grad_norm(ps, clip)
+    start, tokens, saved = time.perf_counter(), 0, run.step if resumed else -1
+    total, unit = (steps, "steps") if steps is not None else (seconds or 0.0, "s")
+
+    with progress_bar(total, unit, progress) as show:
+        while not _over(run, steps, seconds, time.perf_counter() - start, patience):
+            if schedule is not None:
+                optimiser.lr = schedule(run.step)
+            if restart is not None and run.step % restart == 0:
+                run.state = None
+            x = batch(run.step)
+            loss, state = _loss(model, x, run.state)
+            optimiser.zero_grad()
+            loss.backward()
+            norm = _at_step(run.step, clipped, optimiser.parameters)
+            optimiser.step()
+            run.losses.append(loss.item())
+            run.norms.append(norm)
+            run.state = detached(state)
+            run.step += 1
+
+            if run.step % every == 0:
+                if validate is not None:
+                    _judge(run, model, validate)
+                if path is not None:
+                    save_run(path, run, model, optimiser, rng)
+                    saved = run.step
+            tokens += math.prod(np.shape(x[0])[:2])
+            passed = time.perf_counter() - start
+            show(run.step if unit == "steps" else passed, partial(_words, run, tokens / passed))
+    if path is not None and saved != run.step:
+        save_run(path, run, model, optimiser, rng)
+    if run.best:
+        model.load_state_dict(run.best)
+    return run
+
+
+def _over(
+    run: Run, steps: int | None, seconds: float | None, passed: float, patience: int | None
+) -> bool:
+    return (
+        (steps is not None and run.step >= steps)
+        or (seconds is not None and passed >= seconds)
+        or (patience is not None and run.waited >= patience)
+    )
+
+
+def _loss(model: Any, batch: tuple[Any, ...], state: Any) -> tuple[Tensor, Any]:
+    found = model.loss(*batch) if state is None else model.loss(*batch, state)
+    return found if isinstance(found, tuple) else (found, None)
+
+
+def _at_step(step: int, clipped: Clip, parameters: Sequence[Tensor]) -> float:
+    try:
+        return clipped(parameters, step)
+    except ValueError as error:
+        error.add_note(f"fit: at step {step}")
+        raise
+
+
+def _judge(run: Run, model: Module, validate: Callable[[], float]) -> None:
+    with no_grad():
+        run.scores.append((run.step, float(validate())))
+    if run.waited == 0:
+        run.best = model.state_dict()
+
+
+def _words(run: Run, rate: float) -> str:
+    loss = sum(run.losses[-50:]) / len(run.losses[-50:])
+    return f"loss {loss:.3f}, |gradient| {run.norms[-1]:.2f}, {rate:,.0f} tokens/s"

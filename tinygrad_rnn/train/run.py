@@ -1,0 +1,197 @@
+"""What does a run know, so that it can go on where it was killed?
+
+Step, losses, carried state and best parameters; the model's values; what the optimiser remembers;
+and where the random generator stands. All of it goes into one checkpoint, and all of it is checked
+before any of it is taken over.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.train import checkpoint
+from tinygrad_rnn.train.checkpoint import CheckpointError
+from tinygrad_rnn.train.generator import generator_facts, generator_state
+from tinygrad_rnn.train.optimiser import Optimiser
+
+__all__ = ["Run", "detached", "load_run", "save_run"]
+
+
+@dataclass
+class Run:
+    """How far training has come.
+
+    Attributes
+    ----------
+    step
+        How many steps are done.
+    losses, norms
+        Loss and gradient norm (before clipping) of each.
+    scores
+        What validation found: pairs (step, score), less is better.
+    state
+        What is carried to the next batch: detached Tensors in tuples or lists, or None.
+    best
+        The model's values at the best score so far.
+    """
+
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    norms: list[float] = field(default_factory=list)
+    scores: list[tuple[int, float]] = field(default_factory=list)
+    state: Any = None
+    best: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def waited(self) -> int:
+        """How many validations ago the best was."""
+        found = [score if score == score else np.inf for _, score in self.scores]  # NaN: no better
+        return len(found) - 1 - found.index(min(found)) if found else 0
+
+
+def save_run(
+    path: str | os.PathLike[str],
+    run: Run,
+    model: Module,
+    optimiser: Optimiser,
+    rng: np.random.Generator | None = None,
+) -> None:
+    """Write everything a run needs to go on into one file, all or nothing."""
+    arrays = {
+        "run.losses": np.array(run.losses, float),
+        "run.norms": np.array(run.norms, float),
+        "run.scored": np.array([step for step, _ in run.scores], np.int64),
+        "run.scores": np.array([score for _, score in run.scores], float),
+    }
+    parts: list[np.ndarray] = []
+    facts = {
+        "step": run.step,
+        "optimiser": type(optimiser).__name__,
+        "generator": generator_facts(rng),
+        "state": _packed(run.state, parts),
+    }
+    for room, found in (
+        ("model", model.state_dict()),
+        ("optimiser", optimiser.state_dict()),
+        ("best", run.best),
+        ("state", {str(k): part for k, part in enumerate(parts)}),
+    ):
+        arrays |= {f"{room}.{name}": array for name, array in found.items()}
+    checkpoint.save(path, arrays, facts)
+
+
+def load_run(
+    path: str | os.PathLike[str],
+    model: Module,
+    optimiser: Optimiser,
+    rng: np.random.Generator | None = None,
+) -> Run:
+    """Give model, optimiser and generator what `save_run` wrote, and return the run.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no file.
+    CheckpointError
+        With the file's name and the reason; then nothing has changed.
+    """
+    arrays, facts = checkpoint.load(path)
+    rooms: dict[str, dict[str, np.ndarray]] = {}
+    for name, array in arrays.items():
+        room, _, rest = name.partition(".")
+        rooms.setdefault(room, {})[rest] = array
+    try:
+        if rooms.keys() - {"run", "model", "optimiser", "best", "state"}:
+            raise ValueError(f"foreign arrays {', '.join(rooms)}")
+        weights, memory = rooms.get("model", {}), rooms.get("optimiser", {})
+        if facts["optimiser"] != type(optimiser).__name__:
+            raise ValueError(f"it is of {facts['optimiser']!r}, this is {type(optimiser).__name__}")
+        _check_like("the model", weights, model.state_dict())
+        optimiser.check_state_dict(memory)
+        drawn = generator_state(facts["generator"], rng)
+        run = _run(facts, rooms, model)
+    except Exception as error:  # anything may stand in the facts of a file that was tampered with
+        name = Path(path).name
+        raise CheckpointError(
+            f"load checkpoint {name}: it does not fit this run: {error!s} ({type(error).__name__})."
+            " Nothing was loaded. Build model, optimiser and generator as they were when it was "
+            "saved, or move the file away to start anew."
+        ) from error
+    model.load_state_dict(weights)
+    optimiser.load_state_dict(memory)
+    if rng is not None:
+        rng.bit_generator.state = drawn
+    return run
+
+
+def detached(state: Any) -> Any:
+    """The same tuples and lists, with each part as a Tensor without history."""
+    if state is None:
+        return None
+    if isinstance(state, (tuple, list)):
+        parts = [detached(part) for part in state]
+        return tuple(parts) if isinstance(state, tuple) else parts
+    return Tensor(values(state))
+
+
+# -- details --------------------------------------------------------------------------------------
+
+
+def _run(facts: dict[str, Any], rooms: dict[str, dict[str, np.ndarray]], model: Module) -> Run:
+    step, kept = facts["step"], rooms.get("run", {})
+    if type(step) is not int or step < 0:
+        raise ValueError(f"expected a step of at least 0, got {step!r}")
+    n = len(kept.get("scores", ()))
+    each = np.broadcast_to(0.0, (step,))  # takes no memory, whatever the file claims
+    expected = {"losses": each, "norms": each}
+    expected |= {"scored": np.zeros(n, np.int64), "scores": np.zeros(n)}
+    _check_like("the run", kept, expected)
+    best = rooms.get("best", {})
+    if best:
+        _check_like("the best model", best, model.state_dict())
+    parts = rooms.get("state", {})
+    state = _unpacked(facts["state"], parts)
+    if parts:
+        raise ValueError(f"unused parts of a state: {', '.join(parts)}")
+    scores = list(zip(kept["scored"].tolist(), kept["scores"].tolist(), strict=True))
+    return Run(step, kept["losses"].tolist(), kept["norms"].tolist(), scores, state, best)
+
+
+def _check_like(what: str, found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
+    problems = [f"missing {key!r}" for key in expected if key not in found]
+    problems += [f"unexpected {key!r}" for key in found if key not in expected]
+    for key in expected.keys() & found.keys():
+        a, b = found[key], expected[key]
+        if a.shape != b.shape or a.dtype != b.dtype:
+            problems.append(
+                f"{key!r} is {a.dtype} of shape {a.shape}, expected {b.dtype} of shape {b.shape}"
+            )
+    if problems:
+        raise ValueError(f"{what} has other arrays: {'; '.join(sorted(problems))}")
+
+
+def _packed(state: Any, parts: list[np.ndarray]) -> Any:
+    """The structure of a state for JSON: null, ["tuple", …], ["list", …], or a part's number."""
+    if state is None:
+        return None
+    if isinstance(state, (tuple, list)):
+        kind = "tuple" if isinstance(state, tuple) else "list"
+        return [kind, *(_packed(part, parts) for part in state)]
+    parts.append(np.asarray(values(state)))
+    return len(parts) - 1
+
+
+def _unpacked(structure: Any, parts: dict[str, np.ndarray]) -> Any:
+    if structure is None:
+        return None
+    if isinstance(structure, list):
+        kind = {"tuple": tuple, "list": list}[structure[0]]
+        return kind([_unpacked(part, parts) for part in structure[1:]])
+    return Tensor(parts.pop(str(structure)))
