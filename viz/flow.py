@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -21,15 +22,8 @@ def flow(parts: Parts, loss: Tensor) -> None:
     An edge that stands for several edges of the record shows the norm of their sum. Each gradient
     is reduced as soon as it is complete, so memory stays linear in the length of the record.
     """
-    leaves = [x for x in ancestors(loss) if x.op is None and x.dtype.kind == "f"]
-    if not leaves:
-        raise ValueError(
-            "gradient_flow: the record has no float Tensor to differentiate by, only constants. "
-            "What shall be differentiated must be a Tensor before computing."
-        )
-    norms = _norms(parts, loss, leaves)
-    finite = [n for n in norms.values() if 0 < n < math.inf]
-    low, high = _decades(finite)
+    norms, _ = measure(parts.edges(), loss, "gradient_flow")
+    low, high = decades(norms.values())
     shared = Counter(edge.head for edge in parts.links if edge.kind == "cross")
     for edge in parts.edges():
         norm = norms.get(id(edge))
@@ -45,18 +39,31 @@ def flow(parts: Parts, loss: Tensor) -> None:
     parts.blocks.append(note)
 
 
-def _norms(parts: Parts, loss: Tensor, leaves: list[Tensor]) -> dict[int, float]:
-    """By `id` of the edge; edges without gradient are missing."""
+def measure(
+    edges: Iterable[Edge], loss: Tensor, picture: str
+) -> tuple[dict[int, float], dict[Tensor, int]]:
+    """One backward pass: norms by `id` of the edge, and the nodes in the order of their turn.
+
+    Edges without gradient, and nodes that pass none on, are missing.
+    """
+    leaves = [x for x in ancestors(loss) if x.op is None and x.dtype.kind == "f"]
+    if not leaves:
+        raise ValueError(
+            f"{picture}: the record has no float Tensor to differentiate by, only constants. "
+            "What shall be differentiated must be a Tensor before computing."
+        )
     carriers: dict[tuple[Tensor, int], list[Edge]] = defaultdict(list)
     waiting: Counter[tuple[int, int]] = Counter()  # by edge and by value: gradients yet to come
-    for edge in parts.edges():
+    for edge in edges:
         for node, argument in edge.uses:
             carriers[node, argument].append(edge)
             waiting[id(edge), id(node.inputs[argument])] += 1
     sums: dict[tuple[int, int], Any] = {}
     norms: dict[int, float] = {}
+    turns: dict[Tensor, int] = {}
 
     def on_edge(node: Tensor, argument: int, g: Any) -> None:
+        turns.setdefault(node, len(turns))
         for edge in carriers.get((node, argument), ()):
             key = id(edge), id(node.inputs[argument])
             waiting[key] -= 1
@@ -70,7 +77,7 @@ def _norms(parts: Parts, loss: Tensor, leaves: list[Tensor]) -> dict[int, float]
         grad(loss, leaves, unused="zero", on_edge=on_edge)
     for (edge_id, _), g in sums.items():  # some of their edges carry no gradient
         norms[edge_id] = math.hypot(norms.get(edge_id, 0.0), _norm(g))
-    return norms
+    return norms, turns
 
 
 def _whole(g: Any, node: Tensor, argument: int) -> Any:
@@ -100,11 +107,12 @@ def _norm(g: Any) -> float:
     )
 
 
-def _decades(norms: list[float]) -> tuple[float, float]:
+def decades(norms: Iterable[float]) -> tuple[float, float]:
     """The range of powers of ten; at least one."""
-    if not norms:
+    finite = [n for n in norms if 0 < n < math.inf]
+    if not finite:
         return -1.0, 0.0
-    low, high = math.floor(math.log10(min(norms))), math.ceil(math.log10(max(norms)))
+    low, high = math.floor(math.log10(min(finite))), math.ceil(math.log10(max(finite)))
     return (low, high) if high > low else (low - 1, high)
 
 
