@@ -5,7 +5,6 @@ draws it folded, unrolled and with the gradient that flows back through time.
 """
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 import viz
 from tinygrad_rnn import nn, no_grad, scope, softmax, stack
 from tinygrad_rnn.tasks import Alphabet, chunks, python_documentation
-from tinygrad_rnn.train import Adam, clip_grad_norm
+from tinygrad_rnn.train import Adam, fit
 
 BATCH, STEPS, HIDDEN = 16, 32, 128
 
@@ -36,32 +35,16 @@ class CharModel(nn.Module):
 
 def train(model, numbers, seconds, rng):
     """Truncated backpropagation through time: the state is carried on, the gradient is cut."""
-    from tqdm import tqdm
+    passes = []  # all chunks of one pass through the text, which begins somewhere else each time
+    length = len(list(chunks(numbers, BATCH, STEPS)))
 
-    parameters = model.parameters()
-    optimiser = Adam(parameters, lr=4e-3)
-    losses, state, start = [], None, time.perf_counter()
-    with tqdm(total=seconds, bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s {postfix}") as bar:
-        while (passed := time.perf_counter() - start) < seconds:
-            for x, y in chunks(np.roll(numbers, -rng.integers(len(numbers))), BATCH, STEPS):
-                loss, state = model.loss(x, y, state)
-                optimiser.zero_grad()
-                loss.backward()
-                norm = clip_grad_norm(parameters, 1.0)
-                optimiser.step()
-                state = tuple(s.detach() for s in state)
-                losses.append(loss.item())
-                passed = time.perf_counter() - start
-                rate = len(losses) * BATCH * STEPS / passed
-                recent = np.mean(losses[-50:])
-                bar.set_postfix_str(
-                    f"loss {recent:.3f} nats, |gradient| {norm:.2f}, {rate:,.0f} characters/s"
-                )
-                bar.update(min(passed, seconds) - bar.n)
-                if passed >= seconds:
-                    break
-            state = None
-    return losses
+    def batch(step):
+        if step % length == 0:
+            passes[:] = chunks(np.roll(numbers, -rng.integers(len(numbers))), BATCH, STEPS)
+        return passes[step % length]
+
+    optimiser = Adam(model.parameters(), lr=4e-3)
+    return fit(model, batch, optimiser, seconds=seconds, clip=1.0, restart=length).losses
 
 
 @no_grad()

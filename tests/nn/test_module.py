@@ -214,6 +214,17 @@ def test_values_that_are_no_real_numbers_are_refused(value):
         module.load_state_dict({"a": value})
 
 
+def test_fractions_are_not_cut_off_and_what_stands_in_a_tuple_is_not_half_loaded():
+    module = nn.Module()
+    module.a, module.counts, module.fixed = Tensor([1.0]), np.array([1, 2]), (np.zeros(2),)
+    state = module.state_dict() | {"a": [5.0]}
+    with pytest.raises(ValueError, match=r"'counts' has dtype float64, expected int64"):
+        module.load_state_dict(state | {"counts": [1.5, 2.0]})
+    with pytest.raises(ValueError, match=r"'fixed\.0' is an array in a tuple"):
+        module.load_state_dict(state)
+    assert module.a.data == 1
+
+
 def test_a_loss_from_before_loading_refuses_to_go_backward():
     model = Pair()
     loss = model(np.ones(3)).sum()

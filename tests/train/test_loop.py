@@ -132,6 +132,15 @@ def test_a_gradient_that_is_not_finite_stops_the_run_and_names_the_step():
     assert np.isfinite(model.w.data).all()
 
 
+def test_a_batch_that_is_no_tuple_is_refused():
+    with pytest.raises(TypeError, match=r"as a tuple, got a ndarray; of one argument it is \(x,\)"):
+        quiet(Bowl(), batch=lambda step: np.ones((2, 3)), steps=1)
+
+
+def test_a_batch_may_be_made_of_tensors():
+    assert quiet(Bowl(), batch=lambda step: (Tensor(np.ones((2, 3))),), steps=2).step == 2
+
+
 # -- budget -----------------------------------------------------------------------------------
 
 
@@ -210,6 +219,8 @@ def test_a_bar_shows_loss_gradient_and_tokens_per_second(capsys):
     out, err = capsys.readouterr()
     assert re.search(rf"\| 3/3 steps, {LINE}", err)
     assert not out
+    fit(model, ones, SGD(model.parameters(), lr=0.1), seconds=0)
+    assert "0/0 s" in capsys.readouterr().err
 
 
 def test_without_tqdm_there_are_plain_lines_and_how_to_get_a_bar(capsys, monkeypatch):

@@ -59,18 +59,21 @@ class Module:
         Raises
         ------
         ValueError
-            Names every missing, unexpected and misshapen key.
+            Names every missing, unexpected and misshapen key, and every dtype that would lose its
+            fractions (floats for integers).
         """
         places = {path: (owner, key, value) for path, owner, key, value in self._leaves()}
         problems = [f"missing {path!r}" for path in places if path not in state]
         problems += [f"unexpected {path!r}" for path in state if path not in places]
         fresh = {path: np.asarray(state[path]) for path in places if path in state}
         for path, array in fresh.items():
-            value = places[path][2]
+            owner, _, value = places[path]
             if array.shape != value.shape:
                 problems.append(f"{path!r} has shape {array.shape}, expected {value.shape}")
-            elif array.dtype.kind not in "fiub":
+            elif not np.can_cast(array.dtype, value.dtype, "same_kind"):
                 problems.append(f"{path!r} has dtype {array.dtype}, expected {value.dtype}")
+            elif isinstance(owner, tuple) and type(value) is not Tensor:
+                problems.append(f"{path!r} is an array in a tuple, where nothing can be replaced")
         if problems:
             raise ValueError(
                 f"load_state_dict of {type(self).__name__}: {'; '.join(problems)}. "

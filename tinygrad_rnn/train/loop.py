@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.context import no_grad
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.train.carried import detached
 from tinygrad_rnn.train.clipping import clip_grad_norm
 from tinygrad_rnn.train.optimiser import Optimiser
 from tinygrad_rnn.train.progress import progress_bar
-from tinygrad_rnn.train.run import Run, detached, load_run, save_run
+from tinygrad_rnn.train.run import Run, load_run, save_run
 
 __all__ = ["fit"]
 
@@ -88,6 +89,8 @@ def fit(
 
     Raises
     ------
+    TypeError
+        `batch` gave no tuple.
     ValueError
         No budget; or a gradient that is not finite, with the step.
     CheckpointError
@@ -124,7 +127,7 @@ def fit(
                 if path is not None:
                     save_run(path, run, model, optimiser, rng)
                     saved = run.step
-            tokens += math.prod(np.shape(x[0])[:2])
+            tokens += math.prod(np.shape(values(x[0]))[:2])
             passed = time.perf_counter() - start
             show(run.step if unit == "steps" else passed, partial(_words, run, tokens / passed))
     if path is not None and saved != run.step:
@@ -145,6 +148,11 @@ def _over(
 
 
 def _loss(model: Any, batch: tuple[Any, ...], state: Any) -> tuple[Tensor, Any]:
+    if not isinstance(batch, tuple):
+        raise TypeError(
+            "fit: batch(step) gives the arguments of model.loss as a tuple, got a "
+            f"{type(batch).__name__}; of one argument it is (x,)."
+        )
     found = model.loss(*batch) if state is None else model.loss(*batch, state)
     return found if isinstance(found, tuple) else (found, None)
 

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.train import checkpoint
+from tinygrad_rnn.train.carried import packed, unpacked
 from tinygrad_rnn.train.checkpoint import CheckpointError
 from tinygrad_rnn.train.generator import generator_facts, generator_state
 from tinygrad_rnn.train.optimiser import Optimiser
 
-__all__ = ["Run", "detached", "load_run", "save_run"]
+__all__ = ["Run", "load_run", "save_run"]
 
 
 @dataclass
@@ -75,7 +75,7 @@ def save_run(
         "step": run.step,
         "optimiser": type(optimiser).__name__,
         "generator": generator_facts(rng),
-        "state": _packed(run.state, parts),
+        "state": packed(run.state, parts),
     }
     for room, found in (
         ("model", model.state_dict()),
@@ -131,16 +131,6 @@ def load_run(
     return run
 
 
-def detached(state: Any) -> Any:
-    """The same tuples and lists, with each part as a Tensor without history."""
-    if state is None:
-        return None
-    if isinstance(state, (tuple, list)):
-        parts = [detached(part) for part in state]
-        return tuple(parts) if isinstance(state, tuple) else parts
-    return Tensor(values(state))
-
-
 # -- details --------------------------------------------------------------------------------------
 
 
@@ -157,7 +147,7 @@ def _run(facts: dict[str, Any], rooms: dict[str, dict[str, np.ndarray]], model: 
     if best:
         _check_like("the best model", best, model.state_dict())
     parts = rooms.get("state", {})
-    state = _unpacked(facts["state"], parts)
+    state = unpacked(facts["state"], parts)
     if parts:
         raise ValueError(f"unused parts of a state: {', '.join(parts)}")
     scores = list(zip(kept["scored"].tolist(), kept["scores"].tolist(), strict=True))
@@ -175,23 +165,3 @@ def _check_like(what: str, found: dict[str, np.ndarray], expected: dict[str, np.
             )
     if problems:
         raise ValueError(f"{what} has other arrays: {'; '.join(sorted(problems))}")
-
-
-def _packed(state: Any, parts: list[np.ndarray]) -> Any:
-    """The structure of a state for JSON: null, ["tuple", …], ["list", …], or a part's number."""
-    if state is None:
-        return None
-    if isinstance(state, (tuple, list)):
-        kind = "tuple" if isinstance(state, tuple) else "list"
-        return [kind, *(_packed(part, parts) for part in state)]
-    parts.append(np.asarray(values(state)))
-    return len(parts) - 1
-
-
-def _unpacked(structure: Any, parts: dict[str, np.ndarray]) -> Any:
-    if structure is None:
-        return None
-    if isinstance(structure, list):
-        kind = {"tuple": tuple, "list": list}[structure[0]]
-        return kind([_unpacked(part, parts) for part in structure[1:]])
-    return Tensor(parts.pop(str(structure)))
