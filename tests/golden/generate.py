@@ -2,10 +2,11 @@
 
 Runs torch's own RNN, LSTM and GRU over a grid of small cases in float64 and keeps outputs, final
 states and all gradients in cells.npz, one flat array per case, so that the ordinary tests can
-compare without torch. Weights and inputs are not kept: both sides draw them from the same seed.
+compare without torch; in layers.npz the same of several layers, directions and lengths. Weights and
+inputs are not kept: both sides draw them from the same seed.
 
-    python tests/golden/generate.py          writes cells.npz
-    python tests/golden/generate.py --check  compares it with torch of today; exits 1 if they differ
+    python tests/golden/generate.py          writes both files
+    python tests/golden/generate.py --check  compares with torch of today; exits 1 if they differ
 """
 
 import argparse
@@ -16,11 +17,14 @@ from pathlib import Path
 import numpy as np
 
 VERSION = "2.13.0"
-FILE = Path(__file__).with_name("cells.npz")
+HERE = Path(__file__).parent
 TOLERANCE = 1e-12
 
 CELLS = ("rnn-tanh", "rnn-relu", "lstm", "gru")
 BATCH, INPUT, HIDDEN, STEPS, BIAS = (1, 3), (1, 4), (1, 5), (1, 6), (0, 1)
+
+LAYERS = ("rnn-tanh", "lstm", "lstm-projected", "gru")  # two, both ways, of three units (or two)
+LENGTHS = ((5, 5, 5), (5, 3, 1))
 
 
 def main():
@@ -29,19 +33,26 @@ def main():
     check = parser.parse_args().check
     torch = imported_torch()
     grid = itertools.product(CELLS, BATCH, INPUT, HIDDEN, STEPS, BIAS)
-    fresh = {
+    cells = {
         f"{cell} batch={b} input={i} hidden={h} steps={t} bias={bias}": run(torch, cell, *sizes)
         for cell, *sizes in grid
         for b, i, h, t, bias in [sizes]
     }
-    if not check:
-        np.savez_compressed(FILE, **fresh)
-        print(f"golden: wrote {len(fresh)} cases to {FILE.name}, {FILE.stat().st_size:,} bytes")
-        return
-    complaints, worst = compare(fresh)
+    layers = {
+        f"{kind} lengths={','.join(map(str, lengths))}": run_layers(torch, kind, lengths)
+        for kind, lengths in itertools.product(LAYERS, LENGTHS)
+    }
+    complaints = []
+    for file, fresh in ((HERE / "cells.npz", cells), (HERE / "layers.npz", layers)):
+        if check:
+            sentences, worst = compare(file, fresh)
+            complaints += sentences
+            print(f"golden: {file.name}, {len(fresh)} cases; largest difference {worst:.1e}")
+        else:
+            np.savez_compressed(file, **fresh)
+            print(f"golden: wrote {len(fresh)} cases to {file.name}, {file.stat().st_size:,} bytes")
     if complaints:
-        sys.exit("\n".join([*complaints, f"golden: {FILE.name} is not what torch {VERSION} says"]))
-    print(f"golden: {len(fresh)} cases regenerate; largest difference {worst:.1e}")
+        sys.exit("\n".join([*complaints, f"golden: this is not what torch {VERSION} says"]))
 
 
 def imported_torch():
@@ -87,12 +98,44 @@ def run(torch, cell, batch, inputs, hidden, steps, bias):
     )
 
 
-def compare(fresh):
+def run_layers(torch, kind, lengths):
+    """As `run`, for two layers that read both ways, of sequences padded to one length."""
+    name = kind.partition("-")[0]
+    options = {"proj_size": 2} if kind == "lstm-projected" else {}
+    inputs, hidden, steps, batch = 2, 3, max(lengths), len(lengths)
+    layer = getattr(torch.nn, name.upper())(
+        inputs, hidden, 2, bidirectional=True, dtype=torch.float64, **options
+    )
+    rng = np.random.default_rng(lengths)
+
+    def draw(*shape):
+        return torch.from_numpy(rng.random(shape) * 1.5 - 0.5)
+
+    weights = dict(layer.named_parameters())
+    with torch.no_grad():
+        for name in sorted(weights):
+            weights[name].copy_(draw(*weights[name].shape) * hidden**-0.5)
+    xs = draw(steps, batch, inputs).requires_grad_()
+    packed = torch.nn.utils.rnn.pack_padded_sequence(xs, lengths)
+    outputs, finals = layer(packed)
+    outputs, _ = torch.nn.utils.rnn.pad_packed_sequence(outputs, total_length=steps)
+    finals = finals if kind.startswith("lstm") else (finals,)
+
+    loss = (draw(*outputs.shape) * outputs).sum()
+    for final in finals:
+        loss = loss + (draw(*final.shape) * final).sum()
+    gradients = torch.autograd.grad(loss, [*(weights[name] for name in sorted(weights)), xs])
+    return np.concatenate(
+        [part.detach().numpy().ravel() for part in (outputs, *finals, *gradients)]
+    )
+
+
+def compare(file, fresh):
     """Sentences about what differs from the file, and the largest difference that was found."""
-    if not FILE.exists():
-        return [f"golden: there is no {FILE.name}; run this without --check"], np.nan
+    if not file.exists():
+        return [f"golden: there is no {file.name}; run this without --check"], np.nan
     complaints, worst = [], 0.0
-    with np.load(FILE, allow_pickle=False) as kept:
+    with np.load(file, allow_pickle=False) as kept:
         complaints += [f"golden: {case}: only kept" for case in sorted({*kept} - {*fresh})]
         complaints += [f"golden: {case}: only in the grid" for case in sorted({*fresh} - {*kept})]
         for case in sorted({*fresh} & {*kept}):

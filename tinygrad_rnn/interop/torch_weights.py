@@ -1,8 +1,9 @@
-"""What are a cell's parameters called in torch?
+"""What are the parameters of a cell or a layer called in torch?
 
 Torch keeps ``weight_ih`` (gates · hidden, input), ``weight_hh`` (gates · hidden, hidden),
-``bias_ih`` and ``bias_hh``, gates in the order i, f, g, o (LSTM) or r, z, n (GRU): ours transposed,
-in the same order. So this is a renaming.
+``bias_ih`` and ``bias_hh``, gates in the order i, f, g, o (LSTM) or r, z, n (GRU), and
+``weight_hr`` (projected, hidden): ours transposed, in the same order. So this is a renaming. In
+layers the names end in ``_l0``, ``_l1`` …, and ``_reverse`` for the second direction.
 """
 
 from __future__ import annotations
@@ -14,49 +15,60 @@ import numpy as np
 
 from tinygrad_rnn.engine.primitives import relu, tanh
 from tinygrad_rnn.engine.tensor import Tensor, values
-from tinygrad_rnn.nn.cells import GRUCell, LSTMCell, RNNCell
+from tinygrad_rnn.nn.cells import GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
+from tinygrad_rnn.nn.recurrent import Recurrent
 
 __all__ = ["from_torch", "torch_weights"]
 
 _NAMES = {"weight_ih": "W_x", "weight_hh": "W_h", "bias_ih": "b_x", "bias_hh": "b_h"}
+_NAMES |= {"weight_hr": "W_r"}  # a projection
 
 
-def torch_weights(
-    cell: RNNCell | LSTMCell | GRUCell, *, gradients: bool = False
-) -> dict[str, np.ndarray]:
-    """The parameters of a cell (or their ``.grad``) in torch's names and layout.
+def torch_weights(module: Any, *, gradients: bool = False) -> dict[str, np.ndarray]:
+    """The parameters of a cell or of layers (or their ``.grad``) in torch's names and layout.
 
     Contiguous arrays of their own: changing them does not change the cell. ``torch.nn.LSTMCell(…)``
-    takes ``load_state_dict({k: torch.from_numpy(v) for k, v in torch_weights(cell).items()})``.
+    takes ``load_state_dict({k: torch.from_numpy(v) for k, v in torch_weights(cell).items()})``,
+    ``torch.nn.LSTM(…)`` the same of ``nn.LSTM(…)``.
+
+    Parameters
+    ----------
+    module
+        An RNN, LSTM (with or without projection) or GRU cell, or a `Recurrent` of such.
+    gradients
+        Their gradients instead.
 
     Raises
     ------
     TypeError, ValueError
-        For a cell that torch has none of, a GRU in another convention than torch's; with
-        `gradients`, for a parameter that has none.
+        For a cell that torch has none of, a GRU in another convention than torch's, something
+        around a cell that torch does not know; with `gradients`, for a parameter that has none.
     """
-    _check(cell)
     found = {}
-    for theirs, ours in _NAMES.items():
-        p = getattr(cell, ours)
-        if p is not None:
-            found[theirs] = np.array((_gradient(ours, p) if gradients else values(p)).T, order="C")
+    for suffix, cell in _cells(module):
+        for theirs, ours in _NAMES.items():
+            p = getattr(cell, ours, None)
+            if p is not None:
+                p = _gradient(ours, p) if gradients else values(p)
+                found[theirs + suffix] = np.array(p.T, order="C")
     return found
 
 
-def from_torch(cell: RNNCell | LSTMCell | GRUCell, weights: Mapping[str, Any]) -> None:
-    """Load torch's parameters (arrays, or tensors on the CPU) into a cell of the same sizes.
+def from_torch(module: Any, weights: Mapping[str, Any]) -> None:
+    """Load torch's parameters (arrays, or tensors on the CPU) into a cell or layers of equal sizes.
 
-    Names may carry torch.nn.LSTM's suffix ``_l0``. Nothing is changed unless everything fits.
+    Names for a cell may carry torch.nn.LSTM's suffix ``_l0``. Nothing is changed unless everything
+    fits.
 
     Raises
     ------
     TypeError, ValueError
         As for `torch_weights`; and for missing, unexpected and misshapen arrays, each named.
     """
-    _check(cell)
-    given = {name.removesuffix("_l0"): _array(weight) for name, weight in weights.items()}
-    expected = {name: weight.shape for name, weight in torch_weights(cell).items()}
+    cells = _cells(module)
+    alone = "_l0" if module is cells[0][1] else ""
+    given = {name.removesuffix(alone): _array(weight) for name, weight in weights.items()}
+    expected = {name: weight.shape for name, weight in torch_weights(module).items()}
     problems = [f"missing {name!r}" for name in expected if name not in given]
     problems += [f"unexpected {name!r}" for name in given if name not in expected]
     problems += [
@@ -66,11 +78,28 @@ def from_torch(cell: RNNCell | LSTMCell | GRUCell, weights: Mapping[str, Any]) -
     ]
     if problems:
         raise ValueError(
-            f"from_torch into {cell!r}: {'; '.join(problems)}. Torch stacks the gates along the "
+            f"from_torch into {module!r}: {'; '.join(problems)}. Torch stacks the gates along the "
             "first axis; the sizes, the bias and the kind of cell must be the same on both sides. "
             "Nothing was loaded."
         )
-    cell.load_state_dict({_NAMES[name]: array.T for name, array in given.items()})
+    for suffix, cell in cells:
+        ours = {ours: given.get(theirs + suffix) for theirs, ours in _NAMES.items()}
+        cell.load_state_dict({name: array.T for name, array in ours.items() if array is not None})
+
+
+def _cells(module: Any) -> list[tuple[str, Any]]:
+    """The cells with the suffixes of their names in torch."""
+    if not isinstance(module, Recurrent):
+        _check(module)
+        return [("", module)]
+    found = [
+        (f"_l{k}{'_reverse' * d}", cell)
+        for k, layer in enumerate(module.layers)
+        for d, cell in enumerate(layer)
+    ]
+    for _, cell in found:
+        _check(cell)
+    return found
 
 
 def _array(weight: Any) -> np.ndarray:
@@ -88,7 +117,7 @@ def _gradient(name: str, p: Any) -> np.ndarray:
 
 
 def _check(cell: Any) -> None:
-    if not isinstance(cell, (RNNCell, LSTMCell, GRUCell)):
+    if not isinstance(cell, (RNNCell, LSTMCell, ProjectedLSTMCell, GRUCell)):
         raise TypeError(
             f"torch_weights: torch has no cell like {type(cell).__name__}; RNN, LSTM and GRU cells "
             "only."
