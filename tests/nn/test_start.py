@@ -159,6 +159,32 @@ def test_chrono_draws_times_evenly_and_opens_the_input_gate_as_the_forget_gate_c
     assert abs((times < 25.75).mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / 1000)
 
 
+def test_the_forget_bias_lets_a_gate_that_replaces_replace_less():
+    keeps, replaces = (nn.MGUCell(3, 4, update=u, rng=0) for u in ("keeps", "replaces"))
+    np.testing.assert_array_equal(start.forget_bias(keeps).b_x.data[:4], np.ones(4))
+    np.testing.assert_array_equal(start.forget_bias(replaces).b_x.data[:4], -np.ones(4))
+
+
+@pytest.mark.parametrize(
+    ("make", "sign"),
+    [
+        (nn.CoupledLSTMCell, 1),
+        (nn.JANETCell, 1),
+        (nn.PeepholeLSTMCell, 1),
+        (nn.LayerNormLSTMCell, 1),
+        (nn.MultiplicativeLSTMCell, 1),
+        (nn.LayerNormGRUCell, -1),  # h' = (1-z)h + z n
+        (nn.MUT3Cell, -1),
+        (nn.MGUCell, -1),
+    ],
+)
+def test_chrono_finds_its_gate_in_every_cell_that_names_it(make, sign):
+    cell = start.chrono(make(3, 40, rng=0), t_max=50, rng=0)
+    drawn = np.log(np.random.default_rng(0).uniform(1, 49, 40))
+    blocks = cell.b_x.data.reshape(-1, 40)
+    assert sum(np.array_equal(block, sign * drawn) for block in blocks) == 1
+
+
 @pytest.mark.parametrize(("update", "sign"), [("keeps", 1), ("replaces", -1)])
 @pytest.mark.parametrize("reset", ["after", "before"])
 def test_chrono_keeps_a_grus_state_in_both_conventions(update, sign, reset):
@@ -217,6 +243,9 @@ def frozen():
         (lambda: start.chrono(nn.LSTMCell(2, 2), 2), "t_max must be more than 2 steps, got 2"),
         (lambda: start.chrono(nn.RNNCell(2, 2), 9), "RNNCell computes nothing named f or z"),
         (lambda: start.forget_bias(nn.GRUCell(2, 2)), "GRUCell computes nothing named f from"),
+        (lambda: start.forget_bias(nn.SimplifiedMGUCell(2, 2)), "MGUCell computes nothing named f"),
+        (lambda: start.orthogonal(nn.OrthogonalCell(2, 2)), "has no parameter matrix W_h"),
+        (lambda: start.forget_bias(nn.ClockworkCell(2, 4)), "ClockworkCell computes nothing"),
         (lambda: start.forget_bias(nn.LSTMCell(2, 2, bias=False)), "LSTMCell has no bias b_x"),
     ],
 )

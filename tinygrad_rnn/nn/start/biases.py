@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.backward import ancestors, grad
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.tensor import Tensor, values
 
 __all__ = ["chrono", "forget_bias"]
 
@@ -21,7 +21,8 @@ def forget_bias(cell: Any, value: float = 1.0) -> Any:
     """The bias of the forget gate f is `value`; where there are two biases, their sum.
 
     At 1 a new cell keeps σ(1) = 73 % of its state per step, not half (Gers et al. 2000; Jozefowicz
-    et al. 2015). Everything else stays as it is.
+    et al. 2015); where f replaces the state instead of keeping it (the MGU of the paper), the bias
+    is -`value`. Everything else stays as it is.
 
     Raises
     ------
@@ -31,7 +32,7 @@ def forget_bias(cell: Any, value: float = 1.0) -> Any:
     found = _columns("forget_bias", cell, "f")
     if found is None:
         raise ValueError(_no_gate("forget_bias", cell, "f"))
-    _set(cell, found, np.full(len(found), float(value)))
+    _set(cell, found, np.full(len(found), float(value if _keeps(cell, "f") else -value)))
     return cell
 
 
@@ -40,8 +41,8 @@ def chrono(cell: Any, t_max: float, rng: Any = None) -> Any:
 
     A forget gate of bias b keeps its state for about 1 + e^b steps (Tallec & Ollivier 2018,
     eq. 16). A cell without a gate i (JANET, a coupled one) gets b_f alone; a GRU has b_z in place
-    of b_f, negative in the convention where z replaces. Where there are two biases this is their
-    sum. Everything else stays as it is.
+    of b_f. Where the gate replaces the state instead of keeping it (Chung's GRU), its bias is
+    -b_f. Where there are two biases this is their sum. Everything else stays as it is.
 
     Parameters
     ----------
@@ -59,17 +60,15 @@ def chrono(cell: Any, t_max: float, rng: Any = None) -> Any:
     """
     if not 2 < t_max < np.inf:
         raise ValueError(f"chrono: t_max must be more than 2 steps, got {t_max}.")
-    keeps, sign = _columns("chrono", cell, "f"), 1.0
-    if keeps is None:
-        keeps = _columns("chrono", cell, "z")
-        sign = -1.0 if getattr(cell, "update", "keeps") == "replaces" else 1.0
+    letter = "f" if _columns("chrono", cell, "f") is not None else "z"
+    keeps = _columns("chrono", cell, letter)
     if keeps is None:
         raise ValueError(_no_gate("chrono", cell, "f or z"))
     drawn = np.log(np.random.default_rng(rng).uniform(1, t_max - 1, len(keeps)))
     writes = _columns("chrono", cell, "i")
     if writes is not None and len(writes) == len(keeps) and not np.isin(writes, keeps).any():
         _set(cell, writes, -drawn)
-    _set(cell, keeps, sign * drawn)
+    _set(cell, keeps, drawn if _keeps(cell, letter) else -drawn)
     return cell
 
 
@@ -80,13 +79,34 @@ def _columns(name: str, cell: Any, letter: str) -> np.ndarray | None:
         raise ValueError(f"{name}: {type(cell).__name__} has no bias b_x that could be set.")
     if isinstance(getattr(cell, "b_h", None), np.ndarray):
         raise ValueError(f"{name}: the bias b_h of {type(cell).__name__} is frozen; thaw it first.")
-    state = cell(np.zeros(cell.input_size, bias.dtype), cell.initial_state())
-    parts = state if isinstance(state, (tuple, list)) else [state]
-    gates = [node for node in ancestors(*parts) if node.op is not None and node.name == letter]
-    if not gates:
+    gate, _ = _step(cell, letter, 0.0)
+    if gate is None:
         return None
-    moved = grad(gates[-1], bias, np.ones(gates[-1].shape), unused="zero")
-    return np.flatnonzero(moved)
+    moved = grad(gate, bias, np.ones(gate.shape), unused="zero")
+    return np.flatnonzero(moved) if moved.any() else None
+
+
+def _keeps(cell: Any, letter: str) -> bool:
+    """Whether more of this gate leaves more of a large state as it is, or replaces it."""
+    gate, parts = _step(cell, letter, 10.0)
+    return sum(float(grad(s, gate, np.ones(s.shape), unused="zero").sum()) for s in parts) > 0
+
+
+def _step(cell: Any, letter: str, size: float) -> tuple[Any, list[Tensor]]:
+    """One step without input from a state of that size: the gate, and the parts of the state."""
+
+    def filled(state: Any) -> Any:
+        if isinstance(state, (tuple, list)):
+            return type(state)([filled(part) for part in state])
+        h = values(state)
+        return np.full_like(h, size) if isinstance(h, np.ndarray) and h.dtype.kind == "f" else state
+
+    dtype = cell.b_x.dtype
+    after = cell(np.zeros(cell.input_size, dtype), filled(cell.initial_state()))
+    parts = after if isinstance(after, (tuple, list)) else [after]
+    parts = [part for part in parts if isinstance(part, Tensor)]
+    gates = [node for node in ancestors(*parts) if node.op is not None and node.name == letter]
+    return (gates[-1] if gates else None), parts
 
 
 def _set(cell: Any, columns: np.ndarray, bias: np.ndarray) -> None:

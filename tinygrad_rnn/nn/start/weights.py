@@ -132,11 +132,11 @@ def _fill(
     rng = np.random.default_rng(rng)
     for letter in matrices:
         W = getattr(cell, letter, None)
-        if not isinstance(W, Tensor) or W.ndim != 2:
+        if not isinstance(W, Tensor) or W.ndim != 2 or W.op is not None:
             raise ValueError(f"{name}: {type(cell).__name__} has no parameter matrix {letter}.")
         rows, columns = W.shape
-        gates = getattr(cell, "gates", 1) if per == "gate" else 1
-        blocks = gates if columns % gates == 0 else 1
+        width = getattr(cell, "hidden_size", columns) if per == "gate" else columns
+        blocks = columns // width if columns % width == 0 else 1
         drawn = [draw(rng, rows, columns // blocks) for _ in range(blocks)]
         W.data = np.concatenate(drawn, axis=1).astype(W.dtype)
     return cell
