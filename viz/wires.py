@@ -18,7 +18,7 @@ def positioned(parts: Parts, per_line: int | None = None) -> tuple[str, float, f
     plan = place(parts, per_line)
     for block in parts.blocks:
         if block.kind == "initial":
-            _spread(plan, block)
+            spread(plan, block)
     lines = [_block(k, block, plan) for k, block in enumerate(parts.blocks)]
     lines += [_link(edge, plan) for edge in parts.links]
     box = f"0,0,{plan.width:.1f},{plan.height:.1f}"
@@ -135,7 +135,7 @@ def _touch(plan: Layout, edge: Edge, node: str, side: int) -> Point:
     return _rim(plan, node, side, 0) if block.kind == "initial" else plan.at[node][:2]
 
 
-def _spread(plan: Layout, block: Block) -> None:
+def spread(plan: Layout, block: Block) -> None:
     """Put each first state beside the port it goes to, in the order of the ports."""
     goal: dict[str, float] = {}
     for edge in plan.parts.links:
