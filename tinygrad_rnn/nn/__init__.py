@@ -41,7 +41,6 @@ from tinygrad_rnn.nn.cells import (
     doubly_centred,
     historic_net,
     layer_norm,
-    unroll_tree,
 )
 from tinygrad_rnn.nn.ctc import ctc_loss
 from tinygrad_rnn.nn.layers import Embedding, Linear, dropout
@@ -51,6 +50,7 @@ from tinygrad_rnn.nn.recurrent import GRU, LSTM, RNN, Recurrent
 from tinygrad_rnn.nn.rtrl import rtrl
 from tinygrad_rnn.nn.state import detach
 from tinygrad_rnn.nn.time import Cell, unroll
+from tinygrad_rnn.nn.tree import unroll_tree
 from tinygrad_rnn.nn.truncation import RandomTruncation
 from tinygrad_rnn.nn.wrappers import ClippedGradient, LearnedState, VariationalDropout, Zoneout
 

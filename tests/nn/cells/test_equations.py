@@ -302,7 +302,7 @@ def gru_with_read_out(p, x, state):
 
 def inside(p):
     return SimpleNamespace(
-        **{k.removeprefix("cell."): v for k, v in vars(p).items() if k.startswith("cell.")}
+        **{k.removeprefix("around."): v for k, v in vars(p).items() if k.startswith("around.")}
     )
 
 

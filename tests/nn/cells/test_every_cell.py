@@ -203,9 +203,9 @@ def parameters(cell):
     box = nn.Module()
     box.cell = cell
     found = box.named_parameters()
-    inner = getattr(cell, "cell", None)
+    inner = getattr(cell, "around", None)
     if isinstance(inner, OwnCell):
-        found |= {"cell.cell.W": inner.W, "cell.cell.b": inner.b}
+        found |= {"cell.around.W": inner.W, "cell.around.b": inner.b}
     return found
 
 
@@ -364,7 +364,7 @@ def test_it_copies_and_pickles(sample):
 @every_sample
 def test_a_state_dict_makes_another_cell_the_same(sample):
     cell, other = make(sample, rng=0), make(sample, rng=1)
-    if isinstance(getattr(cell, "cell", None), OwnCell):
+    if isinstance(getattr(cell, "around", None), OwnCell):
         pytest.skip("the cell inside is no module: its owner saves it")
     xs, state = sample.inputs(3, 2), sample.state(cell, 2)
     expected = arrays(nn.unroll(cell, xs, state))
@@ -388,7 +388,7 @@ def test_the_seed_decides_the_start_values(sample):
 @every_sample
 def test_an_input_with_other_features_is_refused(sample):
     cell = make(sample, rng=0)
-    if isinstance(getattr(cell, "cell", None), OwnCell):
+    if isinstance(getattr(cell, "around", None), OwnCell):
         pytest.skip("a user's cell refuses what it likes")
     wrong = np.zeros((2, *sample.space, 7))
     with pytest.raises(ValueError, match=r"Cell: expected x of \(\*batch, \d\), got \(2, .*7\)"):
@@ -398,10 +398,53 @@ def test_an_input_with_other_features_is_refused(sample):
 @every_sample
 def test_a_state_of_another_width_is_refused(sample):
     cell = make(sample, rng=0)
-    if isinstance(getattr(cell, "cell", None), OwnCell):
+    if isinstance(getattr(cell, "around", None), OwnCell):
         pytest.skip("a user's cell refuses what it likes")
     state = mapped(
         lambda a: np.zeros((*a.shape[:-1], 9), a.dtype), cell.initial_state(2, *sample.space)
     )
     with pytest.raises(ValueError, match=r"Cell: expected \w of shape .*, got .*9"):
         cell(sample.inputs(2), state)
+
+
+# -- through time --------------------------------------------------------------------------------
+
+
+@every_sample
+def test_a_row_that_ends_early_is_as_if_it_had_been_given_alone(sample):
+    cell, xs = make(sample, rng=0), sample.inputs(4, 2)
+    first = sample.state(cell, 2)
+    padded = np.array(xs)
+    padded[2:, 0] = np.nan
+    outputs, state = nn.unroll(cell, padded, first, lengths=np.array([2, 4]))
+    for row, length in enumerate([2, 4]):
+        alone, end = nn.unroll(cell, xs[:length, row], mapped(lambda a, row=row: a[row], first))
+        for t in range(4):
+            expected = arrays(alone[t])[0] if t < length else 0
+            np.testing.assert_allclose(arrays(outputs[t])[0][row], expected, rtol=0, atol=1e-14)
+        for a, b in zip(arrays(state), arrays(end), strict=True):
+            np.testing.assert_allclose(a[row], b, rtol=0, atol=1e-14)
+
+
+@every_sample
+def test_checkpoints_change_no_value_and_no_gradient(sample):
+    cell, xs = make(sample, rng=0), Tensor(sample.inputs(5, 2))
+    wrt, found = [xs, *parameters(cell).values()], []
+    for checkpoint in (False, True):
+        outputs, _ = nn.unroll(cell, xs, sample.state(cell, 2), checkpoint=checkpoint)
+        loss = sum((y * y).sum() for y in outputs)
+        found.append((loss.item(), grad(loss, wrt, unused="zero")))
+    assert found[0][0] == found[1][0]
+    for a, b in zip(found[0][1], found[1][1], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+@every_sample
+def test_truncation_behind_the_whole_sequence_is_no_truncation(sample):
+    cell, xs = make(sample, rng=0), Tensor(sample.inputs(4, 2))
+    g = []
+    for truncate in (None, 4, 1):
+        outputs, _ = nn.unroll(cell, xs, sample.state(cell, 2), truncate=truncate)
+        g.append(grad((outputs[-1] * outputs[-1]).sum(), xs, unused="zero"))
+    np.testing.assert_allclose(g[0], g[1], rtol=0, atol=1e-13)
+    assert not g[2][:-1].any()

@@ -64,11 +64,11 @@ def test_every_weight_of_a_net_learns(name):
 
 
 def test_biases_of_gates_start_where_the_papers_start_them():
-    one = nn.historic_net("1, 3x2", rng=0).cell
+    one = nn.historic_net("1, 3x2", rng=0).around
     np.testing.assert_array_equal(one.b.data[3:], [-1, -2, -3])  # columns i, o: only gates
-    three = nn.historic_net("3", rng=0).cell
+    three = nn.historic_net("3", rng=0).around
     np.testing.assert_array_equal(three.b.data[3:], [-1, -3, -5, -2, -4, -6])  # cells, i, o
-    gers = nn.historic_net("2000", rng=0).cell
+    gers = nn.historic_net("2000", rng=0).around
     np.testing.assert_array_equal(gers.b.data[4:8], [0.5, 1.0, 1.5, 2.0])
     assert np.abs(gers.W_x.data).max() <= 0.1
     assert 0.1 < np.abs(one.W_x.data).max() <= 0.2

@@ -245,6 +245,21 @@ def test_alpha_outside_of_its_range_is_refused(alpha):
         nn.LeakyCell(nn.RNNCell(3, 2), alpha)
 
 
+@pytest.mark.parametrize(
+    "wrapped", [lambda cell: nn.LeakyCell(cell, 0.5), lambda cell: nn.ReadOutCell(cell, 2, rng=1)]
+)
+def test_what_the_cell_inside_draws_in_training_is_drawn(wrapped):
+    cell = wrapped(nn.Zoneout(nn.LSTMCell(3, 4, rng=0), 0.5))
+    tested, *trained = (
+        stack(nn.unroll(cell, XS, rng=rng and np.random.default_rng(rng))[0]).data
+        for rng in (None, 1, 1, 2)
+    )
+    np.testing.assert_array_equal(trained[0], trained[1])
+    assert np.abs(trained[0] - trained[2]).max() > 1e-3
+    assert np.abs(trained[0] - tested).max() > 1e-3
+    assert cell.input_size == 3
+
+
 def learn(cell, loss, rate=0.05):
     """One step downhill."""
     for p, g in zip(cell.parameters(), grad(loss, cell.parameters()), strict=True):
@@ -282,14 +297,14 @@ def test_the_spectral_radius_is_the_one_asked_for(radius, density):
 
 def test_only_the_read_out_of_an_echo_state_network_learns():
     cell = nn.ReadOutCell(nn.EchoStateCell(3, 20, rng=0), 2, shortcut=True, rng=1)
-    before = copy.deepcopy(cell.cell.state_dict())
+    before = copy.deepcopy(cell.around.state_dict())
     assert set(cell.named_parameters()) == {"W_y", "W_s", "b_y"}
     loss = run_loss(cell)
     leaves = [node for node in ancestors(loss) if node.op is None]
     assert {id(leaf) for leaf in leaves} == {id(p) for p in cell.parameters()}
     learn(cell, loss)
     assert run_loss(cell).item() != loss.item()
-    for name, value in cell.cell.state_dict().items():
+    for name, value in cell.around.state_dict().items():
         np.testing.assert_array_equal(value, before[name])
 
 

@@ -18,7 +18,7 @@ from tinygrad_rnn.engine.tensor import values
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.start import check_sizes, uniform
 
-__all__ = ["GatedCell", "SizedCell", "activated", "affine", "check_activation", "output_of"]
+__all__ = ["GatedCell", "SizedCell", "activated", "affine", "check_activation"]
 
 _ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"tanh": tanh, "relu": relu, "sigmoid": sigmoid}
 _COUNT = {2: "two", 3: "three", 4: "four", 5: "five"}
@@ -143,10 +143,3 @@ def check_activation(owner: str, activation: Any) -> Any:
 def activated(activation: str | Callable[[Any], Any], x: Any) -> Any:
     """``activation(x)``, where the activation may be given by name."""
     return (activation if callable(activation) else _ACTIVATIONS[activation])(x)
-
-
-def output_of(cell: Any, state: Any) -> Any:
-    """The part of a state that others see: as the cell says, else its first or only part."""
-    if hasattr(cell, "output"):
-        return cell.output(state)
-    return state[0] if isinstance(state, (tuple, list)) else state

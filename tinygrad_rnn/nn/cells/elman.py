@@ -10,9 +10,8 @@ from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.cells.base import GatedCell, activated, affine, check_activation
-from tinygrad_rnn.nn.start import check_sizes, uniform
 
-__all__ = ["IRNNCell", "IndRNNCell", "JordanCell", "RNNCell"]
+__all__ = ["IRNNCell", "IndRNNCell", "RNNCell"]
 
 
 class RNNCell(GatedCell):
@@ -51,67 +50,6 @@ class RNNCell(GatedCell):
         self._check(x, h=h)
         a = affine(x, self.W_x, self.b_x) + affine(h, self.W_h, self.b_h)
         return named(h=activated(self.activation, a))
-
-
-class JordanCell(GatedCell):
-    """Jordan's network: the loop carries the output y, not the hidden units h (Jordan 1986).
-
-    ::
-
-        h  = act(x W_x + b_x + y W_h + b_h)
-        y' = out(h W_y + b_y)
-
-    Parameters
-    ----------
-    input_size, hidden_size, output_size
-        Features of x, units h, units y.
-    activation, output_activation
-        Of h and of y: a name or a function as in `RNNCell`; ``None`` leaves y linear.
-
-    Attributes
-    ----------
-    W_x, W_h, W_y
-        Shapes (input_size, hidden_size), (output_size, hidden_size), (hidden_size, output_size),
-        from U[-1/√hidden_size, 1/√hidden_size) like the biases b_x, b_h, b_y.
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        output_size: int,
-        activation: str | Callable[[Any], Any] = "tanh",
-        output_activation: str | Callable[[Any], Any] | None = None,
-        *,
-        bias: bool = True,
-        rng: Any = None,
-        dtype: DTypeLike = np.float64,
-    ) -> None:
-        rng = np.random.default_rng(rng)
-        super().__init__(input_size, hidden_size, bias=bias, rng=rng, dtype=dtype)
-        owner, bound = type(self).__name__, hidden_size**-0.5
-        check_sizes(owner, output_size=output_size)
-        self.output_size = output_size
-        self.activation = check_activation(owner, activation)
-        self.output_activation = output_activation and check_activation(owner, output_activation)
-        self.W_h = uniform((output_size, hidden_size), bound, rng, dtype)
-        self.W_y = uniform((hidden_size, output_size), bound, rng, dtype)
-        self.b_y = uniform((output_size,), bound, rng, dtype) if bias else None
-
-    def initial_state(self, *batch: int) -> Any:
-        """Zeros of shape (*batch, output_size), as a constant."""
-        return np.zeros((*batch, self.output_size), self.dtype)
-
-    def _size(self, letter: str) -> int:
-        return self.output_size
-
-    def __call__(self, x: Any, y: Any) -> Any:
-        """The next y from x (*batch, input_size) and y (*batch, output_size)."""
-        self._check(x, y=y)
-        h = affine(x, self.W_x, self.b_x) + affine(y, self.W_h, self.b_h)
-        h = named(h=activated(self.activation, h))
-        y = affine(h, self.W_y, self.b_y)
-        return named(y=activated(self.output_activation, y) if self.output_activation else y)
 
 
 class IRNNCell(RNNCell):

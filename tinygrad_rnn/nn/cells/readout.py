@@ -1,4 +1,4 @@
-"""What can be put around any cell?"""
+"""What makes a cell slower, and what reads it out?"""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.tensor import Tensor, named, values
-from tinygrad_rnn.nn.cells.base import activated, affine, check_activation, output_of
-from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.nn.cells.base import activated, affine, check_activation
 from tinygrad_rnn.nn.start import check_sizes, uniform
+from tinygrad_rnn.nn.state import each, first
+from tinygrad_rnn.nn.wrappers import Wrapper
 
 __all__ = ["LeakyCell", "ReadOutCell"]
 
 
-class LeakyCell(Module):
+class LeakyCell(Wrapper):
     """Leaky units: h' = (1-α)*h + α*cell(x, h)  (Jaeger et al. 2007; Bengio et al. 2013).
 
     Every part of the state leaks; counters (integers) run on. With α = 1 it is the cell itself.
@@ -36,31 +37,30 @@ class LeakyCell(Module):
                 f"LeakyCell: alpha must lie in (0, 1], got {found}. At 0 the state never moves, "
                 "at 1 nothing leaks."
             )
-        self.cell, self.alpha = cell, alpha
-        self.input_size = getattr(cell, "input_size", None)
-
-    def initial_state(self, *batch: int) -> Any:
-        """As of the cell inside."""
-        return self.cell.initial_state(*batch)
-
-    def output(self, state: Any) -> Any:
-        """As of the cell inside."""
-        return output_of(self.cell, state)
+        super().__init__(cell)
+        self.alpha = alpha
 
     def __call__(self, x: Any, state: Any) -> Any:
         """The next state, in the structure of the cell's."""
-        return self._leak(state, self.cell(x, state))
+        return each(self._leak, self.around(x, state), state)
 
-    def _leak(self, old: Any, new: Any) -> Any:
-        if isinstance(new, (tuple, list)):
-            return type(new)(self._leak(a, b) for a, b in zip(old, new, strict=True))
+    def sample(self, rng: np.random.Generator, x: Any, state: Any) -> Any:
+        """The same around the draws of the cell inside."""
+        inside = super().sample(rng, x, state)
+
+        def call(x: Any, state: Any) -> Any:
+            return each(self._leak, inside(x, state), state)
+
+        return call
+
+    def _leak(self, new: Any, old: Any) -> Any:
         if np.asarray(values(new)).dtype.kind != "f":
             return new
         leaked = (1 - self.alpha) * old + self.alpha * new
         return named(**{new.name: leaked}) if type(new) is Tensor and new.name else leaked
 
 
-class ReadOutCell(Module):
+class ReadOutCell(Wrapper):
     """Any cell with its output layer: y = act(h W_y + b_y), or act(h W_y + x W_s + b_y).
 
     The state is the pair (y, state of the cell), so the output is y. Where the cell has nothing to
@@ -96,29 +96,44 @@ class ReadOutCell(Module):
         rng: Any = None,
     ) -> None:
         check_sizes("ReadOutCell", output_size=output_size)
-        h = values(output_of(cell, cell.initial_state()))
+        super().__init__(cell)
+        h = values(super().output(cell.initial_state()))
         bound, rng = h.shape[-1] ** -0.5 if bound is None else bound, np.random.default_rng(rng)
-        self.cell, self.output_size, self.dtype = cell, output_size, h.dtype
-        self.input_size = getattr(cell, "input_size", None)
+        self.output_size, self.dtype = output_size, h.dtype
         self.activation = activation and check_activation("ReadOutCell", activation)
         self.W_y = uniform((h.shape[-1], output_size), bound, rng, h.dtype)
         self.W_s = self.b_y = None
         if shortcut:
             check_sizes("ReadOutCell with a shortcut: the cell's", input_size=self.input_size)
-            self.W_s = uniform((cell.input_size, output_size), bound, rng, h.dtype)
+            self.W_s = uniform((self.input_size or 0, output_size), bound, rng, h.dtype)
         if bias:
             self.b_y = uniform((output_size,), bound, rng, h.dtype)
 
     def initial_state(self, *batch: int) -> Any:
         """The pair of zeros (*batch, output_size) and the first state of the cell."""
-        inner = self.cell.initial_state(*batch)
-        shape = values(output_of(self.cell, inner)).shape
+        inner = super().initial_state(*batch)
+        shape = values(super().output(inner)).shape
         return np.zeros((*shape[:-1], self.output_size), self.dtype), inner
+
+    def output(self, state: tuple[Any, Any]) -> Any:
+        """The part y."""
+        return first(state)
 
     def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
         """The next (y, state of the cell)."""
-        inner = self.cell(x, state[1])
-        y = affine(output_of(self.cell, inner), self.W_y, self.b_y)
+        return self._read_out(x, self.around(x, state[1]))
+
+    def sample(self, rng: np.random.Generator, x: Any, state: tuple[Any, Any]) -> Any:
+        """The same on top of the draws of the cell inside."""
+        inside = super().sample(rng, x, state[1])
+
+        def call(x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+            return self._read_out(x, inside(x, state[1]))
+
+        return call
+
+    def _read_out(self, x: Any, inner: Any) -> tuple[Any, Any]:
+        y = affine(super().output(inner), self.W_y, self.b_y)
         if self.W_s is not None:
             y = y + x @ self.W_s
         return named(y=activated(self.activation, y) if self.activation else y), inner
