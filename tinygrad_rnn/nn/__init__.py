@@ -1,6 +1,7 @@
 """Cells and what belongs around them: modules, time, layers, losses and start values."""
 
 from tinygrad_rnn.nn import start
+from tinygrad_rnn.nn.attention import dot_attention
 from tinygrad_rnn.nn.cells import (
     HISTORIC,
     ChildSumTreeLSTMCell,
@@ -43,11 +44,21 @@ from tinygrad_rnn.nn.cells import (
     layer_norm,
 )
 from tinygrad_rnn.nn.ctc import ctc_loss
-from tinygrad_rnn.nn.layers import Embedding, Linear, dropout
+from tinygrad_rnn.nn.decode import decode
+from tinygrad_rnn.nn.encoder_decoder import EncoderDecoder
+from tinygrad_rnn.nn.layers import Embedding, Linear, TiedLinear, dropout
 from tinygrad_rnn.nn.losses import binary_cross_entropy, cross_entropy, huber_loss, mse_loss
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.recurrent import GRU, LSTM, RNN, Recurrent
 from tinygrad_rnn.nn.rtrl import rtrl
+from tinygrad_rnn.nn.shapes import (
+    SequenceModel,
+    many_to_many,
+    many_to_one,
+    one_to_many,
+    one_to_one,
+    sequence_to_sequence,
+)
 from tinygrad_rnn.nn.state import detach
 from tinygrad_rnn.nn.time import Cell, unroll
 from tinygrad_rnn.nn.tree import unroll_tree
@@ -68,6 +79,7 @@ __all__ = [
     "CoupledLSTMCell",
     "EchoStateCell",
     "Embedding",
+    "EncoderDecoder",
     "GRUCell",
     "GatedCell",
     "GreffLSTMCell",
@@ -97,8 +109,10 @@ __all__ = [
     "RandomTruncation",
     "ReadOutCell",
     "Recurrent",
+    "SequenceModel",
     "SimplifiedMGUCell",
     "SizedCell",
+    "TiedLinear",
     "TwoInputCell",
     "VariationalDropout",
     "Zoneout",
@@ -107,14 +121,21 @@ __all__ = [
     "centred",
     "cross_entropy",
     "ctc_loss",
+    "decode",
     "detach",
+    "dot_attention",
     "doubly_centred",
     "dropout",
     "historic_net",
     "huber_loss",
     "layer_norm",
+    "many_to_many",
+    "many_to_one",
     "mse_loss",
+    "one_to_many",
+    "one_to_one",
     "rtrl",
+    "sequence_to_sequence",
     "start",
     "unroll",
     "unroll_tree",

@@ -12,7 +12,7 @@ from tinygrad_rnn.nn.cells import affine
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.start import check_sizes, uniform
 
-__all__ = ["Embedding", "Linear", "dropout"]
+__all__ = ["Embedding", "Linear", "TiedLinear", "dropout"]
 
 
 class Linear(Module):
@@ -71,6 +71,22 @@ class Embedding(Module):
                 f"got {found.min()} … {found.max()}. A negative one would count from the end."
             )
         return self.W[symbols]
+
+
+class TiedLinear(Module):
+    """Scores of symbols by their own embedding: y = x W^T + b (Press & Wolf 2017).
+
+    `W` is the embedding's, one parameter in two places; `b` (symbols,) starts at 0.
+    """
+
+    def __init__(self, embedding: Embedding, *, bias: bool = True) -> None:
+        self.W = embedding.W
+        self.b = Tensor(np.zeros(self.W.shape[0], self.W.dtype)) if bias else None
+
+    def __call__(self, x: Any) -> Any:
+        """From (…, embedding_dim) to (…, num_embeddings)."""
+        y = x @ self.W.T
+        return y if self.b is None else y + self.b
 
 
 def dropout(x: Any, p: float, rng: np.random.Generator | None) -> Any:

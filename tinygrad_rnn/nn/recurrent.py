@@ -20,7 +20,7 @@ from tinygrad_rnn.engine.tensor import values
 from tinygrad_rnn.nn.cells import GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
 from tinygrad_rnn.nn.layers import dropout
 from tinygrad_rnn.nn.module import Module
-from tinygrad_rnn.nn.state import each, first, parts
+from tinygrad_rnn.nn.state import each, output_of, parts
 from tinygrad_rnn.nn.time import unroll
 
 __all__ = ["GRU", "LSTM", "RNN", "Recurrent"]
@@ -262,7 +262,7 @@ def _built(
     for _ in range(num_layers):
         layers.append(tuple(make(size) for _ in range(1 + bidirectional)))
         cell = layers[-1][0]
-        width = values(getattr(cell, "output", first)(cell.initial_state())).shape[-1]
+        width = output_of(cell, cell.initial_state()).shape[-1]
         size = width * (1 + (bidirectional and merge == "concat"))
     return layers
 

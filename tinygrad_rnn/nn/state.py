@@ -10,7 +10,7 @@ from typing import Any
 
 from tinygrad_rnn.engine.tensor import Tensor
 
-__all__ = ["detach", "each", "first", "flows", "parts", "replaced", "through"]
+__all__ = ["detach", "each", "first", "flows", "output_of", "parts", "replaced", "through"]
 
 
 def each(f: Callable[..., Any], *states: Any) -> Any:
@@ -40,6 +40,11 @@ def parts(state: Any) -> list[Any]:
 def first(state: Any) -> Any:
     """What others see of a state: itself, or its first part (h of the pair h, c)."""
     return state[0] if isinstance(state, (tuple, list)) else state
+
+
+def output_of(cell: Any, state: Any) -> Any:
+    """What others see of a cell's state: what its ``output`` says, else the `first` part."""
+    return getattr(cell, "output", first)(state)
 
 
 def detach(state: Any) -> Any:

@@ -18,7 +18,7 @@ from tinygrad_rnn.engine.context import no_grad, scope
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.checkpoint import checkpointed
 from tinygrad_rnn.nn.mask import masked, the_mask
-from tinygrad_rnn.nn.state import each, first
+from tinygrad_rnn.nn.state import each, output_of
 from tinygrad_rnn.nn.truncation import RandomTruncation, random_cuts, windows
 
 __all__ = ["Cell", "unroll"]
@@ -157,7 +157,7 @@ class Steps:
             if self.between is not None:
                 state = self.between(t, state)
             new = self.call(x, state)
-            output = getattr(self.cell, "output", first)(new)
+            output = output_of(self.cell, new)
             if self.mask is None:
                 return output, new
             valid = functools.partial(masked, self.mask[t])

@@ -16,7 +16,7 @@ import numpy as np
 from tinygrad_rnn.engine.primitives import broadcast_to, pass_gradient, where
 from tinygrad_rnn.engine.tensor import Tensor, named, values
 from tinygrad_rnn.nn.module import Module
-from tinygrad_rnn.nn.state import each, first, through
+from tinygrad_rnn.nn.state import each, first, output_of, through
 
 __all__ = ["ClippedGradient", "LearnedState", "VariationalDropout", "Wrapper", "Zoneout"]
 
@@ -38,7 +38,7 @@ class Wrapper(Module):
 
     def output(self, state: Any) -> Any:
         """What others see of the state."""
-        return getattr(self.around, "output", first)(state)
+        return output_of(self.around, state)
 
     def __call__(self, x: Any, state: Any) -> Any:
         """The next state, nothing drawn."""

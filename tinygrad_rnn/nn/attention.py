@@ -1,0 +1,55 @@
+"""How does a decoder look back at all that was read?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.primitives import softmax, sum, where
+from tinygrad_rnn.engine.tensor import named, values
+
+__all__ = ["dot_attention"]
+
+
+def dot_attention(query: Any, memory: Any, mask: Any = None) -> tuple[Any, Any]:
+    """What of `memory` resembles `query`: weights = softmax(memory · query), and their mean.
+
+    Luong et al. 2015, "Effective approaches to attention-based neural machine translation", eq. 7
+    with the score *dot*.
+
+    Parameters
+    ----------
+    query
+        (*batch, features).
+    memory
+        (S, *batch, features), as `stack` of the outputs of `unroll` gives it.
+    mask
+        Bool (S, *batch), true where there is something to see. Where there is nothing at all, the
+        result is 0.
+
+    Returns
+    -------
+    context, weights
+        Shapes (*batch, features) and (S, *batch); the weights of one example sum to 1.
+
+    Raises
+    ------
+    ValueError
+        The shapes do not fit.
+    """
+    shape, expected = np.shape(values(query)), np.shape(values(memory))
+    if len(expected) < 2 or expected[1:] != shape:
+        raise ValueError(
+            f"dot_attention: memory must be (S, *query.shape) = (S, {', '.join(map(str, shape))}), "
+            f"got {expected}. A read-out can bring query and memory to the same number of features."
+        )
+    scores = sum(memory * query, axis=-1)
+    if mask is None:
+        weights = named(attention=softmax(scores, axis=0))
+    else:
+        mask = np.asarray(values(mask))
+        # any finite number serves for what is masked, since it is weighted with 0 afterwards
+        weights = softmax(where(mask, scores, -1e30), axis=0)
+        weights = named(attention=where(mask, weights, 0))
+    return named(context=sum(weights[..., None] * memory, axis=0)), weights

@@ -1,0 +1,118 @@
+"""How does a network write?
+
+It reads what it wrote last. While it learns it may be given what it should have written instead:
+always (teacher forcing), never (free running), or now and then (scheduled sampling).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.context import scope
+from tinygrad_rnn.engine.primitives import where
+from tinygrad_rnn.engine.tensor import values
+
+__all__ = ["decode", "most_likely"]
+
+
+def most_likely(scores: Any) -> np.ndarray:
+    """The symbol with the highest score, as an integer."""
+    return np.argmax(values(scores), axis=-1)
+
+
+def decode(
+    step: Callable[[Any, Any], tuple[Any, Any]],
+    start: Any,
+    state: Any,
+    targets: Any = None,
+    *,
+    steps: int | None = None,
+    teacher: float = 1.0,
+    choose: Callable[[Any], Any] = most_likely,
+    rng: np.random.Generator | None = None,
+    name: str = "decoder",
+) -> tuple[list[Any], Any]:
+    """Let `step` write, from `start` on.
+
+    Parameters
+    ----------
+    step
+        ``y, state = step(x, state)``: reads what was written last, gives what comes next.
+    start
+        The first x, (*batch) symbols or (*batch, features).
+    state
+        The state before it, e.g. the last one of an encoder.
+    targets
+        What should be written, (T, *batch) or (T, *batch, features); needed where the teacher
+        speaks.
+    steps
+        How much to write; as much as there is in `targets` by default.
+    teacher
+        Probability with which what is read next is the target and not what was written: 1 is
+        teacher forcing (Williams & Zipser 1989), 0 free running, between scheduled sampling (Bengio
+        et al. 2015), which draws for each example and step from `rng`.
+    choose
+        What is read next, from y: by default the most likely symbol, through which no gradient
+        flows. ``lambda y: y`` feeds numbers back, and their gradient flows.
+    rng
+        Generator for scheduled sampling.
+    name
+        What the scope of each step is called.
+
+    Returns
+    -------
+    ys, state
+        A list of what was written (e.g. scores), and the state after the last step.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Nobody says how long; the teacher has no targets, or too few; a generator is missing.
+    """
+    if steps is None and targets is None:
+        raise ValueError("decode: pass targets, or steps= to say how much to write.")
+    T = len(targets) if steps is None else steps
+    if not 0 <= teacher <= 1:
+        raise ValueError(f"decode: teacher is a probability in [0, 1], got {teacher}.")
+    if targets is None:
+        teacher = 0.0
+    elif teacher and len(targets) < T - 1:
+        raise ValueError(
+            f"decode: {T} steps need {T - 1} targets to read, got {len(targets)}. Write fewer, or "
+            "run free with teacher=0."
+        )
+    if 0 < teacher < 1 and not isinstance(rng, np.random.Generator):
+        raise TypeError(f"decode: teacher={teacher} draws who is read; pass rng=, a generator.")
+    x: Any = start
+    ys: list[Any] = []
+    for t in range(T):
+        with scope(name, t=t) as frame:
+            if isinstance(x, np.ndarray):
+                frame.arrays["x"] = x
+            y, state = step(x, state)
+            ys.append(y)
+            if t < T - 1:
+                x = _next(y, None if targets is None else targets[t], teacher, choose, rng)
+    return ys, state
+
+
+def _next(
+    y: Any,
+    target: Any,
+    teacher: float,
+    choose: Callable[[Any], Any],
+    rng: np.random.Generator | None,
+) -> Any:
+    """What is read after `y` was written."""
+    if teacher == 1:
+        return target
+    written = choose(y)
+    if rng is None or not teacher:
+        return written
+    batch = np.shape(values(y))[:-1]
+    trusted = rng.random(batch) < teacher
+    missing = np.ndim(values(written)) - len(batch)
+    return where(trusted.reshape(*batch, *(1,) * missing), target, written)

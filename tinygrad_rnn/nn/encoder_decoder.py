@@ -1,0 +1,92 @@
+"""How does one sequence become another of a different length?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.primitives import concatenate, stack
+from tinygrad_rnn.engine.tensor import values
+from tinygrad_rnn.nn.attention import dot_attention
+from tinygrad_rnn.nn.decode import decode
+from tinygrad_rnn.nn.mask import the_mask
+from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.nn.state import output_of
+from tinygrad_rnn.nn.time import unroll
+
+__all__ = ["EncoderDecoder"]
+
+
+class EncoderDecoder(Module):
+    """One cell reads, another writes, starting from the state in which the first one ended.
+
+    Cho et al. 2014; Sutskever et al. 2014; with attention Luong et al. 2015 (dot score, without
+    their extra tanh layer): the read-out sees the decoder's output and what it attends to.
+
+    Parameters
+    ----------
+    encoder, decoder
+        Cells whose states have the same structure and sizes.
+    embed
+        From a symbol that was written to the decoder's input, e.g. an `Embedding`.
+    read
+        From the decoder's output (with `attention` twice as wide) to scores.
+    attention
+        Whether the decoder looks back at the encoder's outputs, see `dot_attention`.
+    """
+
+    def __init__(
+        self,
+        encoder: Any,
+        decoder: Any,
+        embed: Callable[[Any], Any],
+        read: Callable[[Any], Any],
+        *,
+        attention: bool = False,
+    ) -> None:
+        self.encoder, self.decoder, self.embed, self.read = encoder, decoder, embed, read
+        self.attention = attention
+
+    def __call__(
+        self,
+        source: Any,
+        targets: Any = None,
+        *,
+        start: int = 0,
+        steps: int | None = None,
+        teacher: float = 1.0,
+        rng: np.random.Generator | None = None,
+        lengths: Any = None,
+        **how: Any,
+    ) -> Any:
+        """Scores (m, *batch, symbols) of what to write.
+
+        Parameters
+        ----------
+        source
+            (n, *batch, features), with `lengths` (*batch) if padded.
+        targets, steps, teacher, rng
+            As in `decode`.
+        start
+            The symbol that is read first.
+        **how
+            For the encoder, as in `unroll`.
+        """
+        outputs, state = unroll(
+            self.encoder, source, lengths=lengths, rng=rng, name="encoder", **how
+        )
+        batch = np.shape(values(outputs[0]))[:-1]
+        mask = None if lengths is None else the_mask(lengths, None, len(outputs), batch)
+        memory = stack(outputs) if self.attention else None
+
+        def step(symbol: Any, state: Any) -> tuple[Any, Any]:
+            state = self.decoder(self.embed(symbol), state)
+            h = output_of(self.decoder, state)
+            if self.attention:
+                h = concatenate([h, dot_attention(h, memory, mask)[0]], axis=-1)
+            return self.read(h), state
+
+        more = {"steps": steps, "teacher": teacher, "rng": rng}
+        return stack(decode(step, np.full(batch, start), state, targets, **more)[0])

@@ -1,0 +1,158 @@
+"""What goes in, and what comes out: 1→1, 1→n, n→1, n→n, n→m?
+
+The five shapes of the lectures are five ways to put a cell, time and a read-out together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+
+from tinygrad_rnn.engine.primitives import stack
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.nn.cells import GRUCell, RNNCell
+from tinygrad_rnn.nn.decode import decode
+from tinygrad_rnn.nn.encoder_decoder import EncoderDecoder
+from tinygrad_rnn.nn.layers import Embedding, Linear
+from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.nn.state import output_of
+from tinygrad_rnn.nn.time import batch_of, unroll
+
+__all__ = [
+    "SequenceModel",
+    "many_to_many",
+    "many_to_one",
+    "one_to_many",
+    "one_to_one",
+    "sequence_to_sequence",
+]
+
+Amount = Literal["one", "many"]
+
+
+def one_to_one(inputs: int, hidden: int, outputs: int, **options: Any) -> SequenceModel:
+    """(batch, inputs) → (batch, outputs): one step, a network with one hidden layer."""
+    return _model("one", "one", inputs, hidden, outputs, **options)
+
+
+def one_to_many(size: int, hidden: int, **options: Any) -> SequenceModel:
+    """(batch, size) → (n, batch, size): each of ``steps=`` outputs is read as the next input."""
+    return _model("one", "many", size, hidden, size, **options)
+
+
+def many_to_one(inputs: int, hidden: int, outputs: int, **options: Any) -> SequenceModel:
+    """(n, batch, inputs) → (batch, outputs): one answer after the last valid step."""
+    return _model("many", "one", inputs, hidden, outputs, **options)
+
+
+def many_to_many(inputs: int, hidden: int, outputs: int, **options: Any) -> SequenceModel:
+    """(n, batch, inputs) → (n, batch, outputs): an answer at every step."""
+    return _model("many", "many", inputs, hidden, outputs, **options)
+
+
+def sequence_to_sequence(
+    inputs: int,
+    hidden: int,
+    symbols: int,
+    *,
+    cell: Callable[..., Any] = GRUCell,
+    attention: bool = False,
+    rng: Any = None,
+) -> EncoderDecoder:
+    """(n, batch, inputs) → scores (m, batch, symbols): first all is read, then it is written."""
+    rng = np.random.default_rng(rng)
+    return EncoderDecoder(
+        cell(inputs, hidden, rng=rng),
+        cell(hidden, hidden, rng=rng),
+        Embedding(symbols, hidden, rng=rng),
+        Linear((1 + attention) * hidden, symbols, rng=rng),
+        attention=attention,
+    )
+
+
+def _model(
+    reads: Amount,
+    writes: Amount,
+    inputs: int,
+    hidden: int,
+    outputs: int,
+    *,
+    cell: Callable[..., Any] = RNNCell,
+    rng: Any = None,
+) -> SequenceModel:
+    """A cell of the class `cell` and a linear read-out, from one seed or generator `rng`."""
+    rng = np.random.default_rng(rng)
+    made = cell(inputs, hidden, rng=rng)
+    width = output_of(made, made.initial_state()).shape[-1]
+    return SequenceModel(made, Linear(width, outputs, rng=rng), reads, writes)
+
+
+class SequenceModel(Module):
+    """A cell and a read-out, which reads one or many inputs and writes one or many outputs.
+
+    Parameters
+    ----------
+    cell
+        Any cell.
+    read
+        From the cell's output to y.
+    reads, writes
+        ``"one"`` or ``"many"``.
+    """
+
+    def __init__(
+        self,
+        cell: Any,
+        read: Callable[[Any], Any],
+        reads: Amount,
+        writes: Amount,
+    ) -> None:
+        self.cell, self.read, self.reads, self.writes = cell, read, reads, writes
+
+    def __call__(
+        self,
+        xs: Any,
+        targets: Any = None,
+        *,
+        steps: int | None = None,
+        teacher: float = 1.0,
+        rng: np.random.Generator | None = None,
+        **how: Any,
+    ) -> Any:
+        """Run it.
+
+        Parameters
+        ----------
+        xs
+            One input (*batch, features), or many, time first.
+        targets, steps, teacher
+            Of 1→n, as in `decode`; what is written is read as it is.
+        rng, **how
+            As in `unroll`: ``state``, ``lengths`` …
+
+        Returns
+        -------
+        One y (*batch, outputs), or many, time first. n→1 answers after the last valid step.
+        """
+        if (self.reads, self.writes) == ("one", "many"):
+            x = xs if type(xs) is Tensor else np.asarray(xs)
+            state = self.cell.initial_state(*batch_of(x))
+
+            def step(x: Any, state: Any) -> tuple[Any, Any]:
+                state = self.cell(x, state)
+                return self.read(output_of(self.cell, state)), state
+
+            more = {"steps": steps, "teacher": teacher, "rng": rng, "choose": _as_it_is}
+            return stack(decode(step, x, state, targets, **more)[0])
+        if self.reads == "one":
+            xs = xs[None]
+        outputs, state = unroll(self.cell, xs, rng=rng, **how)
+        if self.writes == "many":
+            return self.read(stack(outputs))
+        return self.read(output_of(self.cell, state))
+
+
+def _as_it_is(y: Any) -> Any:
+    return y
