@@ -10,6 +10,7 @@ import numpy as np
 import viz
 from tinygrad_rnn import Tensor, nn, scope
 
+LARGEST = 10_000  # of every number, and of steps times layers: what is recorded within seconds
 CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 
 
@@ -25,6 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             drawing = viz.gradient_flow(loss, options.detail)
         print(drawing.save(options.output))
+    except KeyboardInterrupt:
+        return 130  # as a shell counts it
+    except MemoryError:
+        print("viz: this is more than memory holds; choose smaller numbers.", file=sys.stderr)
+        return 2
     except (ValueError, TypeError, OSError, RuntimeError) as error:
         print(f"viz: {error}", file=sys.stderr)
         return 2
@@ -34,8 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
 def _loss(options: argparse.Namespace) -> Tensor:
     """Random inputs through fresh layers; the mean square of the last output and a target."""
     for name in ("steps", "layers", "hidden", "inputs", "batch"):
-        if getattr(options, name) < 1:
-            raise ValueError(f"--{name} must be at least 1, got {getattr(options, name)}.")
+        if not 1 <= getattr(options, name) <= LARGEST:
+            raise ValueError(f"--{name} must be 1 … {LARGEST}, got {getattr(options, name)}.")
+    if options.steps * options.layers > LARGEST:
+        raise ValueError(
+            f"--steps {options.steps} × --layers {options.layers} are more than {LARGEST} cells. "
+            "Choose fewer; long pictures leave the middle steps out anyway."
+        )
     rng = np.random.default_rng(0)
     outputs = rng.standard_normal((options.steps, options.batch, options.inputs))
     size = options.inputs
@@ -55,10 +66,10 @@ def _parser() -> argparse.ArgumentParser:
         "python -m viz", description="Draw a recurrent network as it is recorded."
     )
     pictures = parser.add_subparsers(dest="picture", required=True, metavar="unroll|fold|flow")
-    for name, what, detail in (
-        ("unroll", "the graph along time", "op"),
-        ("fold", "equal steps drawn once", "op"),
-        ("flow", "the size of the gradient on every edge", "op"),
+    for name, what in (
+        ("unroll", "the graph along time"),
+        ("fold", "equal steps drawn once"),
+        ("flow", "the size of the gradient on every edge"),
     ):
         one = pictures.add_parser(name, help=what, description=f"Draw {what}.")
         one.add_argument("cell", choices=CELLS)
@@ -67,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--hidden", type=int, default=4, help="units of a state (4)")
         one.add_argument("--inputs", type=int, default=3, help="features of an input (3)")
         one.add_argument("--batch", type=int, default=2, help="sequences at once (2)")
-        one.add_argument("--detail", choices=("cell", "gate", "op"), default=detail)
+        one.add_argument("--detail", choices=("cell", "gate", "op"), default="op")
         one.add_argument(
             "-o", "--output", required=True, help="file to write: .svg, .png, .pdf or .dot"
         )

@@ -49,7 +49,9 @@ def block_source(block: Block, order: Sequence[int] = ()) -> str:
         )  # labels and colours move nothing
         lines.append(f"  {edge_line(plain, id=str(k))}")
     lines += [f"  n{a} -> n{b} [style=invis]" for a, b in pairwise(order)]
-    return graph(lines)
+    # dot's search for a short and straight layout grows with the cube of what it has to lay out
+    hurry = {"nslimit": "1", "nslimit1": "1", "mclimit": "0.1"} if len(block.nodes) > 600 else {}
+    return graph(lines, **hurry)
 
 
 def graph(lines: Iterable[str], **more: str) -> str:

@@ -62,13 +62,18 @@ class Drawing:
 
         Raises
         ------
-        ValueError
-            For another ending, or a PNG wider than can be drawn.
+        TypeError, ValueError
+            For what is no path; for another ending, or a PNG wider than can be drawn.
         OSError
             If the file cannot be written.
         viz.NoRenderer
             If there is nothing to draw with; .dot needs nothing.
         """
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(
+                f"save: expected a path as a str or pathlib.Path, got a {type(path).__name__}: "
+                'save("picture.svg").'
+            )
         path = Path(path)
         form = path.suffix.lower().removeprefix(".")
         if form not in (*FORMATS, "dot"):
@@ -79,10 +84,11 @@ class Drawing:
         content = self.source.encode() if form == "dot" else self._draw(form)
         try:
             _write(path, content)
-        except OSError as error:
-            reason = error.strerror or str(error)
+        except (OSError, ValueError) as error:  # ValueError: no path of this system
+            reason = getattr(error, "strerror", None) or str(error)
             advice = "Name a file in a folder that exists and that you may write to."
-            raise type(error)(f"save: cannot write {str(path)!r}: {reason}. {advice}") from error
+            sort = type(error) if isinstance(error, OSError) else ValueError
+            raise sort(f"save: cannot write {str(path)!r}: {reason}. {advice}") from error
         return path
 
     def _draw(self, form: str) -> bytes:
@@ -118,7 +124,8 @@ class Drawing:
 
 def _write(path: Path, content: bytes) -> None:
     """Write beside the target and rename, so that no reader ever sees half a picture."""
-    number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    path = path.resolve()  # a link stays a link
+    number, name = tempfile.mkstemp(prefix=".viz-", dir=path.parent)
     try:
         with os.fdopen(number, "wb") as file:
             file.write(content)

@@ -55,8 +55,9 @@ def _run(dot: str, form: str, *, placed: bool) -> bytes:
     if shutil.which("dot"):
         try:
             return _on_path(dot, form, placed=placed)
-        except graphviz.CalledProcessError as error:
-            broken = f" dot on PATH fails: {error.stderr.decode(errors='replace').strip()[:300]}"
+        except (graphviz.CalledProcessError, OSError) as error:
+            said = getattr(error, "stderr", b"").decode(errors="replace") or str(error)
+            broken = f" dot on PATH fails: {said.strip()[:300]}"
     try:
         import pygraphviz
     except ImportError:

@@ -44,7 +44,7 @@ def unrolled(
     Parameters
     ----------
     loss
-        The Tensor whose record is drawn, or a list or tuple of Tensors (outputs, a state).
+        The Tensor whose record is drawn, or several: outputs, a state, an array of scalars.
     detail
         ``"cell"``: one box per step; ``"gate"``: the named values inside, with their formulas;
         ``"op"``: every primitive; ``"scalar"``: every single number, for tiny nets.
@@ -59,9 +59,10 @@ def unrolled(
     Raises
     ------
     TypeError
-        `loss` is no Tensor; or, at ``"scalar"``, a primitive has no meaning on single numbers.
+        `loss` is no Tensor; or, at ``"scalar"``, a primitive has no meaning on single numbers;
+        `per_line` or `budget` is no whole number.
     ValueError
-        Nothing was recorded, or `detail` or `weights` is unknown.
+        Nothing was recorded, `detail` or `weights` is unknown, `per_line` or `budget` less than 1.
 
     Examples
     --------
@@ -72,6 +73,7 @@ def unrolled(
     5
     """
     roots = _recorded(loss, "unrolled")
+    _check("unrolled", per_line=per_line, budget=budget)
     return Drawing(select(*_chosen("unrolled", roots, detail, weights), budget), per_line)
 
 
@@ -94,6 +96,7 @@ def folded(
         As `unrolled`.
     """
     roots = _recorded(loss, "folded")
+    _check("folded", per_line=per_line)
     return Drawing(fold(select(*_chosen("folded", roots, detail, weights), sys.maxsize)), per_line)
 
 
@@ -125,6 +128,7 @@ def gradient_flow(
         by.
     """
     roots = _recorded(loss, "gradient_flow")
+    _check("gradient_flow", per_line=per_line, budget=budget)
     if len(roots) != 1 or roots[0].size != 1:
         got = f"shape {roots[0].shape}" if len(roots) == 1 else f"{len(roots)} Tensors"
         raise ValueError(
@@ -148,7 +152,7 @@ def graph(
     Parameters
     ----------
     t
-        A Tensor, or a list, tuple or dict of Tensors.
+        A Tensor, or Tensors in lists, tuples, dicts or object arrays.
     weights, per_line, budget
         As in `unrolled`.
 
@@ -165,21 +169,35 @@ def graph(
     2
     """
     roots = _recorded(t, "graph")
+    _check("graph", per_line=per_line, budget=budget)
     return Drawing(select(*_chosen("graph", roots, "op", weights), budget), per_line)
 
 
 def _recorded(loss: Any, picture: str) -> list[Tensor]:
     """The Tensors that were meant, checked."""
-    if isinstance(loss, dict):
-        loss = list(loss.values())
-    roots = list(loss) if isinstance(loss, (list, tuple)) else [loss]
-    for x in roots:
+    roots: list[Any] = []
+    waiting = [loss]
+    while waiting:
+        x = waiting.pop()
+        if isinstance(x, dict):
+            x = list(x.values())
+        if isinstance(x, np.ndarray) and x.dtype == object:
+            x = x.ravel().tolist()
+        if isinstance(x, (list, tuple)):
+            waiting += reversed(x)
+            continue
+        roots.append(x)
         if type(x) is not Tensor:
             kind = "an array" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"
             raise TypeError(
                 f"{picture}: expected a Tensor that was computed from Tensors, got {kind}, "
                 "which remembers nothing. Pass the loss, or outputs of nn.unroll."
             )
+    if not roots:
+        raise ValueError(
+            f"{picture}: nothing was passed: there is no Tensor in {loss!r}. "
+            "Pass the loss, or outputs of nn.unroll."
+        )
     roots = [x for x in roots if x.op is not None]
     if not roots:
         raise ValueError(
@@ -189,12 +207,27 @@ def _recorded(loss: Any, picture: str) -> list[Tensor]:
     return list(dict.fromkeys(roots))
 
 
+def _check(picture: str, **numbers: int | None) -> None:
+    """Counts are whole numbers from 1; None is the default of `per_line`."""
+    for what, value in numbers.items():
+        if value is None and what == "per_line":
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+            sort = ValueError if isinstance(value, (int, np.integer)) else TypeError
+            thing = "steps in a line" if what == "per_line" else "nodes"
+            raise sort(
+                f"{picture}: {what} must be a whole number of {thing} from 1, got {value!r}."
+            )
+
+
 def _chosen(
     picture: str, roots: list[Tensor], detail: str, weights: str | None
 ) -> tuple[list[Tensor], str, str]:
     """What to select: the record, replayed if every number is asked for."""
     for what, value, choices in (("detail", detail, DETAILS), ("weights", weights, WEIGHTS)):
-        if value not in choices and not (what == "weights" and value is None):
+        if value is None and what == "weights":
+            continue
+        if not isinstance(value, str) or value not in choices:
             known = ", ".join(f'"{name}" ({meaning})' for name, meaning in choices.items())
             raise ValueError(f"{picture}: unknown {what} {value!r}; choose one of {known}.")
     weights = weights or ("hide" if detail == "cell" else "stub")

@@ -23,7 +23,7 @@ class Reading:
     members
         The operations that one node stands for, in the order of birth.
     homes
-        The places that use a leaf.
+        The places that use a leaf, and how often.
     roles
         What a value is called from step to step: its letter, and which of that letter it is.
     states
@@ -38,7 +38,7 @@ class Reading:
     roots: set[Tensor]
     born: dict[int, Tensor]
     members: dict[object, list[Tensor]]
-    homes: dict[Tensor, set[object]]
+    homes: dict[Tensor, Counter[object]]
     roles: dict[Tensor, str]
     states: set[tuple[Lane | None, str]]
     initial: dict[tuple[Tensor, int], str]
@@ -58,7 +58,7 @@ def read(record: list[Tensor], roots: list[Tensor], view: View) -> Reading:
     """Read `record`, all ancestors of `roots` in the order of birth. Work linear in its length."""
     nodes = [node for node in record if node.op is not None]
     members: dict[object, list[Tensor]] = defaultdict(list)
-    homes: dict[Tensor, set[object]] = defaultdict(set)
+    homes: dict[Tensor, Counter[object]] = defaultdict(Counter)
     roles: dict[Tensor, str] = {}
     states: set[tuple[Lane | None, str]] = set()
     partial: set[Tensor] = set()
@@ -73,7 +73,7 @@ def read(record: list[Tensor], roots: list[Tensor], view: View) -> Reading:
             if type(x) is not Tensor:
                 continue
             if x.op is None:
-                homes[x].add(here)
+                homes[x][here] += 1
             elif (there := view.place[x]) is not here and there.lane is here.lane is not None:
                 states.add((here.lane, roles[x]))
             if total is not None and sum_of(x) == total:

@@ -14,6 +14,8 @@ from viz.places import Place, places
 from viz.reading import Reading, read
 from viz.wording import given, kind, lane_title, letter, quoted, text, tip
 
+BUNDLE = 20  # lines from one parameter within a block; beyond, it is drawn once per use
+
 Use = tuple[Tensor, int]  # an edge of the record: a node and the number of its argument
 
 
@@ -192,7 +194,10 @@ class _Selection:
             return
         if not (shared and in_time and self.weights == "hub"):
             look = "weight" if shared else "data"
-            self.edge(place, self.stub(place, x, use[0]), head, use, look)
+            # a bundle of lines to one node hides the rest, and dot would untangle it for minutes
+            many = self.reading.homes[x][place] > BUNDLE
+            stub = self.stub(place, x, use[0], use if many and not self.bare(place) else None)
+            self.edge(place, stub, head, use, look)
             return
         self.block("hub", Block("hub"))
         hub = self.stub("hub", x, use[0])

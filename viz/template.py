@@ -11,6 +11,8 @@ from viz.dot import block_source
 from viz.paint import arrange
 from viz.parts import Block, Node
 
+LARGEST = 5_000  # nodes that dot lays out in one piece within seconds
+
 Spline = list[tuple[str, float, float]]  # marks ("e," for the arrow's tip) and points
 
 
@@ -44,6 +46,13 @@ def template(block: Block) -> Template:
     if len(block.nodes) == 1:
         width, height = _size(block.nodes[0])
         return Template([(width / 2, height / 2, width, height)], [], width, height)
+    if len(block.nodes) > LARGEST:
+        where = f"step {block.title!r}" if block.title else "expression without steps"
+        raise ValueError(
+            f"drawing: one {where} shows {len(block.nodes):,} nodes; beyond {LARGEST:,} its layout "
+            "takes minutes. Record the steps of a loop under scope(name, t=t), or show less: "
+            'detail="gate" or "cell". The DOT text is there all the same: .source.'
+        )
     laid = _by_dot(block_source(block))
     order = _crossed(block, laid)
     if order:

@@ -43,8 +43,10 @@ def test_it_runs_as_a_module_and_fails_in_one_line(tmp_path):
     ("options", "says"),
     [
         (["unroll", "rnn", "-o", "a.jpg"], "Name it .svg, .png, .pdf or .dot"),
-        (["unroll", "rnn", "--steps", "0", "-o", "a.svg"], "--steps must be at least 1, got 0"),
-        (["flow", "rnn", "--hidden", "-3", "-o", "a.svg"], "--hidden must be at least 1, got -3"),
+        (["unroll", "rnn", "--steps", "0", "-o", "a.svg"], "--steps must be 1 … 10000, got 0"),
+        (["flow", "rnn", "--hidden", "-3", "-o", "a.svg"], "--hidden must be 1 … 10000, got -3"),
+        (["unroll", "rnn", "--steps", "99999999", "-o", "a.svg"], "must be 1 … 10000"),
+        (["fold", "gru", "--steps", "5000", "--layers", "9", "-o", "a.svg"], "more than 10000"),
     ],
 )
 def test_mistakes_are_explained_in_one_line(options, says, capsys, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import viz
-from tinygrad_rnn import Tensor, nn, no_grad
+from tinygrad_rnn import Tensor, nn, no_grad, scalars
 from viz import template
 from viz.paint import arrange
 
@@ -95,7 +95,9 @@ def broken_dot(monkeypatch, tmp_path_factory):
     """A dot on PATH that cannot run."""
     folder = tmp_path_factory.mktemp("bin")
     dot = folder / "dot"
-    dot.write_text("#!/bin/sh\necho 'libgvc is missing' >&2\nexit 127\n")
+    dot.write_text(
+        "#!/bin/sh\nwhile read -r _; do :; done\necho 'libgvc is missing' >&2\nexit 127\n"
+    )
     dot.chmod(0o755)
     monkeypatch.setenv("PATH", str(folder))
 
@@ -169,3 +171,78 @@ def test_scalars_refuse_what_has_no_meaning_on_them():
     logits = Tensor(np.ones((1, 3)), name="a")
     with pytest.raises(TypeError, match="log_softmax cannot run on an array of scalar Tensors"):
         viz.unrolled(nn.cross_entropy(logits, np.array([1])), "scalar")
+
+
+def test_numbers_that_count_nothing_are_refused(record):
+    loss = record(nn.RNNCell(3, 4, rng=0))
+    with pytest.raises(ValueError, match=r"unrolled: per_line must be a whole number .* got 0"):
+        viz.unrolled(loss, per_line=0)
+    with pytest.raises(TypeError, match=r"graph: budget must be a whole number of nodes .* 'all'"):
+        viz.graph(loss, budget="all")
+    with pytest.raises(TypeError, match=r"gradient_flow: budget .* got 1\.5"):
+        viz.gradient_flow(loss, budget=1.5)
+    with pytest.raises(ValueError, match=r"unknown detail \['op'\]"):
+        viz.folded(loss, ["op"])
+    with pytest.raises(ValueError, match=r"nothing was passed: there is no Tensor in \[\]"):
+        viz.unrolled([])
+
+
+def test_what_unroll_returns_can_be_drawn_as_it_is(count):
+    result = nn.unroll(nn.LSTMCell(3, 4, rng=0), np.ones((3, 2, 3)))  # outputs and (h, c)
+    assert count(viz.unrolled(result, "cell"))["cell"] == 3
+    cell = scalars(nn.RNNCell(1, 2, rng=0))
+    outputs, _ = nn.unroll(cell, scalars(np.ones((2, 1, 1))))  # object arrays
+    assert count(viz.unrolled(outputs))["op"] > 10
+
+
+def test_what_is_no_path_is_refused(record, tmp_path):
+    drawing = viz.unrolled(record(nn.RNNCell(3, 4, rng=0)))
+    for path in (3, None, b"a.svg"):
+        with pytest.raises(TypeError, match="save: expected a path"):
+            drawing.save(path)
+    with pytest.raises(ValueError, match=r"cannot write .* null byte"):
+        drawing.save(tmp_path / "a\0.svg")
+
+
+def test_a_name_as_long_as_the_system_allows_is_written(record, tmp_path):
+    path = tmp_path / ("a" * 251 + ".svg")
+    assert viz.unrolled(record(nn.RNNCell(3, 4, rng=0))).save(path).exists()
+
+
+def test_saving_through_a_link_writes_what_it_points_to(record, tmp_path):
+    path, link = tmp_path / "picture.dot", tmp_path / "link.dot"
+    path.touch()
+    link.symlink_to(path)
+    viz.unrolled(record(nn.RNNCell(3, 4, rng=0))).save(link)
+    assert link.is_symlink()
+    assert path.read_bytes().startswith(b"digraph")
+
+
+def test_interrupting_a_save_leaves_nothing_behind(record, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    drawing = viz.unrolled(record(nn.RNNCell(3, 4, rng=0)))
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        drawing.save(tmp_path / "picture.dot")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_expression_too_large_for_one_layout_says_how_to_divide_it():
+    h = Tensor(np.ones(2), name="h")
+    for _ in range(6000):
+        h = h * 1.0
+    drawing = viz.graph(h)
+    assert "digraph" in drawing.source
+    with pytest.raises(ValueError, match=r"6,001 nodes; beyond 5,000 .* scope\(name, t=t\)"):
+        drawing.svg()
+
+
+def test_a_loop_without_scopes_is_drawn_with_its_parameters_at_each_use(count):
+    h, cell = np.zeros((2, 4)), nn.RNNCell(3, 4, rng=0)
+    for _ in range(40):
+        h = cell(np.ones((2, 3)), h)
+    drawing = viz.unrolled(h.sum())
+    assert count(drawing)["parameter"] == 4 * 40
+    assert "<svg" in drawing.svg()  # with shared ones dot would not come back for minutes
