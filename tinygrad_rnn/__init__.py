@@ -1,6 +1,6 @@
 """Recurrent networks by the graph they unroll into: record it, differentiate it, draw it."""
 
-from tinygrad_rnn import interop, nn, train
+from tinygrad_rnn import interop, measure, nn, train
 from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.check import check_grads
 from tinygrad_rnn.engine.context import Frame, detect_anomaly, no_grad, scope
@@ -95,6 +95,7 @@ __all__ = [
     "matmul",
     "maximum",
     "mean",
+    "measure",
     "minimum",
     "multiply",
     "named",

@@ -1,0 +1,140 @@
+"""Are the gates open or shut, and how near to its bounds is the state?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.measure.lanes import Lane, one_lane
+from tinygrad_rnn.measure.matrix import default_letter
+from tinygrad_rnn.measure.results import Table
+
+__all__ = ["Gates", "Saturation", "gates", "saturation"]
+
+
+@dataclass(frozen=True, eq=False)
+class Gates(Table):
+    """The values of all gates of a lane.
+
+    Attributes
+    ----------
+    lane, steps
+        Whose, and t of each step, (T,).
+    values
+        By letter, (T, examples, units), between 0 and 1.
+    """
+
+    lane: str
+    steps: np.ndarray
+    values: dict[str, np.ndarray]
+
+    def saturated(self, low: float = 0.1, high: float = 0.9) -> dict[str, np.ndarray]:
+        """By letter, the fractions of its values below `low` and above `high`: (units, 2).
+
+        Over steps and examples (Karpathy, Johnson & Li 2015, "Visualizing and understanding
+        recurrent networks", section 4.2). NaN counts as neither.
+        """
+        return {
+            letter: np.stack([(v < low).mean(axis=(0, 1)), (v > high).mean(axis=(0, 1))], axis=-1)
+            for letter, v in self.values.items()
+        }
+
+    def columns(self) -> dict[str, Any]:
+        """One row per letter, step, example and unit."""
+        found: dict[str, list[Any]] = {k: [] for k in ("gate", "t", "example", "unit", "value")}
+        for letter, v in self.values.items():
+            t, example, unit = np.indices(v.shape).reshape(3, -1)
+            for key, column in zip(
+                found, ([letter] * v.size, self.steps[t], example, unit, v.ravel()), strict=True
+            ):
+                found[key].extend(np.asarray(column).tolist())
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Saturation(Table):
+    """1 − |h_t|: how far the units of a tanh are from where their slope is 0.
+
+    Attributes
+    ----------
+    lane, letter, steps
+        Whose, which value, and t of each step, (T,).
+    distance
+        (T, examples, units); the slope of tanh there is distance·(2 − distance).
+    """
+
+    lane: str
+    letter: str
+    steps: np.ndarray
+    distance: np.ndarray
+
+    def columns(self) -> dict[str, Any]:
+        """One row per step, example and unit."""
+        t, example, unit = np.indices(self.distance.shape).reshape(3, -1)
+        return {
+            "t": self.steps[t],
+            "example": example,
+            "unit": unit,
+            "distance": self.distance.ravel(),
+        }
+
+
+def gates(
+    roots: Tensor | Sequence[Tensor],
+    letters: str | Sequence[str] | None = None,
+    lane: str | None = None,
+) -> Gates:
+    """The values of the gates: by default all named values that a sigmoid made.
+
+    Raises
+    ------
+    ValueError
+        The cell has no gates, or none of these letters.
+
+    Examples
+    --------
+    >>> from tinygrad_rnn import nn
+    >>> outputs, _ = nn.unroll(nn.GRUCell(2, 3, rng=0), np.ones((5, 1, 2)))
+    >>> {letter: v.shape for letter, v in gates(outputs[-1]).values.items()}
+    {'r': (5, 1, 3), 'z': (5, 1, 3)}
+    """
+    found = one_lane(roots, lane)
+    wanted = [letters] if isinstance(letters, str) else list(letters or _sigmoids(found))
+    if not wanted:
+        raise ValueError(
+            f"gates: {found.name} has no named value that a sigmoid made; its letters are: "
+            f"{', '.join(found.values) or 'none'}. Say which to show: letters=…"
+        )
+    return Gates(
+        found.name,
+        np.array(found.steps),
+        {letter: by_example(found.array(letter)) for letter in wanted},
+    )
+
+
+def saturation(
+    roots: Tensor | Sequence[Tensor], letter: str | None = None, lane: str | None = None
+) -> Saturation:
+    """1 − |h_t| at every step; by default of the last state."""
+    found = one_lane(roots, lane)
+    letter = letter or default_letter(found)
+    places, _ = found.of(letter)
+    steps = np.array([found.steps[k] for k in places])
+    return Saturation(found.name, letter, steps, 1 - np.abs(by_example(found.array(letter))))
+
+
+def by_example(v: np.ndarray) -> np.ndarray:
+    """(T, *batch, units) as (T, examples, units)."""
+    return v.reshape(len(v), -1, v.shape[-1] if v.ndim > 1 else 1)
+
+
+def _sigmoids(lane: Lane) -> list[str]:
+    made = {
+        letter: {x.op.name for x in xs if x is not None and x.op is not None}
+        for letter, xs in lane.values.items()
+    }
+    return [letter for letter, ops in made.items() if ops == {"sigmoid"}]

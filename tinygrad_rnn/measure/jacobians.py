@@ -1,0 +1,259 @@
+"""What does one step of the recurrence do to a small change of its state?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.backward import grad
+from tinygrad_rnn.engine.context import context
+from tinygrad_rnn.engine.primitives import concatenate, reshape
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.measure.lanes import Lane, one_lane
+from tinygrad_rnn.measure.results import Table
+
+__all__ = ["StepJacobians", "growth_bound", "step_jacobians"]
+
+SLOPES = {"tanh": 1.0, "sigmoid": 0.25, "relu": 1.0, "identity": 1.0}
+
+
+@dataclass(frozen=True, eq=False)
+class StepJacobians(Table):
+    """J_t = ∂s_{t+1}/∂s_t for one lane, s being all parts of the state in a row.
+
+    Attributes
+    ----------
+    lane, letters
+        Whose, and the parts in their order.
+    sizes
+        How many numbers each part has.
+    steps
+        t of each state, T of them, in the order they were run. Without the last step if the
+        record does not have all of its state: a loss of h alone does not need the last c.
+    matrices
+        (T − 1, examples, n, n), rows by s_{t+1}, columns by s_t.
+    """
+
+    lane: str
+    letters: tuple[str, ...]
+    sizes: tuple[int, ...]
+    steps: np.ndarray
+    matrices: np.ndarray
+
+    def singular_values(self) -> np.ndarray:
+        """Of each J_t, largest first: (T − 1, examples, n); NaN where it is not finite."""
+        J = self.matrices
+        good = np.isfinite(J).all(axis=(-2, -1))
+        found = np.full(J.shape[:-1], np.nan)
+        if good.any():
+            found[good] = np.linalg.svd(J[good], compute_uv=False)
+        return found
+
+    def product(self, first: int = 0, last: int | None = None) -> np.ndarray:
+        """∂s_last/∂s_first by number of the step (0 … T − 1): (examples, n, n)."""
+        last = len(self.steps) - 1 if last is None else last
+        if not 0 <= first <= last < len(self.steps):
+            raise ValueError(
+                f"product: expected 0 ≤ first ≤ last < {len(self.steps)}, got {first}, {last}."
+            )
+        _, examples, n, _ = self.matrices.shape
+        total = np.broadcast_to(np.eye(n), (examples, n, n)).copy()
+        with np.errstate(all="ignore"):
+            for J in self.matrices[first:last]:
+                total = J @ total
+        return total
+
+    def log_norms(self) -> np.ndarray:
+        """The logarithm of ‖∂s_T/∂s_t‖ (spectral) for every t: (T, examples); nothing overflows."""
+        T, (_, examples, n, _) = len(self.steps), self.matrices.shape
+        found = np.zeros((T, examples))
+        P, scale = np.broadcast_to(np.eye(n), (examples, n, n)), np.zeros(examples)
+        with np.errstate(all="ignore"):
+            for t in range(T - 2, -1, -1):
+                P = P @ self.matrices[t]
+                top = np.abs(P).max(axis=(-2, -1))
+                scale = scale + np.log(top)
+                P = P / np.where(top > 0, top, 1)[:, None, None]
+                good = np.isfinite(P).all(axis=(-2, -1))
+                found[t] = np.where(good, scale, np.nan)
+                found[t, good] += np.log(np.linalg.norm(P[good], 2, axis=(-2, -1)))
+        return found
+
+    def lyapunov(self) -> np.ndarray:
+        """Exponents per step in nats, largest first: (examples, n).
+
+        The mean of ln|R_ii| where J_t Q = Q' R (Benettin et al. 1980; for recurrent nets Vogt et
+        al. 2020, "On Lyapunov exponents for RNNs"). −∞ where a direction is lost for good, NaN
+        where a step is not finite or there is none.
+        """
+        T, examples, n, _ = self.matrices.shape
+        if not T:
+            return np.full((examples, n), np.nan)
+        Q, total = np.broadcast_to(np.eye(n), (examples, n, n)), np.zeros((examples, n))
+        finite: np.ndarray = np.asarray(np.isfinite(self.matrices).all(axis=(0, 2, 3)))
+        with np.errstate(all="ignore"):
+            for J in self.matrices:
+                Q, R = np.linalg.qr(np.where(finite[:, None, None], J, 0) @ Q)
+                total = total + np.log(np.abs(np.diagonal(R, axis1=-2, axis2=-1)))
+        total[~finite] = np.nan
+        return -np.sort(-total / T, axis=-1)
+
+    def columns(self) -> dict[str, Any]:
+        """One row per step, example and singular value."""
+        found = self.singular_values()
+        t, example, number = np.indices(found.shape).reshape(3, -1)
+        return {
+            "t": self.steps[t],
+            "example": example,
+            "number": number,
+            "singular_value": found.ravel(),
+        }
+
+
+def step_jacobians(
+    roots: Tensor | Sequence[Tensor],
+    letters: str | Sequence[str] | None = None,
+    lane: str | None = None,
+    *,
+    batch_axes: int | None = None,
+) -> StepJacobians:
+    """∂s_{t+1}/∂s_t for every step, from the record; n walks over one step each, for all examples.
+
+    Parameters
+    ----------
+    roots
+        The loss, or outputs.
+    letters
+        The parts of the state; all by default. What is left out is held constant: with ``"c"``
+        alone the way by h is cut.
+    lane
+        Which, the top layer by default.
+    batch_axes
+        How many leading axes count examples, which do not see each other; by default all but the
+        last.
+
+    Raises
+    ------
+    ValueError
+        No such lane or letter, no state, or examples that do see each other.
+
+    Examples
+    --------
+    >>> from tinygrad_rnn import nn
+    >>> outputs, _ = nn.unroll(nn.RNNCell(2, 3, rng=0), np.ones((5, 1, 2)))
+    >>> step_jacobians(outputs[-1]).matrices.shape
+    (4, 1, 3, 3)
+    """
+    found = one_lane(roots, lane)
+    wanted = (letters,) if isinstance(letters, str) else tuple(letters or found.states)
+    if not wanted:
+        raise ValueError(f"step_jacobians: {found.name} hands no state on from step to step.")
+    T = _complete(found, wanted)
+    parts = [found.of(letter)[1][:T] for letter in wanted]
+    held = [found.values[letter][:T] for letter in found.states if letter not in wanted]
+    shape = parts[0][0].shape
+    axes = len(shape) - 1 if batch_axes is None else batch_axes
+    batch = shape[:axes]
+    if any(x.shape[:axes] != batch for xs in parts for x in xs) or axes < 0:
+        raise ValueError(
+            f"step_jacobians: the states of {found.name} have shapes "
+            f"{', '.join(str(xs[0].shape) for xs in parts)}, which do not share {axes} batch axes. "
+            "Say how many they do share: batch_axes=…"
+        )
+    examples = int(np.prod(batch))
+    sizes = tuple(xs[0].size // max(examples, 1) for xs in parts)
+    n = sum(sizes)
+    J = np.zeros((T - 1, examples, n, n))
+    token = context.set(context.get()._replace(scope=()))
+    try:
+        for t in range(T - 1):
+            now = [xs[t] for xs in parts]
+            rest = [x for xs in held if (x := xs[t]) is not None]
+            after = concatenate(
+                [
+                    reshape(xs[t + 1], shape=(examples, s))
+                    for xs, s in zip(parts, sizes, strict=True)
+                ],
+                axis=-1,
+            )
+            wrt = [*now, *_edge(after, [*now, *rest])]
+            if t == 0 and examples > 1:
+                _check_apart(found, after, wrt, now, examples)
+            for j in range(n):
+                cotangent = np.zeros(after.shape, after.dtype)
+                cotangent[:, j] = 1
+                with np.errstate(all="ignore"):
+                    gs = grad(after, wrt, cotangent, unused="zero", partial=True)
+                J[t, :, j] = np.concatenate(
+                    [np.reshape(g, (examples, -1)) for g in gs[: len(now)]], axis=1
+                )
+    finally:
+        context.reset(token)
+    return StepJacobians(found.name, wanted, sizes, np.array(found.steps[:T]), J)
+
+
+def growth_bound(W: Any, activation: str = "tanh") -> float:
+    """γ·σ_max(W) ≥ ‖∂h_{t+1}/∂h_t‖ for h' = act(… + h W); γ is the largest slope of act.
+
+    1 for tanh and relu, 1/4 for the sigmoid (Pascanu, Mikolov & Bengio 2013, section 2.1). Below 1
+    gradients must vanish; above 1 they may explode.
+    """
+    if activation not in SLOPES:
+        raise ValueError(
+            f"growth_bound: activation is one of {', '.join(SLOPES)}, not {activation!r}."
+        )
+    W = np.asarray(W.data if isinstance(W, Tensor) else W, dtype=float)
+    if not np.isfinite(W).all():
+        return float("nan")
+    return SLOPES[activation] * float(np.linalg.norm(W, 2))
+
+
+def _complete(lane: Lane, letters: tuple[str, ...]) -> int:
+    """How many steps have all these letters: all, or all but the last."""
+    T = len(lane.steps)
+    for letter in letters:
+        places, _ = lane.of(letter)
+        if places[: T - 1] != list(range(T - 1)):
+            missing = next(t for k, t in enumerate(lane.steps) if k not in places)
+            raise ValueError(
+                f"step_jacobians: {lane.name} has no {letter!r} at t = {missing}, so there is no "
+                "derivative from step to step. Choose others: letters=…"
+            )
+    return min(len(lane.of(letter)[0]) for letter in letters)
+
+
+def _edge(after: Tensor, now: list[Tensor]) -> list[Tensor]:
+    """Where to stop: nothing older than a state depends on it, so nothing older is looked at."""
+    oldest = min(x.serial for x in now)
+    stop: list[Tensor] = []
+    seen, todo = {after, *now}, [after]
+    while todo:
+        node = todo.pop()
+        for x in node.inputs:
+            if type(x) is Tensor and x not in seen and x.op is not None:
+                seen.add(x)
+                if x.serial > oldest:
+                    todo.append(x)
+                elif x.dtype.kind == "f":
+                    stop.append(x)
+    return [*now, *stop]
+
+
+def _check_apart(
+    lane: Lane, after: Tensor, wrt: list[Tensor], now: list[Tensor], examples: int
+) -> None:
+    """One walk from the first example alone must reach no other."""
+    cotangent = np.zeros(after.shape, after.dtype)
+    cotangent[0] = 1
+    with np.errstate(all="ignore"):
+        gs = grad(after, wrt, cotangent, unused="zero", partial=True)
+    for g in gs[: len(now)]:
+        if np.nan_to_num(np.reshape(g, (examples, -1))[1:]).any():
+            raise ValueError(
+                f"step_jacobians: in {lane.name} one example's state depends on another's, so they "
+                "have no Jacobian each. Say how many leading axes count examples: batch_axes=0 "
+                "takes the whole state as one."
+            )

@@ -1,0 +1,283 @@
+"""Which values does a record hand on from step to step, and under which letters?
+
+Read from the record alone: the frames of `scope` say which step an operation belongs to, its name
+which letter it is, and a value that another step of the same lane uses is a state. No cell is
+known here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.backward import ancestors
+from tinygrad_rnn.engine.context import Frame
+from tinygrad_rnn.engine.tensor import Tensor
+
+__all__ = ["Lane", "lanes", "one_lane"]
+
+PASSES = ("stop_gradient", "pass_gradient")  # the value itself on its way in: no value of its own
+
+
+@dataclass(eq=False, slots=True)
+class Lane:
+    """One cell on its way through time: a layer, or one direction of it.
+
+    Attributes
+    ----------
+    name
+        Its scopes in words: ``"lstm"``, ``"layer 2 · lstm"``; with a number where one name runs
+        through time again.
+    steps
+        The steps t in the order they were run; against time in a lane that was run in reverse.
+    values
+        By letter the named values, one Tensor per step, None where a step has none. Where a step
+        has several of one letter they are ``"h 1"``, ``"h 2"`` …
+    states
+        The letters of what is handed on from step to step.
+    members
+        The operations of each step, in the order of birth.
+    """
+
+    name: str
+    steps: list[int] = field(default_factory=list)
+    values: dict[str, list[Tensor | None]] = field(default_factory=dict)
+    states: tuple[str, ...] = ()
+    members: list[list[Tensor]] = field(default_factory=list)
+
+    def of(self, letter: str) -> tuple[list[int], list[Tensor]]:
+        """The places in `steps` that have this letter, and its Tensors."""
+        if letter not in self.values:
+            known = ", ".join(self.values) or "none"
+            raise ValueError(
+                f"measure: {self.name} has no value {letter!r}; its letters are: {known}. Name "
+                f"it in the cell, named({letter}=…), inside the scope of its step."
+            )
+        found = [(k, x) for k, x in enumerate(self.values[letter]) if x is not None]
+        return [k for k, _ in found], [x for _, x in found]
+
+    def array(self, letter: str) -> np.ndarray:
+        """The values of a letter at all steps, (T, *shape)."""
+        return np.stack([x.data for x in self.of(letter)[1]])
+
+
+def lanes(roots: Tensor | Sequence[Tensor]) -> list[Lane]:
+    """All lanes in the record behind `roots`, in the order they began.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `roots` are no Tensors, or nothing behind them was recorded inside a time step.
+    """
+    nodes = [node for node in ancestors(*tensors(roots)) if node.op is not None]
+    found: dict[object, Lane] = {}
+    place: dict[Tensor, tuple[Lane, int]] = {}
+    known: dict[object, tuple[Lane, int]] = {}
+    runs: dict[object, dict[Frame, int]] = defaultdict(dict)
+    for node in nodes:
+        step = step_of(node)
+        if step is None:
+            continue
+        path = tuple(f.name if f is step else str(f) for f in node.scope)
+        here = known.get((step, path))
+        if here is None:
+            run = runs[path, step.t].setdefault(step, len(runs[path, step.t]))
+            name = " · ".join(path) + (f" {run + 1}" if run else "")
+            lane = found.setdefault((path, run), Lane(name))
+            lane.steps.append(step.t or 0)
+            lane.members.append([])
+            here = known[step, path] = lane, len(lane.steps) - 1
+        place[node] = here
+        here[0].members[here[1]].append(node)
+    if not found:
+        raise ValueError(
+            "measure: nothing in this record belongs to a time step. Run the cell by nn.unroll, "
+            'or inside `with scope("rnn", t=t)`.'
+        )
+    handed, leaving = _handed_on(nodes, place)
+    for lane in found.values():
+        _letters(lane)
+        _states(lane, handed, leaving)
+    return list(found.values())
+
+
+def one_lane(roots: Tensor | Sequence[Tensor], name: str | None = None) -> Lane:
+    """The lane of this name; without one the last that hands a state on (the top layer).
+
+    Raises
+    ------
+    ValueError
+        There is no lane of this name; says which there are.
+    """
+    every = lanes(roots)
+    if name is not None:
+        for lane in every:
+            if lane.name == name:
+                return lane
+        known = ", ".join(lane.name for lane in every)
+        raise ValueError(f"measure: no lane is called {name!r}; there are: {known}.")
+    return next((lane for lane in reversed(every) if lane.states), every[-1])
+
+
+def tensors(roots: Any) -> list[Tensor]:
+    """One Tensor or several, checked."""
+    found = [roots] if isinstance(roots, Tensor) else list(roots)
+    for x in found:
+        if not isinstance(x, Tensor):
+            raise TypeError(
+                f"measure: expected a recorded Tensor, or a list of them, got {type(x).__name__}, "
+                "which remembers nothing. Pass the loss, or outputs of nn.unroll."
+            )
+    return found
+
+
+def step_of(node: Tensor) -> Frame | None:
+    """The innermost frame with a step; None outside of time, and for gradients."""
+    found = None
+    for frame in node.scope:
+        if frame.of is not None:
+            return None
+        if frame.t is not None:
+            found = frame
+    return found
+
+
+def _handed_on(
+    nodes: list[Tensor], place: dict[Tensor, tuple[Lane, int]]
+) -> tuple[set[Tensor], set[Tensor]]:
+    """Values that another step of their lane uses, and values that anything else uses."""
+    handed: set[Tensor] = set()
+    leaving: set[Tensor] = {node for node in nodes if node in place}
+    behind: dict[Tensor, Tensor] = {}  # outside of steps: the one value that was changed on its way
+    for node in nodes:
+        here = place.get(node)
+        sources = [x for x in node.inputs if type(x) is Tensor and (x in place or x in behind)]
+        if here is None and len(sources) == 1:
+            behind[node] = behind.get(sources[0], sources[0])
+        for x in sources:
+            origin = behind.get(x, x)
+            lane, step = place[origin]
+            if here is not None and here[0] is lane and here[1] != step:
+                handed.add(origin)
+            if here == (lane, step) and x is origin:
+                leaving.discard(origin)
+    return handed, leaving
+
+
+def _letters(lane: Lane) -> None:
+    """The named values of each step, counted from its end: a first step may lack the beginning."""
+    by_step = [defaultdict[str, list[Tensor]](list) for _ in lane.steps]
+    for named, members in zip(by_step, lane.members, strict=True):
+        own = set(members)
+        for node in members:
+            for x in node.inputs:  # an input of its own: a leaf
+                if type(x) is Tensor and x.op is None and x.name and x not in own:
+                    own.add(x)
+                    named[x.name].append(x)
+            if node.name and node.op is not None and node.op.name not in PASSES:
+                named[node.name].append(node)
+    _drop_shared(by_step)
+    counts: dict[str, int] = {}
+    for named in by_step:
+        for letter, found in named.items():
+            counts[letter] = max(counts.get(letter, 0), len(found))
+    for letter, count in counts.items():
+        for k in range(count, 0, -1):
+            key = letter if count == 1 else f"{letter} {count - k + 1}"
+            lane.values[key] = [
+                named[letter][-k] if len(named[letter]) >= k else None for named in by_step
+            ]
+
+
+def _drop_shared(by_step: list[defaultdict[str, list[Tensor]]]) -> None:
+    """A leaf that several steps use is a parameter, not a value of a step."""
+    seen: dict[Tensor, int] = defaultdict(int)
+    for named in by_step:
+        for x in {x for found in named.values() for x in found if x.op is None}:
+            seen[x] += 1
+    for named in by_step:
+        for letter in list(named):
+            named[letter] = [x for x in named[letter] if seen.get(x, 0) < 2]
+            if not named[letter]:
+                del named[letter]
+
+
+def _states(lane: Lane, handed: set[Tensor], leaving: set[Tensor]) -> None:
+    """The letters of what is handed on; a single step hands nothing on: of what leaves it."""
+    wanted = handed if len(lane.steps) > 1 else leaving
+    found = [
+        key for key, xs in lane.values.items() if any(x in wanted for x in xs if x is not None)
+    ]
+    named = {x for key in found for x in lane.values[key]}
+    for key in found:  # the state is h, and what it was made from "h 1"
+        letter, _, number = key.partition(" ")
+        alone = number and sum(other.partition(" ")[0] == letter for other in found) == 1
+        lane.values[letter if alone else key] = lane.values.pop(key)
+    found = [
+        key for key, xs in lane.values.items() if any(x in wanted for x in xs if x is not None)
+    ]
+    if len(lane.steps) > 1:
+        for role, letter in _unnamed(lane, handed - named).items():
+            lane.values[letter] = [_from_end(members, role) for members in lane.members]
+            found.append(letter)
+    lane.states = tuple(key for key in lane.values if key in found)
+
+
+Role = tuple[str, str, int]
+
+
+def _unnamed(lane: Lane, handed: set[Tensor]) -> dict[Role, str]:
+    """What is handed on without a name goes by the letter of what it was made from.
+
+    As under a mask, where the state is ``where(valid, h, h_before)``. A role is the primitive, that
+    letter, and which of them it is, counted from the end of the step.
+    """
+    roles: dict[Role, str] = {}
+    for members in lane.members:
+        for x in members:
+            if x in handed and not x.name:
+                same = _alike(members, x)
+                letter = _made_from(x, set(members))
+                role = _op(x), letter, next(k for k, y in enumerate(same[::-1], 1) if y is x)
+                if role not in roles:
+                    again = sum(r.partition(" ")[0] == letter for r in roles.values())
+                    roles[role] = f"{letter} {again + 1}" if again else letter
+    return roles
+
+
+def _op(x: Tensor) -> str:
+    return x.op.name if x.op is not None else ""
+
+
+def _alike(members: list[Tensor], x: Tensor) -> list[Tensor]:
+    """What the step made by the same primitive from a value of the same letter, without a name."""
+    step = set(members)
+    letter = _made_from(x, step)
+    same = [y for y in members if y.op is x.op and not y.name]
+    return [y for y in same if _made_from(y, step) == letter]
+
+
+def _made_from(x: Tensor, step: set[Tensor]) -> str:
+    """The letter of the nearest named value of the step behind `x`."""
+    todo, seen = [x], {x}
+    while todo:
+        node = todo.pop(0)
+        if node.name and _op(node) not in PASSES:
+            return node.name
+        for y in node.inputs:
+            if type(y) is Tensor and y in step and y not in seen:
+                seen.add(y)
+                todo.append(y)
+    return "state"
+
+
+def _from_end(members: list[Tensor], role: Role) -> Tensor | None:
+    name, letter, k = role
+    step = set(members)
+    same = [y for y in members if _op(y) == name and not y.name]
+    same = [y for y in same if _made_from(y, step) == letter]
+    return same[-k] if len(same) >= k else None

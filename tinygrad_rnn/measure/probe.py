@@ -1,0 +1,110 @@
+"""How long does a state remember? A linear decoder reads x_{t−k} from h_t."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.measure.results import Table
+
+__all__ = ["Probe", "memory_probe"]
+
+
+@dataclass(frozen=True, eq=False)
+class Probe(Table):
+    """How well each lag can be read.
+
+    Attributes
+    ----------
+    lags
+        k, (K,).
+    scores
+        On examples that the decoder has not seen: R² for numbers (1: exactly, 0: no better than
+        the mean, below 0: worse), the fraction read correctly for symbols, (K,).
+    chance
+        What a decoder without h scores, (K,).
+    """
+
+    lags: np.ndarray
+    scores: np.ndarray
+    chance: np.ndarray
+
+    def columns(self) -> dict[str, Any]:
+        """One row per lag."""
+        return {"lag": self.lags, "score": self.scores, "chance": self.chance}
+
+
+def memory_probe(
+    hs: Any, xs: Any, lags: Iterable[int] | None = None, *, ridge: float = 1e-6
+) -> Probe:
+    """Least squares with a small ridge, from h_t and a constant to x_{t−k}, for each lag k.
+
+    Every second example (of a single one: the first half of time) fits the decoder, the others
+    score it (the short-term memory of Jaeger 2001, "Short term memory in echo state networks").
+
+    Parameters
+    ----------
+    hs
+        States (T, examples, units), a list of T Tensors or arrays.
+    xs
+        Inputs (T, examples, features), or symbols (T, examples), integers.
+    lags
+        Which k ≥ 0; by default 0 … T/2.
+    ridge
+        Added to the squared singular values, relative to the number of rows.
+
+    Raises
+    ------
+    ValueError
+        Shapes do not fit, a lag is out of reach, or a state is not finite.
+
+    Examples
+    --------
+    >>> xs = np.random.default_rng(0).standard_normal((30, 8, 1))
+    >>> memory_probe(np.roll(xs, 2, axis=0), xs, [1, 2]).scores.round(1)
+    array([-0.1,  1. ])
+    """
+    h = np.stack([np.asarray(getattr(x, "data", x), dtype=float) for x in hs])
+    x = np.stack([np.asarray(getattr(x, "data", x)) for x in xs])
+    if h.ndim == 2:
+        h, x = h[:, None], x[:, None]
+    symbols = x.dtype.kind in "iub"
+    if h.ndim != 3 or x.shape[:2] != h.shape[:2] or x.ndim != 3 - symbols:
+        raise ValueError(
+            f"memory_probe: expected states (T, examples, units) and inputs (T, examples, features)"
+            f" or symbols (T, examples), got {h.shape} and {x.shape} of {x.dtype}."
+        )
+    if not np.isfinite(h).all():
+        raise ValueError("memory_probe: a state is not finite, so nothing can be read from it.")
+    T = len(h)
+    chosen = list(range(T // 2 + 1) if lags is None else lags)
+    if not all(0 <= k < T - 1 for k in chosen):
+        raise ValueError(f"memory_probe: lags must lie in 0 … {T - 2} for {T} steps, got {chosen}.")
+    if symbols:
+        x = (x[..., None] == np.unique(x)).astype(float)
+    found = [_score(h[k:], x[: T - k], ridge, symbols) for k in chosen]
+    return Probe(np.array(chosen), *np.array(found).reshape(-1, 2).T)
+
+
+def _score(h: np.ndarray, x: np.ndarray, ridge: float, symbols: bool) -> tuple[float, float]:
+    """What the decoder scores on what it was not fitted to, and what it scores without h."""
+    if h.shape[1] > 1:
+        fit, test = (slice(None), slice(0, None, 2)), (slice(None), slice(1, None, 2))
+    else:
+        fit, test = slice(0, (len(h) + 1) // 2), slice((len(h) + 1) // 2, None)
+    mean_h = h[fit].reshape(-1, h.shape[-1]).mean(axis=0)
+    mean_x = x[fit].reshape(-1, x.shape[-1]).mean(axis=0)
+    H = h[fit].reshape(-1, h.shape[-1]) - mean_h
+    X = x[fit].reshape(-1, x.shape[-1]) - mean_x
+    U, s, Vt = np.linalg.svd(H, full_matrices=False)
+    D = Vt.T @ ((s / (s**2 + ridge * len(H) + np.finfo(float).tiny))[:, None] * (U.T @ X))
+    guess, truth = (h[test] - mean_h) @ D + mean_x, x[test]
+    if symbols:
+        right = truth.argmax(axis=-1)
+        return (guess.argmax(axis=-1) == right).mean(), (right == mean_x.argmax()).mean()
+    spread = np.square(truth - truth.reshape(-1, truth.shape[-1]).mean(axis=0)).sum()
+    lost = np.square(truth - guess).sum()
+    return (1 - lost / spread if spread else float("nan")), 0.0

@@ -1,0 +1,82 @@
+"""In what form do numbers come out? As arrays with names, and as a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Table", "norm", "to_csv"]
+
+
+class Table:
+    """Base of all results: `columns` in long form, one row per number, and `csv`."""
+
+    def columns(self) -> dict[str, Sequence[Any] | np.ndarray]:
+        """Columns of equal length by name."""
+        raise NotImplementedError
+
+    def csv(self, path: str | os.PathLike[str]) -> Path:
+        """Write the columns as CSV, whole or not at all; gives the path."""
+        return to_csv(path, self.columns())
+
+
+def to_csv(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any] | np.ndarray]) -> Path:
+    """Write columns as CSV, numbers to the last digit that counts.
+
+    Parameters
+    ----------
+    path
+        The file; it is written beside and renamed, so that no reader sees half of it.
+    columns
+        Arrays or lists of equal length, by name.
+
+    Raises
+    ------
+    ValueError
+        The columns differ in length.
+    OSError
+        The file cannot be written.
+    """
+    path = Path(path)
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"to_csv: expected columns of one length, got {lengths}.")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*(np.asarray(c).tolist() for c in columns.values()), strict=True))
+    try:
+        number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise type(error)(
+            f"to_csv: cannot write {str(path)!r}: {reason}. Name a file in a folder that exists "
+            "and that you may write to."
+        ) from error
+    try:
+        with os.fdopen(number, "w", encoding="utf-8", newline="") as file:
+            file.write(text.getvalue())
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)  # as any other new file; mkstemp makes them private
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def norm(g: Any) -> float:
+    """The Euclidean norm over all axes, without overflow on the way; NaN and infinity stay."""
+    g = np.abs(np.asarray(g, dtype=np.float64))
+    largest = float(g.max()) if g.size else 0.0
+    if not 0 < largest < np.inf:
+        return largest
+    return largest * float(np.sqrt(np.square(g / largest).sum()))
