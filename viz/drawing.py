@@ -69,12 +69,7 @@ class Drawing:
         viz.NoRenderer
             If there is nothing to draw with; .dot needs nothing.
         """
-        if not isinstance(path, (str, os.PathLike)):
-            raise TypeError(
-                f"save: expected a path as a str or pathlib.Path, got a {type(path).__name__}: "
-                'save("picture.svg").'
-            )
-        path = Path(path)
+        path = the_path(path, "picture.svg")
         form = path.suffix.lower().removeprefix(".")
         if form not in (*FORMATS, "dot"):
             raise ValueError(
@@ -82,14 +77,7 @@ class Drawing:
                 "the format. Name it .svg, .png, .pdf or .dot."
             )
         content = self.source.encode() if form == "dot" else self._draw(form)
-        try:
-            _write(path, content)
-        except (OSError, ValueError) as error:  # ValueError: no path of this system
-            reason = getattr(error, "strerror", None) or str(error)
-            advice = "Name a file in a folder that exists and that you may write to."
-            sort = type(error) if isinstance(error, OSError) else ValueError
-            raise sort(f"save: cannot write {str(path)!r}: {reason}. {advice}") from error
-        return path
+        return write(path, content)
 
     def _draw(self, form: str) -> bytes:
         if not available():
@@ -120,6 +108,28 @@ class Drawing:
     def __repr__(self) -> str:
         nodes = sum(len(block.nodes) for block in self.parts.blocks)
         return f"<drawing of {nodes} nodes and {sum(1 for _ in self.parts.edges())} edges>"
+
+
+def the_path(path: Any, example: str) -> Path:
+    """What was given as a path, checked."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(
+            f"save: expected a path as a str or pathlib.Path, got a {type(path).__name__}: "
+            f'save("{example}").'
+        )
+    return Path(path)
+
+
+def write(path: Path, content: bytes) -> Path:
+    """Write a file, whole or not at all; an error says how to mend it."""
+    try:
+        _write(path, content)
+    except (OSError, ValueError) as error:  # ValueError: no path of this system
+        reason = getattr(error, "strerror", None) or str(error)
+        advice = "Name a file in a folder that exists and that you may write to."
+        sort = type(error) if isinstance(error, OSError) else ValueError
+        raise sort(f"save: cannot write {str(path)!r}: {reason}. {advice}") from error
+    return path
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -17,7 +17,7 @@ from viz.select import select
 Detail = Literal["cell", "gate", "op", "scalar"]
 Weights = Literal["stub", "hub", "hide"]
 
-BUDGET = 4_000  # nodes that a browser still scrolls smoothly
+BUDGET = 3_000  # nodes that a browser still scrolls smoothly
 DETAILS = {
     "cell": "one box per step",
     "gate": "the named values inside",
@@ -73,7 +73,7 @@ def unrolled(
     5
     """
     roots = _recorded(loss, "unrolled")
-    _check("unrolled", per_line=per_line, budget=budget)
+    check("unrolled", per_line=per_line, budget=budget)
     return Drawing(select(*_chosen("unrolled", roots, detail, weights), budget), per_line)
 
 
@@ -96,7 +96,7 @@ def folded(
         As `unrolled`.
     """
     roots = _recorded(loss, "folded")
-    _check("folded", per_line=per_line)
+    check("folded", per_line=per_line)
     return Drawing(fold(select(*_chosen("folded", roots, detail, weights), sys.maxsize)), per_line)
 
 
@@ -127,14 +127,8 @@ def gradient_flow(
         As `unrolled`; ValueError also if `loss` is no scalar, or there is nothing to differentiate
         by.
     """
-    roots = _recorded(loss, "gradient_flow")
-    _check("gradient_flow", per_line=per_line, budget=budget)
-    if len(roots) != 1 or roots[0].size != 1:
-        got = f"shape {roots[0].shape}" if len(roots) == 1 else f"{len(roots)} Tensors"
-        raise ValueError(
-            f"gradient_flow: a gradient starts at one scalar, got {got}. "
-            "Reduce it first (sum, mean) to what is minimised."
-        )
+    roots = [recorded_scalar(loss, "gradient_flow")]
+    check("gradient_flow", per_line=per_line, budget=budget)
     chosen = _chosen("gradient_flow", roots, detail, weights)
     parts = select(*chosen, budget)
     flow(parts, *chosen[0])
@@ -169,8 +163,20 @@ def graph(
     2
     """
     roots = _recorded(t, "graph")
-    _check("graph", per_line=per_line, budget=budget)
+    check("graph", per_line=per_line, budget=budget)
     return Drawing(select(*_chosen("graph", roots, "op", weights), budget), per_line)
+
+
+def recorded_scalar(loss: Any, picture: str) -> Tensor:
+    """What a gradient can start at, checked."""
+    roots = _recorded(loss, picture)
+    if len(roots) != 1 or roots[0].size != 1:
+        got = f"shape {roots[0].shape}" if len(roots) == 1 else f"{len(roots)} Tensors"
+        raise ValueError(
+            f"{picture}: a gradient starts at one scalar, got {got}. "
+            "Reduce it first (sum, mean) to what is minimised."
+        )
+    return roots[0]
 
 
 def _recorded(loss: Any, picture: str) -> list[Tensor]:
@@ -207,7 +213,7 @@ def _recorded(loss: Any, picture: str) -> list[Tensor]:
     return list(dict.fromkeys(roots))
 
 
-def _check(picture: str, **numbers: int | None) -> None:
+def check(picture: str, **numbers: int | None) -> None:
     """Counts are whole numbers from 1; None is the default of `per_line`."""
     for what, value in numbers.items():
         if value is None and what == "per_line":
