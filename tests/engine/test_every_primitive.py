@@ -137,6 +137,7 @@ SAMPLES = {
     ],
     p.sum: REDUCTIONS,
     p.max: REDUCTIONS,
+    p.min: REDUCTIONS,
     p.logsumexp: REDUCTIONS,
     p.softmax: [S(A), S(A, axis=0), S(CUBE, axis=1), S(ROW)],
     p.log_softmax: [S(A), S(A, axis=0), S(CUBE, axis=1), S(ROW)],

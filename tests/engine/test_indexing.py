@@ -177,6 +177,19 @@ def test_split_then_concatenate_is_the_identity():
         assert np.array_equal(grad(y, x, X), X)
 
 
+def test_split_takes_numpys_integers():
+    assert [part.shape for part in split(Tensor(X), np.int64(2), axis=np.int64(1))] == [
+        (3, 2, 2)
+    ] * 2
+
+
+@pytest.mark.parametrize("axis", [None, 1.0, "a", (0, 1)])
+@pytest.mark.parametrize("f", [flip, lambda x, axis: split(x, 1, axis=axis)])
+def test_an_axis_that_is_no_integer_is_refused_by_name(f, axis):
+    with pytest.raises(TypeError, match=r"^(flip|split): expected one axis as an integer, got"):
+        f(Tensor(X), axis=axis)
+
+
 def test_split_refuses_unequal_parts():
     with pytest.raises(ValueError, match=r"split.*4.*3"):
         split(Tensor(X), 3, axis=1)

@@ -78,6 +78,8 @@ def test_power_at_0():
     assert slope(lambda x: x**1, [0.0]) == [1]
     assert slope(lambda x: x**0, [0.0]) == [0]
     assert slope(lambda x: x**3.0, [0.0]) == [0]
+    assert slope(lambda x: x**0, [inf]) == [0]
+    assert slope(lambda x: x ** np.zeros(3), [0.0, 2.0, inf]).tolist() == [0, 0, 0]
     x, n = Tensor(np.zeros(3)), Tensor([0.0, 1.0, 2.0])
     gx, gn = grad(power(x, n).sum(), [x, n])
     assert gx.tolist() == [0, 1, 0]
@@ -86,6 +88,11 @@ def test_power_at_0():
     slope_of_cube = grad(x**3, x, create_graph=True)
     curvature = grad(slope_of_cube, x, create_graph=True)
     assert (slope_of_cube.item(), curvature.item(), float(grad(curvature, x))) == (0, 0, 6)
+
+
+def test_power_has_a_mixed_second_derivative_where_the_exponent_is_0():
+    x, n = Tensor(2.0), Tensor(0.0)
+    assert grad(grad(power(x, n), x, create_graph=True), n) == 0.5
 
 
 def test_power_of_a_negative_base_has_a_gradient_in_the_base():

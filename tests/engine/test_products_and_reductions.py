@@ -125,6 +125,13 @@ def test_mean_and_min_of_float32_stay_float32():
         assert grad(y, t, np.ones(y.shape)).dtype == np.float32
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, bool])
+def test_max_and_min_of_integers_are_numpys_at_the_ends_of_their_range(dtype):
+    x = np.array([np.iinfo(dtype).min, 0, 1] if dtype is not bool else [False, True], dtype)
+    assert tg.min(Tensor(x)).data == x.min()
+    assert tg.max(Tensor(x)).data == x.max()
+
+
 def test_softmax_rows_add_up_to_one_along_the_axis():
     x = Tensor(rng.standard_normal((3, 4)))
     np.testing.assert_allclose(tg.softmax(x, axis=0).data.sum(axis=0), 1, rtol=1e-14)

@@ -233,6 +233,37 @@ def test_scalars_of_arrays_and_tensors():
     assert [float(g) for g in grad(y, [w[0, 0], w[0, 1], x[0], x[1]])] == [3, 4, 1, 2]
 
 
+def test_a_tensor_beside_scalars_stays_in_the_record():
+    objects, x, w = scalars(np.array([3.0, 4.0])), Tensor(2.0), Tensor([10.0, 20.0])
+    for y in (objects * x, x * objects):
+        assert [e.item() for e in y] == [6, 8]
+        assert grad(y[1], x) == 4
+    for y in (objects * w, w * objects, objects * (w * 1.0)):
+        assert [e.item() for e in y] == [30, 80]
+        assert grad(y[0], w).tolist() == [3, 0]
+    assert grad(scalars(w * w)[1], w).tolist() == [0, 40]
+
+
+def test_a_shared_tensor_is_shared_among_scalars_wherever_it_is_held():
+    class Net(nn.Module):
+        def __init__(self):
+            self.W = Tensor([1.0, 2.0])
+            self.again = (self.W, [self.W])
+            self.itself = self
+
+    twin = scalars(Net())
+    assert twin.W.dtype == object
+    assert twin.again[0] is twin.again[1][0] is twin.W
+    assert twin.itself is twin
+    assert scalars([Tensor([1.0, 2.0])])[0].dtype == object
+
+
+@pytest.mark.parametrize("x", [3.0, None, "W", [], {"a": 1.0}, object()], ids=type)
+def test_what_holds_no_tensor_has_no_scalars(x):
+    with pytest.raises(TypeError, match=r"scalars: expected a Tensor.*holds none"):
+        scalars(x)
+
+
 def test_the_scalar_graph_is_made_of_the_same_primitives():
     twin = scalars(nn.LSTMCell(1, 1, rng=0))
     h, _ = twin(np.array([0.5]), (np.zeros(1), np.zeros(1)))
@@ -271,6 +302,5 @@ def test_elementwise_functions_run_on_each_element(name):
 def test_what_cannot_run_on_scalars_refuses_with_a_sentence(name, arguments):
     x = scalars(np.array([1.0, 2.0]))
     arguments = (arguments[0], x, *arguments[1:]) if name == "where" else (x, *arguments)
-    spoken = {"min": "max"}.get(name, name)
-    with pytest.raises(TypeError, match=rf"{spoken} cannot run on an array of scalar Tensors.*"):
+    with pytest.raises(TypeError, match=rf"{name} cannot run on an array of scalar Tensors.*"):
         getattr(tg, name)(*arguments)

@@ -6,8 +6,8 @@ broadcast_to, getitem and scatter, concatenate and its slices), so the derivativ
 no new kinds of node.
 
 At kinks and ties the derivative is a choice. Ours: ``relu`` and ``absolute`` have slope 0 at 0;
-``maximum``, ``minimum`` and ``max`` share the gradient equally among equals; ``clip`` passes it on
-at its very bounds; ``sqrt`` at 0 is infinite.
+``maximum``, ``minimum``, ``max`` and ``min`` share the gradient equally among equals; ``clip``
+passes it on at its very bounds; ``sqrt`` at 0 is infinite.
 """
 
 from __future__ import annotations
@@ -59,10 +59,6 @@ def _relu(x: Any, /) -> Any:
 
 def _softplus(x: Any, /) -> Any:
     return np.logaddexp(x, 0)
-
-
-def _same(x: Any, /) -> Any:
-    return x
 
 
 def _where(condition: Any, a: Any, b: Any, /) -> Any:
@@ -179,6 +175,11 @@ def _max(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
     return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
 
 
+def _min(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
+    """Smallest element over `axis`; equals share the gradient."""
+    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
+
+
 def _logsumexp(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
     """log(sum(exp(x))) over `axis`, without overflow."""
     top = np.maximum.reduce(x, axis=axis, keepdims=True)
@@ -268,6 +269,7 @@ matmul       = Primitive("matmul",       _matmul)
 conv         = Primitive("conv",         _conv)
 sum          = Primitive("sum",          _sum)
 max          = Primitive("max",          _max)
+min          = Primitive("min",          _min)
 logsumexp    = Primitive("logsumexp",    _logsumexp)
 softmax      = Primitive("softmax",      _softmax)
 log_softmax  = Primitive("log_softmax",  _log_softmax)
@@ -292,11 +294,6 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return sum(x, axis=axis, keepdims=keepdims) / math.prod(shape[k] for k in axes)
 
 
-def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Smallest element over `axis`; equals share the gradient."""
-    return -max(-x, axis=axis, keepdims=keepdims)
-
-
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join along an axis they have; all other lengths are equal."""
     shapes = [np.shape(values(x)) for x in _sequence("concatenate", xs)]
@@ -315,8 +312,9 @@ def split(x: Any, sections: int | Sequence[int], axis: int = -1) -> tuple[Any, .
     The parts are slices, so their gradients go back to `x` in one scatter.
     """
     shape = values(x).shape
-    sections = sections if isinstance(sections, int) else tuple(sections)
-    return tuple([getitem(x, index=index) for index in _cuts(shape, sections, axis)])
+    whole = isinstance(sections, (int, np.integer))
+    cuts = _cuts(shape, int(sections) if whole else tuple(sections), axis)
+    return tuple([getitem(x, index=index) for index in cuts])
 
 
 @lru_cache(maxsize=256)  # a cell cuts the same way at every step
@@ -385,6 +383,10 @@ def _filled(index: tuple[Any, ...], inputs: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _axis(name: str, axis: int, shape: tuple[int, ...]) -> int:
     """The axis counted from 0; an error if there is none."""
+    try:
+        axis = operator.index(axis)
+    except TypeError:
+        raise TypeError(f"{name}: expected one axis as an integer, got {axis!r}.") from None
     if not -len(shape) <= axis < len(shape):
         raise IndexError(f"{name}: axis {axis} does not exist in shape {shape}.")
     return axis % len(shape)

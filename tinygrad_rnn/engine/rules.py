@@ -40,6 +40,7 @@ from tinygrad_rnn.engine.primitives import (
     matmul,
     max,
     maximum,
+    min,
     minimum,
     multiply,
     negative,
@@ -121,6 +122,7 @@ RULES: dict[Primitive, tuple[Callable[..., Any] | Together | None, ...] | AtOnce
     conv:        (lambda g, y, x, w, padding="same": conv_left(g, w, padding), lambda g, y, x, w, padding="same": conv_right(g, x, w, padding)),
     sum:         (lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims),),
     max:         (lambda g, y, x, axis=None, keepdims=False: among_equals(spread(g, x, axis, keepdims), x == spread(y, x, axis, keepdims), axis),),
+    min:         (lambda g, y, x, axis=None, keepdims=False: among_equals(spread(g, x, axis, keepdims), x == spread(y, x, axis, keepdims), axis),),
     logsumexp:   (lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims) * exp(x - spread(y, x, axis, keepdims)),),
     softmax:     (lambda g, y, x, axis=-1: y * (g - sum(g * y, axis=axis, keepdims=True)),),
     log_softmax: (lambda g, y, x, axis=-1: g - exp(y) * sum(g, axis=axis, keepdims=True),),
@@ -142,9 +144,9 @@ RULES: dict[Primitive, tuple[Callable[..., Any] | Together | None, ...] | AtOnce
 
 def power_slope(x: Any, n: Any) -> Any:
     """N x^(n-1), and 0 where n is 0, also at x = 0."""
-    if isinstance(n, (int, float)):
-        return n * power(x, n - 1) if n else 0 * x
-    return n * power(x, where(n == 0, 1, n - 1))
+    if isinstance(n, (int, float)) and n:
+        return n * power(x, n - 1)
+    return n * power(where((n == 0) & (x == 0), 1, x), n - 1)
 
 
 def share(g: Any, mine: Any, other: Any) -> Any:
@@ -165,7 +167,7 @@ def spread(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def among_equals(g: Any, equal: Any, axis: Any) -> Any:
-    """The gradient of a largest element, shared by all that equal it."""
+    """The gradient of a largest or smallest element, shared by all that equal it."""
     return where(equal, g / sum(equal, axis=axis, keepdims=True), 0)
 
 

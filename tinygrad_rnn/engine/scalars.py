@@ -37,14 +37,20 @@ def scalars(x: Any) -> Any:
     Parameters
     ----------
     x
-        A leaf, an array of floats, or any object with Tensors as attributes (a cell, a module with
-        cells in it).
+        A Tensor, an array of floats, or anything that holds Tensors: a cell, a module with cells in
+        it, a list, tuple or dict of these.
 
     Returns
     -------
-    For a Tensor or an array, an object array of its shape, whose elements are leaves named
-    ``W[0,1]``. For anything else a deep copy in which every Tensor was replaced so; gradients are
-    asked for by element.
+    For a leaf or an array, an object array of its shape, whose elements are leaves named
+    ``W[0,1]``; for a recorded Tensor its elements as recorded slices. For anything else a deep copy
+    in which every Tensor was replaced so, a shared one by one array. Gradients are asked for by
+    element.
+
+    Raises
+    ------
+    TypeError
+        `x` holds no Tensor.
 
     Examples
     --------
@@ -55,23 +61,31 @@ def scalars(x: Any) -> Any:
     (11.0, 4.0)
     """
     if isinstance(x, Tensor):
-        return _elements(x.data, x.name)
+        return _elements(x.data, x.name) if x.op is None else _slices(x)
     if isinstance(x, (np.ndarray, np.generic)):
         return _elements(x, None)
-    twin = copy.deepcopy(x)
-    todo = [vars(twin)]
+    twins: dict[int, Any] = {}  # by id, as deepcopy asks for what is copied already
+    seen: set[int] = set()
+    todo = [x]
     while todo:
-        attributes = todo.pop()
-        for key, value in (
-            attributes.items() if isinstance(attributes, dict) else enumerate(attributes)
-        ):
-            if isinstance(value, Tensor):
-                attributes[key] = scalars(value)
-            elif isinstance(value, (list, dict)):
-                todo.append(value)
-            elif hasattr(type(value), "parameters"):
-                todo.append(vars(value))
-    return twin
+        holder = todo.pop()
+        if id(holder) in seen:
+            continue
+        seen.add(id(holder))
+        if isinstance(holder, Tensor):
+            twins[id(holder)] = scalars(holder)
+        elif isinstance(holder, dict):
+            todo.extend(holder.values())
+        elif isinstance(holder, (list, tuple)):
+            todo.extend(holder)
+        elif hasattr(type(holder), "parameters") or (holder is x and hasattr(x, "__dict__")):
+            todo.append(vars(holder))
+    if not twins:
+        raise TypeError(
+            f"scalars: expected a Tensor, a float array or an object with Tensors as attributes; "
+            f"this {type(x).__name__} holds none."
+        )
+    return copy.deepcopy(x, twins)
 
 
 def apply(primitive: Primitive, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -85,14 +99,22 @@ def apply(primitive: Primitive, inputs: tuple[Any, ...], options: dict[str, Any]
     if primitive in _ELEMENTWISE:
         return np.frompyfunc(primitive, len(inputs), 1)(*inputs)
     if primitive in _BY_NUMPY:
-        # a Tensor with axes among objects would be taken for one element
-        inputs = tuple(scalars(x) if isinstance(x, Tensor) and x.ndim else x for x in inputs)
+        # NumPy would hand the operation back to a Tensor, which asks here again
+        inputs = tuple(_slices(x) if isinstance(x, Tensor) else x for x in inputs)
         return primitive.forward(*inputs, **options)
     raise TypeError(
         f"{primitive.name} cannot run on an array of scalar Tensors: it chooses between elements "
         "or works on a whole axis. Write it with +, -, *, /, **, @, sum, exp, log, tanh, sigmoid "
         "or relu, or stay with whole Tensors."
     )
+
+
+def _slices(x: Tensor) -> np.ndarray:
+    """The elements of a Tensor, recorded as its slices."""
+    elements = np.empty(x.shape, dtype=object)
+    for place in np.ndindex(x.shape):
+        elements[place] = x[place] if place else x
+    return elements
 
 
 def _elements(data: Any, name: str | None) -> np.ndarray:
