@@ -322,6 +322,24 @@ def test_backward_says_whether_the_gradient_came_in_spoiled():
         grad(tanh(x), x, np.array([nan, 1.0]))
 
 
+OVERFLOWING_SUMS = {
+    "two uses": lambda x: (x * 1e308 + x * 1e308).sum(),
+    "slices of one source": lambda x: x[0] * 1e308 + x[0] * 1e308,
+    "broadcasting undone": lambda x: (x * np.full(3, 1e308)).sum(),
+}
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("f", OVERFLOWING_SUMS.values(), ids=OVERFLOWING_SUMS)
+def test_a_sum_of_finite_gradients_that_is_infinite_is_found(f, create_graph):
+    x = Tensor([1e-300], name="v")
+    y = f(x)
+    # recorded, it is the operation that adds them up that is named
+    message = r"(add|scatter|sum) at backward: the result" if create_graph else "backward into v: "
+    with quiet(), detect_anomaly(), pytest.raises(FloatingPointError, match=message):
+        grad(y, x, create_graph=create_graph)
+
+
 def test_where_hides_an_infinity_forward_but_not_backward():
     x = Tensor([0.0, 1.0])
     with quiet():

@@ -101,6 +101,29 @@ def test_a_cotangent_of_the_wrong_shape_is_refused(cotangent):
         grad(tanh(x), x, cotangent)
 
 
+@pytest.mark.parametrize("cotangent", [np.ones((2, 3), complex), np.full((2, 3), "a")], ids=type)
+def test_a_cotangent_that_holds_no_real_numbers_is_refused(cotangent):
+    x = Tensor(A)
+    with pytest.raises(TypeError, match="the cotangent of tanh: expected real numbers"):
+        grad(tanh(x), x, cotangent)
+
+
+def test_going_back_from_what_has_no_history_is_refused():
+    x = Tensor(A)
+    with tg.no_grad():
+        loss = (x * x).sum()
+    for nothing in (loss, (x * x).sum().detach(), Tensor([1, 2]).sum() * 0.5):
+        with pytest.raises(ValueError, match=r"^backward\(\): .*no_grad\(\), detached"):
+            nothing.backward()
+    assert x.grad is None
+
+
+@pytest.mark.parametrize("x", [3.0, None, [Tensor(1.0)], A], ids=type)
+def test_only_tensors_have_ancestors(x):
+    with pytest.raises(TypeError, match="ancestors: expected Tensors, got"):
+        tg.ancestors(x)
+
+
 def test_a_tensor_outside_the_graph_is_named():
     x, y = Tensor(A, name="W_x"), Tensor(1.0, name="b")
     with pytest.raises(
@@ -265,9 +288,23 @@ def test_foreign_objects_are_refused_by_primitive_and_scope(call, x):
         call(Tensor(A[0]), x)
 
 
+def test_a_masked_array_is_refused_because_its_mask_would_be_lost():
+    masked = np.ma.array(A, mask=A > 2)
+    t = Tensor(A)
+    for call in (
+        lambda: t + masked,
+        lambda: masked + t,
+        lambda: masked / t,
+        lambda: Tensor(masked),
+    ):
+        with pytest.raises(TypeError, match=r"mask would be lost|lose its mask"):
+            call()
+
+
 def test_a_foreign_object_is_named_by_its_type():
     t = Tensor(A)
     for x, message in [
+        (np.ones(3, complex), "It holds complex128; expected real numbers"),
         (None, "cannot compute with a NoneType"),
         ("2", "cannot compute with a str"),
         (Foreign(), "Foreign"),

@@ -12,15 +12,12 @@ import functools
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from tinygrad_rnn.engine.context import Frame, context, describe
-from tinygrad_rnn.engine.tensor import Tensor, values
-
-if TYPE_CHECKING:
-    pass
+from tinygrad_rnn.engine.tensor import DTYPE_KINDS, Tensor, values
 
 __all__ = ["ancestors", "grad"]
 
@@ -35,6 +32,11 @@ def ancestors(*tensors: Tensor, known: Collection[Tensor] = ()) -> list[Tensor]:
     >>> [node.op.name if node.op else "leaf" for node in ancestors(x * x + x)]
     ['leaf', 'multiply', 'add']
     """
+    for x in tensors:
+        if type(x) is not Tensor:
+            raise TypeError(
+                f"ancestors: expected Tensors, got {type(x).__name__}; a list is passed as *list."
+            )
     seen = {*tensors, *known}
     todo = list({*tensors}.difference(known))
     while todo:
@@ -165,6 +167,8 @@ def _walk(
         if g.shape != node._data.shape or g.dtype is not node._data.dtype:
             with _backward_of(node):
                 g = _fit(g, node, nodes)
+        if look and node is not loss and not np.isfinite(values(g)).all():
+            raise FloatingPointError(_sum_not_finite(node))
         if node in targets:
             found[node] = g if create_graph else g[()]
             if partial:
@@ -295,8 +299,13 @@ def _seed(loss: Tensor, cotangent: Any, create_graph: bool) -> Any:
         )
     if create_graph and type(cotangent) is Tensor:
         return cotangent
-    cotangent = np.asarray(values(cotangent), dtype=loss.dtype)[()]
-    return Tensor(cotangent, name="cotangent") if create_graph else cotangent
+    array = np.asarray(values(cotangent))
+    if array.dtype.kind not in DTYPE_KINDS:
+        raise TypeError(
+            f"the cotangent of {_called(loss)}: expected real numbers, got dtype {array.dtype}."
+        )
+    array = array.astype(loss.dtype, copy=False)[()]
+    return Tensor(array, name="cotangent") if create_graph else array
 
 
 def _check_arguments(loss: Any, targets: list[Any]) -> None:
@@ -316,7 +325,8 @@ def _check_arguments(loss: Any, targets: list[Any]) -> None:
 
 
 def _unused(x: Tensor, nodes: list[Tensor]) -> str:
-    why = "only through stop_gradient or integers" if x in set(nodes) else "not at all"
+    cuts = "stop_gradient, integers, a condition or a primitive without a rule"
+    why = f"only through {cuts}" if x in set(nodes) else "not at all"
     return (
         f"grad: {x.name or 'a tensor'} (shape {x.shape}) is not in the graph of the loss, which "
         f'depends on it {why}. Leave it out, or pass unused="zero".'
@@ -330,6 +340,13 @@ def _not_finite(node: Tensor, k: int, g: Any) -> str:
         f"backward through {_called(node)}: the gradient for input {k} ({x.name or 'unnamed'}, "
         f"shape {x.shape}) is not finite; the cotangent that arrived (shape "
         f"{np.shape(values(g))}) was {arrived}."
+    )
+
+
+def _sum_not_finite(node: Tensor) -> str:
+    return (
+        f"backward into {_called(node)}: what flows back from each of its uses is finite, but not "
+        f"the sum (shape {node.shape}). Scale the loss down."
     )
 
 

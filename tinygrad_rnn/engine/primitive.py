@@ -41,7 +41,8 @@ class Primitive:
     name
         The field's (NumPy's) name; shown in pictures and errors.
     forward
-        Computes the result from arrays; must not write into them. What stands before ``/`` in its
+        Computes the result from arrays: a new array or a view, which is made read-only; it must
+        neither write into them nor give one of them back. What stands before ``/`` in its
         signature are inputs, what stands after are options; ``*inputs`` makes it variadic.
     arity
         How many leading arguments are inputs, where the signature does not say; None for any
@@ -149,14 +150,21 @@ class Primitive:
 
     def _as_array(self, x: Any) -> Any:
         """An operand that is no Tensor, array or number: a list of numbers is one, else foreign."""
-        if isinstance(x, (np.ndarray, np.generic)) or (
+        masked = isinstance(x, np.ma.MaskedArray)
+        if (isinstance(x, (np.ndarray, np.generic)) and not masked) or (
             isinstance(x, (list, tuple)) and not holds_tensor(x)
         ):
             with suppress(ValueError):  # a ragged list
                 array = np.asarray(x)
                 if array.dtype.kind in DTYPE_KINDS:
                     return array
-        if isinstance(x, (list, tuple)):
+        if masked:
+            advice = (
+                "Its mask would be lost: x.filled(0), and the mask itself in where(mask, 0, …)."
+            )
+        elif isinstance(x, (np.ndarray, np.generic)):
+            advice = f"It holds {x.dtype}; expected real numbers: floats, integers or bool."
+        elif isinstance(x, (list, tuple)):
             advice = "Join Tensors with stack or concatenate; numbers of one shape make an array."
         elif isinstance(x, Iterator):
             advice = "A generator can be used up only once: make it a list, and stack it."
@@ -181,7 +189,8 @@ class Primitive:
         given = f"shape{'s' * many} {_shapes(arrays)}"
         given += "".join(f", {key}={value!r}" for key, value in options.items())
         kind = next((k for k in (IndexError, ValueError) if isinstance(error, k)), TypeError)
-        raise kind(f"{self._where()}: got {given}; {error}.{hint}") from error
+        found = str(error).rstrip(".")
+        raise kind(f"{self._where()}: got {given}; {found}.{hint}") from error
 
     def _accuse(self, inputs: tuple[Any, ...], arrays: list[Any], data: Any) -> NoReturn:
         """Name the first NaN or infinity: it came in by an input, or this primitive made it."""

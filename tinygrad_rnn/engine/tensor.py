@@ -175,9 +175,14 @@ class Tensor:
         """Add the gradient of this Tensor to ``.grad`` of every float leaf it was made from.
 
         A Tensor that is not a scalar needs a `cotangent` of its shape: the gradient of what comes
-        after it.
+        after it. ValueError for a Tensor without history: there is nothing to go back to.
         """
         leaves = [x for x in ancestors(self) if x.op is None and x._data.dtype.kind == "f"]
+        if self.op is None or not leaves:
+            raise ValueError(
+                f"backward(): {self!r} was not computed from any float Tensor, so there is nothing "
+                "to go back to. Was it made under no_grad(), detached, or from arrays alone?"
+            )
         for leaf, g in zip(leaves, grad(self, leaves, cotangent, unused="zero"), strict=True):
             leaf.grad = g if leaf.grad is None else leaf.grad + g
 
@@ -351,6 +356,11 @@ def _leaf_data(data: Any, dtype: DTypeLike | None) -> Any:
     """An own copy as an array, as a NumPy scalar (immutable) where there is no axis."""
     if type(data) is Tensor:
         data = data._data
+    elif isinstance(data, np.ma.MaskedArray):
+        raise TypeError(
+            "Tensor(...) of a masked array would lose its mask. Fill it, x.filled(0), and keep the "
+            "mask as an array for where(mask, 0, ...)."
+        )
     elif holds_tensor(data):
         raise TypeError(
             "Tensor(...) of Tensors would lose their history. Join them with stack([...])."
