@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from tinygrad_rnn import Tensor, check_grads, exp, matmul, sigmoid, stop_gradient, tanh
+from tinygrad_rnn import Tensor, check_grads, exp, matmul, sigmoid, sqrt, stop_gradient, tanh, where
 from tinygrad_rnn import sum as sum_
 from tinygrad_rnn.engine import primitives as p
 from tinygrad_rnn.engine.rules import RULES, Together
@@ -162,6 +162,20 @@ def test_what_is_no_float_is_passed_on_unchanged():
 def test_there_must_be_something_to_move():
     with pytest.raises(TypeError, match="float Tensor or array"):
         check_grads(lambda k: k, 3)
+
+
+def test_a_gradient_of_nan_is_found_where_the_function_does_not_move():
+    def hidden(x):
+        return where(x > 0, sqrt(x), 0.0)
+
+    with np.errstate(invalid="ignore"), pytest.raises(AssertionError, match="the rules nan"):
+        check_grads(hidden, np.array([-1.0]), order=1)
+
+
+@pytest.mark.parametrize("y", [3.0, None, [Tensor(1.0)], np.ones(1)], ids=type)
+def test_the_function_must_give_a_tensor(y):
+    with pytest.raises(TypeError, match=r"check_grads: expected f to give one Tensor"):
+        check_grads(lambda x: y, np.ones(1))
 
 
 def test_tensors_and_arrays_are_both_moved():

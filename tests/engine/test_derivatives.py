@@ -136,6 +136,30 @@ def test_the_hessian_of_a_quadratic_form():
     np.testing.assert_allclose(hvp(y, x, v), (M + M.T) @ v, rtol=1e-13)
 
 
+def test_what_is_not_one_tensor_is_refused_by_name():
+    x = Tensor(M)
+    y = tanh(x)
+    for call in (
+        lambda: jacobian(y, [x]),
+        lambda: jacobian(3.0, x),
+        lambda: jvp(3.0, x, M),
+        lambda: hvp(y.sum(), [[x]], [[M]]),
+    ):
+        with pytest.raises(TypeError, match=r"^(jacobian|jvp|hvp).*expected one Tensor, got"):
+            call()
+
+
+def test_the_jacobian_of_nothing_has_its_shape():
+    x = Tensor(M)
+    assert jacobian(tanh(x)[:0], x).shape == (0, 3, 3, 3)
+
+
+def test_a_vector_may_be_a_tensor():
+    x = Tensor(M)
+    y = (x * x * x).sum()
+    assert np.array_equal(hvp(y, x, Tensor(M)), hvp(y, x, M))
+
+
 def test_hvp_of_several_tensors_has_their_structure():
     a, b = Tensor(2.0), Tensor(3.0)
     y = a * a * b

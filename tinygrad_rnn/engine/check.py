@@ -80,6 +80,8 @@ def _check(
 ) -> None:
     leaves = [Tensor(a) if k in moved else a for k, a in enumerate(points)]
     y = f(*leaves)
+    if not isinstance(y, Tensor):
+        raise TypeError(f"check_grads: expected f to give one Tensor, got {type(y).__name__}.")
     cotangent = np.asarray(rng.standard_normal(y.shape))
     wrt = [leaves[k] for k in moved]
     gradients = grad(y, wrt, cotangent, unused="zero")
@@ -123,9 +125,10 @@ def _check(
 
 def _compare(numeric: float, exact: float, rtol: float, where: str) -> None:
     if not abs(numeric - exact) <= rtol * max(1.0, abs(numeric), abs(exact)):
+        size = max(abs(numeric), abs(exact)) or 1.0  # where one is 0, the other may be NaN
         raise AssertionError(
             f"{where}: central differences give {numeric:.9g}, the rules {exact:.9g} "
-            f"(relative difference {abs(numeric - exact) / max(abs(numeric), abs(exact)):.2g})."
+            f"(relative difference {abs(numeric - exact) / size:.2g})."
         )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.primitives import sum
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.tensor import Tensor, values
 
 __all__ = ["hvp", "jacobian", "jvp", "vjp"]
 
@@ -37,9 +37,9 @@ def jvp(y: Tensor, wrt: Any, tangent: Any) -> np.ndarray:
     -------
     An array of y's shape.
     """
-    cotangent = Tensor(
-        np.zeros(y.shape, y.dtype)
-    )  # the row product is linear in it, so any value will do
+    _one_tensor("jvp: y", y)
+    # the row product is linear in the cotangent, so any value of it will do
+    cotangent = Tensor(np.zeros(y.shape, y.dtype))
     rows = grad(y, wrt, cotangent, create_graph=True, unused="zero")
     return grad(_inner(rows, tangent), cotangent, unused="zero")
 
@@ -56,12 +56,19 @@ def hvp(loss: Tensor, wrt: Any, vector: Any) -> Any:
 
 def jacobian(y: Tensor, wrt: Tensor) -> np.ndarray:
     """All first derivatives, of shape ``(*y.shape, *wrt.shape)``; one walk per element of `y`."""
+    _one_tensor("jacobian: y", y)
+    _one_tensor("jacobian: wrt", wrt)
     rows = []
     for k in range(y.size):
         cotangent = np.zeros(y.size, y.dtype)
         cotangent[k] = 1
         rows.append(grad(y, wrt, cotangent.reshape(y.shape), unused="zero"))
-    return np.stack(rows).reshape(*y.shape, *wrt.shape)
+    return np.array(rows, wrt.dtype).reshape(*y.shape, *wrt.shape)
+
+
+def _one_tensor(what: str, x: Any) -> None:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{what}: expected one Tensor, got {type(x).__name__}.")
 
 
 def _inner(tensors: Any, arrays: Any) -> Tensor:
@@ -72,7 +79,8 @@ def _inner(tensors: Any, arrays: Any) -> Tensor:
             "jvp, hvp: expected one array for each Tensor, as a list of the same length."
         )
     total: Any = 0.0
-    for k, (t, v) in enumerate(zip(tensors, arrays, strict=True)):
+    for k, (t, v) in enumerate(zip(tensors, map(values, arrays), strict=True)):
+        _one_tensor(f"jvp, hvp: wrt[{k}]", t)
         if np.shape(v) != t.shape:
             raise ValueError(
                 f"jvp, hvp: vector {k} has shape {np.shape(v)}; expected {t.shape}, its Tensor's."
