@@ -79,6 +79,17 @@ def test_a_step_elsewhere_does_not_disturb_a_record():
     assert grad(loss, w) == 2
 
 
+def test_a_constant_is_kept_by_reference_and_a_leaf_by_copy():
+    x, mine, given = Tensor([1.0, 2.0]), np.array([3.0, 4.0]), np.array([5.0, 6.0])
+    w = Tensor(given)
+    y = (x * mine * w).sum()
+    mine[:] = 0
+    given[:] = 0
+    assert grad(y, x).tolist() == [0, 0]
+    assert w.data.tolist() == [5, 6]
+    assert y.item() == 3 * 5 + 2 * 4 * 6
+
+
 def test_values_computed_before_a_step_stay_as_they_were():
     w = Tensor([1.0, 2.0])
     y = w * 3
