@@ -148,11 +148,7 @@ def memory_blocks(gates, sees, *, peepholes=False, n=2, size=2):
 
             def gate(s, c, j=j, cells=cells):
                 at = n * size + gates.index(s) * n + j
-                peep = (
-                    sum(getattr(p, f"p_{s}")[j, k] * c[..., m] for k, m in enumerate(cells))
-                    if peepholes
-                    else 0
-                )
+                peep = sum(getattr(p, f"p_{s}")[m] * c[..., m] for m in cells) if peepholes else 0
                 return sigmoid(net[..., at] + peep)
 
             i = gate("i", c)

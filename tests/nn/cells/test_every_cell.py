@@ -111,7 +111,7 @@ SAMPLES = {
         for letters, how in [
             ("iogch", {"size": 2}),
             ("ifogch", {"size": 2, "gates": "ifo", "sees": "cells", "peepholes": True}),
-            ("igch", {"gates": "i", "sees": "input", "squash": None}),
+            ("igc", {"gates": "i", "sees": "input", "squash": None}),  # h is c
             (GATES, {"gates": "ifo", "peepholes": True, "g": None, "every": "all"}),
         ]
     ],

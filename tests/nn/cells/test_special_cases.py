@@ -90,6 +90,10 @@ def test_two_inputs_side_by_side_are_one():
     same(cell((x[:, :2], x[:, 2:]), h).data, cell(x, h).data, 0)
     with pytest.raises(ValueError, match=r"expected x of a pair of \(2, 1\) features"):
         cell((x, x), h)
+    with pytest.raises(
+        ValueError, match=r"expected h of shape \(2, 4\) beside x of shape \(2, 3\)"
+    ):
+        cell((x[:, :2], x[:, 2:]), np.ones((3, 4)))
 
 
 # -- LSTMs -----------------------------------------------------------------------------------------
@@ -202,8 +206,12 @@ def test_the_unknown_is_refused_by_name():
         ValueError, match=r"MUT1Cell: .*input_size must equal hidden_size; got 3 and"
     ):
         nn.MUT1Cell(3, 4)
-    with pytest.raises(ValueError, match="periods are whole numbers of at least 1, ascending"):
-        nn.ClockworkCell(3, 4, (2, 1))
+    for periods in [(2, 1), ()]:
+        with pytest.raises(ValueError, match="expected periods in ascending order, at least one"):
+            nn.ClockworkCell(3, 4, periods)
+    for periods in [(0, 1), (1, 1.5)]:
+        with pytest.raises(ValueError, match="period must be a whole number of at least 1"):
+            nn.ClockworkCell(3, 4, periods)
     with pytest.raises(ValueError, match="hidden_size 4 does not fall into 3 equal modules"):
         nn.ClockworkCell(3, 4, (1, 2, 4))
     with pytest.raises(ValueError, match="JordanCell: output_size must be a whole number"):
@@ -237,6 +245,14 @@ def test_alpha_is_learned_if_it_is_a_tensor():
     cell = nn.LeakyCell(nn.RNNCell(3, 4, rng=0), Tensor(0.5))
     assert "alpha" in cell.named_parameters()
     assert grad(run_loss(cell), cell.alpha) != 0
+
+
+def test_a_constant_never_widens_float32():
+    x, alpha = XS[0].astype(np.float32), np.float64(0.5)
+    leaky = nn.LeakyCell(nn.RNNCell(3, 4, rng=0, dtype=np.float32), alpha)
+    janet = nn.JANETCell(3, 4, beta=alpha, rng=0, dtype=np.float32)
+    for cell in (leaky, janet):
+        assert cell(x, cell.initial_state(2)).dtype == np.float32
 
 
 @pytest.mark.parametrize("alpha", [0, -0.1, 1.1, Tensor([0.5, 2.0])])

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 from tinygrad_rnn.engine.primitives import tanh, where
 from tinygrad_rnn.engine.tensor import named, values
 from tinygrad_rnn.nn.cells.base import GatedCell, affine
+from tinygrad_rnn.nn.start import check_sizes
 
 __all__ = ["ClockworkCell"]
 
@@ -47,9 +48,11 @@ class ClockworkCell(GatedCell):
     ) -> None:
         super().__init__(input_size, hidden_size, bias=bias, rng=rng, dtype=dtype)
         self.periods = tuple(periods)
-        if not self.periods or min(self.periods) < 1 or list(self.periods) != sorted(self.periods):
+        for period in self.periods:
+            check_sizes("ClockworkCell", period=period)
+        if not self.periods or list(self.periods) != sorted(self.periods):
             raise ValueError(
-                f"ClockworkCell: periods are whole numbers of at least 1, ascending; got {periods}."
+                f"ClockworkCell: expected periods in ascending order, at least one; got {periods}."
             )
         if hidden_size % len(self.periods):
             raise ValueError(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_rnn.engine.primitives import concatenate, reshape, sigmoid, split, stop_gradient, sum
+from tinygrad_rnn.engine.primitives import concatenate, sigmoid, split, stop_gradient
 from tinygrad_rnn.engine.tensor import named
 from tinygrad_rnn.nn.cells.base import SizedCell
 from tinygrad_rnn.nn.start import check_sizes, uniform
@@ -61,7 +62,7 @@ class MemoryBlockCell(SizedCell):
         Shapes (input_size, n), (sources, n), (n,), columns the cells, then the gates in the order
         of `gates`; `b` without the columns of cells unless bias="all".
     p_i, p_f, p_o
-        Shape (blocks, size).
+        Shape (hidden_size,): a gate sees every cell of its block.
 
     The state is (h, c), and if the gates are seen it goes on with them, (*batch, blocks) each.
     """
@@ -92,7 +93,7 @@ class MemoryBlockCell(SizedCell):
         ):
             if given not in known:
                 raise ValueError(f"MemoryBlockCell: {what} is one of {known}, got {given!r}.")
-        self.blocks, self.size, self.gates, self.sees = blocks, size, gates, sees
+        self.blocks, self.size, self.gates, self.sees, self.bias = blocks, size, gates, sees, bias
         self.peepholes, self.truncated, self.g, self.squash = peepholes, truncated, g, squash
         rng, cells, gating = np.random.default_rng(rng), blocks * size, len(gates) * blocks
         sources = {"all": cells + gating, "cells": cells, "input": 0}[sees]
@@ -101,7 +102,7 @@ class MemoryBlockCell(SizedCell):
         self.W_h = uniform((sources, cells + gating), bound, rng, dtype) if sources else None
         self.b = uniform((biases,), bound, rng, dtype) if biases else None
         for letter in gates if peepholes else ():
-            setattr(self, f"p_{letter}", uniform((blocks, size), bound, rng, dtype))
+            setattr(self, f"p_{letter}", uniform((cells,), bound, rng, dtype))
 
     def start_bias(self, letter: str, *values: float) -> None:
         """Start the biases of a gate at these values, one for each block: ``("o", -1, -2)``."""
@@ -134,40 +135,44 @@ class MemoryBlockCell(SizedCell):
         """The next state from x (*batch, input_size) and parts as `initial_state` gives them."""
         h, c, *before = self._parts(x, state, *self._letters())
         cut = stop_gradient if self.truncated else _same
-        batch, H, n = x.shape[:-1], self.hidden_size, self.blocks
-
         a = x @ self.W_x
         if self.W_h is not None:
             past = cut(concatenate([h, *before], axis=-1) if before else h)
             a = a + past @ self.W_h
-        if self.b is not None and self.b.size == a.shape[-1]:
+        if self.bias == "all":
             a = a + self.b
-        g, *gates = split(a, [H + k * n for k in range(len(self.gates))])
-        if self.b is not None and self.b.size < a.shape[-1]:
-            gates = [u + b for u, b in zip(gates, split(self.b, len(gates)), strict=True)]
-        net: dict[str, Any] = dict(zip(self.gates, gates, strict=True))
+        H, n = self.hidden_size, self.blocks
+        g, u = split(a, [H])
+        if self.bias == "gates":
+            u = u + self.b
+        net: dict[str, Any] = dict(zip(self.gates, split(u, len(self.gates)), strict=True))
+        cells = _cells_of_blocks(n, self.size, self.dtype) if self.size > 1 else None
 
         def gate(letter: str, c: Any) -> Any:
             a = net[letter]
             if self.peepholes:
-                a = a + sum(getattr(self, f"p_{letter}") * cut(c), axis=-1)
+                seen = getattr(self, f"p_{letter}") * cut(c)
+                a = a + (seen if cells is None else seen @ cells.T)
             return named(**{letter: sigmoid(a)})
 
-        def by_block(flat: Any) -> Any:
-            return reshape(flat, shape=(*flat.shape[:-1], n, self.size))
+        def to_cells(gate: Any) -> Any:
+            return gate if cells is None else gate @ cells
 
-        c = by_block(c)
         now = {s: gate(s, c) for s in self.gates if s != "o"}
-        g = named(g=by_block(self.g(g) if self.g else g))
-        c = (now["f"][..., None] * c if "f" in now else c) + now["i"][..., None] * g
+        g = named(g=self.g(g) if self.g else g)
+        kept = to_cells(now["f"]) * c if "f" in now else c
+        c = named(c=kept + to_cells(now["i"]) * g)
         h = self.squash(c) if self.squash else c
         if "o" in self.gates:
             now["o"] = gate("o", c)
-            h = now["o"][..., None] * h
-        flat = (*batch, H)
-        c = named(c=reshape(c, shape=flat))
-        h = named(h=reshape(h, shape=flat))
+            h = named(h=to_cells(now["o"]) * h)
         return h, c, *(now[letter] for letter in self._letters()[2:])
+
+
+@lru_cache
+def _cells_of_blocks(blocks: int, size: int, dtype: Any) -> np.ndarray:
+    """1 where a cell (column) belongs to a block (row): a product takes gates to their cells."""
+    return np.repeat(np.eye(blocks, dtype=dtype), size, axis=1)
 
 
 def _same(x: Any) -> Any:

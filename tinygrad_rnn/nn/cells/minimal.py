@@ -133,7 +133,7 @@ class JANETCell(GatedCell):
         dtype: DTypeLike = np.float64,
     ) -> None:
         super().__init__(input_size, hidden_size, bias=bias, rng=rng, dtype=dtype)
-        self.beta = beta
+        self.beta = float(beta)
 
     def __call__(self, x: Any, h: Any) -> Any:
         """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""

@@ -38,7 +38,8 @@ class LeakyCell(Wrapper):
                 "at 1 nothing leaks."
             )
         super().__init__(cell)
-        self.alpha = alpha
+        # a float takes the dtype of the state, which NumPy's own float64 would widen
+        self.alpha = alpha if found.ndim or isinstance(alpha, Tensor) else float(alpha)
 
     def __call__(self, x: Any, state: Any) -> Any:
         """The next state, in the structure of the cell's."""

@@ -58,6 +58,8 @@ class TwoInputCell(SizedCell):
             sizes = tuple(np.shape(values(part))[-1:] for part in (u, v))
             if sizes != tuple((n,) for n in self.input_sizes):
                 self._refuse("x", f"a pair of {self.input_sizes} features", sizes, u)
+            both = np.broadcast_to(0.0, (*np.shape(values(u))[:-1], self.input_size))
+            self._check(both, h=h)
         else:
             self._check(x, h=h)
             u, v = split(x, [self.input_sizes[0]])
