@@ -56,6 +56,18 @@ def test_unroll_opens_one_scope_per_step():
     assert place(outputs[1]) == "decoder · t = 1"
 
 
+def test_one_scope_may_be_entered_again_inside_itself_and_by_another_thread():
+    again = scope("again")
+
+    def inside(meet):
+        with again, again:
+            meet()
+            inner = place(Tensor(1.0) * 2)
+        return inner, place(Tensor(1.0) * 2)
+
+    assert run_threads(inside, inside) == [("again · again", "")] * 2
+
+
 def test_an_error_closes_the_scope():
     with contextlib.suppress(KeyError), scope("a"), scope("b", t=1):
         raise KeyError

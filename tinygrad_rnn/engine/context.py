@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -82,20 +82,20 @@ class scope:
     ['rnn · t = 3']
     """
 
-    __slots__ = ("_frame", "_token")
-    _token: Token[Context]
+    __slots__ = ("_frame",)
 
     def __init__(self, name: str, t: int | None = None, **arrays: object) -> None:
         named = {letter: x for letter, x in arrays.items() if isinstance(x, np.ndarray)}
         self._frame = Frame(name, t, named)
 
     def __enter__(self) -> Frame:
-        now = context.get()
-        self._token = context.set(Context(now.recording, (*now.scope, self._frame), now.anomaly))
+        recording, frames, anomaly = context.get()
+        context.set(Context(recording, (*frames, self._frame), anomaly))
         return self._frame
 
     def __exit__(self, *_: object) -> None:
-        context.reset(self._token)
+        recording, frames, anomaly = context.get()
+        context.set(Context(recording, frames[:-1], anomaly))  # a token would serve one entry only
 
 
 @contextmanager
