@@ -115,6 +115,15 @@ def test_a_padded_batch_is_one_sequence_at_a_time(make, batch_first):
     assert all(np.isfinite(g).all() for g in slopes)
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_reverse_reads_from_the_end(bidirectional):
+    layer, xs = nn.GRU(3, 4, 2, bidirectional=bidirectional, rng=0), normal(T, BATCH, 3)
+    outputs, state = layer(xs, reverse=True)
+    flipped, end = layer(xs[::-1])
+    np.testing.assert_array_equal(outputs.data, flipped.data[::-1])
+    np.testing.assert_array_equal(state.data, end.data)
+
+
 def test_a_mask_is_batch_first_too():
     layer = nn.GRU(3, 4, batch_first=True, rng=0)
     xs, mask = normal(BATCH, T, 3), np.arange(T) < np.array(LENGTHS)[:, None]

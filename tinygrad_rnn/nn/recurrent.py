@@ -106,6 +106,17 @@ class Recurrent(Module):
     ) -> Recurrent:
         """Layers of cells that ``make(input_size)`` gives, each as wide as what is below it.
 
+        Parameters
+        ----------
+        make
+            A function from the number of features to a new cell.
+        input_size, num_layers
+            Features of the input, and how many layers; at least 1.
+        bidirectional
+            Whether each layer has a second cell that reads backwards.
+        merge, **options
+            As for the class.
+
         Examples
         --------
         >>> from tinygrad_rnn import nn
@@ -123,6 +134,7 @@ class Recurrent(Module):
         xs: Any,
         state: Any = None,
         *,
+        reverse: bool = False,
         rng: np.random.Generator | None = None,
         **how: Any,
     ) -> tuple[Any, Any]:
@@ -135,6 +147,8 @@ class Recurrent(Module):
             features). Integers are symbols, without features.
         state
             First states as they are returned, e.g. the last ones of the batch before, detached.
+        reverse
+            Read from the end; each pair of directions the other way round.
         rng
             Generator of all that is dropped in training; None: nothing is.
         **how
@@ -161,8 +175,9 @@ class Recurrent(Module):
                 runs = []
                 for d, cell in enumerate(layer):
                     start = _nth(state, len(finals))
+                    back = reverse != (d == 1)
                     with scope(("forward", "reverse")[d]) if len(layer) > 1 else nullcontext():
-                        done, final = unroll(cell, xs, start, reverse=d == 1, rng=rng, **how)
+                        done, final = unroll(cell, xs, start, reverse=back, rng=rng, **how)
                     runs.append(done)
                     finals.append(final)
                 xs = (

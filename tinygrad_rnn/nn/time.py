@@ -79,7 +79,7 @@ def unroll(
         ``(k, k)``; or at random, see `RandomTruncation`.
     checkpoint
         Keep only every √T-th state, and compute the steps between once more in the backward pass:
-        the memory of 2√T steps for the time of one more forward pass.
+        the memory of 2√T steps, and of the outputs, for the time of one more forward pass.
     rng
         Generator for what is random in training: the draws of a cell with ``sample``, random cuts.
     name
