@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from viz import theme
@@ -67,8 +68,13 @@ def graph(lines: Iterable[str], **more: str) -> str:
 def node_line(node: Node, name: str = "", **more: str) -> str:
     """One node; `more` are attributes such as its position."""
     label = f"<{node.html or _two_lines(node)}>" if node.html or node.label or node.note else '""'
-    style = attributes({**theme.NODES[node.kind], "class": node.kind, **more})
-    return f"{name or node.id} [label={label}, {style}]"
+    words = [f"label={label}", _look(node.kind), attributes(more)]
+    return f"{name or node.id} [{', '.join(word for word in words if word)}]"
+
+
+@lru_cache
+def _look(kind: str) -> str:
+    return attributes({**theme.NODES[kind], "class": kind})
 
 
 def edge_line(edge: Edge, **more: str) -> str:
@@ -89,6 +95,7 @@ def attributes(values: Mapping[str, str], separator: str = ", ") -> str:
     return separator.join(f'{key}="{escape(value)}"' for key, value in values.items())
 
 
+@lru_cache(maxsize=4096)
 def escape(text: str) -> str:
     """Text inside double quotes, where quotes and backslashes lose their meaning."""
     return _printable(text).replace("\\", "\\\\").replace('"', '\\"')
@@ -109,4 +116,6 @@ def _html(text: str) -> str:
 
 
 def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
