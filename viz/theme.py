@@ -77,7 +77,7 @@ CLUSTER = {
 }
 
 # Distances in points; steps that would make a line longer than LINE go on in a line below.
-LINE = 3000
+LINE = 2400
 COLUMN_GAP, ROW_GAP, TRACK, MARGIN, TITLE, STATE_GAP = 44, 30, 12, 9, 20, 28
 
 NO_GRADIENT = {"color": LIGHT, "style": "dotted", "penwidth": "1"}

@@ -6,7 +6,8 @@ import math
 
 from viz import routes, theme
 from viz.dot import attributes, edge_line, graph, node_line, title
-from viz.layout import Layout, place
+from viz.grid import Layout
+from viz.layout import place
 from viz.parts import Block, Edge, Node, Parts
 from viz.routes import Point
 

@@ -55,7 +55,8 @@ def text(node: Tensor, reading: Reading, every: bool) -> str:
             if (n, k) in reading.initial:
                 lane = reading.view.step[n].lane
                 when = "[t+1]" if lane is not None and lane.mirrored else "[t−1]"
-                letters[n, k] = letter(reading.initial[n, k]) + when
+                known = letter(reading.initial[n, k])
+                letters[n, k] = known + when * (known != "·")
             elif type(x) is Tensor and x.name:
                 there = reading.view.place.get(x, here)  # a leaf is at home everywhere
                 letters[n, k] = short(x.name) + _when(here, there) * (x.op is not None)
