@@ -133,6 +133,15 @@ def test_float32_extended_state_and_nan_survive(tmp_path):
     assert isinstance(found.state[1], tuple)
 
 
+def test_the_last_step_is_kept_too(tmp_path):
+    model, optimiser, rng, run = trained(tmp_path / "a", steps=5)  # written every second step
+    twin = Model()
+    others = Adam(twin.parameters()), np.random.default_rng()
+    found = load_run(tmp_path / "a", twin, *others)
+    assert everything(twin, *others, found) == everything(model, optimiser, rng, run)
+    assert found.step == 5
+
+
 def test_a_finished_run_is_only_read(tmp_path):
     path = tmp_path / "run.npz"
     first = everything(*trained(path))

@@ -47,8 +47,8 @@ def ctc_loss(
     batch, S = labels.shape
     wanted = np.full((batch, 2 * S + 1), blank)  # blanks around all labels
     wanted[:, 1::2] = np.where(np.arange(S) < counts[:, None], labels, blank)
-    skips = np.zeros(wanted.shape, bool)  # from label to label, if they differ
-    skips[:, 2:] = (wanted[:, 2:] != blank) & (wanted[:, 2:] != wanted[:, :-2])
+    skips = np.zeros(wanted.shape, bool)  # from label to label, where they differ (blanks never do)
+    skips[:, 2:] = wanted[:, 2:] != wanted[:, :-2]
 
     valid = np.arange(T)[:, None] < lengths
     scores = log_softmax(where(valid[..., None], logits, 0), axis=-1)
