@@ -3,5 +3,15 @@
 from viz.drawing import Drawing
 from viz.paint import NoRenderer
 from viz.pictures import folded, gradient_flow, graph, unrolled
+from viz.player import Player, play
 
-__all__ = ["Drawing", "NoRenderer", "folded", "gradient_flow", "graph", "unrolled"]
+__all__ = [
+    "Drawing",
+    "NoRenderer",
+    "Player",
+    "folded",
+    "gradient_flow",
+    "graph",
+    "play",
+    "unrolled",
+]

@@ -1,0 +1,403 @@
+"""Does the player tell what the record says, and does it run in a real browser?"""
+
+import json
+import re
+import shutil
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tr
+import viz
+from tinygrad_rnn import Tensor, ancestors, grad, named, nn, scope
+from tinygrad_rnn.engine.rules import RULES
+from viz.player.formulas import FORMULAS
+
+NASTY = "</script><img src=x onerror=alert(1)>"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+]
+
+
+def data_of(page):
+    return json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])
+
+
+def by_time(data, sweep=0):
+    """Every drawn operation by the time of its birth: name, norm of its gradient, its turn."""
+    found = {}
+    for block in data["blocks"]:
+        nodes, back = data["shapes"][block["shape"]]["nodes"], block["sweeps"][sweep]
+        born, came = data["patterns"][block["times"]], data["patterns"][back["times"]]
+        for k, node in enumerate(nodes):
+            if "op" in node:
+                turn = came[len(nodes) + k]
+                found[born[k] + block["start"]] = (
+                    data["ops"][node["op"]]["name"],
+                    back["nodes"][k],
+                    None if turn is None else turn + back["start"],
+                )
+    return found
+
+
+def number(value):
+    return float(str(value).replace("Infinity", "inf"))
+
+
+@pytest.fixture(params=[nn.RNNCell, nn.LSTMCell, nn.GRUCell], ids=lambda cell: cell.__name__)
+def loss(request, record):
+    return record(request.param(3, 4, rng=0), steps=4)
+
+
+# -- the numbers ----------------------------------------------------------------------------------
+
+
+def test_operations_play_in_the_order_of_the_record_and_of_its_backward_pass(loss):
+    data = data_of(viz.play(loss).html)
+    operations = [x for x in ancestors(loss) if x.op]
+    drawn = by_time(data)
+    assert [drawn[k][0] for k in range(1, data["count"] + 1)] == [x.op.name for x in operations]
+    turns = []
+    leaves = [x for x in ancestors(loss) if x.op is None]
+    grad(loss, leaves, on_edge=lambda node, k, g: turns.append(node))
+    turns = list(dict.fromkeys(turns))
+    assert data["sweeps"][0]["count"] == len(turns)
+    found = {turn: operations[born - 1] for born, (_, _, turn) in drawn.items() if turn is not None}
+    assert [found[k] for k in range(1, len(turns) + 1)] == turns
+
+
+def test_norms_of_gradients_are_those_of_the_record(loss):
+    data = data_of(viz.play(loss).html)
+    operations = [x for x in ancestors(loss) if x.op]
+    norms = [np.linalg.norm(g) for g in grad(loss, operations, unused="zero")]
+    for born, (_, norm, turn) in by_time(data).items():
+        if turn is not None:
+            np.testing.assert_allclose(norm, norms[born - 1], rtol=0.006)
+    leaves = {x.name: x for x in ancestors(loss) if x.op is None}
+    for leaf in data["leaves"]:
+        norm = np.linalg.norm(grad(loss, leaves[leaf["name"]]))
+        np.testing.assert_allclose(leaf["sweeps"][0][0], norm, rtol=0.006)
+
+
+def test_edges_between_operations_of_a_step_carry_what_flows_between_them(loss):
+    data = data_of(viz.play(loss).html)
+    operations = [x for x in ancestors(loss) if x.op]
+    flowing = defaultdict(list)
+
+    def on_edge(node, k, g):
+        flowing[node.inputs[k], node].append(np.linalg.norm(g))
+
+    grad(loss, [x for x in ancestors(loss) if x.op is None], on_edge=on_edge)
+    seen = defaultdict(list)
+    for block in data["blocks"]:
+        shape = data["shapes"][block["shape"]]
+        born = data["patterns"][block["times"]]
+        for edge, norm in zip(shape["edges"], block["sweeps"][0]["edges"], strict=True):
+            if all("op" in shape["nodes"][k] for k in edge["ends"]):
+                ends = [operations[born[k] + block["start"] - 1] for k in edge["ends"]]
+                seen[tuple(ends)].append(norm)
+    assert len(seen) > 20
+    for ends, found in seen.items():
+        np.testing.assert_allclose(sorted(found), sorted(flowing[ends]), rtol=0.006)
+
+
+def test_statistics_of_values_are_those_of_the_record():
+    x = Tensor(np.array([1.0, np.nan, -3.0]), name="x")
+    with np.errstate(all="ignore"):
+        data = viz.play((x * 2.0).sum()).data
+    known = {
+        node["label"]: value
+        for block in data["blocks"]
+        for node, value in zip(
+            data["shapes"][block["shape"]]["nodes"], block["values"], strict=True
+        )
+    }
+    assert known["x"] == [-3, -1, 1, 1]
+    assert known["Σ"] == [None, None, None, 1]
+
+
+def test_the_gradient_of_a_part_of_the_loss_is_that_part_alone():
+    h, parts = Tensor(np.ones(2), name="h0"), {}
+    for t in range(3):
+        with scope("step", t=t):
+            h = named(h=h * 2.0)
+            parts[f"t = {t}"] = h.sum()
+    data = data_of(viz.play(parts["t = 0"] + parts["t = 1"] + parts["t = 2"], losses=parts).html)
+    assert [sweep["name"] for sweep in data["sweeps"]] == ["loss", "t = 0", "t = 1", "t = 2"]
+    first = [norm for name, norm, turn in by_time(data, 1).values() if turn is not None]
+    assert first == [pytest.approx(np.sqrt(2), abs=0.01), 1]  # h_0, and the sum it ends in
+
+
+def test_zero_none_and_not_finite_stay_apart():
+    x, y, z = (Tensor(np.ones(3), name=name) for name in "xyz")
+    loss = (x * np.zeros(3)).sum() + (y * np.full(3, np.inf)).sum() + tr.stop_gradient(z).sum()
+    data = data_of(viz.play(loss).html)
+    given = {
+        node["label"]: norm
+        for block in data["blocks"]
+        for node, norm in zip(
+            data["shapes"][block["shape"]]["nodes"], block["sweeps"][0]["nodes"], strict=True
+        )
+    }
+    assert (given["x"], given["y"], given["z"]) == (0, "Infinity", None)
+
+
+@pytest.mark.parametrize(("steps", "hidden"), [(1, 1), (1, 4), (2, 1)])
+def test_the_smallest_nets_play(steps, hidden, record):
+    cell = nn.LSTMCell(3, hidden, rng=0)
+    assert viz.play(record(cell, steps=steps)).data["count"] > 10
+
+
+def test_every_primitive_has_its_rule_as_a_formula():
+    # a primitive without one belongs into viz/player/formulas.py: its value, then its gradients
+    assert {primitive.name for primitive in RULES} - FORMULAS.keys() == set()
+
+
+# -- the file -------------------------------------------------------------------------------------
+
+
+def test_the_same_net_gives_the_same_file(record):
+    pages = [viz.play(record(nn.GRUCell(3, 4, rng=0))).html for _ in range(2)]
+    assert pages[0] == pages[1]
+
+
+def test_names_and_labels_are_text():
+    x = Tensor(np.ones(2), name=NASTY)
+    with scope(NASTY, t=0):
+        h = named(**{NASTY: x * 2.0})
+    player = viz.play((loss := h.sum()), labels=[NASTY], losses={NASTY: loss}, title=NASTY)
+    page = player.html
+    assert page.count("</script>") == 2
+    assert "<img" not in page
+    assert NASTY in [column["label"] for column in data_of(page)["columns"] if "label" in column]
+    inline = player._repr_mimebundle_()["text/html"]
+    assert inline.count("</script>") == 1
+    assert inline.count("<img") == 1  # ours
+
+
+def test_a_notebook_gets_an_image_and_a_script_that_replaces_it(record):
+    bundle = viz.play(record(nn.RNNCell(3, 4, rng=0)))._repr_mimebundle_()
+    assert re.match(r'<div class="player-\w+"><img alt="loss[^>]*base64,\w', bundle["text/html"])
+    assert "srcdoc" in bundle["text/html"]
+    assert bundle["text/plain"].startswith("<player of ")
+
+
+@pytest.mark.parametrize(
+    ("what", "error", "says"),
+    [
+        (lambda x: np.ones(3), TypeError, "play: expected a Tensor"),
+        (lambda x: x, ValueError, "play: nothing was recorded"),
+        (lambda x: x * 2.0, ValueError, "play: a gradient starts at one scalar"),
+        (lambda x: (tr.stop_gradient(x.detach())).sum() * 1, ValueError, "float Tensor"),
+    ],
+)
+def test_mistakes_are_explained(what, error, says):
+    x = Tensor(np.ones(3, dtype=int) if says == "float Tensor" else np.ones(3))
+    with pytest.raises(error, match=says):
+        viz.play(what(x))
+
+
+def test_too_much_and_too_far_are_explained(record, tmp_path):
+    loss = record(nn.RNNCell(3, 4, rng=0))
+    with pytest.raises(ValueError, match="more than the budget of 5"):
+        viz.play(loss, budget=5)
+    with pytest.raises(ValueError, match="not in the record of the loss"):
+        viz.play(loss, losses={"other": record(nn.RNNCell(3, 4, rng=0))})
+    with pytest.raises(ValueError, match=r"Name it \.html"):
+        viz.play(loss, tmp_path / "player.svg")
+    with pytest.raises(OSError, match="cannot write"):
+        viz.play(loss, tmp_path / "none" / "player.html")
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_a_renderer_it_says_how_to_install_one(record, no_renderer):
+    with pytest.raises(viz.NoRenderer, match="Install Graphviz"):
+        viz.play(record(nn.RNNCell(3, 4, rng=0)))
+
+
+# -- the browser ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the playwright package")
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip(f"needs a browser: none of {', '.join(BROWSERS)} is on the PATH")
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=program, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """A function that opens a player; at the end nothing was requested and nothing complained."""
+    complaints, requests, contexts = [], [], []
+
+    def run(player, **options):
+        path = player.save(tmp_path / "player.html")
+        contexts.append(browser.new_context(viewport={"width": 1500, "height": 800}, **options))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(dialog.message))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(path.as_uri())
+        page.wait_for_selector("[data-node]")
+        return page
+
+    yield run
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    assert all(url.startswith("file://") and url.endswith("player.html") for url in requests)
+
+
+def frame(page):
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+
+
+def at(page):
+    return int(page.locator("#time").input_value())
+
+
+@pytest.mark.parametrize("part", [0, 0.3, 0.5, 1])
+def test_the_slider_colours_exactly_the_edges_whose_gradient_has_arrived(part, record, show):
+    loss = record(nn.LSTMCell(3, 4, rng=0), steps=4)
+    player = viz.play(loss)
+    page = show(player)
+    turn = round(part * player.data["sweeps"][0]["count"])
+    page.evaluate(
+        "p => { const s = document.querySelector('#time'); s.value = p;"
+        " s.dispatchEvent(new Event('input')); }",
+        player.data["count"] + turn,
+    )
+    frame(page)
+    coloured = page.eval_on_selector_all(
+        ".edge.gradient, .edge.zero", "all => all.map(x => x.dataset.edge ?? 'l' + x.dataset.link)"
+    )
+    expected = set()
+    for b, block in enumerate(player.data["blocks"]):
+        shape, back = player.data["shapes"][block["shape"]], block["sweeps"][0]
+        times = player.data["patterns"][back["times"]][2 * len(shape["nodes"]) :]
+        for k, when in enumerate(times):
+            if when is not None and when + back["start"] <= turn:
+                expected.add(f"{b}.{k}")
+    for k, link in enumerate(player.data["links"]):
+        if link["sweeps"][0][1] is not None and link["sweeps"][0][1] <= turn:
+            expected.add(f"l{k}")
+    assert sorted(coloured) == sorted(expected)
+    assert (len(expected) > 0) == (turn > 0)
+
+
+def test_keys_move_through_time(record, show):
+    player = viz.play(record(nn.RNNCell(3, 4, rng=0)))
+    page, end = show(player), player.data["count"] + player.data["sweeps"][0]["count"]
+    seen = []
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "End", "Home", "Shift+ArrowRight"):
+        page.keyboard.press(key)
+        seen.append(at(page))
+    assert seen[:5] == [1, 2, 1, end, 0]
+    assert 1 < seen[5] < end
+    page.keyboard.press(" ")
+    page.wait_for_function("() => Number(document.querySelector('#time').value) > 12")
+    page.keyboard.press(" ")
+    frame(page)
+    stopped = at(page)
+    frame(page)
+    assert at(page) == stopped
+    assert "forward" in page.locator("#phase").inner_text()
+
+
+def test_steps_close_and_open_and_nodes_speak(record, show):
+    page = show(viz.play(record(nn.LSTMCell(3, 4, rng=0), steps=4)))
+    page.keyboard.press("End")
+    nodes = page.locator("[data-node]").count()
+    page.locator("#collapse").click()
+    frame(page)
+    assert page.locator("[data-node]").count() < nodes / 4
+    step = page.locator("[role=button][aria-expanded=false]").first
+    step.focus()
+    page.keyboard.press("Enter")
+    frame(page)
+    assert page.locator("[aria-expanded=true]").count() == 1
+    page.locator(".k-state").first.focus()
+    card = page.locator("#card").inner_text()
+    for word in ("operation", "2×4 float64", "lstm · t = 0", "mean", "‖gradient‖", "∂a = g"):
+        assert word in card
+    page.keyboard.press("Enter")
+    assert page.locator(".tracing .traced").count() > 1
+    page.keyboard.press("Escape")
+    assert page.locator(".tracing").count() == 0
+
+
+def test_search_finds_a_gate_by_its_letter(record, show):
+    page = show(viz.play(record(nn.LSTMCell(3, 4, rng=0), steps=4)))
+    page.keyboard.press("/")
+    page.keyboard.type("f")
+    assert page.locator("#found").inner_text() == "4 found"
+    assert page.locator(".hit").count() == 4
+
+
+def test_nasty_names_stay_text_on_the_page(show):
+    x = Tensor(np.ones(2), name=NASTY)
+    with scope(NASTY, t=0):
+        loss = named(**{NASTY: x * 2.0}).sum()
+    page = show(viz.play(loss, labels=[NASTY], losses={NASTY: loss}, title=NASTY))
+    page.keyboard.press("End")
+    page.locator(".k-value, .k-input, .k-parameter").first.focus()
+    frame(page)
+    assert page.locator("img").count() == 0
+    assert page.title() == NASTY
+
+
+def test_dark_and_light_look_different_and_neither_is_empty(record, show):
+    player, pictures = viz.play(record(nn.GRUCell(3, 4, rng=0))), []
+    for scheme in ("light", "dark"):
+        page = show(player, color_scheme=scheme)
+        page.keyboard.press("End")
+        frame(page)
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        pictures.append((paper, page.screenshot()))
+    assert pictures[0][0] == "rgb(255, 255, 255)" != pictures[1][0]
+    assert all(len(png) > 30_000 for _, png in pictures)  # an empty page has about 5 kB
+
+
+def test_a_thousand_steps_fit_into_three_megabytes_and_are_drawn_on_demand(record, show):
+    player = viz.play(record(nn.LSTMCell(3, 4, rng=0), steps=1000))
+    assert len(player.html.encode()) < 3e6
+    assert len(player.data["shapes"]) < 10
+    page = show(player)
+    page.keyboard.press("End")
+    frame(page)
+    assert page.locator(".edge.gradient").count() > 5
+    assert page.locator("svg *").count() < 3000
+    page.locator("#expand").click()
+    frame(page)
+    assert page.locator("svg *").count() < 3000
+
+
+def test_several_players_in_one_notebook_do_not_meet(record, browser, tmp_path):
+    outputs = [
+        viz.play(record(cell(3, 4, rng=0), steps=2))._repr_mimebundle_()["text/html"]
+        for cell in (nn.RNNCell, nn.GRUCell)
+    ]
+    path = tmp_path / "notebook.html"
+    path.write_text("<!DOCTYPE html>" + "".join(outputs), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    frames = [f for f in page.frames if f is not page.main_frame]
+    assert len(frames) == 2
+    for inner in frames:
+        inner.wait_for_selector("[data-node]")
+    frames[0].evaluate("go(7)")
+    assert [f.evaluate("position") for f in frames] == [7, 0]
+    assert page.locator("img").count() == 0
+    page.close()

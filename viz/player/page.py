@@ -1,0 +1,188 @@
+"""How does the player reach its reader? As one file that needs nothing else, or in a notebook."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tinygrad_rnn import Tensor, ancestors
+from viz import theme
+from viz.drawing import the_path, write
+from viz.paint import INSTALL, MISSING, NoRenderer, available
+from viz.pictures import check, gradient_flow, recorded_scalar
+from viz.player.timeline import operations, timeline
+
+BUDGET = 50_000  # operations; their page has about 4 MB
+IMAGE = 200  # nodes of the image that stands where no script may run
+HEIGHT = 640  # pixels in a notebook
+SCRIPTS = ("record.js", "picture.js", "player.js")
+
+
+class Player:
+    """A page that plays one record: shows itself in a notebook, and can be saved.
+
+    Attributes
+    ----------
+    data
+        What the page shows, as plain data.
+    """
+
+    def __init__(self, data: dict[str, Any], title: str, image: str) -> None:
+        self.data, self.title, self._image = data, title, image
+
+    @property
+    def html(self) -> str:
+        """The whole page: style, data and script in one text, nothing from elsewhere."""
+        here = Path(__file__).parent
+        data = json.dumps(self.data, separators=(",", ":"), allow_nan=False)
+        words = {
+            "title": html.escape(self.title),
+            "style": _read(here / "player.css") + _kinds(),
+            "data": data.replace("<", "\\u003c"),  # so that no name can end the script element
+            "script": "\n".join(_read(here / name) for name in SCRIPTS),
+        }
+        page = _read(here / "page.html")
+        return re.sub(r"\{(title|style|data|script)\}", lambda mark: words[mark[1]], page)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the page, whole or not at all.
+
+        Returns
+        -------
+        The path written.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For what is no path; for an ending other than .html or .htm.
+        OSError
+            If the file cannot be written.
+        """
+        path = the_path(path, "player.html")
+        if path.suffix.lower() not in (".html", ".htm"):
+            raise ValueError(
+                f"save: {str(path)!r} ends in {path.suffix or 'nothing'!r}, but a player is a "
+                "page. Name it .html; viz.gradient_flow gives .svg, .png and .pdf."
+            )
+        return write(path, self.html.encode())
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """An image, and a script that puts the page in its place: in a frame, so that the styles
+        and names of several players in one notebook do not meet.
+        """  # noqa: D205
+        name = "player-" + hashlib.sha256(self.html.encode()).hexdigest()[:12]
+        page = json.dumps(self.html).replace("<", "\\u003c")
+        return {
+            "text/plain": repr(self),
+            "text/html": (
+                f'<div class="{name}"><img alt="{html.escape(self.title)}: gradient flow" '
+                f'style="max-width: 100%" src="data:image/svg+xml;base64,{self._image}"></div>\n'
+                f"<script>for (const here of document.querySelectorAll('div.{name}')) {{\n"
+                "  if (here.querySelector('iframe')) continue;\n"
+                "  const frame = document.createElement('iframe');\n"
+                f"  frame.title = here.querySelector('img').alt;\n  frame.srcdoc = {page};\n"
+                f"  frame.style = 'width: 100%; height: {HEIGHT}px; border: 0';\n"
+                "  here.replaceChildren(frame);\n}</script>"
+            ),
+        }
+
+    def __repr__(self) -> str:
+        return f"<player of {self.data['count']} operations in {len(self.data['blocks'])} blocks>"
+
+
+def play(
+    loss: Tensor,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    losses: Mapping[str, Tensor] | None = None,
+    labels: Sequence[Any] = (),
+    title: str | None = None,
+    budget: int = BUDGET,
+) -> Player:
+    """The recorded graph as a page that runs it: forward, then backward, operation by operation.
+
+    One HTML file that needs neither network nor server. Values fill in as they are computed;
+    edges take colour and width from the gradient as it arrives, on a logarithmic scale. A gradient
+    of exactly zero is dashed red, no gradient dotted grey. An edge with several gradients takes
+    colour when the last of them has arrived.
+
+    Parameters
+    ----------
+    loss
+        A recorded scalar.
+    path
+        Where to save the page; by default nowhere: a notebook shows it inline.
+    losses
+        Parts of the loss by name, ``{"t = 3": loss_3}``. The page can show the gradient of each
+        alone; each costs a backward pass and its numbers.
+    labels
+        What to write on the steps, a character of the text each, for example.
+    title
+        Of the page; by default the name of the loss.
+    budget
+        How many operations at most.
+
+    Raises
+    ------
+    TypeError
+        `loss`, or one of `losses`, is no Tensor.
+    ValueError
+        It is no scalar, nothing was recorded, or more than `budget`; one of `losses` is not in the
+        record of `loss`.
+    OSError
+        The file cannot be written.
+    viz.NoRenderer
+        There is neither Graphviz on PATH nor pygraphviz, which place the nodes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_rnn import nn
+    >>> outputs, state = nn.unroll(nn.RNNCell(3, 4, rng=0), np.zeros((5, 2, 3)))
+    >>> play((outputs[-1] * outputs[-1]).sum())
+    <player of 32 operations in 7 blocks>
+    """
+    recorded_scalar(loss, "play")
+    check("play", budget=budget)
+    record = set(ancestors(loss))
+    for name, part in (losses or {}).items():
+        recorded_scalar(part, f"play: losses[{name!r}]")
+        if part not in record:
+            raise ValueError(
+                f"play: losses[{name!r}] is not in the record of the loss. Pass parts that the "
+                "loss was computed from."
+            )
+    if (count := len(operations(loss))) > budget:
+        raise ValueError(
+            f"play: {count:,} operations are more than the budget of {budget:,}, beyond which the "
+            "page gets slow to open. Play fewer steps or layers, or raise budget."
+        )
+    if not available():
+        raise NoRenderer(f"{MISSING} {INSTALL}")
+    data = timeline(loss, {str(k): x for k, x in (losses or {}).items()}, [str(x) for x in labels])
+    detail = "op" if count <= IMAGE else "cell"
+    image = gradient_flow(loss, detail, budget=IMAGE).svg().encode()
+    player = Player(data, title or loss.name or "loss", base64.b64encode(image).decode())
+    if path is not None:
+        player.save(path)
+    return player
+
+
+def _kinds() -> str:
+    """The theme's colours for each kind of node."""
+    lines = []
+    for kind, look in theme.NODES.items():
+        fill, line = look.get("fillcolor", "#ffffff"), look.get("color", theme.GREY)
+        lines.append(f".k-{kind} {{ --fill: {fill}; --line-of: {line}; }}\n")
+    return "".join(lines)
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")

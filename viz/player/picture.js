@@ -1,0 +1,256 @@
+// What does the picture look like at a moment? Lengths are points, y grows downwards.
+
+// -- where everything is -------------------------------------------------------------------------
+
+const inColumn = columns.map(() => []);
+blocks.forEach((block, b) => inColumn[block.column].push(b));
+const linksOf = blocks.map(() => []);
+links.forEach(({ends}, k) => { linksOf[ends[0]].push(k); if (ends[2] !== ends[0]) linksOf[ends[2]].push(k); });
+const pitch = data.height + 34;  // from line to line
+let lines = 1, world = {width: 0, height: 0};
+const steps = columns.map((_, c) => c).filter(isStep);
+const first = steps[0] ?? 0, last = steps.at(-1) ?? -1;
+for (const c of steps) columns[c].open = steps.length <= 12 || c === last || c === first;
+
+function layout(n) {
+  let x = MARGIN, line = 0, right = 0;
+  const size = (c) => (isStep(c) && !columns[c].open ? BAR : columns[c].width);
+  const gap = (c) => (isStep(c) && !columns[c].open && isStep(c + 1 < columns.length ? c + 1 : c) &&
+    !columns[c + 1]?.open ? NEAR : GAP);
+  const put = (c) => { Object.assign(columns[c], {x, line, size: size(c)}); x += size(c) + gap(c); };
+  for (let c = 0; c < first; c++) put(c);
+  const left = x, limit = steps.reduce((sum, c) => sum + size(c) + gap(c), 0) / n;
+  for (const c of steps) {
+    if (n > 1 && line < n - 1 && x > left && x - left + size(c) / 2 > limit) { line++; x = left; }
+    put(c);
+    right = Math.max(right, x);
+  }
+  x = Math.max(right, x);
+  for (let c = last + 1; c < columns.length; c++) if (c >= first) put(c);
+  world = {width: Math.max(right, x) - GAP + MARGIN, height: (line + 1) * pitch - 34};
+  lines = n;
+}
+
+function box(b) {
+  const block = blocks[b], column = columns[block.column];
+  const x = column.x, dy = column.line * pitch, open = column.open || block.kind !== "step";
+  return {x, width: column.size, top: block.top + dy, bottom: block.bottom + dy, open,
+          left: x + block.x, base: block.y + dy};
+}
+
+function port(b, n, out) {
+  const at = box(b), [x, y, w] = shapeOf(b).nodes[n].at, kind = shapeOf(b).nodes[n].kind;
+  if (!at.open) return [at.x + (out > 0 ? at.width : 0), at.base + y];
+  return [at.left + x + (kind === "port" ? 0 : (out * w) / 2), at.base + y];
+}
+
+function rounded(corners) {  // right angles with round corners
+  let path = `M${corners[0]}`;
+  for (let k = 1; k < corners.length - 1; k++) {
+    const at = corners[k], cut = (other) => {
+      const [dx, dy] = [other[0] - at[0], other[1] - at[1]], far = Math.abs(dx) + Math.abs(dy);
+      const r = far ? Math.min(9, far / 2) / far : 0;
+      return [at[0] + dx * r, at[1] + dy * r];
+    };
+    path += `L${cut(corners[k - 1])}Q${at} ${cut(corners[k + 1])}`;
+  }
+  return `${path}L${corners.at(-1)}`;
+}
+
+function route(link) {
+  const [a, n, b, m] = link.ends, ba = box(a), bb = box(b);
+  const out = blocks[a].mirrored ? -1 : 1, into = blocks[b].mirrored ? -1 : 1;
+  const from = port(a, n, out), to = port(b, m, -into);
+  const sameLine = columns[blocks[a].column].line === columns[blocks[b].column].line;
+  if (blocks[a].column === blocks[b].column && !ba.open && !bb.open && a !== b) {
+    const x = ba.x + BAR / 2, up = ba.top > bb.top;
+    return `M${x},${up ? ba.top : ba.bottom}L${x},${up ? bb.bottom : bb.top}`;
+  }
+  if (link.floor === undefined && sameLine) {
+    const bend = (to[0] - from[0]) / 2;
+    return `M${from}C${from[0] + bend},${from[1]} ${to[0] - bend},${to[1]} ${to}`;
+  }
+  const lane = link.away ?? 12 + 5 * (n % 3), upper = Math.min(columns[blocks[a].column].line, columns[blocks[b].column].line);
+  const floor = sameLine ? link.floor + columns[blocks[a].column].line * pitch
+    : data.height + upper * pitch + 8 + (link.name === "c" ? 7 : 0);
+  const away = (at) => Math.min(lane, at.open ? lane : NEAR / 2);
+  const xa = (out > 0 ? ba.x + ba.width : ba.x) + out * away(ba);
+  const xb = (into > 0 ? bb.x : bb.x + bb.width) - into * away(bb);
+  return rounded([from, [xa, from[1]], [xa, floor], [xb, floor], [xb, to[1]], to]);
+}
+
+// -- drawing on demand ---------------------------------------------------------------------------
+
+const graph = $("graph"), camera = {k: 1, x: 0, y: 0};
+const drawn = new Map();  // block or "l" + link -> {parts, items}
+let position = 0, shown = -1, traced = null, hits = [], hit = -1;
+
+function arrow(x, y, dx, dy, name) {  // its tip at x, y, pointing along dx, dy
+  const far = Math.hypot(dx, dy) || 1, ux = (dx / far) * 7, uy = (dy / far) * 7;
+  const [u, v] = [x - ux, y - uy];
+  return {class: `tip ${name}`, d: `M${x},${y}L${u - uy * 0.4},${v + ux * 0.4}L${u + uy * 0.4},${v - ux * 0.4}Z`};
+}
+
+function drawEdge(b, k, at, parent, items) {
+  const {ends, path, arrow: pointed} = shapeOf(b).edges[k];
+  const p = path.map((v, i) => v + (i % 2 ? at.base : at.left));
+  const n = pointed ? p.length - 2 : p.length;  // the arrow's tip comes last
+  const g = svg("g", {class: "edge", "data-edge": `${b}.${k}`}, parent);
+  let d = `M${p[0]},${p[1]}C`;
+  for (let i = 2; i < n; i += 2) d += `${p[i]},${p[i + 1]} `;
+  svg("path", {class: "line", d: pointed ? `${d}L${p[n]},${p[n + 1]}` : d}, g);
+  if (pointed) svg("path", arrow(p[n], p[n + 1], p[n] - p[n - 2], p[n + 1] - p[n - 1], "forth"), g);
+  if (shapeOf(b).nodes[ends[0]].kind !== "port") {  // the gradient's arrow, at the other end
+    let i = 2;
+    while (i < n - 2 && Math.hypot(p[i] - p[0], p[i + 1] - p[1]) < 1) i += 2;
+    svg("path", arrow(p[0], p[1], p[0] - p[i], p[1] - p[i + 1], "back"), g);
+  }
+  items.push({el: g, x: blocks[b].edgeTimes[k], edge: true, keys: [`${b}.${ends[0]}`, `${b}.${ends[1]}`]});
+  g.onpointerenter = (event) => edgeCard(`${label(b, ends[0])} → ${label(b, ends[1])}`, blocks[b].edgeTimes[k], event);
+}
+
+function drawNode(b, k, at, parent, items) {
+  const node = shapeOf(b).nodes[k], [x, y, w, h] = node.at, block = blocks[b];
+  if (node.kind === "port") return svg("circle", {cx: at.left + x, cy: at.base + y, r: 1.6, fill: "var(--idle)"}, parent);
+  const g = svg("g", {class: `node k-${node.kind}`, tabindex: 0, role: "img", "data-node": `${b}.${k}`,
+                      transform: `translate(${at.left + x},${at.base + y})`}, parent);
+  if (node.kind === "parameter") svg("ellipse", {class: "face", rx: w / 2, ry: h / 2}, g);
+  else svg("rect", {class: "face", x: -w / 2, y: -h / 2, width: w, height: h, rx: 5}, g);
+  const rows = node.label.split("\n"), high = rows.length * 12 + (node.note ? 9 : 0);
+  rows.forEach((row, i) => { svg("text", {y: -high / 2 + 10 + i * 12}, g).textContent = row; });
+  const note = svg("text", {class: "note", y: node.note ? high / 2 - 1.5 : h / 2 + 8}, g);
+  const item = {el: g, x: block.nodeTimes[k], note, shape: node.note, value: short(statistics(b, k), node, w), keys: [`${b}.${k}`]};
+  items.push(item);
+  g.setAttribute("aria-label", `${node.label}, ${node.note || "scalar"}, ${block.title || block.kind}`);
+  g.onpointerenter = (event) => nodeCard(b, k, event);
+  g.onfocus = () => nodeCard(b, k);
+  g.onblur = hideCard;
+  g.onclick = () => trace(`${b}.${k}`);
+  return g;
+}
+
+function short(stats, node, width) {  // the value itself, or from … to, as it fits under the label
+  if (!stats || stats[0] === null) return node.note;
+  if (stats[3]) return `NaN × ${stats[3]}`;
+  const brief = (value) => written(value, 2).replace("0.", ".");
+  const [low, mean, high] = stats.slice(0, 3).map(brief), range = `${low} … ${high}`;
+  if (low === high) return low;
+  return range.length * 4 < width ? range : `⌀${mean}`;
+}
+
+function statistics(b, k) {
+  const node = shapeOf(b).nodes[k];
+  return node.leaf === undefined ? blocks[b].values[k] : leaves[node.leaf].value;
+}
+
+function drawBlock(b) {
+  const block = blocks[b], at = box(b), {nodes, edges} = shapeOf(b), items = [], parts = [];
+  const inside = svg("g", {}, $("inside"));
+  parts.push(inside);
+  if (block.kind === "step") {
+    const t = columns[block.column], step = svg("g", {class: at.open ? "step" : "step bar cell", tabindex: 0,
+      role: "button", "aria-expanded": at.open, "aria-label": `step ${t.t} ${t.label}`}, $("boxes"));
+    svg("rect", {class: "box", x: at.x, y: at.top, width: at.width, height: at.bottom - at.top, rx: 6}, step);
+    const title = (at.open ? block.title : String(t.t)) + (t.label ? (at.open ? `  ‘${t.label}’` : ` ${t.label}`) : "");
+    svg("text", {class: "title", x: at.x + at.width / 2, y: at.top + 14}, step).textContent = title;
+    step.onclick = () => toggle(block.column);
+    step.onkeydown = (event) => event.key === "Enter" && toggle(block.column);
+    parts.push(step);
+    if (!at.open) {  // one chip for each value with a letter, from top to bottom as they stand
+      const named = nodes.map((node, k) => k).filter((k) => nodes[k].name && nodes[k].op !== undefined)
+        .sort((i, j) => nodes[i].at[1] - nodes[j].at[1] || i - j).slice(0, 12);
+      const room = (at.bottom - at.top - 26) / Math.max(named.length, 1), h = Math.min(room - 3, 26);
+      named.forEach((k, i) => {
+        const y = at.top + 22 + i * room, g = svg("g", {class: `cell k-${nodes[k].kind}`}, inside);
+        svg("rect", {class: "chip", x: at.x + 4, y: y + (room - h) / 2, width: at.width - 8, height: h, rx: 3}, g);
+        svg("text", {x: at.x + at.width / 2, y: y + room / 2 + 4}, g).textContent = nodes[k].name.slice(0, 4);
+        items.push({el: g, x: block.nodeTimes[k], keys: [`${b}.${k}`]});
+        g.onpointerenter = (event) => nodeCard(b, k, event);
+        g.onclick = () => toggle(block.column);
+      });
+    }
+  }
+  if (at.open) {
+    edges.forEach((_, k) => drawEdge(b, k, at, inside, items));
+    nodes.forEach((_, k) => drawNode(b, k, at, inside, items));
+  }
+  const times = items.flatMap(({x}) => [x.born, x.came === null ? data.count + 1 : data.count + x.came]);
+  drawn.set(b, {parts, items, from: Math.min(...times), to: Math.max(...times, data.count + 1)});
+}
+
+function drawLink(k) {
+  const link = links[k], [a, n, b, m] = link.ends, d = route(link);
+  const g = svg("g", {class: `edge link ${link.kind}`, "data-link": k}, $("wires"));
+  svg("path", {class: "line", d}, g);
+  const item = {el: g, x: link.times, edge: true, link: true, keys: [`${a}.${n}`, `${b}.${m}`]};
+  if (link.kind === "state" && link.name && box(a).open) {
+    const [x, y] = port(a, n, 1);
+    item.text = svg("text", {x: x + 6, y: y - 5}, g);
+    item.name = link.name;
+  }
+  g.onpointerenter = (event) => edgeCard(link.name || "value", link.times, event);
+  drawn.set(`l${k}`, {parts: [g], items: [item], from: Math.min(link.times.born, data.count + (link.times.came ?? 1)), to: Infinity});
+}
+
+function paint({el, x, edge, link, note, shape, value, text, name, keys}, item, p) {
+  const now = look(x, p, edge ? 5 : 1);
+  if (now === item.was) return;
+  el.classList.remove(LOOKS[item.was] || "x", "strong");
+  if (LOOKS[now]) el.classList.add(LOOKS[now]);
+  if (!edge && now > 1) el.classList.add("computed");
+  if (now < 1) el.classList.remove("computed");
+  if (now === 2) {
+    el.style.setProperty("--norm", colour(x.norm));
+    el.classList.toggle("strong", level(x.norm) > 0.4);
+    if (edge) el.style.setProperty("--width", ((link ? 1.4 : 0.8) + 3.6 * level(x.norm)).toFixed(2));
+  }
+  if (note) note.textContent = now ? value : shape;
+  if (text) text.textContent = now > 1 && now < 5 ? `${name} ${written(x.norm, 2)}` : name;
+  item.was = now;
+}
+
+function visible() {
+  const {k, x, y} = camera, wide = graph.clientWidth, high = graph.clientHeight, wanted = new Set();
+  const near = (c) => {
+    const {x: left, size, line} = columns[c];
+    return (left + size) * k + x > -WIDE && left * k + x < wide + WIDE &&
+      (line * pitch + pitch) * k + y > -WIDE && line * pitch * k + y < high + WIDE;
+  };
+  columns.forEach((_, c) => {
+    if (near(c)) for (const b of inColumn[c]) {
+      wanted.add(b);
+      // what all steps join is one wire on the screen: only those that begin here are drawn
+      for (const l of linksOf[b]) if (linksOf[b].length < WIDE || links[l].ends[0] === b) wanted.add(`l${l}`);
+    }
+  });
+  return wanted;
+}
+
+let scene = true, asked = false;
+function ask(changed = false) {
+  scene ||= changed;
+  if (!asked) { asked = true; requestAnimationFrame(render); }
+}
+
+function render() {
+  asked = false;
+  const fresh = scene ? visible() : null;
+  if (fresh) {
+    for (const [key, {parts}] of drawn) if (!fresh.has(key)) { parts.forEach((g) => g.remove()); drawn.delete(key); }
+    for (const key of fresh) if (!drawn.has(key)) typeof key === "number" ? drawBlock(key) : drawLink(Number(key.slice(1)));
+    $("world").setAttribute("transform", `translate(${camera.x},${camera.y}) scale(${camera.k})`);
+    markTraced();
+    scene = false;
+  }
+  const low = Math.min(shown, position), high = Math.max(shown, position);
+  for (const {items, from, to, done} of drawn.values())
+    if (fresh || (from <= high && to > low)) for (const item of items) paint(item, item, position);
+  document.querySelectorAll(".active").forEach((el) => el.classList.remove("active"));
+  const [b, n] = active[position] ?? [];
+  if (b !== undefined) {
+    document.querySelector(`[data-node="${b}.${n}"]`)?.classList.add("active");
+    drawn.get(b)?.parts[1]?.querySelector(".box")?.classList.add("active");
+  }
+  shown = position;
+  strip();
+}

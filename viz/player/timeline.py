@@ -1,0 +1,304 @@
+"""What must the player know of a record? Geometry once per kind of step, and its numbers per step.
+
+The result is plain data for JSON. Time counts operations: at position p the first p of them have
+been computed, and beyond `count` the nodes pass their gradients on, in the order of the backward
+pass. Steps that look alike share a shape, and steps whose operations come in the same order share
+a pattern of offsets, so a step costs its statistics and norms and little more.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn import Tensor, ancestors
+from viz import theme
+from viz.flow import decades, measure
+from viz.layout import Layout, place
+from viz.parts import Block, Edge, Parts
+from viz.player.formulas import FORMULAS
+from viz.select import select
+from viz.wires import spread
+
+Times = list[int | None]
+
+
+def timeline(loss: Tensor, losses: Mapping[str, Tensor], labels: Sequence[str]) -> dict[str, Any]:
+    """Everything the page shows of `loss`.
+
+    Parameters
+    ----------
+    losses
+        Parts of the loss, by name, whose gradients can be looked at alone.
+    labels
+        What to write on the steps.
+    """
+    parts = select([loss], "op", "stub", sys.maxsize)
+    plan = place(parts, sys.maxsize)
+    for block in parts.blocks:
+        if block.kind == "initial":
+            spread(plan, block)
+    return _Timeline(loss, parts, plan).data({"loss": loss, **losses}, labels)
+
+
+def operations(loss: Tensor) -> list[Tensor]:
+    """The operations of a record, in the order in which they were computed."""
+    return [x for x in ancestors(loss) if x.op is not None]
+
+
+class _Timeline:
+    """The parts, their places, and what has been said once already."""
+
+    def __init__(self, loss: Tensor, parts: Parts, plan: Layout) -> None:
+        self.parts, self.plan = parts, plan
+        self.order = {x: k for k, x in enumerate(operations(loss), start=1)}
+        self.value = _values(parts)
+        self.place = {
+            node.id: (b, k)
+            for b, block in enumerate(parts.blocks)
+            for k, node in enumerate(block.nodes)
+        }
+        homes = Counter(id(self.value.get(node.id)) for b in parts.blocks for node in b.nodes)
+        leaves = (x for x in self.value.values() if type(x) is Tensor and x.op is None)
+        shared = (x for x in dict.fromkeys(leaves) if homes[id(x)] > 1)
+        self.leaves = {x: k for k, x in enumerate(shared)}
+        self.ops: dict[str, int] = {}
+        self.tables: dict[str, dict[str, int]] = {"shapes": {}, "patterns": {}}
+
+    def data(self, losses: Mapping[str, Tensor], labels: Sequence[str]) -> dict[str, Any]:
+        blocks = [self.block(block) for block in self.parts.blocks]
+        links = [self.link(edge) for edge in self.parts.links]
+        leaves = [{"name": x.name or "leaf", "value": _statistics(x)} for x in self.leaves]
+        sweeps = [self.sweep(name, x, blocks, links, leaves) for name, x in losses.items()]
+        return {
+            "count": len(self.order),
+            "height": _short(self.plan.height),
+            "columns": self.columns(labels),
+            "sweeps": sweeps,
+            "blocks": blocks,
+            "links": links,
+            "leaves": leaves,
+            "ops": [{"name": name, "rules": FORMULAS.get(name, ())} for name in self.ops],
+            "shapes": [json.loads(text) for text in self.tables["shapes"]],
+            "patterns": [json.loads(text) for text in self.tables["patterns"]],
+            "scale": [theme.magnitude(k / 16)["color"] for k in range(17)],
+        }
+
+    def once(self, table: str, thing: Any) -> int:
+        """The number of a thing in a table that holds it once."""
+        known = self.tables[table]
+        return known.setdefault(json.dumps(thing, ensure_ascii=False), len(known))
+
+    def columns(self, labels: Sequence[str]) -> list[dict[str, Any]]:
+        """Width of each column, and for a step its number and label."""
+        found: dict[int, dict[str, Any]] = {}
+        for block in self.parts.blocks:
+            frame = self.plan.frames[block]
+            one = found.setdefault(frame.slot, {"width": _short(frame.right - frame.left)})
+            if block.kind == "step":
+                t = one.setdefault("t", block.column)
+                one["label"] = labels[t] if t < len(labels) else ""
+        return [found[slot] for slot in sorted(found)]
+
+    # -- what does not depend on a gradient -------------------------------------------------------
+
+    def block(self, block: Block) -> dict[str, Any]:
+        """One step: which shape, where, when, and the statistics of its values."""
+        frame = self.plan.frames[block]
+        values = [self.value.get(node.id) for node in block.nodes]
+        scopes = [[str(f) for f in x.scope] for x in values if type(x) is Tensor and x.op]
+        shared = _common(scopes)
+        times: Times = [self.order.get(x) if type(x) is Tensor else None for x in values]
+        times += [self.known(edge) for edge in block.edges]
+        start = min((t for t in times[: len(values)] if t), default=0)
+        found: dict[str, Any] = {
+            "shape": self.once("shapes", self.shape(block, len(shared))),
+            "kind": block.kind,
+            "title": block.title,
+            "row": frame.row,
+            "column": frame.slot,
+            "x": _short(frame.x - frame.left),
+            "y": round(self.plan.height - frame.y, 1),
+            "top": round(self.plan.height - frame.high, 1),
+            "bottom": round(self.plan.height - frame.low, 1),
+            "scope": " · ".join(shared),
+            "start": start,
+            "times": self.pattern(times, start),
+            "values": [
+                None if x is None or (type(x) is Tensor and x in self.leaves) else _statistics(x)
+                for x in values
+            ],
+            "sweeps": [],
+        }
+        if block.mirrored:
+            found["mirrored"] = True
+        return found
+
+    def shape(self, block: Block, outer: int) -> dict[str, Any]:
+        """What a step shares with all that look like it; places from its lower left corner."""
+        frame, nodes = self.plan.frames[block], list[dict[str, Any]]()
+        number = {node.id: k for k, node in enumerate(block.nodes)}
+        for node in block.nodes:
+            x, y, w, h = self.plan.at[node.id]
+            one: dict[str, Any] = {"kind": node.kind, "label": node.label, "note": node.note}
+            one["at"] = [round(v, 1) for v in (x - frame.x, frame.y - y, w, h)]
+            value = self.value.get(node.id)
+            if type(value) is Tensor:
+                one["name"] = value.name or ""
+                one["dtype"] = str(value.dtype)
+                if value.op is not None:
+                    one["op"] = self.ops.setdefault(value.op.name, len(self.ops))
+                    one["scope"] = " · ".join(str(f) for f in value.scope[outer:])
+                elif value in self.leaves:
+                    one["leaf"] = self.leaves[value]
+            nodes.append(one)
+        edges = [
+            {
+                "ends": [number[edge.tail], number[edge.head]],
+                "kind": edge.kind,
+                "arrow": any(mark for mark, *_ in spline),
+                "path": [
+                    round(v, 1)
+                    for mark, x, y in sorted(spline, key=lambda point: bool(point[0]))
+                    for v in (x, -y)
+                ],
+            }
+            for edge, spline in zip(block.edges, frame.template.edges, strict=True)
+        ]
+        return {"nodes": nodes, "edges": edges}
+
+    def link(self, edge: Edge) -> dict[str, Any]:
+        """A line between blocks; with `floor` it runs down to that height and along it."""
+        found: dict[str, Any] = {
+            "ends": [*self.place[edge.tail], *self.place[edge.head]],
+            "kind": edge.kind,
+            "name": edge.label,
+            "time": self.known(edge),
+            "sweeps": [],
+        }
+        row = self.plan.track(edge)
+        if row is not None:
+            lane = self.plan.tracks[row, *self.plan.wire(edge)]
+            floor = self.plan.height - self.plan.floors[row] + lane * theme.TRACK
+            found |= {"floor": round(floor, 1), "away": 10 + 4 * lane}
+        return found
+
+    def known(self, edge: Edge) -> int | None:
+        """When the value of an edge is there; None from the start."""
+        if not edge.uses:
+            x = self.value.get(edge.tail)
+        else:
+            node, argument = edge.uses[0]
+            x = node.inputs[argument]
+        return self.order.get(x) if type(x) is Tensor else None
+
+    def pattern(self, times: Times, start: int) -> int:
+        return self.once("patterns", [None if t is None else t - start for t in times])
+
+    # -- one backward pass ------------------------------------------------------------------------
+
+    def sweep(
+        self,
+        name: str,
+        loss: Tensor,
+        blocks: list[dict[str, Any]],
+        links: list[dict[str, Any]],
+        leaves: list[dict[str, Any]],
+    ) -> dict[str, Any]:
+        """The gradient of one loss: norms and times of arrival, added to what they belong to."""
+        totals: dict[Tensor, Edge] = {
+            x: Edge("", "") for x in self.value.values() if type(x) is Tensor
+        }
+        for node in self.order:
+            for argument, x in enumerate(node.inputs):
+                if type(x) is Tensor and x in totals:
+                    totals[x].uses.append((node, argument))
+        norms, turns = measure([*self.parts.edges(), *totals.values()], loss, "play")
+        turns = {node: turn + 1 for node, turn in turns.items()}
+
+        def arrival(edge: Edge) -> tuple[float | None, int | None]:
+            """Norm and time; a sum of several gradients is there when the last of them is."""
+            when = [turns[node] for node, _ in edge.uses if node in turns]
+            known = id(edge) in norms and when
+            return (norms[id(edge)], max(when)) if known else (None, None)
+
+        at_value = {x: arrival(edge) for x, edge in totals.items()}
+        at_value[loss] = (1.0, 1)
+        for block, found in zip(self.parts.blocks, blocks, strict=True):
+            values = [self.value.get(node.id) for node in block.nodes]
+            tensors = [x if type(x) is Tensor and x not in self.leaves else None for x in values]
+            at_nodes = [at_value[x] if x is not None else (None, None) for x in tensors]
+            at_edges = [arrival(edge) for edge in block.edges]
+            own: Times = [turns.get(x) if x is not None else None for x in tensors]
+            times = [*(t for _, t in at_nodes), *own, *(t for _, t in at_edges)]
+            start = min((t for t in own if t), default=0)
+            found["sweeps"].append(
+                {
+                    "start": start,
+                    "times": self.pattern(times, start),
+                    "nodes": [_short(n) for n, _ in at_nodes],
+                    "edges": [_short(n) for n, _ in at_edges],
+                }
+            )
+        for edge, link in zip(self.parts.links, links, strict=True):
+            norm, when = arrival(edge)
+            link["sweeps"].append([_short(norm), when])
+        for x, leaf in zip(self.leaves, leaves, strict=True):
+            norm, when = at_value[x]
+            leaf.setdefault("sweeps", []).append([_short(norm), when])
+        low, high = decades(norms[id(edge)] for edge in self.parts.edges() if id(edge) in norms)
+        return {"name": name, "count": max(turns.values()), "low": low, "high": high}
+
+
+def _values(parts: Parts) -> dict[str, Any]:
+    """What each node shows: a Tensor, an array or a number; ports show nothing."""
+    ports = {node.id for b in parts.blocks for node in b.nodes if node.kind == "port"}
+    found: dict[str, Any] = {}
+    made: dict[str, list[Tensor]] = defaultdict(list)
+    for edge in parts.edges():
+        for node, argument in edge.uses:
+            if edge.tail not in ports:
+                found[edge.tail] = node.inputs[argument]
+            if edge.head not in ports:
+                made[edge.head].append(node)
+    for name, nodes in made.items():  # of a long sum, drawn as one, the last addition
+        found[name] = max(nodes, key=lambda node: node.serial)
+    return found
+
+
+def _common(scopes: list[list[str]]) -> list[str]:
+    """The frames that all scopes begin with."""
+    found = []
+    for frames in zip(*scopes, strict=False):
+        if len(set(frames)) > 1:
+            break
+        found.append(frames[0])
+    return found
+
+
+def _statistics(x: Any) -> list[Any]:
+    """Smallest, mean and largest value; then, if there are any, the number of NaN."""
+    array = np.asarray(x.data if type(x) is Tensor else x, dtype=np.float64)
+    missing = int(np.isnan(array).sum())
+    array = array[~np.isnan(array)] if missing else array
+    if not array.size:
+        return [None, None, None, missing]
+    with np.errstate(all="ignore"):
+        found = [_short(float(v)) for v in (array.min(), array.mean(), array.max())]
+    return [*found, missing] if missing else found
+
+
+def _short(v: float | None) -> float | int | str | None:
+    """Three significant digits; what JSON has no number for, as the word JavaScript reads."""
+    if v is None:
+        return None
+    if not math.isfinite(v):
+        return "NaN" if math.isnan(v) else "Infinity" if v > 0 else "-Infinity"
+    short = float(f"{v:.3g}")
+    return int(short) if short == int(short) and abs(short) < 1e6 else short
