@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import functools
+import operator
 import sys
+from typing import Any
 
 import numpy as np
 
 import viz
-from tinygrad_rnn import Tensor, nn, scope
+from tinygrad_rnn import Tensor, nn, scope, tasks
 
 LARGEST = 10_000  # of every number, and of steps times layers: what is recorded within seconds
+ALONE = 24  # losses, at most, whose gradients can be looked at one by one: each has its numbers
 CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 
 
@@ -18,6 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Draw what `arguments` (the command line by default) ask for; 0 if it worked, 2 if not."""
     options = _parser().parse_args(arguments)
     try:
+        if options.picture == "play":
+            print(_player(options).save(options.output))
+            return 0
         loss = _loss(options)
         if options.picture == "unroll":
             drawing = viz.unrolled(loss, options.detail)
@@ -39,6 +46,34 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _loss(options: argparse.Namespace) -> Tensor:
     """Random inputs through fresh layers; the mean square of the last output and a target."""
+    rng = np.random.default_rng(0)
+    outputs = _outputs(options, rng)
+    return nn.mse_loss(outputs[-1], rng.standard_normal((options.batch, options.hidden)))
+
+
+def _player(options: argparse.Namespace) -> viz.Player:
+    """Without a text as `_loss`; with one, fresh layers that guess its next character."""
+    if options.text is None:
+        return viz.play(_loss(options))
+    text = options.text
+    if len(text) < 2:
+        raise ValueError(f"--text must have 2 characters or more, to guess one, got {text!r}.")
+    letters = tasks.Alphabet(text)
+    options.steps, options.inputs, options.batch = len(text) - 1, len(letters), 1
+    numbers, rng = letters.encode(text), np.random.default_rng(0)
+    outputs = _outputs(options, rng, np.eye(len(letters))[numbers[:-1], None])
+    head = nn.Linear(options.hidden, len(letters), rng=rng)
+    losses: dict[str, Tensor] = {}
+    for t, h in enumerate(outputs):
+        with scope("loss", t=t):
+            losses[f"t = {t}, {text[t + 1]!r}"] = nn.cross_entropy(head(h), numbers[t + 1, None])
+    loss = functools.reduce(operator.add, losses.values()) / len(losses)
+    alone = losses if 1 < len(losses) <= ALONE else None
+    return viz.play(loss, losses=alone, labels=text, title=f"{options.cell} reads {text[:40]!r}")
+
+
+def _outputs(options: argparse.Namespace, rng: np.random.Generator, xs: Any = None) -> Any:
+    """What fresh layers make of `xs`, by default random inputs."""
     for name in ("steps", "layers", "hidden", "inputs", "batch"):
         if not 1 <= getattr(options, name) <= LARGEST:
             raise ValueError(f"--{name} must be 1 … {LARGEST}, got {getattr(options, name)}.")
@@ -47,8 +82,9 @@ def _loss(options: argparse.Namespace) -> Tensor:
             f"--steps {options.steps} × --layers {options.layers} are more than {LARGEST} cells. "
             "Choose fewer; long pictures leave the middle steps out anyway."
         )
-    rng = np.random.default_rng(0)
-    outputs = rng.standard_normal((options.steps, options.batch, options.inputs))
+    outputs = xs
+    if xs is None:
+        outputs = rng.standard_normal((options.steps, options.batch, options.inputs))
     size = options.inputs
     for k in range(options.layers):
         cell = CELLS[options.cell](size, options.hidden, rng=rng)
@@ -58,18 +94,19 @@ def _loss(options: argparse.Namespace) -> Tensor:
             with scope(f"layer {k + 1}"):
                 outputs, _ = nn.unroll(cell, outputs)
         size = options.hidden
-    return nn.mse_loss(outputs[-1], rng.standard_normal((options.batch, options.hidden)))
+    return outputs
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m viz", description="Draw a recurrent network as it is recorded."
     )
-    pictures = parser.add_subparsers(dest="picture", required=True, metavar="unroll|fold|flow")
+    pictures = parser.add_subparsers(dest="picture", required=True, metavar="unroll|fold|flow|play")
     for name, what in (
         ("unroll", "the graph along time"),
         ("fold", "equal steps drawn once"),
         ("flow", "the size of the gradient on every edge"),
+        ("play", "a page that runs forward and backward"),
     ):
         one = pictures.add_parser(name, help=what, description=f"Draw {what}.")
         one.add_argument("cell", choices=CELLS)
@@ -78,10 +115,13 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--hidden", type=int, default=4, help="units of a state (4)")
         one.add_argument("--inputs", type=int, default=3, help="features of an input (3)")
         one.add_argument("--batch", type=int, default=2, help="sequences at once (2)")
-        one.add_argument("--detail", choices=("cell", "gate", "op"), default="op")
-        one.add_argument(
-            "-o", "--output", required=True, help="file to write: .svg, .png, .pdf or .dot"
-        )
+        endings = ".svg, .png, .pdf or .dot"
+        if name == "play":
+            one.add_argument("--text", help="guess its next character, instead of random inputs")
+            endings = ".html"
+        else:
+            one.add_argument("--detail", choices=("cell", "gate", "op"), default="op")
+        one.add_argument("-o", "--output", required=True, help=f"file to write: {endings}")
     return parser
 
 
