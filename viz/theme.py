@@ -101,3 +101,38 @@ def magnitude(level: float) -> dict[str, str]:
         round(a + (b - a) * (place - k)) for a, b in zip(_VIRIDIS[k], _VIRIDIS[k + 1], strict=True)
     )
     return {"color": "#" + "".join(f"{c:02x}" for c in rgb), "penwidth": f"{0.8 + 3.6 * level:.2f}"}
+
+
+# Curves and maps, by matplotlib. Fonts are sized for 7 inches that fill half of a slide.
+FONTS = ("Helvetica", "Arial", "Liberation Sans", "DejaVu Sans")  # the first that are there
+PLOT = {
+    "font.size": 12,
+    "axes.titlesize": 13,
+    "axes.labelsize": 13,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.titlecolor": BLACK,
+    "axes.axisbelow": True,
+    "text.color": BLACK,
+    "axes.labelcolor": BLACK,
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    "grid.color": "#e4e4e4",
+    "lines.linewidth": 2.2,
+    "lines.solid_capstyle": "round",
+    "legend.frameon": False,
+    "legend.fontsize": 11.5,
+    "mathtext.fontset": "stixsans",
+    "svg.hashsalt": "tinygrad_rnn",  # the same picture gives the same file
+    "savefig.dpi": 160,
+}
+LINES = (VERMILION, BLUE, GREEN, PURPLE, ORANGE, SKY)  # told apart by their dashes, too
+DASHES = ("-", (0, (6, 2)), (0, (4, 1.5, 1, 1.5)), (0, (2, 1)), "-", "-")
+OUT_OF_REACH, EXACT_ZERO, IMPOSSIBLE = "#ececec", "#f6cdb4", PURPLE
+DECADES = 12  # below the largest value that a logarithmic scale shows
+
+
+def ramp(levels: int = 256) -> list[str]:
+    """The colours of `magnitude` from small (light) to large (dark)."""
+    return [magnitude(k / (levels - 1))["color"] for k in range(levels)]

@@ -99,7 +99,8 @@ def test_a_state_that_never_rests_ends_nowhere():
     turn.W_h.data = np.array([[0.0, 1.0], [-1.0, 0.0]])
     found = measure.attractors(turn, [0.0], [[1.0, 0.0]])
     assert found.ends.tolist() == [-1]
-    assert found.points.shape == (0, 2)
+    np.testing.assert_allclose(found.points, [[0, 0]], atol=1e-12)
+    np.testing.assert_allclose(found.radius, 1)
     with pytest.raises(ValueError, match=r"expected starts \(starts, units\)"):
         measure.attractors(turn, [0.0], [1.0, 0.0])
     with pytest.raises(ValueError, match="the state is a tuple"):

@@ -348,8 +348,10 @@ def test_two_units_that_inhibit_each_other_hold_one_bit():
     latch.W_h.data = np.array([[1.5, -1.0], [-1.0, 1.5]])
     starts = np.random.default_rng(0).uniform(-1, 1, (40, 2))
     found = measure.attractors(latch, np.zeros(2), starts)
-    assert len(found.points) == 2
-    assert (found.radius < 1).all()
+    assert len(found.points) == 3
+    assert (found.radius < 1).tolist() == [True, True, False]
+    np.testing.assert_allclose(found.points[2], 0, atol=1e-6)  # between them, and unstable
+    np.testing.assert_allclose(found.radius[2], 2.5, rtol=1e-6)
     np.testing.assert_allclose(found.points[0], -found.points[1], atol=1e-4)
     side = starts[:, 0] > starts[:, 1]
     assert len({(bool(s), int(e)) for s, e in zip(side, found.ends, strict=True)}) == 2

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.context import no_grad
-from tinygrad_rnn.engine.derivatives import jacobian
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.measure.results import Table
 
@@ -17,16 +17,17 @@ __all__ = ["Attractors", "attractors"]
 
 @dataclass(frozen=True, eq=False)
 class Attractors(Table):
-    """Paths of a state under a constant input, and the points they end in.
+    """Paths of a state under a constant input, and the points where it would stay.
 
     Attributes
     ----------
     paths
         (steps + 1, starts, units).
     points
-        Where paths come to rest, each once, (points, units).
+        Where paths come to rest, then others with h' = h that were found, (points, units).
     radius
-        The spectral radius of ∂h'/∂h there; below 1 a small push dies out, (points,).
+        The spectral radius of ∂h'/∂h there: below 1 a small push dies out, an attractor; above 1
+        it grows, (points,).
     ends
         Which point each path ends in; −1 if it moves on, (starts,).
     """
@@ -91,16 +92,45 @@ def attractors(
     )
     points: list[np.ndarray] = []
     ends = np.full(len(found[0]), -1)
-    for k in np.nonzero(rest)[0]:
-        near = [n for n, p in enumerate(points) if np.abs(p - found[-1, k]).max() < 100 * tolerance]
-        ends[k] = near[0] if near else len(points)
+
+    def number(p: np.ndarray) -> int:
+        near = [n for n, q in enumerate(points) if np.abs(p - q).max() < 100 * tolerance]
         if not near:
-            points.append(found[-1, k])
-    radius = np.array([_radius(cell, xs[:1], p) for p in points])
+            points.append(p)
+        return near[0] if near else len(points) - 1
+
+    for k in np.nonzero(rest)[0]:
+        ends[k] = number(found[-1, k])
+    for p in _fixed(cell, xs, found[0], tolerance):
+        number(p)
+    radius = np.array(
+        [np.abs(np.linalg.eigvals(_slopes(cell, xs[:1], p[None])[1][0])).max() for p in points]
+    )
     return Attractors(found, np.array(points).reshape(-1, found.shape[-1]), radius, ends)
 
 
-def _radius(cell: Any, x: np.ndarray, h: np.ndarray) -> float:
-    at = Tensor(h[None])
-    J = jacobian(cell(x, at), at)[0, :, 0, :]
-    return float(np.abs(np.linalg.eigvals(J)).max())
+def _fixed(cell: Any, xs: np.ndarray, h: np.ndarray, tolerance: float) -> np.ndarray:
+    """Points with h = cell(x, h), stable or not, by Newton's method from every start."""
+    inside = np.abs(h).max(axis=0) + 1
+    with np.errstate(all="ignore"):
+        for _ in range(30):
+            after, J = _slopes(cell, xs, h)
+            A = np.eye(h.shape[1]) - J
+            good = np.isfinite(A).all(axis=(1, 2)) & (np.abs(np.linalg.det(A)) > 1e-12)
+            step = np.zeros_like(h)
+            step[good] = np.linalg.solve(A[good], (after - h)[good][..., None])[..., 0]
+            h = np.clip(h + step, -inside, inside)
+        after, _ = _slopes(cell, xs, h)
+        return h[np.abs(after - h).max(axis=1) < tolerance]
+
+
+def _slopes(cell: Any, xs: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The state after each h, and its Jacobian: one walk per unit for all of them."""
+    at = Tensor(h)
+    after = cell(xs, at)
+    rows = []
+    for k in range(h.shape[1]):
+        cotangent = np.zeros(h.shape)
+        cotangent[:, k] = 1
+        rows.append(grad(after, at, cotangent, unused="zero"))
+    return after.data, np.stack(rows, axis=1)

@@ -1,0 +1,289 @@
+"""Do curves and maps show the numbers that were measured, also where these are extreme?"""
+
+import csv
+import importlib.util
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tr
+import viz
+from tinygrad_rnn import Tensor, measure, nn
+
+pytest.importorskip("matplotlib")
+
+TEXT = "read me"
+
+
+def run(cell, steps=7, **how):
+    xs = Tensor(np.random.default_rng(0).standard_normal((steps, 2, 3)))
+    outputs, _ = nn.unroll(cell, xs, **how)
+    return [(h * h).sum() for h in outputs]
+
+
+@pytest.fixture
+def losses():
+    return run(nn.LSTMCell(3, 4, rng=0))
+
+
+def axes_of(plot):
+    """The axes of a plot without its colour bars, and the figure, which must outlive them."""
+    figure = plot.figure()
+    figure.canvas.draw()
+    return [ax for ax in figure.axes if ax.get_label() != "<colorbar>"], figure
+
+
+PLOTS = {
+    "gradient_matrix": lambda losses: viz.gradient_matrix(losses),
+    "gradient_bars": lambda losses: viz.gradient_bars(losses),
+    "gate_map": lambda losses: viz.gate_map(losses[-1], text=TEXT),
+    "gate_saturation": lambda losses: viz.gate_saturation(losses[-1]),
+    "carousel": lambda losses: viz.carousel(losses[-1]),
+    "jacobian_spectra": lambda losses: viz.jacobian_spectra(losses[-1]),
+    "reach": lambda losses: viz.reach(losses[-1]),
+    "loss_surface": lambda losses: viz.loss_surface(
+        a=np.linspace(2, 8, 9), b=np.linspace(-4, 0, 7)
+    ),
+    "attractors": lambda losses: viz.attractors(nn.RNNCell(2, 2, rng=0), [0, 0], steps=5),
+    "text_activation": lambda losses: viz.text_activation(TEXT, losses[-1], 2),
+    "text_connectivity": lambda losses: viz.text_connectivity(TEXT, losses[-1]),
+}
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_every_plot_is_drawn_labelled_and_written_with_its_numbers(name, losses, tmp_path):
+    plot = PLOTS[name](losses)
+    axes, figure = axes_of(plot)
+    if not name.startswith("text"):
+        assert all(ax.get_xlabel() or len(axes) > 1 for ax in axes)
+        assert axes[-1].get_xlabel()
+        assert any(ax.get_ylabel() for ax in axes)
+    assert plot.save(tmp_path / "a.svg").read_bytes().startswith(b"<?xml")
+    ElementTree.parse(tmp_path / "a.svg")
+    with plot.csv(tmp_path / "a.csv").open(newline="") as file:
+        assert len(list(csv.reader(file))) > 1
+    assert figure is not None
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_png_and_pdf_are_written_and_the_same_plot_gives_the_same_svg(losses, tmp_path):
+    plot = viz.gradient_matrix(losses)
+    assert plot.save(tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert plot.save(tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+    assert plot.svg() == viz.gradient_matrix(losses).svg()
+    bundle = plot._repr_mimebundle_()
+    assert "<svg" in bundle["image/svg+xml"]
+    assert bundle["image/png"].startswith(b"\x89PNG")
+
+
+# -- what is shown is what was measured ------------------------------------------------------------
+
+
+def test_the_map_shows_the_matrix_and_leaves_the_other_triangle_empty(losses):
+    (ax,), _figure = axes_of(viz.gradient_matrix(losses))
+    shown = next(im.get_array() for im in ax.images if im.norm.vmin != 0)
+    expected = measure.gradient_matrix(losses).norms
+    lower = np.tri(7, dtype=bool)
+    np.testing.assert_array_equal(np.ma.getmaskarray(shown), ~lower)
+    np.testing.assert_array_equal(shown[lower], expected[lower])
+
+
+def test_panels_share_one_logarithmic_scale():
+    plot = viz.gradient_matrix(
+        {"RNN": run(nn.RNNCell(3, 4, rng=0)), "GRU": run(nn.GRUCell(3, 4, rng=0))}
+    )
+    axes, figure = axes_of(plot)
+    assert [ax.get_title() for ax in axes] == ["RNN", "GRU"]
+    limits = {(im.norm.vmin, im.norm.vmax) for ax in axes for im in ax.images[:1]}
+    assert len(limits) == 1
+    assert sum(ax.get_label() == "<colorbar>" for ax in figure.axes) == 1
+    assert list(plot.numbers) == ["RNN", "GRU"]
+
+
+def test_the_bars_add_up_to_the_column_and_say_that_norms_do_not_add(losses):
+    (ax,), figure = axes_of(viz.gradient_bars(losses))
+    tops = {}
+    for bar in ax.patches:
+        k = round(bar.get_x() + bar.get_width() / 2)
+        tops[k] = max(tops.get(k, 0), bar.get_y() + bar.get_height())
+    expected = measure.gradient_matrix(losses).norms.sum(axis=0)
+    np.testing.assert_allclose([tops[k] for k in range(7)], expected)
+    assert "Norms do not add" in figure.get_supxlabel()
+
+
+def test_the_gate_map_shows_the_gates_of_one_example(losses):
+    axes, _figure = axes_of(viz.gate_map(losses[-1], ["f", "c"], example=1))
+    lane = measure.lanes(losses[-1])[0]
+    np.testing.assert_array_equal(axes[0].images[0].get_array(), lane.array("f")[:, 1].T)
+    assert axes[0].images[0].get_clim() == (0, 1)
+    low, high = axes[1].images[0].get_clim()
+    assert -low == high  # around 0
+    letters, _figure = axes_of(viz.gate_map(losses[-1], text=TEXT))
+    assert [t.get_text() for t in letters[-1].get_xticklabels()] == list(TEXT)
+
+
+def test_the_scatter_shows_the_fractions(losses):
+    axes, _figure = axes_of(viz.gate_saturation(losses[-1]))
+    for ax, fractions in zip(axes, measure.gates(losses[-1]).saturated().values(), strict=True):
+        np.testing.assert_array_equal(ax.collections[0].get_offsets(), fractions)
+
+
+def test_the_carousel_shows_relative_norms_and_products_of_gates(losses):
+    rnn = run(nn.RNNCell(3, 4, rng=0))[-1]
+    plot = viz.carousel({"LSTM": losses[-1], "RNN": rnn})
+    (_, ax), _figure = axes_of(plot)
+    norms = measure.state_gradients(losses[-1])["c"].norms
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), norms / norms[-1])
+    lane, g = measure.lanes(losses[-1])[0], measure.state_gradients(losses[-1])["c"].gradients[-1]
+    kept = [np.prod(lane.array("f")[t + 1 :], axis=0) for t in range(7)]
+    expected = [np.linalg.norm(g * f) / np.linalg.norm(g) for f in kept]
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), expected)
+    assert ax.lines[1].get_linestyle() == ":"
+    h = measure.state_gradients(rnn)["h"].norms
+    np.testing.assert_allclose(ax.lines[2].get_ydata(), h / h[-1])
+    assert ax.get_yscale() == "log"
+
+
+def test_spectra_show_every_singular_value(losses):
+    plot = viz.jacobian_spectra(losses[-1])
+    (ax,), _figure = axes_of(plot)
+    s = np.exp(np.log(plot.numbers.singular_values()).mean(axis=1))
+    curves = {tuple(line.get_ydata()) for line in ax.lines}
+    assert {tuple(column) for column in s.T} <= curves
+
+
+def test_reach_draws_a_line_to_where_the_gradient_ends():
+    losses = run(nn.GRUCell(3, 4, rng=0), truncate=3)
+    plot = viz.reach(losses[-1] + losses[2])
+    (ax,), _figure = axes_of(plot)
+    ends = [tuple(line.get_xdata()) for line in ax.lines[:7]]
+    assert ends == [(3 * (t // 3), t) for t in range(7)]
+    with pytest.raises(ValueError, match="no such state is handed on; there are: h of gru"):
+        viz.reach(losses[-1], "c")
+
+
+def test_the_surface_shows_the_loss_and_both_steps():
+    plot = viz.loss_surface(a=np.linspace(4, 6, 5), b=np.linspace(-3, -2, 5), at=(5.1, -2.45))
+    (left, right), _figure = axes_of(plot)
+    np.testing.assert_array_equal(left.collections[0].get_array(), plot.numbers.loss.T)
+    np.testing.assert_array_equal(right.lines[0].get_ydata(), plot.numbers.loss[:, 2])
+    whole, clipped = (text.get_text() for text in left.get_legend().get_texts())
+    assert whole.startswith("the whole step, |g| = ")
+    assert clipped.startswith("clipped to |g| ≤ 1: to w = ")
+
+
+def test_attractors_are_filled_and_what_pushes_away_is_open():
+    latch = nn.RNNCell(2, 2, bias=False, rng=0)
+    latch.W_h.data = np.array([[1.5, -1.0], [-1.0, 1.5]])
+    plot = viz.attractors(latch, {"at rest": [0, 0]}, steps=80)
+    (ax,), _figure = axes_of(plot)
+    marked = [line for line in ax.lines if line.get_markersize() == 13]
+    assert [line.get_color() == "white" for line in marked] == [False, False, True]
+    shown = [[line.get_xdata()[0], line.get_ydata()[0]] for line in marked]
+    np.testing.assert_allclose(shown, plot.numbers["at rest"].points)
+
+
+def test_a_text_is_coloured_by_a_unit_and_by_connectivity(losses):
+    plot = viz.text_activation(TEXT, losses[-1], 2, example=1)
+    np.testing.assert_array_equal(
+        plot.numbers.values, measure.lanes(losses[-1])[0].array("h")[:, 1, 2]
+    )
+    (ax,), _figure = axes_of(plot)
+    assert [text.get_text() for text in ax.texts] == list(TEXT)
+    plot = viz.text_connectivity(TEXT, losses[4])
+    np.testing.assert_array_equal(plot.numbers.values[:5], measure.connectivity(losses[4]).squared)
+    assert np.isnan(plot.numbers.values[5:]).all()  # not yet read
+
+
+def test_marks_that_mean_something_to_matplotlib_stay_text(losses):
+    (ax,), _figure = axes_of(viz.text_activation("$x_1^2\n", losses[-1], 0))
+    assert "".join(text.get_text() for text in ax.texts) == "$x_1^2↵"
+
+
+# -- extremes --------------------------------------------------------------------------------------
+
+
+def chain(factor, steps=30):
+    h, found = Tensor(np.ones((1, 1)), name="h0"), []
+    for t in range(steps):
+        with tr.scope("step", t=t), np.errstate(all="ignore"):
+            h = tr.named(h=h * factor)
+        found.append(h.sum())
+    return found
+
+
+@pytest.mark.parametrize("factor", [1e40, 1e-40, 0.0, np.inf, np.nan])
+def test_extreme_gradients_have_a_picture(factor):
+    losses = chain(factor)
+    for plot in (
+        viz.gradient_matrix(losses),
+        viz.gradient_bars(losses),
+        viz.carousel(losses[-1]),
+        viz.jacobian_spectra(losses[-1]),
+    ):
+        assert "<svg" in plot.svg()
+
+
+@pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell])
+def test_one_step_of_one_unit_has_a_picture_or_a_reason(cell):
+    xs = Tensor(np.ones((1, 1, 1)))
+    outputs, _ = nn.unroll(cell(1, 1, rng=0), xs)
+    loss = outputs[0].sum()
+    for plot in (
+        viz.gradient_matrix([loss]),
+        viz.gradient_bars([loss]),
+        viz.carousel(loss),
+        viz.reach(loss),
+        viz.text_activation("a", loss, 0),
+        viz.text_connectivity("a", loss),
+        *([viz.gate_map(loss)] if cell is nn.LSTMCell else []),
+    ):
+        assert "<svg" in plot.svg()
+    with pytest.raises(ValueError, match="one step alone has no Jacobian"):
+        viz.jacobian_spectra(loss)
+
+
+# -- errors ----------------------------------------------------------------------------------------
+
+
+def test_mistakes_are_named(losses, tmp_path):
+    plot = viz.gradient_matrix(losses)
+    with pytest.raises(ValueError, match=r"'\.gif'.*\.csv\(path\) writes the numbers"):
+        plot.save(tmp_path / "a.gif")
+    with pytest.raises(FileNotFoundError, match=r"cannot write .*folder that exists"):
+        plot.save(tmp_path / "no" / "a.svg")
+    with pytest.raises(ValueError, match="dict of panels is empty"):
+        viz.gradient_matrix({})
+    with pytest.raises(ValueError, match="one character for each of 7 steps, got 3"):
+        viz.gate_map(losses[-1], text="abc")
+    with pytest.raises(ValueError, match=r"examples 0 … 1, not 2"):
+        viz.gate_map(losses[-1], example=2)
+    with pytest.raises(
+        ValueError, match="7 steps, 4 units and 2 examples; got a text of 7, unit 9"
+    ):
+        viz.text_activation(TEXT, losses[-1], 9)
+    with pytest.raises(ValueError, match="7 characters were read, the text has 2"):
+        viz.text_connectivity("ab", losses[-1])
+    with pytest.raises(ValueError, match="a plane shows two units, the state has 3"):
+        viz.attractors(nn.RNNCell(2, 3, rng=0), [0, 0], np.zeros((2, 3)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_matplotlib_the_way_to_it_is_named_and_the_numbers_are_there(
+    losses, monkeypatch, tmp_path
+):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *a: None if name == "matplotlib" else find(name, *a),
+    )
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    plot = viz.gradient_matrix(losses)
+    with pytest.raises(viz.NoRenderer, match=r'pip install "tinygrad_rnn\[plots\]"'):
+        plot.save(tmp_path / "a.svg")
+    assert 'pip install "tinygrad_rnn[plots]"' in plot._repr_mimebundle_()["text/plain"]
+    assert plot.csv(tmp_path / "a.csv").exists()
+    assert plot.numbers.norms.shape == (7, 7)
