@@ -27,7 +27,7 @@ def flow(parts: Parts, loss: Tensor) -> None:
     shared = Counter(edge.head for edge in parts.links if edge.kind == "cross")
     for edge in parts.edges():
         norm = norms.get(id(edge))
-        edge.style = _style(norm, low, high)
+        edge.style = look(norm, low, high)
         edge.tip = "no gradient" if norm is None else f"‖gradient‖ = {_number(norm)}"
         if edge.kind == "state" and edge.label and norm is not None:
             edge.label = f"{edge.label} {_number(norm)}"
@@ -116,7 +116,8 @@ def decades(norms: Iterable[float]) -> tuple[float, float]:
     return (low, high) if high > low else (low - 1, high)
 
 
-def _style(norm: float | None, low: float, high: float) -> dict[str, str]:
+def look(norm: float | None, low: float, high: float) -> dict[str, str]:
+    """Colour, width and dashes of an edge; None: no gradient."""
     if norm is None:
         return {**theme.NO_GRADIENT, "class": "no-gradient"}
     if norm == 0:
@@ -146,9 +147,9 @@ def _legend(low: float, high: float, not_finite: bool) -> tuple[str, str]:
     words = ["‖∂loss/∂value‖ on each edge"]
     step = math.ceil((high - low) / 5)
     for power in sorted(range(round(high), round(low) - 1, -step)):
-        look = theme.magnitude((power - low) / (high - low))
+        sample = theme.magnitude((power - low) / (high - low))
         word = f"1e{power}"
-        cells.append(_sample(look["color"], float(look["penwidth"]), word))
+        cells.append(_sample(sample["color"], float(sample["penwidth"]), word))
         words.append(f"     {word}  ")
     cells.append(_word("┅┅", theme.ZERO_GRADIENT["color"], "exactly zero"))
     cells.append(_word("·····", theme.GREY, "no gradient"))

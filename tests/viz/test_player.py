@@ -12,6 +12,7 @@ import tinygrad_rnn as tr
 import viz
 from tinygrad_rnn import Tensor, ancestors, grad, named, nn, scope
 from tinygrad_rnn.engine.rules import RULES
+from viz.__main__ import main
 from viz.player.formulas import FORMULAS
 
 NASTY = "</script><img src=x onerror=alert(1)>"
@@ -401,3 +402,58 @@ def test_several_players_in_one_notebook_do_not_meet(record, browser, tmp_path):
     assert [f.evaluate("position") for f in frames] == [7, 0]
     assert page.locator("img").count() == 0
     page.close()
+
+
+# -- frames, and the command ----------------------------------------------------------------------
+
+
+def test_frames_show_what_is_known_at_each_moment(record):
+    frames = viz.frames(record(nn.LSTMCell(3, 4, rng=0), steps=3))
+    forward = [f"forward: t = {t}" for t in range(3)]
+    backward = [f"backward: t = {t}" for t in (2, 1, 0)]
+    ends = ["forward: after", "backward: after"]
+    assert frames.captions == ["what is given", *forward, *ends, *backward]
+    waiting = [svg.count('class="node reference"') for svg in frames.svgs]
+    assert waiting[:5] == sorted(waiting[:5], reverse=True) != waiting[5:] == [0] * 4
+    arrived = [svg.count('class="edge gradient"') for svg in frames.svgs]
+    assert arrived[:5] == [0] * 5 != arrived[5:] == sorted(arrived[5:])
+
+
+@pytest.mark.parametrize("detail", ["cell", "gate", "op"])
+def test_no_more_frames_than_asked_for(detail, record):
+    frames = viz.frames(record(nn.GRUCell(3, 4, rng=0), steps=20), detail, count=5)
+    assert len(frames) == len(frames.svgs) == 5
+    assert (frames.captions[0], frames.captions[-1]) == ("what is given", "backward: t = 0")
+
+
+def test_frames_are_a_page_or_numbered_pictures(record, tmp_path):
+    frames = viz.frames(record(nn.RNNCell(3, 4, rng=0)), "cell", count=3)
+    assert "<img" not in frames.save(tmp_path / "all.html").read_text(encoding="utf-8")
+    assert frames.save(tmp_path / "frame-.svg").name == "frame-2.svg"
+    assert len(list(tmp_path.glob("frame-*.svg"))) == 3
+    with pytest.raises(ValueError, match=r"Name it \.html"):
+        frames.save(tmp_path / "all.png")
+    with pytest.raises(ValueError, match="unknown detail 'scalar'"):
+        viz.frames(record(nn.RNNCell(3, 4, rng=0)), "scalar")
+
+
+def test_the_slider_of_frames_shows_one_of_them(record, browser, tmp_path):
+    frames = viz.frames(record(nn.RNNCell(3, 4, rng=0)), count=4)
+    page = browser.new_page()
+    page.goto(frames.save(tmp_path / "frames.html").as_uri())
+    page.locator("input").fill("1")
+    assert page.locator("figure:visible").count() == 1
+    assert page.locator("figcaption:visible").inner_text() == frames.captions[1]
+    page.close()
+
+
+def test_the_command_plays_a_text(tmp_path, capsys):
+    path = tmp_path / "hello.html"
+    assert main(["play", "lstm", "--text", "hello world", "-o", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}\n"
+    data = data_of(path.read_text(encoding="utf-8"))
+    labels = [column["label"] for column in data["columns"] if "t" in column]
+    assert "".join(labels) == "hello worl"
+    assert [sweep["name"] for sweep in data["sweeps"]][:2] == ["loss", "t = 0, 'e'"]
+    assert main(["play", "gru", "--text", "h", "-o", str(path)]) == 2
+    assert "--text must have 2 characters or more" in capsys.readouterr().err

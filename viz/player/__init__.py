@@ -1,5 +1,6 @@
 """How is a record played? One page that runs it, operation by operation, forward and backward."""
 
+from viz.player.frames import Frames, frames
 from viz.player.page import Player, play
 
-__all__ = ["Player", "play"]
+__all__ = ["Frames", "Player", "frames", "play"]

@@ -52,13 +52,32 @@ def operations(loss: Tensor) -> list[Tensor]:
     return [x for x in ancestors(loss) if x.op is not None]
 
 
+class Backward:
+    """One backward pass: when does a gradient arrive, and how large is it?"""
+
+    def __init__(self, edges: list[Edge], loss: Tensor) -> None:
+        self.norms, turns = measure(edges, loss, "play")
+        self.turns = {node: turn + 1 for node, turn in turns.items()}
+
+    def arrival(self, edge: Edge) -> tuple[float | None, int | None]:
+        """Norm and time; a sum of several gradients is there when the last of them is."""
+        when = [self.turns[node] for node, _ in edge.uses if node in self.turns]
+        if id(edge) not in self.norms or not when:
+            return None, None
+        return self.norms[id(edge)], max(when)
+
+    def decades(self, parts: Parts) -> tuple[float, float]:
+        """The powers of ten that the gradients on all edges span."""
+        return decades(self.norms[id(e)] for e in parts.edges() if id(e) in self.norms)
+
+
 class _Timeline:
     """The parts, their places, and what has been said once already."""
 
     def __init__(self, loss: Tensor, parts: Parts, plan: Layout) -> None:
         self.parts, self.plan = parts, plan
         self.order = {x: k for k, x in enumerate(operations(loss), start=1)}
-        self.value = _values(parts)
+        self.value = values(parts)
         self.place = {
             node.id: (b, k)
             for b, block in enumerate(parts.blocks)
@@ -111,12 +130,12 @@ class _Timeline:
     def block(self, block: Block) -> dict[str, Any]:
         """One step: which shape, where, when, and the statistics of its values."""
         frame = self.plan.frames[block]
-        values = [self.value.get(node.id) for node in block.nodes]
-        scopes = [[str(f) for f in x.scope] for x in values if type(x) is Tensor and x.op]
+        shown = [self.value.get(node.id) for node in block.nodes]
+        scopes = [[str(f) for f in x.scope] for x in shown if type(x) is Tensor and x.op]
         shared = _common(scopes)
-        times: Times = [self.order.get(x) if type(x) is Tensor else None for x in values]
-        times += [self.known(edge) for edge in block.edges]
-        start = min((t for t in times[: len(values)] if t), default=0)
+        times: Times = [self.order.get(x) if type(x) is Tensor else None for x in shown]
+        times += [known(edge, self.value, self.order) for edge in block.edges]
+        start = min((t for t in times[: len(shown)] if t), default=0)
         found: dict[str, Any] = {
             "shape": self.once("shapes", self.shape(block, len(shared))),
             "kind": block.kind,
@@ -132,7 +151,7 @@ class _Timeline:
             "times": self.pattern(times, start),
             "values": [
                 None if x is None or (type(x) is Tensor and x in self.leaves) else _statistics(x)
-                for x in values
+                for x in shown
             ],
             "sweeps": [],
         }
@@ -179,7 +198,7 @@ class _Timeline:
             "ends": [*self.place[edge.tail], *self.place[edge.head]],
             "kind": edge.kind,
             "name": edge.label,
-            "time": self.known(edge),
+            "time": known(edge, self.value, self.order),
             "sweeps": [],
         }
         row = self.plan.track(edge)
@@ -188,15 +207,6 @@ class _Timeline:
             floor = self.plan.height - self.plan.floors[row] + lane * theme.TRACK
             found |= {"floor": round(floor, 1), "away": 10 + 4 * lane}
         return found
-
-    def known(self, edge: Edge) -> int | None:
-        """When the value of an edge is there; None from the start."""
-        if not edge.uses:
-            x = self.value.get(edge.tail)
-        else:
-            node, argument = edge.uses[0]
-            x = node.inputs[argument]
-        return self.order.get(x) if type(x) is Tensor else None
 
     def pattern(self, times: Times, start: int) -> int:
         return self.once("patterns", [None if t is None else t - start for t in times])
@@ -219,20 +229,13 @@ class _Timeline:
             for argument, x in enumerate(node.inputs):
                 if type(x) is Tensor and x in totals:
                     totals[x].uses.append((node, argument))
-        norms, turns = measure([*self.parts.edges(), *totals.values()], loss, "play")
-        turns = {node: turn + 1 for node, turn in turns.items()}
-
-        def arrival(edge: Edge) -> tuple[float | None, int | None]:
-            """Norm and time; a sum of several gradients is there when the last of them is."""
-            when = [turns[node] for node, _ in edge.uses if node in turns]
-            known = id(edge) in norms and when
-            return (norms[id(edge)], max(when)) if known else (None, None)
-
+        back = Backward([*self.parts.edges(), *totals.values()], loss)
+        turns, arrival = back.turns, back.arrival
         at_value = {x: arrival(edge) for x, edge in totals.items()}
         at_value[loss] = (1.0, 1)
         for block, found in zip(self.parts.blocks, blocks, strict=True):
-            values = [self.value.get(node.id) for node in block.nodes]
-            tensors = [x if type(x) is Tensor and x not in self.leaves else None for x in values]
+            shown = [self.value.get(node.id) for node in block.nodes]
+            tensors = [x if type(x) is Tensor and x not in self.leaves else None for x in shown]
             at_nodes = [at_value[x] if x is not None else (None, None) for x in tensors]
             at_edges = [arrival(edge) for edge in block.edges]
             own: Times = [turns.get(x) if x is not None else None for x in tensors]
@@ -252,24 +255,36 @@ class _Timeline:
         for x, leaf in zip(self.leaves, leaves, strict=True):
             norm, when = at_value[x]
             leaf.setdefault("sweeps", []).append([_short(norm), when])
-        low, high = decades(norms[id(edge)] for edge in self.parts.edges() if id(edge) in norms)
+        low, high = back.decades(self.parts)
         return {"name": name, "count": max(turns.values()), "low": low, "high": high}
 
 
-def _values(parts: Parts) -> dict[str, Any]:
+def values(parts: Parts) -> dict[str, Any]:
     """What each node shows: a Tensor, an array or a number; ports show nothing."""
     ports = {node.id for b in parts.blocks for node in b.nodes if node.kind == "port"}
     found: dict[str, Any] = {}
     made: dict[str, list[Tensor]] = defaultdict(list)
     for edge in parts.edges():
         for node, argument in edge.uses:
-            if edge.tail not in ports:
-                found[edge.tail] = node.inputs[argument]
+            x = node.inputs[argument]
+            if edge.tail not in ports and type(x) is Tensor and x.op is not None:
+                made[edge.tail].append(x)
+            elif edge.tail not in ports:
+                found[edge.tail] = x
             if edge.head not in ports:
                 made[edge.head].append(node)
-    for name, nodes in made.items():  # of a long sum, drawn as one, the last addition
+    for name, nodes in made.items():  # of what is drawn as one, the last
         found[name] = max(nodes, key=lambda node: node.serial)
     return found
+
+
+def known(edge: Edge, value: Mapping[str, Any], order: Mapping[Tensor, int]) -> int | None:
+    """When the value of an edge is there; None from the start."""
+    x = value.get(edge.tail)
+    if edge.uses:
+        node, argument = edge.uses[0]
+        x = node.inputs[argument]
+    return order.get(x) if type(x) is Tensor else None
 
 
 def _common(scopes: list[list[str]]) -> list[str]:
