@@ -1,19 +1,36 @@
-"""Pictures of recorded graphs: unrolled and folded, with the gradient that flows through them."""
+"""Pictures of recorded graphs, the gradient in them, and the curves and maps of its numbers."""
 
+from viz.curves import carousel, gate_saturation, jacobian_spectra, reach
 from viz.drawing import Drawing
+from viz.maps import gate_map, gradient_bars, gradient_matrix
 from viz.paint import NoRenderer
 from viz.pictures import folded, gradient_flow, graph, unrolled
+from viz.planes import attractors, loss_surface
 from viz.player import Frames, Player, frames, play
+from viz.plot import Plot
+from viz.reading_text import text_activation, text_connectivity
 
 __all__ = [
     "Drawing",
     "Frames",
     "NoRenderer",
     "Player",
+    "Plot",
+    "attractors",
+    "carousel",
     "folded",
     "frames",
+    "gate_map",
+    "gate_saturation",
+    "gradient_bars",
     "gradient_flow",
+    "gradient_matrix",
     "graph",
+    "jacobian_spectra",
+    "loss_surface",
     "play",
+    "reach",
+    "text_activation",
+    "text_connectivity",
     "unrolled",
 ]
