@@ -5,19 +5,27 @@
 const inColumn = columns.map(() => []);
 blocks.forEach((block, b) => inColumn[block.column].push(b));
 const linksOf = blocks.map(() => []);
-links.forEach(({ends}, k) => { linksOf[ends[0]].push(k); if (ends[2] !== ends[0]) linksOf[ends[2]].push(k); });
+links.forEach((link, k) => {
+  const [a, , b] = link.ends;
+  link.rank = linksOf[a].length % 3;  // so that what leaves a step together runs side by side
+  linksOf[a].push(k);
+  if (a !== b) linksOf[b].push(k);
+});
 const pitch = data.height + 34;  // from line to line
 let lines = 1, world = {width: 0, height: 0};
 const steps = columns.map((_, c) => c).filter(isStep);
 const first = steps[0] ?? 0, last = steps.at(-1) ?? -1;
-for (const c of steps) columns[c].open = steps.length <= 12 || c === last || c === first;
+const openSome = (some) => { for (const c of steps) columns[c].open = some(c); };
 
 function layout(n) {
   let x = MARGIN, line = 0, right = 0;
   const size = (c) => (isStep(c) && !columns[c].open ? BAR : columns[c].width);
   const gap = (c) => (isStep(c) && !columns[c].open && isStep(c + 1 < columns.length ? c + 1 : c) &&
     !columns[c + 1]?.open ? NEAR : GAP);
-  const put = (c) => { Object.assign(columns[c], {x, line, size: size(c)}); x += size(c) + gap(c); };
+  const put = (c) => {
+    Object.assign(columns[c], {x, line, size: size(c)});
+    x += size(c) + gap(c);
+  };
   for (let c = 0; c < first; c++) put(c);
   const left = x, limit = steps.reduce((sum, c) => sum + size(c) + gap(c), 0) / n;
   for (const c of steps) {
@@ -61,7 +69,7 @@ function route(link) {
   const [a, n, b, m] = link.ends, ba = box(a), bb = box(b);
   const out = blocks[a].mirrored ? -1 : 1, into = blocks[b].mirrored ? -1 : 1;
   const from = port(a, n, out), to = port(b, m, -into);
-  const sameLine = columns[blocks[a].column].line === columns[blocks[b].column].line;
+  const lineOf = (block) => columns[blocks[block].column].line, sameLine = lineOf(a) === lineOf(b);
   if (blocks[a].column === blocks[b].column && !ba.open && !bb.open && a !== b) {
     const x = ba.x + BAR / 2, up = ba.top > bb.top;
     return `M${x},${up ? ba.top : ba.bottom}L${x},${up ? bb.bottom : bb.top}`;
@@ -70,9 +78,9 @@ function route(link) {
     const bend = (to[0] - from[0]) / 2;
     return `M${from}C${from[0] + bend},${from[1]} ${to[0] - bend},${to[1]} ${to}`;
   }
-  const lane = link.away ?? 12 + 5 * (n % 3), upper = Math.min(columns[blocks[a].column].line, columns[blocks[b].column].line);
-  const floor = sameLine ? link.floor + columns[blocks[a].column].line * pitch
-    : data.height + upper * pitch + 8 + (link.name === "c" ? 7 : 0);
+  const lane = link.away ?? 12 + 5 * link.rank;
+  const floor = sameLine ? link.floor + lineOf(a) * pitch
+    : data.height + Math.min(lineOf(a), lineOf(b)) * pitch + 8 + 7 * link.rank;
   const away = (at) => Math.min(lane, at.open ? lane : NEAR / 2);
   const xa = (out > 0 ? ba.x + ba.width : ba.x) + out * away(ba);
   const xb = (into > 0 ? bb.x : bb.x + bb.width) - into * away(bb);
@@ -83,12 +91,13 @@ function route(link) {
 
 const graph = $("graph"), camera = {k: 1, x: 0, y: 0};
 const drawn = new Map();  // block or "l" + link -> {parts, items}
-let position = 0, shown = -1, traced = null, hits = [], hit = -1;
+let position = 0, shown = -1, traced = null, hits = [], hit = -1, focused = "";
 
 function arrow(x, y, dx, dy, name) {  // its tip at x, y, pointing along dx, dy
   const far = Math.hypot(dx, dy) || 1, ux = (dx / far) * 7, uy = (dy / far) * 7;
   const [u, v] = [x - ux, y - uy];
-  return {class: `tip ${name}`, d: `M${x},${y}L${u - uy * 0.4},${v + ux * 0.4}L${u + uy * 0.4},${v - ux * 0.4}Z`};
+  const d = `M${x},${y}L${u - uy * 0.4},${v + ux * 0.4}L${u + uy * 0.4},${v - ux * 0.4}Z`;
+  return {class: `tip ${name}`, d};
 }
 
 function drawEdge(b, k, at, parent, items) {
@@ -105,31 +114,36 @@ function drawEdge(b, k, at, parent, items) {
     while (i < n - 2 && Math.hypot(p[i] - p[0], p[i + 1] - p[1]) < 1) i += 2;
     svg("path", arrow(p[0], p[1], p[0] - p[i], p[1] - p[i + 1], "back"), g);
   }
-  items.push({el: g, x: blocks[b].edgeTimes[k], edge: true, keys: [`${b}.${ends[0]}`, `${b}.${ends[1]}`]});
-  g.onpointerenter = (event) => edgeCard(`${label(b, ends[0])} → ${label(b, ends[1])}`, blocks[b].edgeTimes[k], event);
+  const x = blocks[b].edgeTimes[k], name = `${label(b, ends[0])} → ${label(b, ends[1])}`;
+  items.push({el: g, x, edge: true, keys: ends.map((n) => `${b}.${n}`)});
+  g.onpointerenter = (event) => edgeCard(name, x, event);
 }
 
 function drawNode(b, k, at, parent, items) {
   const node = shapeOf(b).nodes[k], [x, y, w, h] = node.at, block = blocks[b];
-  if (node.kind === "port") return svg("circle", {cx: at.left + x, cy: at.base + y, r: 1.6, fill: "var(--idle)"}, parent);
-  const g = svg("g", {class: `node k-${node.kind}`, tabindex: 0, role: "img", "data-node": `${b}.${k}`,
-                      transform: `translate(${at.left + x},${at.base + y})`}, parent);
+  const transform = `translate(${at.left + x},${at.base + y})`;
+  if (node.kind === "port") {
+    svg("circle", {transform, r: 1.6, fill: "var(--idle)"}, parent);
+    return;
+  }
+  const g = svg("g", {transform, class: `node k-${node.kind}`, tabindex: 0, role: "img",
+                      "data-node": `${b}.${k}`}, parent);
   if (node.kind === "parameter") svg("ellipse", {class: "face", rx: w / 2, ry: h / 2}, g);
   else svg("rect", {class: "face", x: -w / 2, y: -h / 2, width: w, height: h, rx: 5}, g);
   const rows = node.label.split("\n"), high = rows.length * 12 + (node.note ? 9 : 0);
   rows.forEach((row, i) => { svg("text", {y: -high / 2 + 10 + i * 12}, g).textContent = row; });
   const note = svg("text", {class: "note", y: node.note ? high / 2 - 1.5 : h / 2 + 8}, g);
-  const item = {el: g, x: block.nodeTimes[k], note, shape: node.note, value: short(statistics(b, k), node, w), keys: [`${b}.${k}`]};
-  items.push(item);
-  g.setAttribute("aria-label", `${node.label}, ${node.note || "scalar"}, ${block.title || block.kind}`);
+  const value = short(statistics(b, k), node, w);
+  items.push({el: g, x: block.nodeTimes[k], note, shape: node.note, value, keys: [`${b}.${k}`]});
+  const place = block.title || block.kind;
+  g.setAttribute("aria-label", `${node.label}, ${node.note || "scalar"}, ${place}`);
   g.onpointerenter = (event) => nodeCard(b, k, event);
   g.onfocus = () => nodeCard(b, k);
   g.onblur = hideCard;
   g.onclick = () => trace(`${b}.${k}`);
-  return g;
 }
 
-function short(stats, node, width) {  // the value itself, or from … to, as it fits under the label
+function short(stats, node, width) {  // from … to, or the mean, as it fits under the label
   if (!stats || stats[0] === null) return node.note;
   if (stats[3]) return `NaN × ${stats[3]}`;
   const brief = (value) => written(value, 2).replace("0.", ".");
@@ -148,22 +162,35 @@ function drawBlock(b) {
   const inside = svg("g", {}, $("inside"));
   parts.push(inside);
   if (block.kind === "step") {
-    const t = columns[block.column], step = svg("g", {class: at.open ? "step" : "step bar cell", tabindex: 0,
-      role: "button", "aria-expanded": at.open, "aria-label": `step ${t.t} ${t.label}`}, $("boxes"));
-    svg("rect", {class: "box", x: at.x, y: at.top, width: at.width, height: at.bottom - at.top, rx: 6}, step);
-    const title = (at.open ? block.title : String(t.t)) + (t.label ? (at.open ? `  ‘${t.label}’` : ` ${t.label}`) : "");
+    const {t, label: name} = columns[block.column], high = at.bottom - at.top;
+    const step = svg("g", {class: at.open ? "step" : "step bar cell", "data-step": b, tabindex: 0,
+                           role: "button", "aria-expanded": at.open,
+                           "aria-label": `step ${t} ${name}`}, $("boxes"));
+    svg("rect", {class: "box", x: at.x, y: at.top, width: at.width, height: high, rx: 6}, step);
+    const title = at.open ? `${block.title}${name && `  ‘${name}’`}` : `${t} ${name}`;
     svg("text", {class: "title", x: at.x + at.width / 2, y: at.top + 14}, step).textContent = title;
     step.onclick = () => toggle(block.column);
-    step.onkeydown = (event) => event.key === "Enter" && toggle(block.column);
+    step.onkeydown = (event) => {
+      if (event.key !== "Enter") return;
+      focused = `[data-step="${b}"]`;
+      toggle(block.column);
+    };
     parts.push(step);
-    if (!at.open) {  // one chip for each value with a letter, from top to bottom as they stand
-      const named = nodes.map((node, k) => k).filter((k) => nodes[k].name && nodes[k].op !== undefined)
+    if (!at.open && camera.k < TINY && block.best) {
+      const g = svg("g", {class: "cell"}, inside);
+      svg("rect", {class: "chip", x: at.x, y: at.top, width: BAR + NEAR, height: high}, g);
+      items.push({el: g, x: {...block.best, born: block.done}, keys: []});
+    } else if (!at.open) {  // a chip for each value with a letter, from top to bottom as they stand
+      const named = nodes.map((_, k) => k)
+        .filter((k) => nodes[k].name && nodes[k].op !== undefined)
         .sort((i, j) => nodes[i].at[1] - nodes[j].at[1] || i - j).slice(0, 12);
-      const room = (at.bottom - at.top - 26) / Math.max(named.length, 1), h = Math.min(room - 3, 26);
+      const room = (high - 26) / Math.max(named.length, 1), h = Math.min(room - 3, 26);
       named.forEach((k, i) => {
-        const y = at.top + 22 + i * room, g = svg("g", {class: `cell k-${nodes[k].kind}`}, inside);
-        svg("rect", {class: "chip", x: at.x + 4, y: y + (room - h) / 2, width: at.width - 8, height: h, rx: 3}, g);
-        svg("text", {x: at.x + at.width / 2, y: y + room / 2 + 4}, g).textContent = nodes[k].name.slice(0, 4);
+        const y = at.top + 22 + (i + 0.5) * room;
+        const g = svg("g", {class: `cell k-${nodes[k].kind}`}, inside);
+        const size = {width: BAR - 8, height: h, rx: 3};
+        svg("rect", {class: "chip", x: at.x + 4, y: y - h / 2, ...size}, g);
+        svg("text", {x: at.x + BAR / 2, y: y + 4}, g).textContent = nodes[k].name.slice(0, 4);
         items.push({el: g, x: block.nodeTimes[k], keys: [`${b}.${k}`]});
         g.onpointerenter = (event) => nodeCard(b, k, event);
         g.onclick = () => toggle(block.column);
@@ -174,7 +201,7 @@ function drawBlock(b) {
     edges.forEach((_, k) => drawEdge(b, k, at, inside, items));
     nodes.forEach((_, k) => drawNode(b, k, at, inside, items));
   }
-  const times = items.flatMap(({x}) => [x.born, x.came === null ? data.count + 1 : data.count + x.came]);
+  const times = items.flatMap(({x}) => [x.born, data.count + (x.came ?? 1)]);
   drawn.set(b, {parts, items, from: Math.min(...times), to: Math.max(...times, data.count + 1)});
 }
 
@@ -189,7 +216,7 @@ function drawLink(k) {
     item.name = link.name;
   }
   g.onpointerenter = (event) => edgeCard(link.name || "value", link.times, event);
-  drawn.set(`l${k}`, {parts: [g], items: [item], from: Math.min(link.times.born, data.count + (link.times.came ?? 1)), to: Infinity});
+  drawn.set(`l${k}`, {parts: [g], items: [item], from: link.times.born, to: Infinity});
 }
 
 function paint({el, x, edge, link, note, shape, value, text, name, keys}, item, p) {
@@ -202,7 +229,8 @@ function paint({el, x, edge, link, note, shape, value, text, name, keys}, item, 
   if (now === 2) {
     el.style.setProperty("--norm", colour(x.norm));
     el.classList.toggle("strong", level(x.norm) > 0.4);
-    if (edge) el.style.setProperty("--width", ((link ? 1.4 : 0.8) + 3.6 * level(x.norm)).toFixed(2));
+    const thin = link ? 1.4 : 0.8;
+    if (edge) el.style.setProperty("--width", (thin + 3.6 * level(x.norm)).toFixed(2));
   }
   if (note) note.textContent = now ? value : shape;
   if (text) text.textContent = now > 1 && now < 5 ? `${name} ${written(x.norm, 2)}` : name;
@@ -220,7 +248,8 @@ function visible() {
     if (near(c)) for (const b of inColumn[c]) {
       wanted.add(b);
       // what all steps join is one wire on the screen: only those that begin here are drawn
-      for (const l of linksOf[b]) if (linksOf[b].length < WIDE || links[l].ends[0] === b) wanted.add(`l${l}`);
+      for (const l of linksOf[b])
+        if (linksOf[b].length < WIDE || links[l].ends[0] === b) wanted.add(`l${l}`);
     }
   });
   return wanted;
@@ -236,14 +265,22 @@ function render() {
   asked = false;
   const fresh = scene ? visible() : null;
   if (fresh) {
-    for (const [key, {parts}] of drawn) if (!fresh.has(key)) { parts.forEach((g) => g.remove()); drawn.delete(key); }
-    for (const key of fresh) if (!drawn.has(key)) typeof key === "number" ? drawBlock(key) : drawLink(Number(key.slice(1)));
+    for (const [key, {parts}] of drawn) if (!fresh.has(key)) {
+      parts.forEach((g) => g.remove());
+      drawn.delete(key);
+    }
+    for (const key of fresh) if (!drawn.has(key)) {
+      if (typeof key === "number") drawBlock(key);
+      else drawLink(Number(key.slice(1)));
+    }
     $("world").setAttribute("transform", `translate(${camera.x},${camera.y}) scale(${camera.k})`);
     markTraced();
+    if (focused) document.querySelector(focused)?.focus();
+    focused = "";
     scene = false;
   }
   const low = Math.min(shown, position), high = Math.max(shown, position);
-  for (const {items, from, to, done} of drawn.values())
+  for (const {items, from, to} of drawn.values())
     if (fresh || (from <= high && to > low)) for (const item of items) paint(item, item, position);
   document.querySelectorAll(".active").forEach((el) => el.classList.remove("active"));
   const [b, n] = active[position] ?? [];

@@ -2,21 +2,25 @@
 
 // -- the strip: every step at a glance -----------------------------------------------------------
 
-const rowsOf = [...new Set(blocks.filter((x) => x.kind === "step").map((x) => x.row))].sort((i, j) => i - j);
+const rowsOf = [...new Set(blocks.filter((x) => x.kind === "step").map((x) => x.row))];
+rowsOf.sort((i, j) => i - j);
 
 function strip() {
   const canvas = $("strip"), wide = canvas.clientWidth, pen = canvas.getContext("2d");
-  const style = getComputedStyle(document.documentElement), of = (name) => style.getPropertyValue(name);
-  const ratio = devicePixelRatio || 1, w = wide / Math.max(steps.length, 1), h = 18 / Math.max(rowsOf.length, 1);
+  const style = getComputedStyle(document.documentElement);
+  const of = (name) => style.getPropertyValue(name), ratio = devicePixelRatio || 1;
+  const w = wide / Math.max(steps.length, 1), h = 18 / Math.max(rowsOf.length, 1);
   canvas.width = wide * ratio;
   canvas.height = 30 * ratio;
   pen.scale(ratio, ratio);
   const fills = {0: of("--bar"), 1: of("--idle"), 3: of("--paper"), 4: of("--broken")};
   steps.forEach((c, i) => {
     for (const b of inColumn[c]) {
-      const block = blocks[b], now = look({born: block.done, norm: block.best?.norm, came: block.best?.came ?? null}, position);
-      pen.fillStyle = now === 2 ? colour(block.best.norm) : fills[now];
-      pen.fillRect(i * w, rowsOf.indexOf(block.row) * h, Math.max(w - (w > 6 ? 1 : 0), 0.7), h - 0.5);
+      const block = blocks[b], best = block.best ?? {came: null};
+      const now = look({...best, born: block.done}, position);
+      pen.fillStyle = now === 2 ? colour(best.norm) : fills[now];
+      const y = rowsOf.indexOf(block.row) * h;
+      pen.fillRect(i * w, y, Math.max(w - (w > 6 ? 1 : 0), 0.7), h - 0.5);
     }
   });
   const at = active[position], i = at ? steps.indexOf(blocks[at[0]].column) : -1;
@@ -24,7 +28,8 @@ function strip() {
   if (i >= 0) pen.fillRect(i * w, 18, Math.max(w, 4), 4);
   pen.fillStyle = pen.strokeStyle = of("--soft");
   pen.font = "10px Helvetica, Arial, sans-serif";
-  const every = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000].find((n) => n * w > 34) ?? steps.length;
+  const round = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000];
+  const every = round.find((n) => n * w > 34) ?? steps.length;
   steps.forEach((c, j) => {
     const {t, label: name} = columns[c];
     if (j % every === 0) pen.fillText(name && w > 20 ? `${t} ${name}` : t, j * w + 2, 30);
@@ -36,12 +41,15 @@ function stripStep(event) {
   const i = Math.floor((event.offsetX / $("strip").clientWidth) * steps.length);
   center(steps[Math.max(0, Math.min(steps.length - 1, i))]);
 }
-$("strip").onpointerdown = (event) => { $("strip").setPointerCapture(event.pointerId); stripStep(event); };
+$("strip").onpointerdown = (event) => {
+  $("strip").setPointerCapture(event.pointerId);
+  stripStep(event);
+};
 $("strip").onpointermove = stripStep;
 
 // -- camera --------------------------------------------------------------------------------------
 
-function fit() {  // as many lines as make the picture largest; a very long one runs off to the right
+function fit() {  // as many lines as make it largest; a very long one runs off to the right
   const [wide, high] = [graph.clientWidth, graph.clientHeight];
   let best = {n: 1, k: 0};
   for (let n = 1; n <= 6; n++) {
@@ -49,7 +57,7 @@ function fit() {  // as many lines as make the picture largest; a very long one 
     const k = Math.min(wide / (world.width + MARGIN), high / (world.height + MARGIN), 1.6);
     if (k > best.k * 1.15) best = {n, k};
   }
-  if (best.k < DETAIL) best = {n: 1, k: Math.min(1, high / (data.height + 2 * MARGIN))};
+  if (best.k < DETAIL) best = {n: 1, k: Math.min(1.3, high / (data.height + 2 * MARGIN))};
   layout(best.n);
   const left = world.width * best.k < wide ? (wide - world.width * best.k) / 2 : MARGIN;
   Object.assign(camera, {k: best.k, x: left, y: Math.max(4, (high - world.height * best.k) / 2)});
@@ -64,8 +72,10 @@ function redraw() {
 
 function zoom(factor, x = graph.clientWidth / 2, y = graph.clientHeight / 2) {
   const k = Math.min(8, Math.max(0.02, camera.k * factor)), by = k / camera.k;
+  const crossed = camera.k < TINY !== k < TINY;
   Object.assign(camera, {k, x: x - (x - camera.x) * by, y: y - (y - camera.y) * by});
-  ask(true);
+  if (crossed) redraw();
+  else ask(true);
 }
 
 function center(c) {
@@ -86,7 +96,7 @@ function toggle(c, open = !columns[c].open) {
 }
 
 function all(open) {
-  for (const c of steps) columns[c].open = open;
+  openSome(() => open);
   fit();
 }
 
@@ -98,11 +108,12 @@ graph.onpointermove = (event) => {
   if (!before) return;
   fingers.set(event.pointerId, event);
   moved += Math.hypot(event.clientX - before.clientX, event.clientY - before.clientY);
-  if (moved > 4 && !graph.hasPointerCapture(event.pointerId)) graph.setPointerCapture(event.pointerId);
+  if (moved > 4) graph.setPointerCapture(event.pointerId);
   if (fingers.size === 2) {
-    const [a, b] = [...fingers.values()], far = Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
-    const at = graph.getBoundingClientRect();
-    if (pinch) zoom(far / pinch, (a.clientX + b.clientX) / 2 - at.left, (a.clientY + b.clientY) / 2 - at.top);
+    const [a, b] = [...fingers.values()], at = graph.getBoundingClientRect();
+    const far = Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
+    const middle = [(a.clientX + b.clientX) / 2 - at.left, (a.clientY + b.clientY) / 2 - at.top];
+    if (pinch) zoom(far / pinch, ...middle);
     pinch = far;
   } else {
     camera.x += event.clientX - before.clientX;
@@ -110,7 +121,10 @@ graph.onpointermove = (event) => {
     ask(true);
   }
 };
-graph.onpointerup = graph.onpointercancel = (event) => { fingers.delete(event.pointerId); pinch = 0; };
+graph.onpointerup = graph.onpointercancel = (event) => {
+  fingers.delete(event.pointerId);
+  pinch = 0;
+};
 graph.addEventListener("click", (event) => { if (moved > 4) event.stopPropagation(); }, true);
 graph.addEventListener("wheel", (event) => {
   if (window !== window.parent && !event.ctrlKey) return;  // inside a notebook the wheel scrolls it
@@ -137,8 +151,9 @@ function card(title, rows, event) {
     return {clientX: seen.right, clientY: seen.bottom};
   })();
   const x = at.clientX - around.left + 16, y = at.clientY - around.top + 16;
-  made.style.left = `${Math.max(0, x + made.offsetWidth < around.width ? x : x - made.offsetWidth - 32)}px`;
-  made.style.top = `${Math.max(0, y + made.offsetHeight < around.height ? y : around.height - made.offsetHeight)}px`;
+  const [wide, high] = [made.offsetWidth, made.offsetHeight];
+  made.style.left = `${Math.max(0, x + wide < around.width ? x : x - wide - 32)}px`;
+  made.style.top = `${Math.max(0, Math.min(y, around.height - high))}px`;
 }
 const hideCard = () => { $("card").hidden = true; };
 $("inside").addEventListener("pointerout", hideCard);
@@ -146,24 +161,31 @@ $("wires").addEventListener("pointerout", hideCard);
 
 function gradientText(x) {
   if (x.came === null) return position > data.count ? "none flows here" : "";
-  return position >= data.count + x.came ? written(x.norm) : position > data.count ? "has not arrived" : "";
+  if (position >= data.count + x.came) return written(x.norm);
+  return position > data.count ? "has not arrived" : "";
 }
 
 function nodeCard(b, k, event) {
-  const node = shapeOf(b).nodes[k], block = blocks[b], x = block.nodeTimes[k], stats = statistics(b, k);
-  const op = data.ops[node.op], known = position >= x.born && stats && stats[0] !== null;
+  const node = shapeOf(b).nodes[k], block = blocks[b], x = block.nodeTimes[k];
+  const op = data.ops[node.op], stats = statistics(b, k);
+  let value = stats ? "not yet" : "";
+  if (stats && position >= x.born) {
+    const [low, mean, high] = stats.map((one) => written(one));
+    value = low === high ? low : `${low} … ${high}, mean ${mean}`;
+  }
   card(node.label.replaceAll("\n", " "), [
     ["name", node.name], ["operation", op?.name],
     ["shape", `${node.note || "scalar"} ${node.dtype ?? ""}`],
     ["scope", op && [block.scope, node.scope].filter(Boolean).join(" · ")],
-    ["value", known ? `${written(stats[0])} … ${written(stats[2])}, mean ${written(stats[1])}` : stats ? "not yet" : ""],
+    ["value", value],
     ["NaN", stats?.[3] && String(stats[3])],
     ["‖gradient‖", gradientText(x)],
-    ...(op?.rules ?? []).map((rule, i) => [i ? "" : "rule", rule]).map(([term, text]) => [term || "\u00a0", text]),
+    ...(op?.rules ?? []).map((rule, i) => [i ? "\u00a0" : "rule", rule]),
   ], event);
 }
 
-const edgeCard = (title, x, event) => card(title, [["‖gradient‖", gradientText(x) || "in the backward pass"]], event);
+const edgeCard = (title, x, event) =>
+  card(title, [["‖gradient‖", gradientText(x) || "in the backward pass"]], event);
 
 // -- where the gradient of a node goes, and search -----------------------------------------------
 
@@ -173,7 +195,8 @@ function trace(from) {
     const key = `${b}.${m}`;
     return map.set(key, [...(map.get(key) ?? []), [`${a}.${n}`, k]]);
   }, new Map());
-  const start = traced?.from === from ? null : from, seen = new Set([start]), todo = start ? [start] : [];
+  const start = traced?.from === from ? null : from;
+  const seen = new Set([start]), todo = start ? [start] : [];
   while (todo.length) {
     const key = todo.pop(), [b, n] = key.split(".").map(Number);
     const back = shapeOf(b).edges.flatMap(({ends}, k) =>
@@ -189,10 +212,15 @@ function markTraced() {
   graph.classList.toggle("tracing", traced !== null);
   if (traced) for (const {items, parts} of drawn.values()) {
     let any = false;
-    for (const {el, keys} of items) any = el.classList.toggle("traced", keys.every((key) => traced.seen.has(key))) || any;
+    for (const {el, keys} of items) {
+      const on = keys.every((key) => traced.seen.has(key));
+      el.classList.toggle("traced", on);
+      any ||= on;
+    }
     if (parts[1]?.classList.contains("bar")) parts[1].classList.toggle("traced", any);
   }
-  for (const [b, n] of hits) document.querySelector(`[data-node="${b}.${n}"]`)?.classList.add("hit");
+  for (const [b, n] of hits)
+    document.querySelector(`[data-node="${b}.${n}"]`)?.classList.add("hit");
 }
 
 function search(word) {
@@ -201,14 +229,15 @@ function search(word) {
   hit = -1;
   word = word.trim().toLowerCase();
   if (word) {
-    const exact = (n) => (n.name ?? "").toLowerCase() === word;
-    const match = (n) => `${n.label} ${n.name ?? ""} ${data.ops[n.op]?.name ?? ""}`.toLowerCase().includes(word);
-    const strict = shapes.some((s) => s.nodes.some(exact));  // f finds the gate f, not every "transform"
+    const exact = (n) => (n.name ?? "").toLowerCase() === word, known = (n) => data.ops[n.op]?.name;
+    const match = (n) => `${n.label} ${n.name} ${known(n)}`.toLowerCase().includes(word);
+    const strict = shapes.some((s) => s.nodes.some(exact));  // f finds the gate, not all with an f
     blocks.forEach((block, b) => {
-      const {title, scope} = block, named = `${title} ${scope} ${columns[block.column].label ?? ""}`.toLowerCase();
-      const inTitle = word.length > 1 && !strict && named.includes(word);
+      const place = `${block.title} ${block.scope} ${columns[block.column].label}`.toLowerCase();
+      const here = word.length > 1 && place.includes(word);
+      const wanted = (n) => (strict ? exact(n) : match(n) || (here && n.op !== undefined));
       shapeOf(b).nodes.forEach((node, n) => {
-        if (node.kind !== "port" && (strict ? exact(node) : match(node) || (inTitle && node.op !== undefined))) hits.push([b, n]);
+        if (node.kind !== "port" && wanted(node)) hits.push([b, n]);
       });
     });
   }
@@ -231,7 +260,8 @@ function go(p, spoken = true) {
   position = Math.max(0, Math.min(end(), Math.round(p)));
   $("time").value = position;
   const back = position > data.count, [b, n] = active[position] ?? [];
-  $("phase").textContent = back ? `backward ${position - data.count} / ${end() - data.count}` : `forward ${position} / ${data.count}`;
+  $("phase").textContent = back ? `backward ${position - data.count} / ${end() - data.count}`
+    : `forward ${position} / ${data.count}`;
   $("time").setAttribute("aria-valuetext", $("phase").textContent);
   const rules = b === undefined ? [] : data.ops[shapeOf(b).nodes[n].op]?.rules ?? [];
   const text = b === undefined ? (position ? "" : "Only what is given is there. Press play.") :
@@ -279,21 +309,27 @@ function legend() {
   const {low, high} = data.sweeps[sweep], made = $("legend"), span = high - low;
   made.replaceChildren();
   html("span", "‖∂loss/∂value‖", made);
-  const sample = (text, style) => { const one = html("span", "", made); Object.assign(html("i", "", one).style, style); one.append(text); };
+  const sample = (text, style) => {
+    const one = html("span", "", made);
+    Object.assign(html("i", "", one).style, style);
+    one.append(text);
+  };
   const powers = new Set([0, 0.25, 0.5, 0.75, 1].map((f) => Math.round(low + f * span)));
   for (const power of powers) {
     const norm = 10 ** power;
-    sample(`1e${power}`, {borderTopColor: colour(norm), borderTopWidth: `${1 + 3.6 * level(norm)}px`});
+    sample(`1e${power}`, {borderTop: `${1 + 3.6 * level(norm)}px solid ${colour(norm)}`});
   }
   sample("exactly zero", {borderTop: "2px dashed var(--zero)"});
   sample("no gradient", {borderTop: "2px dotted var(--idle)"});
-  if (blocks.some((x) => [...x.edgeTimes, ...x.nodeTimes].some((y) => y.came !== null && !Number.isFinite(Number(y.norm)))))
+  const broken = (x) => x.came !== null && !Number.isFinite(Number(x.norm));
+  if (blocks.some((x) => x.edgeTimes.some(broken) || x.nodeTimes.some(broken)))
     sample("NaN or ∞", {borderTop: "5px solid var(--broken)"});
 }
 
 function paintAll() {
   for (const {items} of drawn.values()) for (const item of items) item.was = -1;
-  document.querySelectorAll(".gradient, .zero, .broken, .none, .computed").forEach((el) => el.classList.remove(...LOOKS.slice(1)));
+  const looks = LOOKS.slice(1), any = looks.map((name) => `.${name}`).join();
+  document.querySelectorAll(any).forEach((el) => el.classList.remove(...looks));
   legend();
   ask(true);
 }
@@ -305,6 +341,7 @@ function theme(name) {
 
 function choose(k) {
   sweep = k;
+  $("sweep").value = k;
   unfold();
   $("time").max = end();
   traced = null;
@@ -315,18 +352,20 @@ function choose(k) {
 
 const KEYS = {
   " ": () => play(), ArrowRight: () => go(position + 1), ArrowLeft: () => go(position - 1),
-  Home: () => go(0), End: () => go(end()), "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8),
-  f: fit, e: () => all(true), c: () => all(false), "/": () => $("search").focus(),
+  Home: () => go(0), End: () => go(end()),
+  "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), f: fit,
+  e: () => all(true), c: () => all(false), "/": () => $("search").focus(),
   Escape: () => { hideCard(); traced = null; markTraced(); },
 };
 addEventListener("keydown", (event) => {
-  const here = event.target, writes = here.matches("#search, select"), presses = here.matches("button");
+  const here = event.target, writes = here.matches("#search, select");
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (here.id === "search" && event.key === "Enter") return next();
   if (here.id === "search" && event.key === "Escape") return here.blur();
-  if (writes || (presses && event.key === " ")) return;
+  if (writes || (here.matches("button") && event.key === " ")) return;
   if (event.key === "Enter" && here.dataset.node) return trace(here.dataset.node);
-  const act = event.shiftKey && event.key.startsWith("Arrow") ? () => step(event.key === "ArrowRight" ? 1 : -1) : KEYS[event.key];
+  const by = event.shiftKey && {ArrowRight: 1, ArrowLeft: -1}[event.key];
+  const act = by ? () => step(by) : KEYS[event.key];
   if (act) { event.preventDefault(); act(); }
 });
 $("time").oninput = () => { play(false); go(Number($("time").value)); };
@@ -342,10 +381,19 @@ $("sweep").onchange = () => choose(Number($("sweep").value));
 const night = matchMedia("(prefers-color-scheme: dark)");
 night.onchange = () => theme(night.matches ? "dark" : "light");
 let before = "light";
-addEventListener("beforeprint", () => { before = document.documentElement.dataset.theme; theme("light"); fit(); render(); });
+addEventListener("beforeprint", () => {
+  before = document.documentElement.dataset.theme;
+  theme("light");
+  fit();
+  render();
+});
 addEventListener("afterprint", () => theme(before));
 new ResizeObserver(fit).observe(graph);
 
 document.documentElement.dataset.theme = night.matches ? "dark" : "light";
+openSome(() => steps.length <= 12);  // few steps in every detail …
+fit();
+if (steps.length > 12 || camera.k < READABLE) openSome((c) => c === first || c === last);
+fit();  // … as long as they can be read
 choose(0);
 go(Number(location.hash.slice(1)) || 0);

@@ -4,7 +4,9 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
-const BAR = 38, GAP = 44, NEAR = 20, MARGIN = 12, DETAIL = 0.3, WIDE = 60;
+const BAR = 38, GAP = 44, NEAR = 20, MARGIN = 12;  // a closed step, what is between, around
+const READABLE = 0.5, DETAIL = 0.3, TINY = 0.12;  // scales below which less is shown
+const WIDE = 60;
 const LOOKS = ["", "computed", "gradient", "zero", "broken", "none"];
 
 function svg(tag, attributes, parent) {
@@ -26,7 +28,8 @@ function written(value, digits = 3) {
   if (value === null || value === undefined) return "none";
   if (!Number.isFinite(x)) return Number.isNaN(x) ? "NaN" : x > 0 ? "∞" : "−∞";
   const small = x !== 0 && (Math.abs(x) < 0.001 || Math.abs(x) >= 1e5);
-  return (small ? x.toExponential(digits - 1) : String(Number(x.toPrecision(digits)))).replaceAll("-", "−");
+  const text = small ? x.toExponential(digits - 1) : String(Number(x.toPrecision(digits)));
+  return text.replaceAll("-", "−");
 }
 
 // -- the record: absolute times, who is active when, what flows where ----------------------------
@@ -56,10 +59,11 @@ function unfold() {
       born: at(forth, nodes.length + k, block.start) ?? 0, norm: back.edges[k],
       came: at(came, 2 * nodes.length + k, back.start)}));
     // what a collapsed step and the strip show: the state whose gradient is largest
-    const states = block.nodeTimes.filter((_, k) => nodes[k].kind === "state" || nodes[k].kind === "result");
+    const states = block.nodeTimes.filter((_, k) => ["state", "result"].includes(nodes[k].kind));
     const all = block.kind === "step" ? (states.length ? states : block.nodeTimes) : [];
     block.done = Math.max(0, ...block.nodeTimes.map((x) => x.born));
-    block.best = all.filter((x) => x.came !== null).sort((x, y) => Number(y.norm) - Number(x.norm))[0];
+    const reached = all.filter((x) => x.came !== null);
+    block.best = reached.sort((x, y) => Number(y.norm) - Number(x.norm))[0];
   });
   for (const link of links) {
     const [norm, came] = link.sweeps[sweep];
