@@ -7,7 +7,11 @@ blocks.forEach((block, b) => inColumn[block.column].push(b));
 const linksOf = blocks.map(() => []);
 links.forEach((link, k) => {
   const [a, , b] = link.ends;
-  link.rank = linksOf[a].length % 3;  // so that what leaves a step together runs side by side
+  // from the top among those that run together, so that they can run side by side
+  const height = (one) => shapeOf(a).nodes[one.ends[1]].at[1];
+  const beside = links.slice(Math.max(0, k - 8), k + 8)
+    .filter(({ends}) => ends[0] === a && ends[2] === b);
+  link.rank = beside.filter((one) => height(one) < height(link)).length % 3;
   linksOf[a].push(k);
   if (a !== b) linksOf[b].push(k);
 });
@@ -78,12 +82,14 @@ function route(link) {
     const bend = (to[0] - from[0]) / 2;
     return `M${from}C${from[0] + bend},${from[1]} ${to[0] - bend},${to[1]} ${to}`;
   }
-  const lane = link.away ?? 12 + 5 * link.rank;
+  // from line to line the upper of two leaves outside of the lower, and comes in inside of it
+  const leave = sameLine ? link.away : 22 - 5 * link.rank;
+  const come = sameLine ? link.away : 12 + 5 * link.rank;
   const floor = sameLine ? link.floor + lineOf(a) * pitch
-    : data.height + Math.min(lineOf(a), lineOf(b)) * pitch + 8 + 7 * link.rank;
-  const away = (at) => Math.min(lane, at.open ? lane : NEAR / 2);
-  const xa = (out > 0 ? ba.x + ba.width : ba.x) + out * away(ba);
-  const xb = (into > 0 ? bb.x : bb.x + bb.width) - into * away(bb);
+    : data.height + Math.min(lineOf(a), lineOf(b)) * pitch + 22 - 7 * link.rank;
+  const away = (at, far) => (at.open || !sameLine ? far : Math.min(far, NEAR / 2));
+  const xa = (out > 0 ? ba.x + ba.width : ba.x) + out * away(ba, leave);
+  const xb = (into > 0 ? bb.x : bb.x + bb.width) - into * away(bb, come);
   return rounded([from, [xa, from[1]], [xa, floor], [xb, floor], [xb, to[1]], to]);
 }
 

@@ -269,11 +269,21 @@ function go(p, spoken = true) {
      back ? rules.slice(1).join(", ") : rules[0]].filter(Boolean).join("  ·  ");
   $("now").setAttribute("aria-live", spoken ? "polite" : "off");
   $("now").textContent = text;
-  if (b !== undefined) {
-    const {x, size} = columns[blocks[b].column], left = x * camera.k + camera.x;
-    if (left + size * camera.k < 40 || left > graph.clientWidth - 40) center(blocks[b].column);
-  }
+  if (b !== undefined) follow(b, n);
   ask();
+}
+
+function follow(b, n) {  // what is being done stays in sight
+  const at = box(b), [x, y] = shapeOf(b).nodes[n].at;
+  const here = [at.open ? at.left + x : at.x + BAR / 2, at.base + y];
+  const sizes = [graph.clientWidth, graph.clientHeight];
+  ["x", "y"].forEach((axis, k) => {
+    const of = here[k], size = sizes[k];
+    const seen = of * camera.k + camera[axis];
+    if (seen > 25 && seen < size - 25) return;
+    camera[axis] = size / 2 - of * camera.k;
+    ask(true);
+  });
 }
 
 function step(by) {  // through one time step, to its last operation in that direction
@@ -324,6 +334,7 @@ function legend() {
   const broken = (x) => x.came !== null && !Number.isFinite(Number(x.norm));
   if (blocks.some((x) => x.edgeTimes.some(broken) || x.nodeTimes.some(broken)))
     sample("NaN or ∞", {borderTop: "5px solid var(--broken)"});
+  html("span", "dashed: not computed yet · a … b: smallest and largest value, ⌀ mean", made);
 }
 
 function paintAll() {
