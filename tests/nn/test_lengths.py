@@ -137,6 +137,13 @@ def test_a_mask_may_have_holes():
         assert not stack(outputs).data[~mask[:, k], k].any()
 
 
+def test_a_masked_state_keeps_its_letter():
+    for cell in (nn.LSTMCell(3, 4, rng=0), nn.Zoneout(nn.LSTMCell(3, 4, rng=0), 0.1)):
+        outputs, (h, c) = nn.unroll(cell, normal(5, 2, 3), lengths=[5, 3])
+        assert (h.op.name, h.name, c.op.name, c.name) == ("where", "h", "where", "c")
+        assert outputs[0].name is None  # 0 beyond the end: no h of the cell
+
+
 def test_lengths_equal_to_all_steps_change_no_bit():
     cell, xs = CELLS["lstm"](), normal(4, 2, 3)
     loss, slopes = run(cell, xs)

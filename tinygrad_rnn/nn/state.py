@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.tensor import Tensor, named
 
-__all__ = ["detach", "each", "first", "flows", "output_of", "parts", "replaced", "through"]
+__all__ = ["detach", "each", "first", "flows", "output_of", "parts", "relabelled", "replaced", "through"]
 
 
 def each(f: Callable[..., Any], *states: Any) -> Any:
@@ -73,6 +73,11 @@ def replaced(state: Any, fresh: dict[Tensor, Tensor]) -> Any:
         return fresh.get(x, x) if type(x) is Tensor else x
 
     return each(part, state)
+
+
+def relabelled(x: Any, like: Any) -> Any:
+    """`x` under the letter of what it stands for: a mixture of h and its past is the h of now."""
+    return named(**{like.name: x}) if type(like) is Tensor and like.name else x
 
 
 def flows(x: Any) -> bool:

@@ -18,7 +18,7 @@ from tinygrad_rnn.engine.context import no_grad, scope
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.checkpoint import checkpointed
 from tinygrad_rnn.nn.mask import masked, the_mask
-from tinygrad_rnn.nn.state import each, output_of
+from tinygrad_rnn.nn.state import each, output_of, relabelled
 from tinygrad_rnn.nn.truncation import RandomTruncation, random_cuts, windows
 
 __all__ = ["Cell", "unroll"]
@@ -160,9 +160,11 @@ class Steps:
             output = output_of(self.cell, new)
             if self.mask is None:
                 return output, new
-            valid = functools.partial(masked, self.mask[t])
-            output = valid(output, 0)
-            return output, each(valid, new, state)
+
+            def kept(new: Any, old: Any) -> Any:
+                return relabelled(masked(self.mask[t], new, old), new)
+
+            return masked(self.mask[t], output, 0), each(kept, new, state)
 
     def run(self, ts: range, state: Any) -> tuple[list[Any], Any]:
         """The outputs of the steps `ts` in this order, and the state after them."""

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.primitives import broadcast_to, pass_gradient, where
-from tinygrad_rnn.engine.tensor import Tensor, named, values
+from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.module import Module
-from tinygrad_rnn.nn.state import each, first, output_of, through
+from tinygrad_rnn.nn.state import each, first, output_of, relabelled, through
 
 __all__ = ["ClippedGradient", "LearnedState", "VariationalDropout", "Wrapper", "Zoneout"]
 
@@ -98,8 +98,7 @@ class Zoneout(Wrapper):
 
     def _mix(self, f: Callable[..., Any], new: Any, old: Any) -> Any:
         def part(a: Any, b: Any, p: float) -> Any:
-            y = f(p, a, b)
-            return named(**{a.name: y}) if type(a) is Tensor and a.name else y
+            return relabelled(f(p, a, b), a)
 
         if isinstance(self.p, tuple):
             return each(part, new, old, self.p)

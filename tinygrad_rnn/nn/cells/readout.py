@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_rnn.engine.tensor import Tensor, named, values
 from tinygrad_rnn.nn.cells.base import activated, affine, check_activation
 from tinygrad_rnn.nn.start import check_sizes, uniform
-from tinygrad_rnn.nn.state import each, first
+from tinygrad_rnn.nn.state import each, first, relabelled
 from tinygrad_rnn.nn.wrappers import Wrapper
 
 __all__ = ["LeakyCell", "ReadOutCell"]
@@ -57,8 +57,7 @@ class LeakyCell(Wrapper):
     def _leak(self, new: Any, old: Any) -> Any:
         if np.asarray(values(new)).dtype.kind != "f":
             return new
-        leaked = (1 - self.alpha) * old + self.alpha * new
-        return named(**{new.name: leaked}) if type(new) is Tensor and new.name else leaked
+        return relabelled((1 - self.alpha) * old + self.alpha * new, new)
 
 
 class ReadOutCell(Wrapper):
