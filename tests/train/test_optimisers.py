@@ -347,10 +347,17 @@ def test_a_used_up_generator_is_refused(make):
 
 
 @pytest.mark.parametrize("make", [SGD, Adam])
-@pytest.mark.parametrize("lr", [-0.1, float("nan")])
-def test_a_learning_rate_below_zero_is_refused(make, lr):
-    with pytest.raises(ValueError, match=f"the learning rate must be at least 0, got {lr}"):
+@pytest.mark.parametrize("lr", [-0.1, float("nan"), float("inf")])
+def test_a_learning_rate_below_zero_or_not_finite_is_refused_whenever_it_is_set(make, lr):
+    message = f"{make.__name__}: the learning rate must be at least 0 and finite, got {lr}"
+    with pytest.raises(ValueError, match=message):
         make([parameter(1.0)], lr=lr)
+    optimiser = make([parameter(1.0)], lr=0.5)
+    with pytest.raises(ValueError, match=message):
+        optimiser.lr = lr
+    assert optimiser.lr == 0.5
+    with pytest.raises(ValueError, match=f"'lr' is {lr}, expected at least 0 and finite"):
+        optimiser.load_state_dict({**optimiser.state_dict(), "lr": np.array(lr)})
 
 
 @pytest.mark.parametrize("make", [SGD, Adam])

@@ -28,7 +28,7 @@ class Optimiser(ABC):
     parameters
         Float leaves.
     lr
-        Learning rate, at least 0; may be changed between steps.
+        Learning rate, at least 0 and finite; may be changed between steps.
     weight_decay
         λ ≥ 0: λ·p is added to each gradient, as if the loss had λ/2·|p|² in it.
 
@@ -53,8 +53,6 @@ class Optimiser(ABC):
         for p in given:
             if type(p) is not Tensor or p.op is not None or p.dtype.kind != "f":
                 raise TypeError(f"{name}: expected float leaves (parameters), got {p!r}.")
-        if not lr >= 0:
-            raise ValueError(f"{name}: the learning rate must be at least 0, got {lr}.")
         check_range(name, weight_decay=weight_decay)
         self.parameters = list(dict.fromkeys(given))
         self.lr, self.weight_decay = lr, weight_decay
@@ -63,6 +61,16 @@ class Optimiser(ABC):
             letter: [np.zeros(p.shape, p.dtype) for p in self.parameters]
             for letter in self.remembers
         }
+
+    @property
+    def lr(self) -> float:
+        """The learning rate; ValueError for a new one that is negative or not finite."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, lr: float) -> None:
+        check_range(type(self).__name__, **{"the learning rate": lr})
+        self._lr = lr
 
     def zero_grad(self) -> None:
         """Forget the gradients: every ``.grad`` is None again."""
@@ -104,8 +112,8 @@ class Optimiser(ABC):
                     f"{key!r} is {found.dtype} of shape {found.shape}, expected {wanted.dtype} of "
                     f"shape {wanted.shape}"
                 )
-            elif (key == "t" and (found < 0).any()) or (key == "lr" and not found >= 0):
-                problems.append(f"{key!r} is {found}, expected at least 0")
+            elif key in ("t", "lr") and not ((found >= 0) & (found < np.inf)).all():
+                problems.append(f"{key!r} is {found}, expected at least 0 and finite")
         if problems:
             raise ValueError(
                 f"load_state_dict of {type(self).__name__}: {'; '.join(sorted(problems))}. "
