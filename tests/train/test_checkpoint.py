@@ -90,8 +90,9 @@ def test_what_stood_there_is_replaced_only_when_all_is_written(path, monkeypatch
                 raise OSError("the disk is full")
 
             patched.setattr(os, name, fail)
-            with pytest.raises(OSError, match="the disk is full"):
+            with pytest.raises(OSError, match="the disk is full") as caught:
                 save(path, {"a": np.ones(1)}, 2)
+        assert "save checkpoint run.npz: nothing was written to" in caught.value.__notes__[0]
         assert load(path)[1] == 1
         assert [p.name for p in path.parent.iterdir()] == ["run.npz"]
 

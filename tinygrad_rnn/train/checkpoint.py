@@ -49,6 +49,8 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], facts: Any) ->
     ------
     ValueError, TypeError
         An array or a fact that could not be read back; then nothing is written.
+    OSError
+        There is no such folder, no right to write there, or no room.
     """
     path, found = Path(path), {name: np.asarray(array) for name, array in arrays.items()}
     for name, array in found.items():
@@ -65,6 +67,12 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], facts: Any) ->
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
+    except OSError as error:  # no folder, no right to write, no room
+        error.add_note(
+            f"save checkpoint {path.name}: nothing was written to {path.absolute().parent}, and "
+            "what stood there before is as it was. Make room, or choose another folder."
+        )
+        raise
     finally:
         beside.unlink(missing_ok=True)  # there only if something went wrong
     _fsync_folder(path.parent)
