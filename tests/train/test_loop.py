@@ -2,7 +2,9 @@
 
 import math
 import re
+import signal
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -137,6 +139,53 @@ def test_a_batch_that_is_no_tuple_is_refused():
         quiet(Bowl(), batch=lambda step: np.ones((2, 3)), steps=1)
 
 
+def test_a_loss_that_is_not_finite_stops_the_run_before_its_step():
+    class Cliff(Bowl):
+        def loss(self, x):
+            return super().loss(x) + (np.inf if x[0, 0] == 2 else 0.0)
+
+    model = Cliff()
+    with pytest.raises(
+        ValueError, match=r"got the loss inf and the gradient norm \d.*smaller lear"
+    ):
+        quiet(model, batch=lambda step: (np.full((2, 3), step),), steps=5, lr=0.0)
+    blind = Bowl()  # a clipping function that looks at nothing
+    with pytest.raises(ValueError, match=r"got the loss nan and the gradient norm 0\.0"):
+        quiet(blind, batch=lambda step: (np.full((2, 3), np.nan),), steps=5, clip=lambda ps, k: 0.0)
+    assert blind.w.data == 0
+
+
+def test_whatever_goes_wrong_in_a_step_has_its_number():
+    def batch(step):
+        return ones(step) if step < 3 else 1 / 0
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        quiet(Bowl(), batch=batch, steps=5)
+    assert caught.value.__notes__ == ["fit: at step 3"]
+    with pytest.raises(ValueError, match="must be at least 0 and finite, got nan") as caught:
+        quiet(Bowl(), schedule=lambda step: 0.1 if step < 2 else math.nan, steps=5)
+    assert caught.value.__notes__ == ["fit: at step 2"]
+
+
+def test_parts_that_do_not_belong_together_are_refused_before_the_first_step():
+    bowl = Bowl()
+    with pytest.raises(ValueError, match="1 of 1 parameters of the optimiser are not in the model"):
+        fit(Bowl(), ones, SGD(bowl.parameters(), lr=0.1), steps=1)
+    with pytest.raises(
+        TypeError, match=r"fit: batch is .* a tuple\. For the same data .* lambda step: data"
+    ):
+        quiet(bowl, batch=ones(0), steps=1)
+    with pytest.raises(
+        TypeError, match=r"fit: RNNCell has no method loss\. Put it into an nn\.Mod"
+    ):
+        quiet(nn.RNNCell(1, 1, rng=0), steps=1)
+    with pytest.raises(TypeError, match=r"fit: rng is the generator .*, got 3\. Make it once"):
+        quiet(bowl, steps=1, rng=3)
+    bowl.loss = lambda x: 3.0
+    with pytest.raises(TypeError, match=r"model\.loss gave a float, expected a recorded scalar"):
+        quiet(bowl, steps=1)
+
+
 def test_a_batch_may_be_made_of_tensors():
     assert quiet(Bowl(), batch=lambda step: (Tensor(np.ones((2, 3))),), steps=2).step == 2
 
@@ -153,10 +202,74 @@ def test_seconds_are_a_budget_too(monkeypatch):
     assert quiet(Bowl(), seconds=0.0).step == 0
 
 
-@pytest.mark.parametrize("options", [{}, {"steps": 3, "every": 0}, {"patience": 3}])
+@pytest.mark.parametrize("options", [{}, {"steps": 3, "every": 0}])
 def test_a_run_without_end_is_refused(options):
     with pytest.raises(ValueError, match="fit: expected a budget, steps= or seconds=, and every"):
         quiet(Bowl(), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": -1}, r"a budget of at least 0, got steps=-1, seconds=None\."),
+        ({"seconds": math.nan}, r"a budget of at least 0, got steps=None, seconds=nan\."),
+        ({"steps": 3, "restart": 0}, "restart is at least 1 step, or None for never; got 0"),
+        ({"steps": 3, "patience": 3}, "it needs validate=. Got 3 and no validate"),
+        ({"steps": 3, "patience": 0, "validate": float}, "at least 1; .* Got 0"),
+        ({"steps": 3, "validate": float}, "would never take place in 3 steps, with every=100"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(options, message):
+    with pytest.raises(ValueError, match=f"fit: .*{message}"):
+        quiet(Bowl(), **options)
+
+
+def test_a_checkpoint_that_could_not_be_written_is_refused_before_the_first_step(
+    tmp_path, monkeypatch
+):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*absent for .*Make it first"):
+        quiet(Bowl(), steps=1, path=tmp_path / "absent" / "run.npz")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(PermissionError, match="cannot be written to, so no checkpoint"):
+        quiet(Bowl(), steps=1, path=tmp_path / "run.npz")
+
+
+# -- Ctrl-C -----------------------------------------------------------------------------------
+
+
+def pressing(at, times=1):
+    def batch(step):
+        for _ in range(times * (step == at)):
+            signal.raise_signal(signal.SIGINT)
+        return ones(step)
+
+    return batch
+
+
+def test_ctrl_c_finishes_the_step_keeps_it_and_the_run_goes_on_to_the_same_bits(tmp_path):
+    path, model, whole = tmp_path / "run.npz", Bowl(), Bowl()
+    with pytest.raises(KeyboardInterrupt, match=r"stopped after 4 steps; .*run\.npz holds it, and"):
+        quiet(model, batch=pressing(3), steps=9, path=path)
+    resumed = Bowl()
+    assert quiet(resumed, steps=9, path=path).losses == quiet(whole, steps=9).losses
+    assert resumed.w.data == whole.w.data
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_twice_waits_for_nothing():
+    model = Bowl()
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
+        quiet(model, batch=pressing(0, times=2), steps=9)
+    assert model.w.data == 0
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_run_in_another_thread_leaves_ctrl_c_alone():
+    runs = []
+    thread = threading.Thread(target=lambda: runs.append(quiet(Bowl(), steps=2)))
+    thread.start()
+    thread.join()
+    assert runs[0].step == 2
 
 
 # -- validation -------------------------------------------------------------------------------
@@ -212,25 +325,52 @@ def test_training_is_the_same_every_time_and_looking_does_not_change_it():
 LINE = r"loss \d+\.\d{3}, \|gradient\| \d+\.\d\d, [\d,]+ tokens/s"
 
 
-def test_a_bar_shows_loss_gradient_and_tokens_per_second(capsys):
+@pytest.fixture
+def terminal(capsys, monkeypatch):
+    monkeypatch.setattr("tinygrad_rnn.train.progress._watched", lambda: True)
+    return capsys
+
+
+def test_a_bar_shows_loss_gradient_and_tokens_per_second(terminal):
     pytest.importorskip("tqdm")
     model = Bowl()
     fit(model, ones, SGD(model.parameters(), lr=0.1), steps=3)
-    out, err = capsys.readouterr()
+    out, err = terminal.readouterr()
     assert re.search(rf"\| 3/3 steps, {LINE}", err)
     assert not out
     fit(model, ones, SGD(model.parameters(), lr=0.1), seconds=0)
-    assert "0/0 s" in capsys.readouterr().err
+    assert "0/0 s" in terminal.readouterr().err
 
 
-def test_without_tqdm_there_are_plain_lines_and_how_to_get_a_bar(capsys, monkeypatch):
+def test_without_tqdm_there_are_plain_lines_and_how_to_get_a_bar(terminal, monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)  # importing it raises ImportError
     model = Bowl()
     fit(model, ones, SGD(model.parameters(), lr=0.1), steps=3)
-    lines = capsys.readouterr().err.splitlines()
+    lines = terminal.readouterr().err.splitlines()
     assert lines[0].endswith("pip install tqdm")
     assert re.fullmatch(rf"1/3 steps, {LINE}", lines[1])
     assert re.fullmatch(rf"3/3 steps, {LINE}", lines[-1])
+
+
+def test_a_log_gets_few_lines_and_no_bar(capsys, monkeypatch):
+    now = iter(range(10**6))
+    monkeypatch.setattr("time.monotonic", lambda: float(next(now)))  # about a second a step
+    model = Bowl()
+    fit(model, ones, SGD(model.parameters(), lr=0.0), steps=600)
+    err = capsys.readouterr().err
+    lines = err.splitlines()
+    assert "\r" not in err
+    assert all(re.fullmatch(rf"\d+/600 steps, {LINE}", line) for line in lines)
+    assert lines[-1].startswith("600/600")
+    assert 10 < len(lines) < 25  # after 2, 4, 8 … seconds, then every minute
+
+
+def test_going_on_from_a_checkpoint_is_said(tmp_path, capsys):
+    for steps in (2, 4):
+        model = Bowl()
+        fit(model, ones, SGD(model.parameters(), lr=0.1), steps=steps, path=tmp_path / "run.npz")
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("fit:")]
+    assert said == [f"fit: {tmp_path / 'run.npz'} is there, the run goes on from step 2"]
 
 
 def test_tokens_are_steps_times_sequences(capsys, monkeypatch):

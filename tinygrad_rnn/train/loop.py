@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,10 @@ import numpy as np
 from tinygrad_rnn.engine.context import no_grad
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.train.arguments import check_budget, check_checkpoint, check_parts
 from tinygrad_rnn.train.carried import detached
 from tinygrad_rnn.train.clipping import clip_grad_norm
+from tinygrad_rnn.train.interrupt import interruptible
 from tinygrad_rnn.train.optimiser import Optimiser
 from tinygrad_rnn.train.progress import progress_bar
 from tinygrad_rnn.train.run import Run, load_run, save_run
@@ -85,37 +89,46 @@ def fit(
         state is in the checkpoint.
     progress
         Whether to show a bar with loss, gradient norm and tokens (steps times sequences) per
-        second.
+        second; where nobody watches, as in a file or a pipe, a few lines instead.
 
     Raises
     ------
-    TypeError
-        `batch` gave no tuple.
-    ValueError
-        No budget; or a gradient that is not finite, with the step.
+    TypeError, ValueError
+        No budget, or arguments that do not fit together; `batch` gave no tuple, or the model no
+        recorded loss; or loss or gradient are not finite: a note says at which step.
+    FileNotFoundError, PermissionError
+        There is no folder for `path`, or it cannot be written to.
     CheckpointError
         The file at `path` is no checkpoint of this model, optimiser and kind of generator.
+    KeyboardInterrupt
+        Ctrl-C was pressed. The step is finished and the checkpoint written first; pressed twice,
+        nothing is waited for.
     """
-    if (steps is None and seconds is None) or every < 1:
-        raise ValueError("fit: expected a budget, steps= or seconds=, and every >= 1.")
+    check_parts(model, batch, optimiser)
+    check_budget(steps, seconds, every, restart, patience, validate is not None)
+    check_checkpoint(path, rng)
     resumed = path is not None and Path(path).exists()
     run = load_run(path, model, optimiser, rng) if path and resumed else Run()
+    if resumed and progress:
+        print(f"fit: {path} is there, the run goes on from step {run.step}", file=sys.stderr)
     clipped = clip if callable(clip) else lambda ps, _: clip_grad_norm(ps, clip)
     start, tokens, saved = time.perf_counter(), 0, run.step if resumed else -1
     total, unit = (steps, "steps") if steps is not None else (seconds or 0.0, "s")
 
-    with progress_bar(total, unit, progress) as show:
+    with progress_bar(total, unit, progress) as show, interruptible() as interrupted:
         while not _over(run, steps, seconds, time.perf_counter() - start, patience):
-            if schedule is not None:
-                optimiser.lr = schedule(run.step)
-            if restart is not None and run.step % restart == 0:
-                run.state = None
-            x = batch(run.step)
-            loss, state = _loss(model, x, run.state)
-            optimiser.zero_grad()
-            loss.backward()
-            norm = _at_step(run.step, clipped, optimiser.parameters)
-            optimiser.step()
+            with _at_step(run.step):
+                if schedule is not None:
+                    optimiser.lr = schedule(run.step)
+                if restart is not None and run.step % restart == 0:
+                    run.state = None
+                x = batch(run.step)
+                loss, state = _loss(model, x, run.state)
+                optimiser.zero_grad()
+                loss.backward()
+                norm = clipped(optimiser.parameters, run.step)
+                _check_finite(loss.item(), norm)
+                optimiser.step()
             run.losses.append(loss.item())
             run.norms.append(norm)
             run.state = detached(state)
@@ -130,8 +143,13 @@ def fit(
             tokens += math.prod(np.shape(values(x[0]))[:2])
             passed = time.perf_counter() - start
             show(run.step if unit == "steps" else passed, partial(_words, run, tokens / passed))
+            if interrupted():
+                break
     if path is not None and saved != run.step:
         save_run(path, run, model, optimiser, rng)
+    if interrupted():
+        kept = "" if path is None else f"; {path} holds it, and the same call goes on from there"
+        raise KeyboardInterrupt(f"fit: stopped after {run.step} steps{kept}")
     if run.best:
         model.load_state_dict(run.best)
     return run
@@ -154,15 +172,31 @@ def _loss(model: Any, batch: tuple[Any, ...], state: Any) -> tuple[Tensor, Any]:
             f"{type(batch).__name__}; of one argument it is (x,)."
         )
     found = model.loss(*batch) if state is None else model.loss(*batch, state)
-    return found if isinstance(found, tuple) else (found, None)
+    loss, state = found if isinstance(found, tuple) else (found, None)
+    if type(loss) is not Tensor:
+        raise TypeError(
+            f"fit: model.loss gave a {type(loss).__name__}, expected a recorded scalar Tensor, or "
+            "a pair of it and the state to carry on. Is every parameter an array (frozen)?"
+        )
+    return loss, state
 
 
-def _at_step(step: int, clipped: Clip, parameters: Sequence[Tensor]) -> float:
+@contextmanager
+def _at_step(step: int) -> Iterator[None]:
     try:
-        return clipped(parameters, step)
-    except ValueError as error:
+        yield
+    except Exception as error:
         error.add_note(f"fit: at step {step}")
         raise
+
+
+def _check_finite(loss: float, norm: float) -> None:
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise ValueError(
+            f"fit: expected finite numbers, got the loss {loss} and the gradient norm {norm}. The "
+            "parameters are those before the step. Run it inside detect_anomaly() to see where it "
+            "comes from, or try a smaller learning rate."
+        )
 
 
 def _judge(run: Run, model: Module, validate: Callable[[], float]) -> None:

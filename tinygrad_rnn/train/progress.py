@@ -14,7 +14,7 @@ Show = Callable[[float, Callable[[], str]], None]
 
 @contextmanager
 def progress_bar(total: float, unit: str, wanted: bool = True) -> Iterator[Show]:
-    """A bar on stderr, by tqdm; without tqdm a plain line every two seconds.
+    """A bar on stderr, by tqdm; plain lines without tqdm, or if stderr is a file or a pipe.
 
     Gives a function ``show(done, text)``: how much of `total` is done, and what gives the text
     beside the bar (a function, called only if the text is shown).
@@ -22,9 +22,13 @@ def progress_bar(total: float, unit: str, wanted: bool = True) -> Iterator[Show]
     if not wanted:
         yield lambda done, text: None
         return
+    if not _watched():
+        yield _plain(total, unit)
+        return
     try:
         from tqdm import tqdm
     except ImportError:
+        print("A bar instead of these lines: pip install tqdm", file=sys.stderr)
         yield _plain(total, unit)
         return
     # brackets, or tqdm would take the unit for one of its fields
@@ -43,14 +47,19 @@ def progress_bar(total: float, unit: str, wanted: bool = True) -> Iterator[Show]
         yield show
 
 
+def _watched() -> bool:
+    """Is there a terminal, or a notebook, in which a bar can be drawn over?"""
+    return "ipykernel" in sys.modules or (sys.stderr is not None and sys.stderr.isatty())
+
+
 def _plain(total: float, unit: str) -> Show:
-    print("A bar instead of these lines: pip install tqdm", file=sys.stderr)
-    last = -2.0
+    """A line now, then after 2, 4, 8 … seconds, at least once a minute; and one at the end."""
+    due, pause = time.monotonic(), 2.0
 
     def show(done: float, text: Callable[[], str]) -> None:
-        nonlocal last
-        if time.monotonic() - last > 2 or done >= total:
-            last = time.monotonic()
+        nonlocal due, pause
+        if time.monotonic() >= due or done >= total:
+            due, pause = time.monotonic() + pause, min(2 * pause, 60)
             print(f"{min(done, total):.0f}/{total:.0f} {unit}, {text()}", file=sys.stderr)
 
     return show

@@ -1,0 +1,87 @@
+"""Which runs cannot be meant?
+
+What would train nothing, never end, or fail only when the first checkpoint is due is said before
+the first step.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.train.optimiser import Optimiser
+
+__all__ = ["check_budget", "check_checkpoint", "check_parts"]
+
+
+def check_parts(model: Module, batch: Any, optimiser: Optimiser) -> None:
+    """The model has a loss, `batch` is a function, and the optimiser moves what is in the model."""
+    if not callable(getattr(model, "loss", None)):
+        raise TypeError(
+            f"fit: {type(model).__name__} has no method loss. Put it into an nn.Module of yours, "
+            "whose loss(x, y) runs it and compares what comes out."
+        )
+    if not callable(batch):
+        raise TypeError(
+            f"fit: batch is a function of the step, got a {type(batch).__name__}. For the same "
+            "data at every step write lambda step: data."
+        )
+    held = set(model.parameters())
+    strangers = sum(p not in held for p in optimiser.parameters)
+    if strangers:
+        raise ValueError(
+            f"fit: {strangers} of {len(optimiser.parameters)} parameters of the optimiser are not "
+            "in the model, so they would not train or not be in a checkpoint. Build it over "
+            "model.parameters()."
+        )
+
+
+def check_budget(
+    steps: int | None,
+    seconds: float | None,
+    every: int,
+    restart: int | None,
+    patience: int | None,
+    validates: bool,
+) -> None:
+    """There is an end, and what is asked for happens before it."""
+    budget = [number for number in (steps, seconds) if number is not None]
+    if not budget or every < 1:
+        raise ValueError("fit: expected a budget, steps= or seconds=, and every >= 1.")
+    if not all(number >= 0 for number in budget):
+        raise ValueError(f"fit: expected a budget of at least 0, got {steps=}, {seconds=}.")
+    if restart is not None and restart < 1:
+        raise ValueError(f"fit: restart is at least 1 step, or None for never; got {restart}.")
+    if patience is not None and (patience < 1 or not validates):
+        raise ValueError(
+            "fit: patience counts validations without a better score, at least 1; it needs "
+            f"validate=. Got {patience}{'' if validates else ' and no validate'}."
+        )
+    if validates and steps is not None and 0 < steps < every:
+        raise ValueError(
+            f"fit: validation would never take place in {steps} steps, with every={every}. "
+            "Pass a smaller every."
+        )
+
+
+def check_checkpoint(path: str | os.PathLike[str] | None, rng: Any) -> None:
+    """The generator is one, and there is a folder in which a checkpoint can be written."""
+    if rng is not None and not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            f"fit: rng is the generator that the batches are drawn from, got {rng!r}. Make it "
+            "once, rng = numpy.random.default_rng(seed), and draw from it."
+        )
+    if path is None:
+        return
+    folder = Path(path).absolute().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"fit: there is no folder {folder} for {path!s}. Make it first.")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(
+            f"fit: the folder {folder} cannot be written to, so no checkpoint can be kept at "
+            f"{path!s}. Choose another path."
+        )
