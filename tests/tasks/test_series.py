@@ -80,9 +80,20 @@ def test_quotes_and_other_delimiters_are_understood(table):
         ("a,b\n1,2\n", "c", r"table\.csv has no column 'c'; it has 2: 'a', 'b'\.$"),
         ("a,b\n1,2\n", 2, r"has no column 2; it has 2"),
         ("a,b\n1,2\n", -1, r"has no column -1; it has 2"),
-        ("a;b\n1;2\n", "a", r"it has 1: 'a;b'\. Is there another delimiter\?"),
+        ("a;b\n1;2\n", "a", r"it has 1: 'a;b'\. Is there .* Try delimiter=';'\."),
+        ("a,a\n1,2\n", "a", r"has two columns 'a'\. Pass the number"),
+        ("1,2\n3,4\n", 0, r"begins with numbers, 1, 2, not with names\. .* pass header=False"),
+        ("a\n1_000\n", "a", r"line 2, column 'a': expected a finite number, found '1_000'"),
+        ("a\n1e400\n", "a", r"line 2, column 'a': expected a finite number, found '1e400'"),
+        (f"a\n{'9' * 400}\n", "a", r"found '9{37}\.\.\.'\."),
+        ('a,b\n"1,5",2\n', "a", r"found '1,5'\. Write decimals with a point"),
+        ('a,b\n"1,2\n' + "3,4\n" * 50_000, "a", r"csv, up to line \d+: field .* never closed\?"),
         ("a,b\n1,2\n\nx,2\n", "a", r"line 4, column 'a': expected a finite number, found 'x'"),
-        ("a,b\n1,\n", "b", r"line 2, column 'b': expected a finite number, found ''"),
+        (
+            "a,b\n1,\n",
+            "b",
+            r"line 2, column 'b': expected a finite number, found ''\. Fill the gap",
+        ),
         ("a,b\n1,nan\n", "b", r"line 2, column 'b': expected a finite number, found 'nan'"),
         ("a,b\n1,inf\n", "b", r"line 2.*found 'inf'"),
         ("a,b\n1,2\n3\n", "b", r"line 3: expected 2 cells, found 1\. Column 'b' is missing"),
@@ -95,6 +106,26 @@ def test_quotes_and_other_delimiters_are_understood(table):
 def test_a_bad_table_says_what_is_wrong_and_where(table, text, column, message):
     with pytest.raises(ValueError, match=message):
         read_column(table(text), column)
+
+
+def test_a_table_without_names_is_read_by_number(table):
+    path = table("1,2\n3,4\n")
+    assert read_column(path, 1, header=False).tolist() == [2, 4]
+    assert read_column(path, "2").tolist() == [4]
+    with pytest.raises(ValueError, match="has no column '1'; it has 2: '1', '2'"):
+        read_column(path, "1", header=False)
+    with pytest.raises(ValueError, match="delimiter is one character, got ';;'"):
+        read_column(path, 0, delimiter=";;")
+
+
+def test_a_byte_order_mark_is_passed_over_and_another_encoding_named(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes("\ufeffa;b\n1;2\n".encode())
+    assert read_column(path, "a", delimiter=";").tolist() == [1]
+    path.write_bytes("Tag;Höhe\n1;2\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r'is not utf-8: .* perhaps encoding="latin-1"'):
+        read_column(path, "Tag", delimiter=";")
+    assert read_column(path, "Höhe", delimiter=";", encoding="latin-1").tolist() == [2]
 
 
 def test_a_missing_table_is_named(tmp_path):

@@ -6,6 +6,7 @@ import csv
 import math
 from collections.abc import Iterator
 from importlib.resources import as_file, files
+from itertools import chain
 from os import PathLike
 
 import numpy as np
@@ -36,6 +37,7 @@ def read_column(
     path: str | PathLike[str],
     column: str | int,
     *,
+    header: bool = True,
     delimiter: str = ",",
     encoding: str = "utf-8",
 ) -> np.ndarray:
@@ -44,10 +46,11 @@ def read_column(
     Parameters
     ----------
     path
-        The file. Its first line names the columns; blank lines and lines that begin with # are
-        passed over.
+        The file. Blank lines and lines that begin with # are passed over.
     column
         The name of the column, or its number, counted from 0.
+    header
+        Whether the first line names the columns; if not, `column` is a number.
     delimiter, encoding
         What separates the cells, and how the file is written.
 
@@ -56,14 +59,30 @@ def read_column(
     FileNotFoundError, IsADirectoryError
         There is no such file, or it is a folder.
     ValueError
-        It is no text or empty, has no such column or no rows, or a cell is missing or not a finite
-        number: says in which line.
+        It is no text or empty, has no such column (or two of that name) or no rows, or a cell is
+        missing or not a finite number: says in which line.
     """
-    rows = _rows(read_text(path, encoding=encoding, min_lines=1), delimiter)
-    names = next(rows, (0, [""]))[1]
-    place = column if isinstance(column, int) else _place(names, column)
+    if len(delimiter) != 1:
+        raise ValueError(f"read_column: delimiter is one character, got {delimiter!r}.")
+    rows = _rows(path, read_text(path, encoding=encoding, min_lines=1), delimiter)
+    first = next(rows, (0, [""]))
+    names = first[1]
+    if not header:
+        rows = chain([first], rows)
+    elif isinstance(column, int) and all(math.isfinite(_float(name)) for name in names):
+        raise ValueError(
+            f"read_column: {path} begins with numbers, {', '.join(names)}, not with names. If they "
+            "belong to the data, pass header=False; else call the column by its name."
+        )
+    if isinstance(column, str) and names.count(column) > 1:
+        raise ValueError(
+            f"read_column: {path} has two columns {column!r}. Pass the number of the one you mean, "
+            "counted from 0."
+        )
+    place = column if isinstance(column, int) else _place(names if header else [], column)
     if not 0 <= place < len(names):
-        hint = " Is there another delimiter?" if len(names) < 2 else ""
+        others = [mark for mark in ";\t,|" if mark != delimiter and mark in names[0]]
+        hint = f" Is there another delimiter? Try delimiter={others[0]!r}." if others else ""
         raise ValueError(
             f"read_column: {path} has no column {column!r}; it has {len(names)}: "
             f"{', '.join(map(repr, names))}.{hint}"
@@ -145,22 +164,37 @@ def _long_enough(task: str, values: np.ndarray, least: int) -> None:
         )
 
 
-def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: str | PathLike[str], text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(text.split("\n"), delimiter=delimiter, skipinitialspace=True)
-    for row in reader:
-        if any(cell.strip() for cell in row) and not row[0].startswith("#"):
-            yield reader.line_num, [cell.strip() for cell in row]
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row) and not row[0].startswith("#"):
+                yield reader.line_num, [cell.strip() for cell in row]
+    except csv.Error as error:
+        raise ValueError(
+            f"read_column: {path}, up to line {reader.line_num}: {error}. Is a quotation mark "
+            "opened and never closed?"
+        ) from error
 
 
 def _place(names: list[str], column: str) -> int:
     return names.index(column) if column in names else -1
 
 
-def _number(cell: str, where: str) -> float:
+def _float(cell: str) -> float:
+    """The number in a cell, NaN for none; 1_000, which Python would read, is none."""
     try:
-        number = float(cell)
+        return math.nan if "_" in cell else float(cell)
     except ValueError:
-        number = math.nan
+        return math.nan
+
+
+def _number(cell: str, where: str) -> float:
+    number = _float(cell)
     if not math.isfinite(number):
-        raise ValueError(f"read_column: {where}: expected a finite number, found {cell!r}.")
+        found = cell if len(cell) <= 40 else f"{cell[:37]}..."
+        how = "" if cell else " Fill the gap, or leave the line out."
+        if "," in cell:
+            how = " Write decimals with a point, and thousands without comma."
+        raise ValueError(f"read_column: {where}: expected a finite number, found {found!r}.{how}")
     return number
