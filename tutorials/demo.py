@@ -64,6 +64,12 @@ def main():
     parser.add_argument("--seconds", type=float, default=20, help="how long to train")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the pictures")
     options = parser.parse_args()
+    if not 0 < options.seconds < np.inf:
+        parser.error(f"--seconds: expected more than 0, got {options.seconds}")
+    try:  # now, and not after the training
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--out: cannot make the folder {options.out}: {error.strerror}")
 
     rng = np.random.default_rng(0)
     text = python_documentation()
@@ -85,7 +91,6 @@ def main():
     word = "gradient"
     x, y = alphabet.encode(word[:-1])[:, None], alphabet.encode(word[1:])[:, None]
     loss, _ = model.loss(x, y)
-    options.out.mkdir(parents=True, exist_ok=True)
     for name, drawing in (
         ("folded", viz.folded(loss)),
         ("unrolled", viz.unrolled(loss, detail="gate")),
