@@ -73,6 +73,15 @@ def test_operations_play_in_the_order_of_the_record_and_of_its_backward_pass(los
     assert [found[k] for k in range(1, len(turns) + 1)] == turns
 
 
+def test_a_record_with_gradients_in_it_plays_each_operation_where_it_happened():
+    outputs, _ = nn.unroll((cell := nn.RNNCell(3, 4, rng=0)), np.ones((3, 2, 3)))
+    slope = grad((outputs[-1] * outputs[-1]).sum(), cell.W_h, create_graph=True)
+    loss = (slope * slope).sum()
+    drawn = by_time(data_of(viz.play(loss).html))
+    operations = [x.op.name for x in ancestors(loss) if x.op]
+    assert [drawn[k][0] for k in range(1, len(operations) + 1)] == operations
+
+
 def test_norms_of_gradients_are_those_of_the_record(loss):
     data = data_of(viz.play(loss).html)
     operations = [x for x in ancestors(loss) if x.op]

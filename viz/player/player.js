@@ -54,7 +54,7 @@ function fit() {  // as many lines as make it largest; a very long one runs off 
   let best = {n: 1, k: 0};
   for (let n = 1; n <= 6; n++) {
     layout(n);
-    const k = Math.min(wide / (world.width + MARGIN), high / (world.height + MARGIN), 1.6);
+    const k = Math.min(wide / (world.width + MARGIN), high / (world.height + MARGIN), 2);
     if (k > best.k * 1.15) best = {n, k};
   }
   if (best.k < DETAIL) best = {n: 1, k: Math.min(1.3, high / (data.height + 2 * MARGIN))};

@@ -29,7 +29,7 @@ function written(value, digits = 3) {
   if (!Number.isFinite(x)) return Number.isNaN(x) ? "NaN" : x > 0 ? "∞" : "−∞";
   const small = x !== 0 && (Math.abs(x) < 0.001 || Math.abs(x) >= 1e5);
   const text = small ? x.toExponential(digits - 1) : String(Number(x.toPrecision(digits)));
-  return text.replaceAll("-", "−");
+  return text.replace("e+", "e").replaceAll("-", "−");
 }
 
 // -- the record: absolute times, who is active when, what flows where ----------------------------
@@ -50,7 +50,7 @@ function unfold() {
     block.nodeTimes = nodes.map((node, k) => {
       const leaf = node.leaf === undefined ? null : leaves[node.leaf].sweeps[sweep];
       const turn = at(came, nodes.length + k, back.start), born = at(forth, k, block.start);
-      if (born !== null) active[born] = [b, k];
+      if (node.op !== undefined) active[born] = [b, k];
       if (turn !== null) active[data.count + turn] = [b, k];
       return {born: born ?? 0, norm: leaf ? leaf[0] : back.nodes[k],
               came: leaf ? leaf[1] : at(came, k, back.start)};

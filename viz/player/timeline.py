@@ -21,7 +21,7 @@ from tinygrad_rnn import Tensor, ancestors
 from viz import theme
 from viz.flow import decades, measure
 from viz.layout import Layout, place
-from viz.parts import Block, Edge, Parts
+from viz.parts import Block, Edge, Node, Parts
 from viz.player.formulas import FORMULAS
 from viz.select import select
 from viz.wires import spread
@@ -131,11 +131,12 @@ class _Timeline:
         """One step: which shape, where, when, and the statistics of its values."""
         frame = self.plan.frames[block]
         shown = [self.value.get(node.id) for node in block.nodes]
-        scopes = [[str(f) for f in x.scope] for x in shown if type(x) is Tensor and x.op]
+        made = [x for node in block.nodes if (x := self.made(node)) is not None]
+        scopes = [[str(f) for f in x.scope] for x in made]
         shared = _common(scopes)
         times: Times = [self.order.get(x) if type(x) is Tensor else None for x in shown]
         times += [known(edge, self.value, self.order) for edge in block.edges]
-        start = min((t for t in times[: len(shown)] if t), default=0)
+        start = min((self.order[x] for x in made), default=0)
         found: dict[str, Any] = {
             "shape": self.once("shapes", self.shape(block, len(shared))),
             "kind": block.kind,
@@ -159,6 +160,11 @@ class _Timeline:
             found["mirrored"] = True
         return found
 
+    def made(self, node: Node) -> Tensor | None:
+        """The operation that happens at this node; what is only quoted happens elsewhere."""
+        x = self.value.get(node.id)
+        return x if type(x) is Tensor and x.op is not None and node.kind != "reference" else None
+
     def shape(self, block: Block, outer: int) -> dict[str, Any]:
         """What a step shares with all that look like it; places from its lower left corner."""
         frame, nodes = self.plan.frames[block], list[dict[str, Any]]()
@@ -171,7 +177,7 @@ class _Timeline:
             if type(value) is Tensor:
                 one["name"] = value.name or ""
                 one["dtype"] = str(value.dtype)
-                if value.op is not None:
+                if value.op is not None and self.made(node) is value:
                     one["op"] = self.ops.setdefault(value.op.name, len(self.ops))
                     one["scope"] = " · ".join(str(f) for f in value.scope[outer:])
                 elif value in self.leaves:
@@ -238,7 +244,8 @@ class _Timeline:
             tensors = [x if type(x) is Tensor and x not in self.leaves else None for x in shown]
             at_nodes = [at_value[x] if x is not None else (None, None) for x in tensors]
             at_edges = [arrival(edge) for edge in block.edges]
-            own: Times = [turns.get(x) if x is not None else None for x in tensors]
+            made = [self.made(node) for node in block.nodes]
+            own: Times = [turns.get(x) if x is not None else None for x in made]
             times = [*(t for _, t in at_nodes), *own, *(t for _, t in at_edges)]
             start = min((t for t in own if t), default=0)
             found["sweeps"].append(
