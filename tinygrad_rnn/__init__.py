@@ -59,10 +59,12 @@ from tinygrad_rnn.engine.primitives import (
 )
 from tinygrad_rnn.engine.scalars import scalars
 from tinygrad_rnn.engine.tensor import Tensor, named
+from tinygrad_rnn.program import compile as compile
 
 __version__ = "0.1.0"
 
-# Not in the list, so that `from tinygrad_rnn import *` leaves Python's own alone: sum, max, min.
+# Not in the list, so that `from tinygrad_rnn import *` leaves Python's own alone: sum, max, min,
+# compile.
 __all__ = [
     "Frame",
     "Primitive",

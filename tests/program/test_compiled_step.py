@@ -1,0 +1,183 @@
+"""What does a compiled step promise beside the right gradients?"""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
+from tinygrad_rnn.program.step import PASSES, WRITING
+
+
+class Model(nn.Module):
+    def __init__(self, cell=nn.LSTMCell):
+        self.cell = cell(3, 4, rng=0)
+        self.readout = nn.Linear(4, 3, rng=1)
+
+
+def loss_fn(m, x, y):
+    outputs, _ = nn.unroll(m.cell, x)
+    return nn.cross_entropy(m.readout(stack(outputs)), y)
+
+
+def data(T=7, B=2):
+    rng = np.random.default_rng(T)
+    return rng.standard_normal((T, B, 3)), rng.integers(3, size=(T, B))
+
+
+def eager(m, *args):
+    loss = loss_fn(m, *args)
+    return loss.data, grad(loss, m.parameters())
+
+
+@pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
+def test_the_source_runs_in_a_file_with_numpy_alone(cell, tmp_path):
+    m, (x, y) = Model(cell), data()
+    step = compile(loss_fn)
+    loss, grads = step(m, x, y)
+    arrays = [*(p.data for p in m.parameters()), x, y]
+    np.savez(tmp_path / "in.npz", *arrays)
+    lines = [
+        step.source,
+        "found = np.load('in.npz')",
+        "results = step(*[found[k] for k in found.files])",
+        "np.savez('out.npz', *results)",
+        "import sys; assert not any('tinygrad_rnn' in name for name in sys.modules)",
+    ]
+    (tmp_path / "pasted.py").write_text("\n".join(lines))
+    subprocess.run([sys.executable, "-I", "pasted.py"], cwd=tmp_path, check=True)
+    with np.load(tmp_path / "out.npz") as found:
+        results = [found[k] for k in found.files]
+    for a, b in zip(results, [loss, *grads.values()], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", ["loops", *PASSES, *WRITING])
+def test_each_pass_can_be_left_out(name):
+    m, (x, y) = Model(), data()
+    loss, grads = compile(loss_fn, without=(name,))(m, x, y)
+    exact, expected = eager(m, x, y)
+    np.testing.assert_allclose(loss, exact, rtol=1e-12)
+    for g, e in zip(grads.values(), expected, strict=True):
+        np.testing.assert_allclose(g, e, rtol=0, atol=1e-12 * np.abs(e).max())
+
+
+def test_a_program_without_any_pass_is_right():
+    m, (x, y) = Model(nn.GRUCell), data()
+    loss, grads = compile(loss_fn, without=(*PASSES, *WRITING))(m, x, y)
+    exact, expected = eager(m, x, y)
+    np.testing.assert_allclose(loss, exact, rtol=1e-12)
+    for g, e in zip(grads.values(), expected, strict=True):
+        np.testing.assert_allclose(g, e, rtol=0, atol=1e-12 * np.abs(e).max())
+
+
+def test_an_unknown_pass_is_refused_with_the_names_there_are():
+    with pytest.raises(ValueError, match=r"no pass 'gate'.*loops.*gates"):
+        compile(loss_fn, without=("gate",))
+
+
+def test_a_signature_is_recorded_once_and_lengths_share_a_structure():
+    m, step = Model(), compile(loss_fn)
+    for T in (7, 7, 9, 7, 20):
+        step(m, *data(T))
+    assert step.stats == {"calls": 5, "recorded": 3, "structures": 1, "eager": 0}
+
+
+def test_results_are_copies():
+    m, (x, y) = Model(), data()
+    step = compile(loss_fn)
+    _, first = step(m, x, y)
+    before = {k: g.copy() for k, g in first.items()}
+    step(m, x + 1, y)
+    for k, g in first.items():
+        np.testing.assert_array_equal(g, before[k])
+        g[...] = 0  # ours to change
+    _, again = step(m, x, y)
+    np.testing.assert_array_equal(again["cell.W_h"], before["cell.W_h"])
+
+
+def test_gradients_come_in_the_structure_of_the_parameters():
+    p = {"W": Tensor(np.eye(2)), "more": (Tensor(np.ones(2)), [Tensor(3.0)])}
+
+    def f(p, x):
+        return (tanh(x @ p["W"] + p["more"][0]) * p["more"][1][0]).sum()
+
+    _, grads = compile(f)(p, np.ones((3, 2)))
+    assert grads["W"].shape == (2, 2)
+    assert grads["more"][0].shape == (2,)
+    assert grads["more"][1][0].shape == ()
+
+
+def test_float32_stays_float32():
+    m, (x, y) = Model(), data()
+    for p in m.parameters():
+        p.data = p.data
+    m.cell = nn.LSTMCell(3, 4, rng=0, dtype=np.float32)
+    m.readout = nn.Linear(4, 3, rng=1, dtype=np.float32)
+    loss, grads = compile(loss_fn)(m, x.astype(np.float32), y)
+    assert {loss.dtype, *(g.dtype for g in grads.values())} == {np.dtype(np.float32)}
+
+
+def test_random_draws_are_refused_and_run_eagerly():
+    rng, m = np.random.default_rng(0), Model()
+
+    def noisy(m, x, y):
+        outputs, _ = nn.unroll(m.cell, x)
+        return nn.cross_entropy(m.readout(nn.dropout(stack(outputs), 0.5, rng)), y)
+
+    step = compile(noisy)
+    losses = {float(step(m, *data())[0]) for _ in range(3)}
+    assert len(losses) == 3
+    assert step.stats["eager"] == 3
+    assert "drawn at random" in step.explain()
+
+
+def test_what_depends_on_values_is_refused_and_run_eagerly():
+    def f(p, lengths):
+        return (p["w"] * (np.arange(4) < np.asarray(lengths)[:, None])).sum()
+
+    step = compile(f)
+    for n in (1, 3):
+        loss, grads = step({"w": Tensor(np.ones(4))}, np.array([n, n]))
+        assert loss == 2 * n
+        assert grads["w"].sum() == 2 * n
+    assert "not compiled" in step.explain()
+
+
+def test_lengths_inside_the_function_are_constants_of_the_program():
+    m, (x, y) = Model(), data()
+
+    def f(m, x, y):
+        outputs, _ = nn.unroll(m.cell, x, lengths=[7, 4])
+        return nn.cross_entropy(m.readout(stack(outputs)), y, lengths=[7, 4])
+
+    step = compile(f)
+    loss, grads = step(m, x, y)
+    exact = f(m, x, y)
+    np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
+    for g, e in zip(grads.values(), grad(exact, m.parameters()), strict=True):
+        np.testing.assert_allclose(g, e, rtol=0, atol=1e-12 * np.abs(e).max())
+    assert step.stats["eager"] == 0
+
+
+def test_a_function_of_no_recurrence_is_straight_line_code():
+    step = compile(lambda p, x: (tanh(x @ p[0]) ** 2).mean())
+    step([Tensor(np.eye(3))], np.ones((2, 3)))
+    assert "for t" not in step.source
+
+
+def test_explain_counts_what_each_pass_did():
+    step = compile(loss_fn)
+    assert "call it first" in step.explain()
+    step(Model(), *data())
+    told = step.explain()
+    for name in PASSES:
+        assert f"\n{name}: " in told
+    assert "gates: 4 " in told
+    assert "loop backward in time" in told
+
+
+def test_parameters_that_are_no_tensors_are_refused():
+    with pytest.raises(TypeError, match="hold Tensors alone, got ndarray"):
+        compile(loss_fn)([np.ones(3)], 1.0)

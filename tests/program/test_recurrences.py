@@ -1,0 +1,280 @@
+"""Does a compiled step give the gradients of the record, whatever recurs in it?"""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinygrad_rnn import (
+    Tensor,
+    compile,
+    concatenate,
+    exp,
+    grad,
+    maximum,
+    named,
+    nn,
+    relu,
+    scope,
+    sigmoid,
+    softplus,
+    split,
+    stack,
+    stop_gradient,
+    tanh,
+)
+
+
+class Model(nn.Module):
+    def __init__(self, **parts):
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+
+def agree(loss_fn, params, *args):
+    """Compile, call twice with other values, and compare each time with the eager gradients."""
+    step = compile(loss_fn)
+    leaves = params.parameters() if isinstance(params, nn.Module) else list(params.values())
+    for _ in range(2):
+        loss, grads = step(params, *args)
+        exact = loss_fn(params, *args)
+        np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
+        for g, e in zip(grads.values(), grad(exact, leaves, unused="zero"), strict=True):
+            assert g.shape == e.shape
+            assert np.abs(g - e).max(initial=0) <= 1e-12 * max(1, np.abs(e).max(initial=0))
+        for p in leaves:
+            p.data = p.data * 0.9 - 0.01
+        args = tuple(x * 0.8 if x.dtype.kind == "f" else x[::-1] for x in args)
+    assert not step.reason
+    return step
+
+
+def sequence(T, B=2, V=3):
+    rng = np.random.default_rng(T)
+    return rng.standard_normal((T, B, V)), rng.integers(V, size=(T, B))
+
+
+def language_model(m, x, y):
+    outputs, _ = nn.unroll(m.cell, x)
+    return nn.cross_entropy(m.readout(stack(outputs)), y)
+
+
+def own_cell(W, U, x, h):
+    z = named(z=sigmoid(x @ W + h @ U))
+    return named(h=z * h + (1 - z) * tanh(h @ U - x @ W))
+
+
+def own_loss(p, x, y):
+    outputs, _ = nn.unroll(partial(own_cell, p["W"], p["U"]), x, np.zeros((x.shape[1], 4)))
+    return nn.cross_entropy(stack(outputs), y)
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 50])
+@pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell, nn.GRUCell, nn.PeepholeLSTMCell])
+def test_gradients_of_cells_are_the_eager_ones(cell, T):
+    m = Model(cell=cell(3, 4, rng=0), readout=nn.Linear(4, 3, rng=1))
+    agree(language_model, m, *sequence(T))
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 50])
+def test_gradients_of_your_own_five_line_cell_are_the_eager_ones(T):
+    rng = np.random.default_rng(0)
+    p = {"W": Tensor(rng.standard_normal((3, 4))), "U": Tensor(rng.standard_normal((4, 4)))}
+    agree(own_loss, p, *sequence(T))
+
+
+@pytest.mark.parametrize("T", [6, 50, 100])
+def test_a_language_model_is_two_loops_and_six_sums_whatever_its_length(T):
+    # W_x, W_h, b, W_y, b_y and the loss, which is added up step by step, are sums over time
+    rng = np.random.default_rng(0)
+    shapes = {"W_x": (3, 16), "W_h": (4, 16), "b": (16,), "W_y": (4, 3), "b_y": (3,)}
+    p = {name: Tensor(rng.standard_normal(shape)) for name, shape in shapes.items()}
+
+    def lstm(p, x, state):
+        h, c = state
+        i, f, g, o = split(x @ p["W_x"] + h @ p["W_h"] + p["b"], 4)
+        i, f, g, o = named(i=sigmoid(i), f=sigmoid(f), g=tanh(g), o=sigmoid(o))
+        c = named(c=f * c + i * g)
+        return named(h=o * tanh(c)), c
+
+    def loss_fn(p, x, y):
+        outputs, _ = nn.unroll(partial(lstm, p), x, (np.zeros((2, 4)), np.zeros((2, 4))))
+        loss = 0.0
+        for t, h in enumerate(outputs):
+            loss = loss + nn.cross_entropy(h @ p["W_y"] + p["b_y"], y[t])
+        return loss / len(outputs)
+
+    step = agree(loss_fn, p, *sequence(T))
+    told = step.explain()
+    assert told.count("loop forward") == told.count("loop backward") == 1
+    assert "\n6 sums over time" in told
+    assert step.source.count("for t in range(T)") == 1
+    assert step.source.count("for t in reversed(range(T))") == 1
+    assert step.source.count("\n") < 80
+    assert "not repeated" not in told
+
+
+@pytest.mark.parametrize("T", [4, 9])
+def test_two_layers_are_four_loops(T):
+    layers = nn.LSTM(3, 4, num_layers=2, rng=0)
+    m = Model(layers=layers, readout=nn.Linear(4, 3, rng=1))
+
+    def loss_fn(m, x, y):
+        outputs, _ = m.layers(x)
+        return nn.cross_entropy(m.readout(outputs), y)
+
+    step = agree(loss_fn, m, *sequence(T))
+    assert step.source.count("for t in") == 4
+
+
+def test_two_directions_are_four_loops_two_of_them_from_the_end():
+    m = Model(layers=nn.GRU(3, 4, bidirectional=True, rng=0), readout=nn.Linear(8, 3, rng=1))
+
+    def loss_fn(m, x, y):
+        outputs, _ = m.layers(x)
+        return nn.cross_entropy(m.readout(outputs), y)
+
+    step = agree(loss_fn, m, *sequence(7))
+    assert step.source.count("for t in range") == 2
+    assert step.source.count("for t in reversed") == 2
+
+
+def test_an_encoder_and_a_decoder_are_four_loops():
+    m = Model(
+        encoder=nn.RNNCell(3, 4, rng=0), decoder=nn.GRUCell(3, 4, rng=1), readout=nn.Linear(4, 3)
+    )
+
+    def loss_fn(m, x, y):
+        _, h = nn.unroll(m.encoder, x, name="encoder")
+        outputs, _ = nn.unroll(m.decoder, x, h, name="decoder")
+        return nn.cross_entropy(m.readout(stack(outputs)), y)
+
+    step = agree(loss_fn, m, *sequence(6))
+    assert step.source.count("for t in") == 4
+
+
+def test_an_embedding_gathers_and_its_gradient_is_one_scatter():
+    m = Model(
+        table=nn.Embedding(3, 5, rng=0), cell=nn.RNNCell(5, 4, rng=1), readout=nn.Linear(4, 3)
+    )
+
+    def loss_fn(m, y):
+        outputs, _ = nn.unroll(lambda s, h: m.cell(m.table(s), h), y, m.cell.initial_state(2))
+        return nn.cross_entropy(m.readout(stack(outputs)), y)
+
+    step = agree(loss_fn, m, sequence(8)[1])
+    assert step.source.count("np.add.at") == 1
+
+
+def test_the_last_state_alone_can_make_the_loss():
+    m = Model(cell=nn.LSTMCell(3, 4, rng=0))
+
+    def loss_fn(m, x):
+        _, (h, c) = nn.unroll(m.cell, x)
+        return (h * c).sum()
+
+    agree(loss_fn, m, sequence(6)[0])
+
+
+def test_a_learned_first_state_has_its_gradient():
+    m = Model(cell=nn.LearnedState(nn.GRUCell(3, 4, rng=0)))
+
+    def loss_fn(m, x):
+        outputs, _ = nn.unroll(m.cell, x)
+        return (stack(outputs) ** 2).mean()
+
+    agree(loss_fn, m, sequence(6)[0])
+
+
+def test_truncated_windows_agree():
+    m = Model(cell=nn.RNNCell(3, 4, rng=0), readout=nn.Linear(4, 3, rng=1))
+
+    def loss_fn(m, x, y):
+        outputs, _ = nn.unroll(m.cell, x, truncate=3)
+        return nn.cross_entropy(m.readout(stack(outputs)), y)
+
+    agree(loss_fn, m, *sequence(8))
+
+
+def test_without_a_batch_agrees():
+    m = Model(cell=nn.LSTMCell(3, 4, rng=0))
+
+    def loss_fn(m, x):
+        outputs, _ = nn.unroll(m.cell, x)
+        return (stack(outputs) ** 2).sum()
+
+    agree(loss_fn, m, sequence(6)[0][:, 0])
+
+
+def test_masks_from_comparisons_are_recorded_not_baked_in():
+    m = Model(cell=nn.RNNCell(3, 4, "relu", rng=0))
+
+    def loss_fn(m, x):
+        outputs, _ = nn.unroll(m.cell, x)
+        return (relu(stack(outputs) - 0.1) ** 2).sum()
+
+    agree(loss_fn, m, sequence(6)[0])
+
+
+UNARY = [tanh, sigmoid, relu, softplus, lambda x: exp(-x * x), stop_gradient, lambda x: -x]
+BINARY = [
+    lambda a, b: a + b,
+    lambda a, b: a * b,
+    lambda a, b: a - b,
+    maximum,
+    lambda a, b: a / (b * b + 1),
+    lambda a, b: concatenate([a[..., :2], b[..., 2:]], axis=-1),
+]
+
+
+@st.composite
+def cells(draw):
+    """Any few operations on x, h, c and weights, ending in the next h and c."""
+    steps = draw(
+        st.lists(
+            st.one_of(
+                st.tuples(st.just("unary"), st.integers(0, 6), st.integers(0, 99)),
+                st.tuples(
+                    st.just("binary"), st.integers(0, 5), st.integers(0, 99), st.integers(0, 99)
+                ),
+                st.tuples(st.just("matmul"), st.integers(0, 1), st.integers(0, 99)),
+            ),
+            min_size=1,
+            max_size=7,
+        )
+    )
+    return steps, draw(st.integers(0, 99)), draw(st.integers(0, 99))
+
+
+@settings(max_examples=60, deadline=None)
+@given(cell=cells(), T=st.sampled_from([1, 2, 3, 4, 7]), last=st.booleans())
+def test_cells_drawn_at_random_agree(cell, T, last):
+    steps, pick_h, pick_c = cell
+    rng = np.random.default_rng(0)
+    p = {
+        "W": Tensor(rng.standard_normal((4, 4)) / 2),
+        "U": Tensor(rng.standard_normal((4, 4)) / 2),
+        "b": Tensor(rng.standard_normal(4)),
+    }
+    xs = rng.standard_normal((T, 2, 4))
+
+    def loss_fn(p, xs):
+        h = c = np.zeros((2, 4))
+        total = (p["b"] * p["b"]).sum()
+        for t in range(T):
+            with scope("cell", t=t):
+                found = [xs[t], h + p["b"], c, h]
+                for kind, which, *places in steps:
+                    inputs = [found[k % len(found)] for k in places]
+                    if kind == "matmul":
+                        found.append(inputs[0] @ p["WU"[which]])
+                    else:
+                        found.append((UNARY if kind == "unary" else BINARY)[which](*inputs))
+                h, c = tanh(found[-1]), tanh(found[pick_h % len(found)]) * 0.5 + found[pick_c % 2]
+            if not last or t == T - 1:
+                total = total + (h * c).sum()
+        return total
+
+    agree(loss_fn, p, xs)

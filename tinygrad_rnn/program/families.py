@@ -1,0 +1,277 @@
+"""Where does each operand of a family come from?
+
+From one node for all steps, or from another family at a fixed distance in time. What differs at the
+first or last step is the initial value of a recurrence, if that step of the other family does not
+exist; if it does, the nodes are no family, and stay single. Nothing is assumed: every operand of
+every member is looked at.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_rnn.engine.primitives import Input
+from tinygrad_rnn.program.graph import same_constant
+
+__all__ = [
+    "Family",
+    "NoFamily",
+    "Node",
+    "Step",
+    "find_slots",
+    "guess_terms",
+    "linear_options",
+    "source",
+]
+
+Source = tuple[Any, ...]  # ("fam", family, t), ("one", node) or ("const", value)
+LINEAR = frozenset(
+    ("multiply", "matmul", "transpose", "reshape", "getitem", "negative", "sum", "astype")
+)
+ADDS = frozenset(("addn", "add", "subtract", "scatter", "concatenate", "stack"))
+
+
+class NoFamily(Exception):
+    """These nodes do not repeat; the argument is the family, the message says where."""
+
+    def __init__(self, family: Family, why: str) -> None:
+        super().__init__(why)
+        self.family = family
+
+
+class Step(NamedTuple):
+    """The integer ``sign * t + shift`` in an index."""
+
+    sign: int
+    shift: int
+
+
+@dataclass(eq=False)
+class Node:
+    """A node of the record, light: sums of gradients are one node of many terms."""
+
+    op: str
+    ins: list[Any]  # Nodes, and constants as they are
+    options: dict[str, Any]
+    shape: tuple[int, ...]
+    dtype: Any
+    name: str
+    serial: int
+    key: Any = None
+    t: int | None = None
+    family: Family | None = None
+    forward: Any = None
+
+
+@dataclass(eq=False)
+class Family:
+    """Nodes alike but for t: where each operand comes from, and what precedes the first step."""
+
+    members: dict[int, Node]
+    lo: int
+    hi: int
+    slots: list[Source] = field(default_factory=list)  # ("step", family, offset), ("one", node) …
+    init: dict[int, Source] = field(default_factory=dict)
+    means: dict[int, Source] = field(default_factory=dict)  # what added steps are known to be
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def op(self) -> str:
+        """What its members do."""
+        return self.members[next(iter(self.members))].op
+
+    def has(self, t: int) -> bool:
+        """Whether it computes step t."""
+        return self.lo <= t <= self.hi
+
+    def extend(self, t: int, meaning: Source) -> None:
+        """Compute step t too, which must be next to the others; its value is known."""
+        if t not in (self.lo - 1, self.hi + 1):
+            raise NoFamily(self, "its steps have a gap")
+        self.lo, self.hi = min(self.lo, t), max(self.hi, t)
+        self.means[t] = meaning
+
+
+def source(x: Any) -> Source:
+    """What an operand of one node is."""
+    if type(x) is not Node:
+        return ("const", x)
+    return ("one", x) if x.family is None else ("fam", x.family, x.t)
+
+
+def same(a: Source | None, b: Source) -> bool:
+    """Whether two sources are the same value."""
+    if a is None or a[0] != b[0]:
+        return False
+    return same_constant(a[1], b[1]) if a[0] == "const" else a[1:] == b[1:]
+
+
+def find_slots(family: Family) -> None:
+    """Fill in the slots of a family; NoFamily if its members do not agree."""
+    members = family.members
+    if family.op == "addn":
+        _terms(family)
+        return
+    family.slots = []
+    for j in range(len(next(iter(members.values())).ins)):
+        given = {t: source(node.ins[j]) for t, node in members.items()}
+        family.slots.append(_slot(family, given))
+
+
+def _slot(family: Family, given: dict[int, Source]) -> Source:
+    forms = Counter(_form(s, t) for t, s in given.items())
+    form, often = max(forms.items(), key=lambda item: (item[1], item[0][0] == "step"))
+    if form[0] == "const":
+        if often < len(given):
+            raise NoFamily(family, "an operand is a constant at some steps only")
+        values = [s[1] for s in given.values()]
+        if all(same_constant(v, values[0]) for v in values):
+            return ("const", values[0])
+        if type(values[0]) is not np.ndarray:
+            raise NoFamily(family, "a number changes from step to step")
+        return ("consts", np.stack([given[t][1] for t in sorted(given)]), min(given))
+    for t, s in given.items():
+        if _form(s, t) == form:
+            continue
+        if form[0] != "step" or t + form[2] in form[1].members:
+            raise NoFamily(family, f"step {t} is made from something else")
+        _boundary(family, form[1], t, t + form[2], s)
+    return form
+
+
+def _form(s: Source, t: int) -> Source:
+    if s[0] == "fam":
+        return ("step", s[1], s[2] - t)
+    return ("const",) if s[0] == "const" else s
+
+
+def _terms(family: Family) -> None:
+    """The slots of a sum of gradients; a term that is missing at the end of time is a zero."""
+    forms = guess_terms(family)
+    if any(f[0] == "const" for f in forms):
+        raise NoFamily(family, "a sum of gradients has a constant term")
+    for t, node in family.members.items():
+        here = Counter(_form(source(x), t) for x in node.ins)
+        if max(here.values()) > 1:
+            raise NoFamily(family, "a sum has the same term twice")
+        for form in family.slots:
+            if form not in here:
+                if form[0] != "step":
+                    raise NoFamily(family, f"the sum at step {t} lacks a term")
+                _zero(family, form[1], t, t + form[2])
+
+
+def guess_terms(family: Family) -> Counter[Source]:
+    """The terms that occur, and they as slots, the most frequent first."""
+    forms: Counter[Source] = Counter()
+    for t, node in family.members.items():
+        forms.update({_form(source(x), t): 1 for x in node.ins})
+    family.slots = sorted(forms, key=lambda f: -forms[f])
+    return forms
+
+
+def _boundary(user: Family, of: Family, t: int, at: int, s: Source) -> None:
+    """Let `of` be `s` at the step `at` that it does not compute, where `user` reads it at `t`."""
+    known = of.init.get(at, of.means.get(at))
+    if known is not None:
+        if not same(known, s):
+            raise NoFamily(user, f"step {t} starts from something else than its neighbours do")
+        return
+    if of.op == "addn" and s[0] == "fam":
+        reads = [read(of, k, at) for k in range(len(of.slots))]
+        hits = [k for k, r in enumerate(reads) if same(r, s)]
+        if len(hits) == 1:
+            for k, slot in enumerate(of.slots):
+                if k != hits[0]:
+                    if slot[0] != "step":
+                        raise NoFamily(user, f"the sum at step {at} lacks a term")
+                    _zero(of, slot[1], at, at + slot[2])
+            of.extend(at, s)
+            return
+    if at == t and s[0] == "const" and _computes(of, at, s[1]):
+        of.extend(at, s)
+        return
+    of.init[at] = s
+
+
+def read(family: Family, k: int, t: int) -> Source | None:
+    """What operand k is at step t; None if it does not exist there."""
+    slot = family.slots[k]
+    if slot[0] != "step":
+        return slot
+    other, at = slot[1], t + slot[2]
+    return ("fam", other, at) if other.has(at) else other.init.get(at)
+
+
+def _computes(family: Family, t: int, value: Any) -> bool:
+    """Whether a view of constants at step t is this constant."""
+    reads = [read(family, k, t) for k in range(len(family.slots))]
+    if len(reads) != 1 or reads[0] is None or reads[0][0] != "const":
+        return False
+    x = np.asarray(reads[0][1])
+    if family.op == "transpose":
+        axes = family.options.get("axes")
+        return same_constant(x.transpose(axes), np.asarray(value))
+    if family.op == "reshape":
+        return same_constant(x.reshape(family.options["shape"]), np.asarray(value))
+    return False
+
+
+def _zero(user: Family, of: Any, t: int, at: int) -> None:
+    """Let `of` be zero at the step `at`, which it does not compute."""
+    todo = [(of, t, at)]
+    while todo:
+        of, t, at = todo.pop()
+        if type(of) is not Family or at in of.members:
+            raise NoFamily(user, f"the sum at step {t} lacks a term")
+        node = next(iter(of.members.values()))
+        nothing = ("const", np.zeros(node.shape, node.dtype))
+        known = of.init.get(at, of.means.get(at))
+        if known is not None:
+            if not same(known, nothing):
+                raise NoFamily(user, f"the sum at step {t} lacks a term")
+            continue
+        missing = [
+            (slot[1], at, at + slot[2])
+            for k, slot in enumerate(of.slots)
+            if slot[0] == "step" and read(of, k, at) is None
+        ]
+        if (
+            at == t
+            and missing
+            and (of.op in LINEAR or (of.op in ADDS and len(missing) == len(of.slots)))
+        ):
+            of.extend(at, nothing)
+            todo += missing
+        else:
+            of.init[at] = nothing
+
+
+def linear_options(members: dict[int, Node]) -> dict[str, Any] | None:
+    """The options of all members, integers in an index as they move with t; None if they differ."""
+    ts = sorted(members)
+    first, second = members[ts[0]].options, members[ts[1]].options
+    if "index" not in first:
+        return first if all(members[t].options == first for t in ts) else None
+    a, b = first["index"], second["index"]
+    if len(a) != len(b):
+        return None
+    template = [
+        Step(v - u, u - (v - u) * ts[0]) if type(u) is int and type(v) is int and u != v else u
+        for u, v in zip(a, b, strict=True)
+    ]
+    for t in ts:
+        expected = [p.sign * t + p.shift if type(p) is Step else p for p in template]
+        got = list(members[t].options["index"])
+        if [type(p) for p in got] != [type(p) for p in expected] or got != expected:
+            return None
+    return {**first, "index": tuple(template)}
+
+
+def arrays_in(index: tuple[Any, ...]) -> int:
+    """How many arrays stand in an index."""
+    return sum(type(p) is Input for p in index)

@@ -1,0 +1,72 @@
+"""What is a program made of?
+
+Values. One is computed once (`lo` is None), or once per step ``t`` in ``lo … hi``: then it is a
+sequence. Each operand of a value says which other value it is, and which element of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = ["Arg", "Value", "same_constant"]
+
+
+class Arg(NamedTuple):
+    """An operand.
+
+    Attributes
+    ----------
+    kind
+        ``"one"``: a value that is computed once. Of a sequence: ``"step"``, the element `k` steps
+        away from the step that asks; ``"at"``, the element of step `k`; ``"all"``, the array of
+        all elements of steps `k` = (first, last), the first axis being time. ``"const"``: a number
+        or array; ``"consts"``: one array per step, `k` being the first step.
+    value
+        The `Value`, or the constant.
+    k
+        See above.
+    """
+
+    kind: str
+    value: Any
+    k: Any = None
+
+
+@dataclass(eq=False)
+class Value:
+    """Something the program computes: `op` of `args`, of each step if it is a sequence."""
+
+    op: str
+    args: list[Arg]
+    options: dict[str, Any]
+    shape: tuple[int, ...]
+    dtype: Any
+    name: str | None = None
+    lo: int | None = None
+    hi: int | None = None
+    init: dict[int, Arg] = field(default_factory=dict)
+    serial: int = 0
+    forward: Any = None  # what computes it from arrays
+
+    @property
+    def steps(self) -> int:
+        """How many elements it computes."""
+        return 1 if self.lo is None or self.hi is None else self.hi - self.lo + 1
+
+    @property
+    def operands(self) -> list[Arg]:
+        """All it reads, initial values included."""
+        return [*self.args, *self.init.values()]
+
+
+def same_constant(a: Any, b: Any) -> bool:
+    """Whether two constants are equal in type, shape and bits."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    a, b = np.asarray(a), np.asarray(b)
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()

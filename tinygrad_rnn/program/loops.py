@@ -1,0 +1,146 @@
+"""What must stay in a loop over time?
+
+Only what waits for itself: the strongly connected components of the graph of values (Allen and
+Kennedy's loop distribution). All else is computed for all steps at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tinygrad_rnn.program.families import NoFamily
+from tinygrad_rnn.program.graph import Value
+
+__all__ = ["Component", "components", "loop_range"]
+
+
+@dataclass(eq=False)
+class Component:
+    """Values that are computed together: one of them, or a loop of several."""
+
+    values: list[Value]
+    loop: bool
+
+    @property
+    def direction(self) -> int:
+        """1 forward in time, -1 backward."""
+        inside = set(self.values)
+        offsets = {
+            a.k for v in self.values for a in v.args if a.kind == "step" and a.value in inside
+        } - {0}
+        if offsets and max(offsets) < 0:
+            return 1
+        if offsets and min(offsets) > 0:
+            return -1
+        raise NoFamily(self.values[0].options["family"], "it reads both earlier and later steps")
+
+
+def components(values: list[Value]) -> list[Component]:
+    """Strongly connected components, each after what it reads (Tarjan 1972, without recursion)."""
+    order = sorted(values, key=lambda v: v.serial)
+    index: dict[Value, int] = {}
+    low: dict[Value, int] = {}
+    on_path: set[Value] = set()
+    path: list[Value] = []
+    found: list[Component] = []
+    for root in order:
+        if root in index:
+            continue
+        todo: list[tuple[Value, Any]] = [(root, None)]
+        while todo:
+            v, reads = todo.pop()
+            if reads is None:
+                index[v] = low[v] = len(index)
+                path.append(v)
+                on_path.add(v)
+                reads = iter(sorted({_value(a) for a in v.operands} - {None}, key=_serial))
+            for w in reads:
+                if w not in index:
+                    todo += [(v, reads), (w, None)]
+                    break
+                if w in on_path:
+                    low[v] = min(low[v], index[w])
+            else:
+                if todo:
+                    parent = todo[-1][0]
+                    low[parent] = min(low[parent], low[v])
+                if low[v] == index[v]:
+                    cut = path.index(v)
+                    members, path = path[cut:], path[:cut]
+                    on_path -= set(members)
+                    itself = any(a.value is v for a in v.operands)
+                    found.append(Component(members, len(members) > 1 or itself))
+    for component in found:
+        if component.loop:
+            component.values = _in_order(component)
+    return found
+
+
+def _value(a: Any) -> Any:
+    return a.value if isinstance(a.value, Value) else None
+
+
+def _serial(v: Value) -> int:
+    return v.serial
+
+
+def _in_order(component: Component) -> list[Value]:
+    """Each value of a step after what it reads of the same step."""
+    inside = set(component.values)
+    waits = {
+        v: {a.value for a in v.args if a.kind == "step" and a.k == 0 and a.value in inside}
+        for v in component.values
+    }
+    done: list[Value] = []
+    ready = sorted(component.values, key=_serial)
+    seen: set[Value] = set()
+    while len(done) < len(ready):
+        v = next((v for v in ready if v not in seen and waits[v] <= seen), None)
+        if v is None:
+            raise NoFamily(component.values[0].options["family"], "a step waits for itself")
+        done.append(v)
+        seen.add(v)
+    return done
+
+
+def loop_range(component: Component) -> tuple[int, int]:
+    """The first and last step of a loop; every value in it is made to compute all of them."""
+    inside = set(component.values)
+    single = next((v for v in component.values if v.lo is None or v.hi is None), None)
+    if single is not None:
+        owner = next(v for v in component.values if "family" in v.options)
+        raise NoFamily(
+            owner.options["family"], f"it waits for {single.name}, which is computed once"
+        )
+    component.direction  # noqa: B018  (raises if there is none)
+    lo = min(v.lo for v in component.values if v.lo is not None)
+    hi = max(v.hi for v in component.values if v.hi is not None)
+    for v in component.values:
+        for a in v.operands:
+            if a.kind in ("at", "all") and a.value in inside:
+                raise NoFamily(v.options["family"], "it starts from a step of its own loop")
+    short = [v for v in component.values if (v.lo, v.hi) != (lo, hi)]
+    changed = True
+    while changed and short:
+        changed = False
+        for v in short:
+            assert v.lo is not None
+            assert v.hi is not None
+            for t in (v.lo - 1, v.hi + 1):
+                if lo <= t <= hi and t not in v.init and all(_there(a, t) for a in v.args):
+                    v.lo, v.hi = min(v.lo, t), max(v.hi, t)
+                    changed = True
+        short = [v for v in short if (v.lo, v.hi) != (lo, hi)]
+    if short:
+        raise NoFamily(
+            short[0].options["family"], "its first or last step is another than the rest"
+        )
+    return lo, hi
+
+
+def _there(a: Any, t: int) -> bool:
+    """Whether an operand exists at step t."""
+    if a.kind == "step":
+        return a.value.lo <= t + a.k <= a.value.hi or t + a.k in a.value.init
+    return a.kind != "consts" or a.k <= t < a.k + len(a.value)

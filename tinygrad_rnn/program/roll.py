@@ -1,0 +1,303 @@
+"""How does a record become a program that is as short as the cell?
+
+Nodes that repeat become families, families become sequences, what adds up over time becomes a sum.
+Whatever does not repeat stays single: a record without repetition is straight-line code.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from typing import Any
+
+from tinygrad_rnn.engine.primitives import Input
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.program.certificates import certificates, letters
+from tinygrad_rnn.program.families import (
+    Family,
+    Node,
+    NoFamily,
+    Step,
+    find_slots,
+    guess_terms,
+    linear_options,
+    source,
+)
+from tinygrad_rnn.program.graph import Arg, Value, same_constant
+from tinygrad_rnn.program.loops import components, loop_range
+from tinygrad_rnn.program.trace import Trace
+
+__all__ = ["roll"]
+
+SAME = frozenset(("stop_gradient", "pass_gradient"))  # forward they change nothing
+
+
+def roll(trace: Trace, loops: bool = True) -> tuple[list[Value], list[Value], list[str]]:
+    """The values of a program, its outputs among them, and what kept parts of it from repeating."""
+    apart: set[Any] = set()
+    said: list[str] = []
+    for attempt in range(12):
+        nodes, outputs = _nodes(trace)
+        families = _families(nodes, apart) if loops and attempt < 11 else []
+        try:
+            _all_slots(families)
+            values = _values(nodes, outputs)
+            _check_loops(values[0])
+        except NoFamily as error:
+            broken = error.family
+            node = next(iter(broken.members.values()))
+            said.append(f"{node.name} = {node.op}: {error}")
+            apart.add(node.key)
+            continue
+        return *values, said
+    raise AssertionError("straight-line code has no families")
+
+
+def _nodes(trace: Trace) -> tuple[list[Node], list[Node]]:
+    """The record, light, with sums of gradients flattened and identities passed over."""
+    places = certificates(trace.nodes)
+    names = letters(trace.nodes, dict(zip(trace.leaves, trace.names, strict=True)))
+    uses = Counter(y for x in trace.nodes for y in x.inputs if type(y) is Tensor)
+    uses.update(trace.outputs)
+    arguments = set(trace.leaves)
+    found: dict[Tensor, Any] = {}
+    for x in trace.nodes:
+        key, t = places[x]
+        ins = [found[y] if type(y) is Tensor else y for y in x.inputs]
+        if x.op is None and x not in arguments:
+            found[x] = x.data
+            continue
+        op = "leaf" if x.op is None else x.op.name
+        if op in SAME and type(ins[0]) is Node:
+            found[x] = ins[0]
+            continue
+        node = Node(op, ins, x.options, x.shape, x.dtype, names[x], x.serial, key, t)
+        node.forward = x.op and x.op.forward
+        if op == "leaf":
+            node.options = {"leaf": x}
+        if op == "add" and key[0] == "back" and key[2] is None:
+            node.op, node.key = "addn", (*key[:3], "addn")
+            first = x.inputs[0]
+            if type(first) is Tensor and uses[first] == 1 and ins[0].key == node.key:
+                node.ins = [*ins[0].ins, *ins[1:]] if len(ins[0].ins) < 3 else ins[0].ins
+                if node.ins is ins[0].ins:
+                    node.ins.extend(ins[1:])
+        found[x] = node
+    outputs = [
+        found[x]
+        if type(found[x]) is Node
+        else Node("copy", [found[x]], {}, x.shape, x.dtype, x.name or "g", x.serial)
+        for x in trace.outputs
+    ]
+    return _alive(outputs, [found[x] for x in trace.leaves if x in found]), outputs
+
+
+def _alive(outputs: list[Node], leaves: list[Node]) -> list[Node]:
+    seen: set[Node] = {*outputs, *leaves}
+    todo = list(seen)
+    while todo:
+        for x in todo.pop().ins:
+            if type(x) is Node and x not in seen:
+                seen.add(x)
+                todo.append(x)
+    return sorted(seen, key=lambda x: x.serial)
+
+
+def _families(nodes: list[Node], apart: set[Any]) -> list[Family]:
+    groups: dict[Any, dict[int, Node]] = defaultdict(dict)
+    for x in nodes:
+        if x.t is not None and x.op != "leaf" and x.key not in apart:
+            groups[x.key][x.t] = x
+    found = []
+    for members in groups.values():
+        ts = sorted(members)
+        first = members[ts[0]]
+        alike = all(
+            (m.op, m.shape, m.dtype) == (first.op, first.shape, first.dtype)
+            and (m.op == "addn" or len(m.ins) == len(first.ins))
+            for m in members.values()
+        )
+        if len(ts) < 2 or ts[-1] - ts[0] + 1 != len(ts) or not alike:
+            continue
+        options = linear_options(members)
+        if options is None:
+            continue
+        family = Family(dict(sorted(members.items())), ts[0], ts[-1], options=options)
+        for m in members.values():
+            m.family = family
+        found.append(family)
+    return found
+
+
+def _all_slots(families: list[Family]) -> None:
+    """Slots of all families; what is the same at every step becomes one node.
+
+    In two rounds, as slots of gradients may point to families whose own slots come later.
+    """
+    for family in families:
+        for k, node in family.members.items():
+            del k
+            node.family = family
+    for family in families:
+        if family.op != "addn" and _constant(family):
+            first = family.members[family.lo]
+            for node in family.members.values():
+                node.family = None
+            for node in list(family.members.values())[1:]:
+                node.op, node.ins = "alias", [first]
+    rest = [f for f in families if f.members[f.lo].family is f]
+    for family in rest:
+        for node in family.members.values():
+            node.ins = [_real(x) for x in node.ins]
+    for family in rest:
+        if family.op == "addn":
+            guess_terms(family)
+            continue
+        family.slots = [_rough(family, j) for j in range(len(family.members[family.lo].ins))]
+    for family in rest:
+        find_slots(family)
+
+
+def _real(x: Any) -> Any:
+    return x.ins[0] if type(x) is Node and x.op == "alias" else x
+
+
+def _constant(family: Family) -> bool:
+    if any(type(p) is Step for p in family.options.get("index", ())):
+        return False
+    members = list(family.members.values())
+    for node in members:
+        node.ins = [_real(x) for x in node.ins]
+    return all(
+        x.family is None and all(m.ins[j] is x for m in members)
+        if type(x) is Node
+        else all(type(m.ins[j]) is not Node and same_constant(m.ins[j], x) for m in members)
+        for j, x in enumerate(members[0].ins)
+    )
+
+
+def _rough(family: Family, j: int) -> Any:
+    """A first guess of a slot, from the middle of time, for looking ahead."""
+    t = (family.lo + family.hi) // 2
+    s = source(family.members[t].ins[j]) if j < len(family.members[t].ins) else ("const", 0)
+    return ("step", s[1], s[2] - t) if s[0] == "fam" else s
+
+
+def _values(nodes: list[Node], outputs: list[Node]) -> tuple[list[Value], list[Value]]:
+    made: dict[Any, Value] = {}
+    for x in nodes:
+        x.ins = [_real(y) for y in x.ins]
+        family = x.family
+        owner: Any = x if family is None else family
+        if owner not in made and x.op != "alias":
+            options = x.options if family is None else family.options
+            value = Value(x.op, [], options, x.shape, x.dtype, x.name, serial=x.serial)
+            value.forward = x.forward
+            if family is not None:
+                value.lo, value.hi = family.lo, family.hi
+                value.options = {**options, "family": family}
+            made[owner] = value
+    for owner, value in made.items():
+        if type(owner) is Family:
+            value.args = [_arg(s, made) for s in owner.slots]
+            value.init = {t: _arg(s, made) for t, s in owner.init.items()}
+        else:
+            value.args = [_arg(source(x), made) for x in owner.ins]
+            _join(value, made)
+    found = list(made.values())
+    sums = [v for v in found if v.op == "addn" and v.lo is None]
+    for value in sums:
+        found += _summed(value)
+    results = []
+    for x in outputs:
+        x = _real(x)
+        if x.family is None:
+            results.append(made[x])
+        else:  # an output that is one member of a family
+            taken = Value("copy", [Arg("at", made[x.family], x.t)], {}, x.shape, x.dtype, x.name)
+            found.append(taken)
+            results.append(taken)
+    return found, results
+
+
+def _arg(s: Any, made: dict[Any, Value]) -> Arg:
+    kind = s[0]
+    if kind == "step":
+        return Arg("step", made[s[1]], s[2])
+    if kind == "fam":
+        return Arg("at", made[s[1]], s[2])
+    if kind == "one":
+        return Arg("one", made[_real(s[1])])
+    return Arg("consts", s[1], s[2]) if kind == "consts" else Arg("const", s[1])
+
+
+def run_of(args: list[Arg]) -> tuple[Value, int, int, int] | None:
+    """The sequence whose elements these are, in order: value, first, last, direction."""
+    if len(args) < 2 or any(a.kind != "at" or a.value is not args[0].value for a in args):
+        return None
+    ts = [a.k for a in args]
+    sign = ts[1] - ts[0]
+    if sign not in (1, -1) or any(b - a != sign for a, b in itertools.pairwise(ts)):
+        return None
+    return args[0].value, min(ts), max(ts), sign
+
+
+def _join(value: Value, made: dict[Any, Value]) -> None:
+    """One operand for all steps, in a stack or in a scatter over time."""
+    if value.op == "stack":
+        run = run_of(value.args)
+        if run is not None:
+            value.op, value.args = "stack_t", [Arg("all", run[0], run[1:3])]
+            value.options = {"axis": value.options["axis"], "sign": run[3]}
+    elif value.op == "scatter":
+        indices = value.options["indices"]
+        n = len(indices)
+        run = run_of(value.args[:n])
+        if run is None or n < 3:
+            return
+        if all(len(i) == 1 and type(i[0]) is int for i in indices):
+            places = [i[0] for i in indices]
+            first = places if run[3] == 1 else places[::-1]
+            if first == list(range(n)) and value.shape[0] == n:
+                value.op, value.args = "stack_t", [Arg("all", run[0], run[1:3])]
+                value.options = {"axis": 0, "sign": 1}
+        elif all(len(i) == 1 and type(i[0]) is Input for i in indices):
+            arrays = run_of([value.args[i[0]] for i in indices])
+            if arrays is not None and arrays[1:] == run[1:]:
+                value.op = "scatter_t"
+                value.args = [Arg("all", run[0], run[1:3]), Arg("all", arrays[0], run[1:3])]
+                value.options = {"shape": value.options["shape"]}
+
+
+def _summed(value: Value) -> list[Value]:
+    """Terms of one family over consecutive steps become one sum over time."""
+    groups: dict[Value, list[int]] = defaultdict(list)
+    rest = []
+    for a in value.args:
+        if a.kind == "at":
+            groups[a.value].append(a.k)
+        else:
+            rest.append(a)
+    made = []
+    for seq, ts in groups.items():
+        lo, hi = min(ts), max(ts)
+        if len(ts) < 3 or sorted(ts) != list(range(lo, hi + 1)):
+            rest += [Arg("at", seq, t) for t in ts]
+            continue
+        total = Value(
+            "sum_t", [Arg("all", seq, (lo, hi))], {}, value.shape, value.dtype, value.name,
+            serial=value.serial,
+        )  # fmt: skip
+        made.append(total)
+        rest.append(Arg("one", total))
+    value.args = rest
+    if len(rest) == 1 and made:
+        value.op, value.args, value.options = "sum_t", made[0].args, made[0].options
+        return []
+    return made
+
+
+def _check_loops(values: list[Value]) -> None:
+    for component in components(values):
+        if component.loop:
+            loop_range(component)

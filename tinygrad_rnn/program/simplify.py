@@ -1,0 +1,162 @@
+"""Which values need not be computed?
+
+Each pass here is one function on the list of values: it returns how often it applied. What they
+leave behind unused is swept up by `alive`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.program.families import Step
+from tinygrad_rnn.program.graph import Arg, Value
+
+__all__ = ["alive", "common", "folded", "replace", "running_sums", "unstacked"]
+
+
+def alive(values: list[Value], outputs: list[Value], leaves: list[Value]) -> list[Value]:
+    """The values that the outputs need, and the arguments."""
+    seen = {*outputs, *leaves}
+    todo = list(seen)
+    while todo:
+        for a in todo.pop().operands:
+            if isinstance(a.value, Value) and a.value not in seen:
+                seen.add(a.value)
+                todo.append(a.value)
+    return [v for v in values if v in seen]
+
+
+def replace(values: list[Value], outputs: list[Value], old: Value, new: Value, shift: int) -> None:
+    """Read `new`, `shift` steps away, wherever `old` was read."""
+
+    def moved(a: Arg) -> Arg:
+        if a.value is not old:
+            return a
+        if a.kind in ("step", "at"):
+            return Arg(a.kind, new, a.k + shift)
+        if a.kind == "all":
+            return Arg("all", new, (a.k[0] + shift, a.k[1] + shift))
+        return Arg(a.kind, new, a.k)
+
+    for v in values:
+        if any(a.value is old for a in v.operands):
+            v.args = [moved(a) for a in v.args]
+            v.init = {t: moved(a) for t, a in v.init.items()}
+    outputs[:] = [new if v is old else v for v in outputs]
+
+
+def unstacked(values: list[Value], outputs: list[Value]) -> int:
+    """An element of what was stacked over time is what was put there: ``stack(h)[t]`` is h_t."""
+    count = 0
+    for v in values:
+        index = v.options.get("index", ())
+        if v.op != "getitem" or len(index) != 1 or type(index[0]) is not Step or v.init:
+            continue
+        source = v.args[0]
+        stacked = source.value
+        if source.kind != "one" or stacked.op != "stack_t" or index[0].sign != 1:
+            continue
+        if stacked.options["axis"] != 0 or stacked.options["sign"] != 1:
+            continue
+        a = stacked.args[0]
+        replace(values, outputs, v, a.value, a.k[0] + index[0].shift)
+        count += 1
+    return count
+
+
+def folded(values: list[Value], outputs: list[Value]) -> int:
+    """What is made of constants alone is a constant."""
+    count = 0
+    for v in sorted(values, key=lambda v: v.serial):
+        constant = v.lo is None and v.args and all(a.kind == "const" for a in v.args)
+        if not constant or v.forward is None or v in outputs or v.op in ("addn", "copy"):
+            continue
+        result = v.forward(*(a.value for a in v.args), **v.options)
+        for user in values:
+            if any(a.value is v for a in user.operands):
+                new = Arg("const", result)
+                user.args = [new if a.value is v else a for a in user.args]
+                user.init = {t: new if a.value is v else a for t, a in user.init.items()}
+        values.remove(v)
+        count += 1
+    return count
+
+
+def common(values: list[Value], outputs: list[Value]) -> int:
+    """Two values of the same operation on the same operands are one."""
+    count, again = 0, True
+    while again:
+        again = False
+        seen: dict[Any, Value] = {}
+        for v in sorted(values, key=lambda v: v.serial):
+            if v.op == "leaf":
+                continue
+            key = (v.op, tuple(map(_key, v.args)), str(_plain(v)), v.lo, v.hi, v.shape, v.dtype)
+            key = (*key, tuple((t, _key(a)) for t, a in sorted(v.init.items())))
+            first = seen.setdefault(key, v)
+            if first is not v:
+                replace(values, outputs, v, first, 0)
+                values.remove(v)
+                count += 1
+                again = True
+    return count
+
+
+def _plain(v: Value) -> dict[str, Any]:
+    return {k: o for k, o in v.options.items() if k != "family"}
+
+
+def _key(a: Arg) -> Any:
+    if isinstance(a.value, Value):
+        return (a.kind, id(a.value), a.k)
+    array = np.asarray(a.value)
+    return (a.kind, type(a.value).__name__, str(array.dtype), array.shape, array.tobytes(), a.k)
+
+
+def running_sums(values: list[Value], outputs: list[Value]) -> int:
+    """A recurrence that only adds, and of which only the end is read, is a sum over time."""
+    readers: dict[Value, list[tuple[Value, Arg]]] = defaultdict(list)
+    for v in values:
+        for a in v.operands:
+            if isinstance(a.value, Value):
+                readers[a.value].append((v, a))
+    count = 0
+    for v in list(values):
+        if v.op not in ("add", "addn") or v.lo is None or v.hi is None or len(v.args) != 2:
+            continue
+        own = [a for a in v.args if a.value is v and a.k == -1]
+        rest = [a for a in v.args if a.value is not v]
+        outside = [a for user, a in readers[v] if user is not v]
+        ends = all(a.kind == "at" and a.k == v.hi for a in outside)
+        if len(own) != 1 or len(rest) != 1 or not ends or list(v.init) != [v.lo - 1]:
+            continue
+        term, first = rest[0], v.init[v.lo - 1]
+        if term.kind != "step" or term.value.shape != v.shape or term.value.dtype != v.dtype:
+            continue
+        span = (v.lo + term.k, v.hi + term.k)
+        total = Value(
+            "sum_t", [Arg("all", term.value, span)], {}, v.shape, v.dtype, v.name, serial=v.serial
+        )
+        whole = Value(
+            "addn", [first, Arg("one", total)], {}, v.shape, v.dtype, v.name, serial=v.serial
+        )
+        values += [total, whole]
+        if first.kind == "const" and not np.any(first.value):
+            values.remove(whole)
+            whole = total
+        for user in values:
+            user.args = (
+                [Arg("one", whole) if a.value is v else a for a in user.args]
+                if user is not v
+                else user.args
+            )
+            if user is not v:
+                user.init = {
+                    t: Arg("one", whole) if a.value is v else a for t, a in user.init.items()
+                }
+        values.remove(v)
+        count += 1
+    return count

@@ -1,0 +1,239 @@
+"""Which lines compute one value?"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_rnn.engine.primitives import Input
+from tinygrad_rnn.program.families import Step
+from tinygrad_rnn.program.graph import Arg, Value
+from tinygrad_rnn.program.ops import ELEMENTWISE, HELPERS, REDUCTIONS, index_text, reduced_axes
+
+__all__ = ["Operand", "liftable", "statement"]
+
+
+class Operand(NamedTuple):
+    """How an operand is written, its shape without time, and whether time is its first axis."""
+
+    text: str
+    shape: tuple[int, ...]
+    dtype: Any
+    timed: bool
+    arg: Arg
+
+    def beside(self, ndim: int) -> str:
+        """As text that broadcasts against elements of `ndim` axes, after the axis of time."""
+        gap = ndim - len(self.shape)
+        return f"{self.text}[:{', None' * gap}]" if self.timed and gap else self.text
+
+
+def _kinds(v: Value) -> list[tuple[bool, int]]:
+    found = []
+    for a in v.args:
+        if isinstance(a.value, Value):
+            found.append((a.kind == "step", len(a.value.shape)))
+        else:
+            found.append((a.kind == "consts", np.ndim(a.value) - (a.kind == "consts")))
+    return found
+
+
+def liftable(v: Value) -> bool:
+    """Whether it can be written for all steps at once."""
+    if v.lo is None:
+        return False
+    kinds = _kinds(v)
+    if v.op in ELEMENTWISE or v.op in REDUCTIONS:
+        return True
+    if v.op in ("gates", "softmax", "log_softmax", "transpose", "reshape", "broadcast_to"):
+        return True
+    if v.op == "matmul":
+        (ta, na), (tb, nb) = kinds
+        if nb == 2 and not tb:
+            return True
+        return na >= 2 and nb >= 2 and (na == nb or not ta or not tb)
+    if v.op == "getitem":
+        index = v.options["index"]
+        if len(v.args) == 1:
+            return not any(type(p) is Step for p in index) and kinds[0][0]
+        return all(type(p) is Input for p in index)
+    if v.op == "scatter":
+        indices = v.options["indices"]
+        if all(type(p) is Input for i in indices for p in i):
+            return True
+        return not any(type(p) is Input for i in indices for p in i)
+    if v.op in ("concatenate", "stack"):
+        return all(t for t, _ in kinds)
+    return False
+
+
+def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) -> list[str]:
+    """The lines that compute `v` into `out`."""
+    op, ndim = v.op, len(v.shape)
+    n = v.steps
+    if op == "addn":
+        first, *rest = [x.beside(ndim) for x in xs]
+        if not rest:
+            return [f"{out}[...] = {first}"]
+        lines = [f"np.add({first}, {rest[0]}, out={out})"]
+        return lines + [f"np.add({out}, {x}, out={out})" for x in rest[1:]]
+    if op in ELEMENTWISE:
+        function = ELEMENTWISE[op]
+        texts = [x.beside(ndim) for x in xs]
+        if op == "power" and xs[1].arg.kind == "const" and np.ndim(xs[1].arg.value) == 0:
+            n_ = float(xs[1].arg.value)
+            if n_ in (2.0, 1.0, 0.5):
+                function = {2.0: "np.square", 1.0: "copy", 0.5: "np.sqrt"}[n_]
+                texts = texts[:1]
+        if op == "clip":
+            low, high = v.options.get("low", -np.inf), v.options.get("high", np.inf)
+            texts += [writer.constant(float(low)), writer.constant(float(high))]
+        _need(function, writer)
+        return [f"{function}({', '.join(texts)}, out={out})"]
+    if op in REDUCTIONS:
+        axis = reduced_axes(v.options.get("axis"), len(xs[0].shape), lifted)
+        keep = ", keepdims=True" if v.options.get("keepdims") else ""
+        return [f"{REDUCTIONS[op]}({xs[0].text}, axis={axis}{keep}, out={out})"]
+    if op in ("softmax", "log_softmax", "logsumexp"):
+        default = None if op == "logsumexp" else -1
+        axis = reduced_axes(v.options.get("axis", default), len(xs[0].shape), lifted)
+        _need(op, writer)
+        return [f"{op}({xs[0].text}, {axis}, out={out})"]
+    if op == "matmul":
+        return [_product(v, xs, out, lifted)]
+    if op == "gates":
+        _need("squash", writer)
+        half, shift = (
+            writer.constant(x.arg.value, name)
+            for x, name in zip(xs[1:], ("half", "shift"), strict=True)
+        )
+        return [f"squash({xs[0].text}, {half}, {shift}, out={out})"]
+    if op == "sum_t" and v.options:
+        axes, shape = v.options["axis"], xs[0].shape
+        if axes == tuple(range(len(axes))) and len(axes) == len(shape) - 1 and v.dtype.kind == "f":
+            rows = math.prod(shape[:-1])
+            ones = writer.constant(np.ones(rows, v.dtype), "ones")
+            return [f"np.dot({ones}, {xs[0].text}.reshape({rows}, {shape[-1]}), out={out})"]
+        return [f"np.add.reduce({xs[0].text}, axis={axes}, out={out})"]
+    if op == "sum_t":
+        return [f"np.add.reduce({xs[0].text}, axis=0, out={out})"]
+    if op == "gemm_t":
+        a, b = (f"{x.text}.reshape({math.prod(x.shape[:-1])}, {x.shape[-1]})" for x in xs)
+        return [f"np.dot({a}.T, {b}, out={out})"]
+    if op == "getitem":
+        return [f"{out}[...] = {_taken(v, xs, lifted)}"]
+    if op == "scatter":
+        return _scattered(v, xs, out, lifted)
+    if op == "scatter_t":
+        return [f"{out}[...] = 0", f"np.add.at({out}, {xs[1].text}, {xs[0].text})"]
+    if op in ("concatenate", "stack"):
+        parts = ", ".join(x.text for x in xs)
+        axis = v.options["axis"] % ndim + lifted
+        return [f"np.{op}(({parts},), axis={axis}, out={out})"]
+    if op == "stack_t":
+        text = f"{xs[0].text}[::-1]" if v.options["sign"] == -1 else xs[0].text
+        axis = v.options["axis"] % ndim
+        return [f"{out}[...] = np.moveaxis({text}, 0, {axis})" if axis else f"{out}[...] = {text}"]
+    if op == "transpose":
+        axes = v.options.get("axes") or tuple(range(ndim))[::-1]
+        axes = tuple(k % ndim for k in axes)
+        axes = (0, *(k + 1 for k in axes)) if lifted else axes
+        return [f"{out}[...] = {xs[0].text}.transpose{axes}"]
+    if op == "reshape":
+        shape = (n, *v.shape) if lifted and xs[0].timed else v.shape
+        return [f"{out}[...] = np.reshape({xs[0].text}, {shape})"]
+    if op == "broadcast_to":
+        return [f"{out}[...] = {xs[0].beside(ndim)}"]
+    raise AssertionError(op)
+
+
+def _need(function: str, writer: Any) -> None:
+    if function in HELPERS:
+        writer.helpers.add(function)
+
+
+def _product(v: Value, xs: list[Operand], out: str, lifted: bool) -> str:
+    a, b = xs
+    if lifted and len(b.shape) == 2 and not b.timed and a.timed:
+        rows = v.steps * math.prod(a.shape[:-1])
+        if len(a.shape) > 1:
+            left = f"{a.text}.reshape({rows}, {a.shape[-1]})"
+            return f"np.dot({left}, {b.text}, out={out}.reshape({rows}, {b.shape[-1]}))"
+        return f"np.dot({a.text}, {b.text}, out={out})"
+    plain = len(b.shape) == 2 and len(a.shape) <= 2 and a.dtype == b.dtype == v.dtype
+    if plain and not lifted and len(a.shape) >= 1 and "transpose" not in out:
+        return f"np.dot({a.text}, {b.text}, out={out})"
+    if not lifted and len(b.shape) == 2 and len(a.shape) > 2:
+        rows = math.prod(a.shape[:-1])
+        left = f"{a.text}.reshape({rows}, {a.shape[-1]})"
+        return f"np.dot({left}, {b.text}, out={out}.reshape({rows}, {b.shape[-1]}))"
+    return f"np.matmul({a.text}, {b.text}, out={out})"
+
+
+def _places(parts: tuple[Any, ...], xs: list[Operand], n: int, lifted: bool) -> str:
+    """An index of arrays alone, with the axis of time before it if it is lifted."""
+    ndim = max(len(xs[p].shape) for p in parts)
+    return (
+        ", ".join(xs[p].beside(ndim) for p in parts)
+        if lifted
+        else ", ".join(xs[p].text for p in parts)
+    )
+
+
+def _taken(v: Value, xs: list[Operand], lifted: bool) -> str:
+    index = v.options["index"]
+    if not lifted:
+        return f"{xs[0].text}[{index_text(index, 't', lambda k: xs[k].text)}]"
+    if len(xs) == 1:
+        return f"{xs[0].text}[:, {index_text(index, 't', str)}]"
+    places = _places(index, xs, v.steps, True)
+    if xs[0].timed:
+        ndim = max(len(xs[p].shape) for p in index)
+        time = f"np.arange({v.steps})" + (f"[:{', None' * ndim}]" if ndim else "")
+        places = f"{time}, {places}"
+    return f"{xs[0].text}[{places}]"
+
+
+def _scattered(v: Value, xs: list[Operand], out: str, lifted: bool) -> list[str]:
+    indices = v.options["indices"]
+    if not any(type(p) is Input for i in indices for p in i):
+        count = np.zeros(v.shape, int)
+        for i in indices:
+            count[i] += 1
+        lines = [f"{out}[...] = 0"][: not count.all()]
+        sign = "=" if count.max(initial=0) <= 1 else "+="
+        if sign == "+=" and count.all():
+            lines = [f"{out}[...] = 0"]
+        for x, i in zip(xs, indices, strict=False):
+            inner = index_text(i, "t", str)
+            lines.append(f"{out}[{':, ' if lifted else ''}{inner}] {sign} {x.text}")
+        return lines
+    lines = [f"{out}[...] = 0"]
+    for x, i in zip(xs, indices, strict=False):
+        if lifted:
+            places = _places(i, xs, v.steps, True)
+            ndim = max(len(xs[p].shape) for p in i)
+            time = f"np.arange({v.steps})" + (f"[:{', None' * ndim}]" if ndim else "")
+            places = f"{time}, {places}"
+            text = x.beside(ndim + len(v.shape) - len(i))
+        else:
+            places, text = index_text(i, "t", lambda k: xs[k].text), x.text
+        if _distinct(i, xs):
+            lines.append(f"{out}[{places}] = {text}")
+        else:
+            lines.append(f"np.add.at({out}, ({places},), {text})")
+    return lines
+
+
+def _distinct(index: tuple[Any, ...], xs: list[Operand]) -> bool:
+    """Whether the constant arrays of an index alone make its places distinct."""
+    if len([p for p in index if type(p) is Input]) != len(index):
+        return False
+    shape = np.broadcast_shapes(*(xs[p].shape for p in index))
+    fixed = [np.asarray(xs[p].arg.value) for p in index if xs[p].arg.kind == "const"]
+    if not fixed:
+        return math.prod(shape) <= 1
+    rows = np.stack([np.broadcast_to(x, shape).ravel() for x in fixed])
+    return len(np.unique(rows, axis=1).T) == math.prod(shape)

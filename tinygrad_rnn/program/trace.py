@@ -1,0 +1,228 @@
+"""What does a function of Tensors compute?
+
+It is run once on Tensors, and the record of its loss and gradients says. Every argument is a leaf
+of that record. Whatever else the function took from its arguments, past the record, would be baked
+in: it is run a second time on other values, and what then differs is refused.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.backward import ancestors, grad
+from tinygrad_rnn.engine.context import context
+from tinygrad_rnn.engine.primitive import Primitive
+from tinygrad_rnn.engine.tensor import Tensor, values
+
+__all__ = ["Refused", "Trace", "gradient_leaves", "leaves_of", "rebuilt", "trace"]
+
+
+class Refused(Exception):
+    """A function that cannot be compiled; the message is the sentence that says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A record: arguments and their names, all nodes in the order of birth, loss and gradients."""
+
+    leaves: list[Tensor]
+    names: list[str]
+    nodes: list[Tensor]
+    outputs: list[Tensor]
+
+
+_ORDER: dict[str, Any] = {
+    "__lt__": np.less,
+    "__le__": np.less_equal,
+    "__gt__": np.greater,
+    "__ge__": np.greater_equal,
+    "__eq__": np.equal,
+    "__ne__": np.not_equal,
+}
+_LOGIC: dict[str, Any] = {
+    "__and__": np.logical_and,
+    "__rand__": np.logical_and,
+    "__or__": np.logical_or,
+    "__ror__": np.logical_or,
+}
+_tracing: ContextVar[bool] = ContextVar("tracing", default=False)
+_lock = threading.RLock()
+
+
+@contextmanager
+def comparisons_recorded() -> Iterator[None]:
+    """Inside, comparisons of Tensors are recorded too: they give Tensors of bool, not arrays.
+
+    Else a mask such as ``x > 0`` would be a constant of the example. Only for this thread; others
+    see the ordinary ones meanwhile.
+    """
+    with _lock:
+        before = {name: Tensor.__dict__.get(name) for name in (*_ORDER, *_LOGIC, "__invert__")}
+        for name, ufunc in (*_ORDER.items(), *_LOGIC.items()):
+            setattr(Tensor, name, _recorded(Primitive(ufunc.__name__, ufunc, 2), before[name]))
+        invert = Primitive("logical_not", np.logical_not, 1)
+        Tensor.__invert__ = lambda self: invert(self)  # pyrefly: ignore
+        token = _tracing.set(True)
+        try:
+            yield
+        finally:
+            _tracing.reset(token)
+            for name, method in before.items():
+                if method is None:
+                    delattr(Tensor, name)
+                else:
+                    setattr(Tensor, name, method)
+
+
+def _recorded(primitive: Primitive, ordinary: Any) -> Callable[[Any, Any], Any]:
+    def method(self: Any, other: Any) -> Any:
+        if _tracing.get():
+            return primitive(self, other)
+        return NotImplemented if ordinary is None else ordinary(self, other)
+
+    return method
+
+
+def leaves_of(tree: Any, name: str) -> list[tuple[str, Any]]:
+    """The Tensors, arrays, numbers and other ends of an argument, each with a name for it."""
+    if hasattr(tree, "named_parameters"):
+        return list(tree.named_parameters().items())
+    if isinstance(tree, dict):
+        return [leaf for key, branch in tree.items() for leaf in leaves_of(branch, str(key))]
+    if isinstance(tree, (list, tuple)):
+        return [leaf for k, branch in enumerate(tree) for leaf in leaves_of(branch, f"{name}_{k}")]
+    return [(tree.name or name if type(tree) is Tensor else name, tree)]
+
+
+def rebuilt(tree: Any, leaves: Iterator[Any]) -> Any:
+    """The argument with other ends, in the order of `leaves_of`; a module stays what it is."""
+    if hasattr(tree, "named_parameters"):
+        for _ in tree.named_parameters():
+            next(leaves)
+        return tree
+    if isinstance(tree, dict):
+        return {key: rebuilt(branch, leaves) for key, branch in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        branches = [rebuilt(branch, leaves) for branch in tree]
+        return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
+    return next(leaves)
+
+
+def gradient_leaves(tree: Any, leaves: Iterator[Any]) -> Any:
+    """Gradients in the structure of the parameters; those of a module in a dict by path."""
+    if hasattr(tree, "named_parameters"):
+        return {path: next(leaves) for path in tree.named_parameters()}
+    if isinstance(tree, dict):
+        return {key: gradient_leaves(branch, leaves) for key, branch in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        branches = [gradient_leaves(branch, leaves) for branch in tree]
+        return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
+    return next(leaves)
+
+
+def trace(
+    loss_fn: Callable[..., Any], params: Any, args: tuple[Any, ...], names: list[str]
+) -> Trace:
+    """The record of ``loss_fn(params, *args)`` and its gradients; Refused if it bakes in values."""
+    record = _record(loss_fn, params, args, names)
+    twin = None
+    for nudge in (-1, 1, 0):
+        try:
+            with np.errstate(all="ignore"):
+                other = copy.deepcopy(params)
+                for _, p in leaves_of(other, ""):
+                    p.data = _moved(p.data, 0)
+                twin = _record(loss_fn, other, args, names, nudge)
+            break
+        except (ValueError, IndexError, TypeError):
+            continue
+    if twin is None:
+        raise Refused("run on other values of its arguments, the function raises an error")
+    _compare(record, twin)
+    return record
+
+
+def _record(
+    loss_fn: Callable[..., Any], params: Any, args: Any, names: list[str], nudge: int | None = None
+) -> Trace:
+    wrt = [p for _, p in leaves_of(params, "params")]
+    token = context.set(context.get()._replace(recording=True, scope=(), anomaly=False))
+    try:
+        inputs = []
+        for arg, name in zip(args, names, strict=True):
+            ends = []
+            for letter, x in leaves_of(arg, name):
+                if isinstance(x, (Tensor, np.ndarray, np.generic, int, float)):
+                    array = np.asarray(values(x))
+                    array = array if nudge is None else _moved(array, nudge)
+                    ends.append(Tensor(array, name=letter))
+                else:
+                    ends.append(x)
+            inputs.append((arg, ends))
+        with comparisons_recorded():
+            loss = loss_fn(params, *(rebuilt(arg, iter(ends)) for arg, ends in inputs))
+            if type(loss) is not Tensor or loss.size != 1:
+                raise Refused("the function does not give one scalar Tensor")
+            gradients = grad(loss, wrt, create_graph=True, unused="zero")
+    finally:
+        context.reset(token)
+    leaves = [*wrt, *(x for _, ends in inputs for x in ends if type(x) is Tensor)]
+    outputs = [loss, *gradients]
+    called = [name for name, _ in leaves_of(params, "params")]
+    called += [str(x.name) for x in leaves[len(wrt) :]]
+    return Trace(leaves, called, ancestors(*outputs, *leaves), outputs)
+
+
+def _moved(x: Any, nudge: int) -> Any:
+    """Other values of the same kind in about the same range."""
+    x = np.asarray(x)
+    rng = np.random.default_rng(0)
+    if x.dtype.kind == "f":
+        return (x * rng.uniform(0.5, 1, x.shape) * rng.choice([-1, 1], x.shape)).astype(x.dtype)
+    if not x.size:
+        return x
+    mixed = rng.permutation(x.ravel()).reshape(x.shape)
+    if x.dtype.kind == "b":
+        return mixed if x.min() != x.max() else ~x
+    if x.min() == x.max():
+        return x + np.asarray(nudge, x.dtype)
+    return x.min() + (x.max() - mixed)
+
+
+def _compare(a: Trace, b: Trace) -> None:
+    if len(a.nodes) != len(b.nodes):
+        raise Refused(
+            f"what it records depends on values: {len(a.nodes)} nodes, and {len(b.nodes)} for "
+            "other values of the arguments"
+        )
+    known = {p.serial for p in a.leaves}
+    for x, y in zip(a.nodes, b.nodes, strict=True):
+        if x.op is None and x.serial not in known and not _equal(x.data, y.data):
+            raise Refused(_baked("a Tensor made inside", x))
+        if (x.op and x.op.name) != (y.op and y.op.name) or x.shape != y.shape:
+            raise Refused("what it records depends on the values of the arguments")
+        for k, (u, v) in enumerate(zip(x.inputs, y.inputs, strict=True)):
+            if type(u) is not Tensor and not _equal(u, v):
+                raise Refused(_baked(f"input {k} of {x.op.name if x.op else ''}", x))
+        if str(x.options) != str(y.options) and "again" not in x.options:
+            raise Refused(_baked("an option", x))
+
+
+def _baked(what: str, x: Tensor) -> str:
+    return (
+        f"{what} (shape {x.shape}) is an array that changes with the arguments or is drawn at "
+        "random: it would be baked in. Pass it as an argument, or compute it from Tensors"
+    )
+
+
+def _equal(a: Any, b: Any) -> bool:
+    a, b = np.asarray(values(a)), np.asarray(values(b))
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
