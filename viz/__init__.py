@@ -1,7 +1,9 @@
 """Pictures of recorded graphs, the gradient in them, and the curves and maps of its numbers."""
 
+from viz.compare import differences, unfolding
 from viz.curves import carousel, gate_saturation, jacobian_spectra, reach
 from viz.drawing import Drawing
+from viz.forward_backward import forward_backward
 from viz.maps import gate_map, gradient_bars, gradient_matrix
 from viz.paint import NoRenderer
 from viz.pictures import folded, gradient_flow, graph, unrolled
@@ -9,6 +11,9 @@ from viz.planes import attractors, loss_surface
 from viz.player import Frames, Player, frames, play
 from viz.plot import Plot
 from viz.reading_text import text_activation, text_connectivity
+from viz.sheet import Sheet
+from viz.truncation import truncation
+from viz.zoom import zoom
 
 __all__ = [
     "Drawing",
@@ -16,9 +21,12 @@ __all__ = [
     "NoRenderer",
     "Player",
     "Plot",
+    "Sheet",
     "attractors",
     "carousel",
+    "differences",
     "folded",
+    "forward_backward",
     "frames",
     "gate_map",
     "gate_saturation",
@@ -32,5 +40,8 @@ __all__ = [
     "reach",
     "text_activation",
     "text_connectivity",
+    "truncation",
+    "unfolding",
     "unrolled",
+    "zoom",
 ]

@@ -45,9 +45,8 @@ def block_source(block: Block, order: Sequence[int] = ()) -> str:
         if held:
             lines.append(f"  {{ rank={rank}; {'; '.join(held)} }}")
     for k, edge in enumerate(block.edges):
-        plain = Edge(
-            local[edge.tail], local[edge.head], edge.kind
-        )  # labels and colours move nothing
+        # colours move nothing, a label needs room
+        plain = Edge(local[edge.tail], local[edge.head], edge.kind, edge.label)
         lines.append(f"  {edge_line(plain, id=str(k))}")
     lines += [f"  n{a} -> n{b} [style=invis]" for a, b in pairwise(order)]
     # dot's search for a short and straight layout grows with the cube of what it has to lay out

@@ -72,9 +72,9 @@ def unrolled(
     >>> unrolled(outputs[-1], detail="cell").source.count("subgraph cluster")
     5
     """
-    roots = _recorded(loss, "unrolled")
+    roots = recorded(loss, "unrolled")
     check("unrolled", per_line=per_line, budget=budget)
-    return Drawing(select(*_chosen("unrolled", roots, detail, weights), budget), per_line)
+    return Drawing(select(*chosen("unrolled", roots, detail, weights), budget), per_line)
 
 
 def folded(
@@ -95,9 +95,9 @@ def folded(
     TypeError, ValueError
         As `unrolled`.
     """
-    roots = _recorded(loss, "folded")
+    roots = recorded(loss, "folded")
     check("folded", per_line=per_line)
-    return Drawing(fold(select(*_chosen("folded", roots, detail, weights), sys.maxsize)), per_line)
+    return Drawing(fold(select(*chosen("folded", roots, detail, weights), sys.maxsize)), per_line)
 
 
 def gradient_flow(
@@ -129,9 +129,9 @@ def gradient_flow(
     """
     roots = [recorded_scalar(loss, "gradient_flow")]
     check("gradient_flow", per_line=per_line, budget=budget)
-    chosen = _chosen("gradient_flow", roots, detail, weights)
-    parts = select(*chosen, budget)
-    flow(parts, *chosen[0])
+    args = chosen("gradient_flow", roots, detail, weights)
+    parts = select(*args, budget)
+    flow(parts, *args[0])
     return Drawing(parts, per_line)
 
 
@@ -162,14 +162,14 @@ def graph(
     >>> graph(x * x).source.count("->")
     2
     """
-    roots = _recorded(t, "graph")
+    roots = recorded(t, "graph")
     check("graph", per_line=per_line, budget=budget)
-    return Drawing(select(*_chosen("graph", roots, "op", weights), budget), per_line)
+    return Drawing(select(*chosen("graph", roots, "op", weights), budget), per_line)
 
 
 def recorded_scalar(loss: Any, picture: str) -> Tensor:
     """What a gradient can start at, checked."""
-    roots = _recorded(loss, picture)
+    roots = recorded(loss, picture)
     if len(roots) != 1 or roots[0].size != 1:
         got = f"shape {roots[0].shape}" if len(roots) == 1 else f"{len(roots)} Tensors"
         raise ValueError(
@@ -179,7 +179,7 @@ def recorded_scalar(loss: Any, picture: str) -> Tensor:
     return roots[0]
 
 
-def _recorded(loss: Any, picture: str) -> list[Tensor]:
+def recorded(loss: Any, picture: str) -> list[Tensor]:
     """The Tensors that were meant, checked."""
     roots: list[Any] = []
     waiting = [loss]
@@ -226,7 +226,7 @@ def check(picture: str, **numbers: int | None) -> None:
             )
 
 
-def _chosen(
+def chosen(
     picture: str, roots: list[Tensor], detail: str, weights: str | None
 ) -> tuple[list[Tensor], str, str]:
     """What to select: the record, replayed if every number is asked for."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_rnn.measure import Table, to_csv
 from viz import theme
-from viz.drawing import _write
+from viz.drawing import the_path, write
 from viz.paint import FORMATS, NoRenderer
 
 MISSING = (
@@ -73,21 +73,14 @@ class Plot:
         viz.NoRenderer
             If there is no matplotlib.
         """
-        path = Path(path)
+        path = the_path(path, "picture.svg")
         form = path.suffix.lower().removeprefix(".")
         if form not in FORMATS:
             raise ValueError(
                 f"save: {str(path)!r} ends in {path.suffix or 'nothing'!r}, and the ending chooses "
                 "the format. Name it .svg, .png or .pdf; .csv(path) writes the numbers."
             )
-        content = self._bytes(form)
-        try:
-            _write(path, content)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            advice = "Name a file in a folder that exists and that you may write to."
-            raise type(error)(f"save: cannot write {str(path)!r}: {reason}. {advice}") from error
-        return path
+        return write(path, self._bytes(form))
 
     def csv(self, path: str | os.PathLike[str]) -> Path:
         """Write the numbers as CSV; those of several panels with a column that says which."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from viz import theme
@@ -24,6 +24,7 @@ class Template:
     edges: list[Spline]
     width: float
     height: float
+    labels: dict[int, tuple[float, float]] = field(default_factory=dict)  # by number of the edge
 
     def mirror(self) -> Template:
         """The same, flowing from right to left."""
@@ -32,6 +33,7 @@ class Template:
             [[(mark, self.width - x, y) for mark, x, y in spline] for spline in self.edges],
             self.width,
             self.height,
+            {k: (self.width - x, y) for k, (x, y) in self.labels.items()},
         )
 
 
@@ -85,9 +87,15 @@ def _by_dot(dot: str) -> Template:
             nodes[int(thing["name"][1:])] = (x, y, w, h)
     # dot gives the edges in an order of its own
     found = [edge for edge in drawing.get("edges", []) if "id" in edge]
-    edges = [_spline(edge["pos"]) for edge in sorted(found, key=lambda edge: int(edge["id"]))]
+    found.sort(key=lambda edge: int(edge["id"]))
+    edges = [_spline(edge["pos"]) for edge in found]
+    labels: dict[int, tuple[float, float]] = {}
+    for k, edge in enumerate(found):
+        if "lp" in edge:
+            x, y = map(float, edge["lp"].split(","))
+            labels[k] = x, y
     _, _, width, height = map(float, drawing["bb"].split(","))
-    return Template([nodes[k] for k in sorted(nodes)], edges, width, height)
+    return Template([nodes[k] for k in sorted(nodes)], edges, width, height, labels)
 
 
 def _spline(pos: str) -> Spline:

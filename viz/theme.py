@@ -52,7 +52,17 @@ NODES: dict[str, dict[str, str]] = {
         "height": "0.045",
         "color": GREY,
     },
+    "ghost": {"shape": "point", "style": "invis", "width": "0.01", "height": "0.01"},
     "caption": {"shape": "plain", "style": "", "fontsize": "11", "fontcolor": "#444444"},
+    "title": {"shape": "plain", "style": "", "fontsize": "15", "fontcolor": BLACK},
+    "new": {"fillcolor": "#fbd5bd", "color": VERMILION, "penwidth": "2"},
+    "new parameter": {
+        "shape": "ellipse",
+        "style": "filled",
+        "fillcolor": "#fbd5bd",
+        "color": VERMILION,
+        "penwidth": "2",
+    },
     "legend": {"shape": "plain", "style": "", "fontsize": "10", "fontcolor": "#444444"},
 }
 
@@ -64,6 +74,7 @@ EDGES: dict[str, dict[str, str]] = {
     "state": {"color": BLACK, "penwidth": "1.6", "arrowhead": "none"},
     "carry": {"color": BLACK, "penwidth": "1.6"},
     "cross": {"arrowhead": "none"},
+    "bracket": {"color": GREY, "arrowhead": "none", "penwidth": "1.2"},
     "recurrent": {"color": BLUE, "fontcolor": BLUE, "style": "dashed", "penwidth": "2"},
 }
 
@@ -80,6 +91,7 @@ CLUSTER = {
 LINE = 2400
 COLUMN_GAP, ROW_GAP, TRACK, MARGIN, TITLE, STATE_GAP = 44, 30, 12, 9, 20, 28
 
+CUT = {"color": ORANGE, "style": "dashed", "penwidth": "2.4", "class": "cut"}
 NO_GRADIENT = {"color": LIGHT, "style": "dotted", "penwidth": "1"}
 ZERO_GRADIENT = {"color": VERMILION, "style": "dashed", "penwidth": "1.2"}
 NOT_FINITE = {"color": PURPLE, "fontcolor": PURPLE, "penwidth": "5"}

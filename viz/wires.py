@@ -11,19 +11,31 @@ from viz.layout import place
 from viz.parts import Block, Edge, Node, Parts
 from viz.routes import Point
 
+LIFT = 3.0  # of a label above a thick line
 ARROW = 6.0  # how far before a node a line ends, to leave room for its head
 
 
 def positioned(parts: Parts, per_line: int | None = None) -> tuple[str, float, float]:
     """DOT with a position for everything; width and height of the picture in points."""
+    plan = placed(parts, per_line)
+    box = f"0,0,{plan.width:.1f},{plan.height:.1f}"
+    return graph(lines(plan), bb=box), plan.width, plan.height
+
+
+def placed(parts: Parts, per_line: int | None = None) -> Layout:
+    """A place for everything."""
     plan = place(parts, per_line)
     for block in parts.blocks:
         if block.kind == "initial":
             spread(plan, block)
-    lines = [_block(k, block, plan) for k, block in enumerate(parts.blocks)]
-    lines += [_link(edge, plan) for edge in parts.links]
-    box = f"0,0,{plan.width:.1f},{plan.height:.1f}"
-    return graph(lines, bb=box), plan.width, plan.height
+    return plan
+
+
+def lines(plan: Layout, first: int = 0) -> list[str]:
+    """All that stands in a layout, in DOT; `first` is the number of its first block."""
+    parts = plan.parts
+    found = [_block(k, block, plan) for k, block in enumerate(parts.blocks, first)]
+    return found + [_link(edge, plan) for edge in parts.links]
 
 
 def _block(k: int, block: Block, plan: Layout) -> str:
@@ -34,9 +46,13 @@ def _block(k: int, block: Block, plan: Layout) -> str:
         x, y, w, h = plan.at[node.id]
         size = {"width": f"{w / 72:.4f}", "height": f"{h / 72:.4f}"}
         lines.append(node_line(node, pos=f"{x:.1f},{y:.1f}", **size, **_tip(node)))
-    for edge, spline in zip(block.edges, frame.template.edges, strict=True):
+    for n, (edge, spline) in enumerate(zip(block.edges, frame.template.edges, strict=True)):
         points = (f"{mark}{x + frame.x:.1f},{y + frame.y:.1f}" for mark, x, y in spline)
-        lines.append(edge_line(edge, pos=" ".join(points), **_tip(edge)))
+        more = _tip(edge)
+        if edge.label and n in frame.template.labels:
+            x, y = frame.template.labels[n]
+            more = {**more, "lp": f"{x + frame.x:.1f},{y + frame.y + LIFT:.1f}"}
+        lines.append(edge_line(edge, pos=" ".join(points), **more))
     if block.kind not in ("step", "cell"):
         return "\n".join(f"  {line}" for line in lines)
     below = block.kind == "cell"
