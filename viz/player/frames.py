@@ -135,6 +135,7 @@ def frames(
     if not available():
         raise NoRenderer(f"{MISSING} {INSTALL}")
     parts = select([loss], detail, "hide" if detail == "cell" else "stub", budget)
+    bare(parts)
     order = {x: k for k, x in enumerate(operations(loss), start=1)}
     shown, back = values(parts), Backward(list(parts.edges()), loss)
     moments = _moments(parts, shown, order, back)
@@ -152,9 +153,22 @@ def frames(
                     node.kind = WAITING if waits else kinds[node.id]
         for edge in parts.edges():
             edge.style = _style(edge, time, known(edge, shown, order), len(order), back, scale)
-        svg = draw(positioned(parts)[0], "svg").decode()
-        svgs.append(re.sub(r"<!--.*?-->\n|<title>.*?</title>\n", "", svg[svg.index("<svg") :]))
+        svgs.append(slim(draw(positioned(parts)[0], "svg").decode()))
     return Frames(svgs, [caption for _, caption in moments])
+
+
+def bare(parts: Parts) -> None:
+    """Without what is said under the pointer, half of a picture's bytes."""
+    for block in parts.blocks:
+        for node in block.nodes:
+            node.tip = ""
+    for edge in parts.edges():
+        edge.tip = ""
+
+
+def slim(svg: str) -> str:
+    """The same picture without prologue, comments and titles."""
+    return re.sub(r"<!--.*?-->\n|<title>.*?</title>\n", "", svg[svg.index("<svg") :])
 
 
 def _moments(

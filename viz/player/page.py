@@ -17,10 +17,11 @@ from viz import theme
 from viz.drawing import the_path, write
 from viz.paint import INSTALL, MISSING, NoRenderer, available
 from viz.pictures import check, gradient_flow, recorded_scalar
+from viz.player.frames import bare, slim
 from viz.player.timeline import operations, timeline
 
 BUDGET = 50_000  # operations; their page has about 4 MB
-IMAGE = 200  # nodes of the image that stands where no script may run
+IMAGE = 120  # nodes of the image that stands where no script may run
 HEIGHT = 640  # pixels in a notebook
 SCRIPTS = ("record.js", "picture.js", "player.js")
 
@@ -167,9 +168,11 @@ def play(
     if not available():
         raise NoRenderer(f"{MISSING} {INSTALL}")
     data = timeline(loss, {str(k): x for k, x in (losses or {}).items()}, [str(x) for x in labels])
-    detail = "op" if count <= IMAGE else "cell"
-    image = gradient_flow(loss, detail, budget=IMAGE).svg().encode()
-    player = Player(data, title or loss.name or "loss", base64.b64encode(image).decode())
+    few = count <= IMAGE
+    picture = gradient_flow(loss, "op" if few else "cell", budget=IMAGE if few else IMAGE // 4)
+    bare(picture.parts)
+    image = base64.b64encode(slim(picture.svg()).encode()).decode()
+    player = Player(data, title or loss.name or "loss", image)
     if path is not None:
         player.save(path)
     return player
