@@ -22,8 +22,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Draw what `arguments` (the command line by default) ask for; 0 if it worked, 2 if not."""
     options = _parser().parse_args(arguments)
     try:
+        if options.picture == "gallery":
+            from viz.gallery import gallery
+
+            print(gallery(options.output, options.seconds))
+            return 0
         if options.picture == "play":
             print(_player(options).save(options.output))
+            return 0
+        if options.picture == "flow" and options.matrix:
+            print(_matrix(options).save(options.output))
             return 0
         loss = _loss(options)
         if options.picture == "unroll":
@@ -49,6 +57,15 @@ def _loss(options: argparse.Namespace) -> Tensor:
     rng = np.random.default_rng(0)
     outputs = _outputs(options, rng)
     return nn.mse_loss(outputs[-1], rng.standard_normal((options.batch, options.hidden)))
+
+
+def _matrix(options: argparse.Namespace) -> viz.Plot:
+    """A loss at every step, random as in `_loss`, and how much of each gets back how far."""
+    rng = np.random.default_rng(0)
+    outputs = _outputs(options, rng)
+    with scope("loss"):
+        target = rng.standard_normal((options.batch, options.hidden))
+        return viz.gradient_matrix([nn.mse_loss(h, target) for h in outputs])
 
 
 def _player(options: argparse.Namespace) -> viz.Player:
@@ -101,7 +118,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m viz", description="Draw a recurrent network as it is recorded."
     )
-    pictures = parser.add_subparsers(dest="picture", required=True, metavar="unroll|fold|flow|play")
+    pictures = parser.add_subparsers(
+        dest="picture", required=True, metavar="unroll|fold|flow|play|gallery"
+    )
     for name, what in (
         ("unroll", "the graph along time"),
         ("fold", "equal steps drawn once"),
@@ -121,7 +140,13 @@ def _parser() -> argparse.ArgumentParser:
             endings = ".html"
         else:
             one.add_argument("--detail", choices=("cell", "gate", "op"), default="op")
+        if name == "flow":
+            one.add_argument("--matrix", action="store_true", help="as a map, time against time")
         one.add_argument("-o", "--output", required=True, help=f"file to write: {endings}")
+    what = "every picture, of models trained for it, on one page"
+    one = pictures.add_parser("gallery", help=what, description=f"Draw {what}.")
+    one.add_argument("--seconds", type=float, default=6, help="training, for each of three (6)")
+    one.add_argument("-o", "--output", default="out/gallery", help="folder (out/gallery)")
     return parser
 
 

@@ -1,0 +1,71 @@
+"""Does one page show every picture there is?"""
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+import viz
+from viz.__main__ import main
+from viz.gallery import gallery
+
+NOT_IN_IT = {"Drawing", "Frames", "NoRenderer", "Player", "Plot", "Sheet"}  # no pictures
+LIVE = {"play", "frames"}  # pages of their own
+AS_FLOW = {"graph", "unrolled"}  # the same drawing as gradient_flow and unfolding
+
+
+def noting(drawn, name):
+    picture = getattr(viz, name)
+
+    def draw(*args, **options):
+        drawn.add(name)
+        return picture(*args, **options)
+
+    return draw
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The page, and the names of the pictures that were drawn for it."""
+    drawn = set()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in set(viz.__all__) - NOT_IN_IT - LIVE:
+            patch.setattr(viz, name, noting(drawn, name))
+        page = gallery(tmp_path_factory.mktemp("gallery"), seconds=0.1, progress=False)
+    return page, drawn
+
+
+@pytest.fixture(scope="module")
+def page(made):
+    return made[0]
+
+
+def test_the_page_shows_each_file_beside_it_and_nothing_else(page):
+    shown = re.findall(r'<img src="([^"]+)"', page.read_text(encoding="utf-8"))
+    assert len(shown) >= 14
+    assert sorted(shown) == sorted(p.name for p in page.parent.glob("*.svg"))
+    assert {p.name for p in page.parent.iterdir()} == {"index.html", *shown}
+
+
+def test_each_file_is_a_drawing(page):
+    for path in page.parent.glob("*.svg"):
+        root = ET.fromstring(path.read_text(encoding="utf-8"))
+        assert root.tag.endswith("svg")
+        assert len(list(root.iter())) > 20, path.name
+
+
+def test_no_public_picture_is_forgotten(made):
+    assert set(viz.__all__) - NOT_IN_IT - LIVE - made[1] == AS_FLOW
+
+
+def test_training_for_no_time_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="seconds must be positive"):
+        gallery(tmp_path, seconds=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_line_draws_the_matrix(tmp_path, capsys):
+    path = tmp_path / "matrix.svg"
+    assert main(["flow", "rnn", "--steps", "5", "--matrix", "-o", str(path)]) == 0
+    assert capsys.readouterr().out.strip() == str(path)
+    assert ET.fromstring(path.read_text(encoding="utf-8")).tag.endswith("svg")
