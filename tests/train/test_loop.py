@@ -229,6 +229,8 @@ def test_a_checkpoint_that_could_not_be_written_is_refused_before_the_first_step
 ):
     with pytest.raises(FileNotFoundError, match=r"there is no folder .*absent for .*Make it first"):
         quiet(Bowl(), steps=1, path=tmp_path / "absent" / "run.npz")
+    with pytest.raises(ValueError, match="'' names no file for the checkpoint"):
+        quiet(Bowl(), steps=1, path="")
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(PermissionError, match="cannot be written to, so no checkpoint"):
         quiet(Bowl(), steps=1, path=tmp_path / "run.npz")

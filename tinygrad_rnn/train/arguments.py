@@ -77,6 +77,8 @@ def check_checkpoint(path: str | os.PathLike[str] | None, rng: Any) -> None:
         )
     if path is None:
         return
+    if not Path(path).name:
+        raise ValueError(f"fit: {path!r} names no file for the checkpoint; expected run.npz, say.")
     folder = Path(path).absolute().parent
     if not folder.is_dir():
         raise FileNotFoundError(f"fit: there is no folder {folder} for {path!s}. Make it first.")
