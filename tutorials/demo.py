@@ -92,11 +92,12 @@ def main():
     x, y = alphabet.encode(word[:-1])[:, None], alphabet.encode(word[1:])[:, None]
     loss, _ = model.loss(x, y)
     for name, drawing in (
-        ("folded", viz.folded(loss)),
-        ("unrolled", viz.unrolled(loss, detail="gate")),
-        ("gradient_flow", viz.gradient_flow(loss)),
+        ("folded.svg", viz.folded(loss)),
+        ("unrolled.svg", viz.unrolled(loss, detail="gate")),
+        ("gradient_flow.svg", viz.gradient_flow(loss)),
+        ("player.html", viz.play(loss, labels=word)),
     ):
-        print("wrote", drawing.save(options.out / f"{name}.svg"))
+        print("wrote", drawing.save(options.out / name))
 
 
 if __name__ == "__main__":
