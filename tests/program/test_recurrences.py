@@ -19,6 +19,7 @@ from tinygrad_rnn import (
     relu,
     scope,
     sigmoid,
+    softmax,
     softplus,
     split,
     stack,
@@ -186,6 +187,63 @@ def test_a_learned_first_state_has_its_gradient():
         return (stack(outputs) ** 2).mean()
 
     agree(loss_fn, m, sequence(6)[0])
+
+
+def test_a_last_state_that_is_used_once_more_starts_the_backward_recurrence():
+    m = Model(cell=nn.GRUCell(3, 4, rng=0))
+
+    def loss_fn(m, x):  # attention from the last state to all
+        outputs, _ = nn.unroll(m.cell, x)
+        hs = stack(outputs)
+        weights = softmax((hs * outputs[-1]).sum(axis=-1), axis=0)
+        return ((hs * weights[..., None]).sum(axis=0) ** 2).sum()
+
+    step = agree(loss_fn, m, sequence(8)[0])
+    assert step.source.count("for t in") == 2
+
+
+def test_outputs_that_are_fed_back_are_two_loops():
+    m = Model(cell=nn.GRUCell(3, 4, rng=0), readout=nn.Linear(4, 3, rng=1))
+
+    def loss_fn(m, y):
+        h, p, loss = m.cell.initial_state(2), np.zeros((2, 3)), 0.0
+        for t in range(len(y)):
+            with scope("decode", t=t):
+                h = m.cell(p, h)
+                logits = m.readout(h)
+                p = softmax(logits)
+                loss = loss + nn.cross_entropy(logits, y[t])
+        return loss
+
+    step = agree(loss_fn, m, sequence(8)[1])
+    assert step.source.count("for t in") == 2
+
+
+CELLS = [
+    nn.CoupledLSTMCell,
+    nn.GreffLSTMCell,
+    nn.IndRNNCell,
+    nn.JANETCell,
+    nn.LayerNormGRUCell,
+    nn.LayerNormLSTMCell,
+    nn.MGUCell,
+    nn.MultiplicativeLSTMCell,
+    partial(nn.JordanCell, output_size=3),
+    partial(nn.ProjectedLSTMCell, output_size=3),
+]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_recurrent_cell_is_one_loop_forward_and_one_backward(cell):
+    m = Model(cell=cell(3, 4, rng=0))
+
+    def loss_fn(m, x):
+        outputs, _ = nn.unroll(m.cell, x)
+        return (stack(outputs) ** 2).mean()
+
+    step = agree(loss_fn, m, sequence(8)[0])
+    assert step.source.count("for t in range(T)") == 1
+    assert step.source.count("for t in reversed(range(T))") == 1
 
 
 def test_truncated_windows_agree():

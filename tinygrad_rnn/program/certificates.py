@@ -61,8 +61,9 @@ def _forward(nodes: list[Tensor]) -> dict[Tensor, tuple[Key, int | None]]:
             continue
         steps = [found[y][1] for y in x.inputs if type(y) is Tensor and y in found]
         steps = [t for t in steps if t is not None]
-        joins = x.op.arity is None and x.op is not getitem
-        found[x] = ("after", *(f.name for f in x.scope)), None if joins or not steps else steps[-1]
+        joins = x.op.arity is None and x.op is not getitem and len(set(steps)) > 1
+        where = ("join" if joins else "after", *(f.name for f in x.scope))
+        found[x] = where, None if joins or not steps else steps[-1]
     for x, (path, t) in reversed(found.items()):
         if t is None and len(readers[x]) == 1 and path[0] == "after":
             (t,) = readers[x]

@@ -154,15 +154,23 @@ def _terms(family: Family) -> None:
     forms = guess_terms(family)
     if any(f[0] == "const" for f in forms):
         raise NoFamily(family, "a sum of gradients has a constant term")
+    alone = [f for f in forms if forms[f] == 1 and len(family.members) > 2]
     for t, node in family.members.items():
         here = Counter(_form(source(x), t) for x in node.ins)
         if max(here.values()) > 1:
             raise NoFamily(family, "a sum has the same term twice")
-        for form in family.slots:
-            if form not in here:
-                if form[0] != "step":
-                    raise NoFamily(family, f"the sum at step {t} lacks a term")
+        missing = [f for f in family.slots if f not in here and f not in alone]
+        extra = [source(x) for x in node.ins if _form(source(x), t) in alone]
+        if any(f[0] != "step" for f in missing) or len(extra) > len(missing):
+            raise NoFamily(family, f"the sum at step {t} has other terms than the rest")
+        for k, form in enumerate(missing):  # what comes from outside takes the place of what is not
+            if k >= len(extra):
                 _zero(family, form[1], t, t + form[2])
+            elif t + form[2] in form[1].members or form[2] == 0:
+                raise NoFamily(family, f"the sum at step {t} has other terms than the rest")
+            else:
+                _boundary(family, form[1], t, t + form[2], extra[k])
+    family.slots = [f for f in family.slots if f not in alone]
 
 
 def guess_terms(family: Family) -> Counter[Source]:
@@ -240,15 +248,29 @@ def _zero(user: Family, of: Any, t: int, at: int) -> None:
             for k, slot in enumerate(of.slots)
             if slot[0] == "step" and read(of, k, at) is None
         ]
-        if (
-            at == t
-            and missing
-            and (of.op in LINEAR or (of.op in ADDS and len(missing) == len(of.slots)))
-        ):
+        linear = of.op in LINEAR or (of.op in ADDS and len(missing) == len(of.slots))
+        if of.op == "where":  # zero if both branches are
+            linear = all(s[0] == "step" or not np.any(s[1]) for s in of.slots[1:] if s[0] != "one")
+            linear &= all(s[0] != "one" for s in of.slots[1:])
+        if of.op in LINEAR and at == t:
+            missing = _nulled(missing, at)
+        if at == t and missing and linear:
             of.extend(at, nothing)
             todo += missing
         else:
             of.init[at] = nothing
+
+
+def _nulled(missing: list[Any], at: int) -> list[Any]:
+    """Which factors that do not exist at a step have to be zero: those that cannot be computed."""
+    found = list(missing)
+    for factor in missing:
+        other, _, when = factor
+        there = when == at and all(read(other, k, at) is not None for k in range(len(other.slots)))
+        if there and len(found) > 1:
+            other.extend(at, ("computed",))
+            found.remove(factor)
+    return found
 
 
 def linear_options(members: dict[int, Node]) -> dict[str, Any] | None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tinygrad_rnn.program.families import NoFamily
 from tinygrad_rnn.program.graph import Value
 
-__all__ = ["Component", "components", "loop_range"]
+__all__ = ["Component", "components", "loop_range", "padded"]
 
 
 @dataclass(eq=False)
@@ -130,6 +132,7 @@ def loop_range(component: Component) -> tuple[int, int]:
             for t in (v.lo - 1, v.hi + 1):
                 if lo <= t <= hi and t not in v.init and all(_there(a, t) for a in v.args):
                     v.lo, v.hi = min(v.lo, t), max(v.hi, t)
+                    v.args = [padded(a, t) for a in v.args]
                     changed = True
         short = [v for v in short if (v.lo, v.hi) != (lo, hi)]
     if short:
@@ -143,4 +146,13 @@ def _there(a: Any, t: int) -> bool:
     """Whether an operand exists at step t."""
     if a.kind == "step":
         return a.value.lo <= t + a.k <= a.value.hi or t + a.k in a.value.init
-    return a.kind != "consts" or a.k <= t < a.k + len(a.value)
+    return a.kind != "consts" or a.k - 1 <= t <= a.k + len(a.value)
+
+
+def padded(a: Any, t: int) -> Any:
+    """Constants with one more at the end that step t needs: nobody reads what it makes of it."""
+    if a.kind != "consts" or a.k <= t < a.k + len(a.value):
+        return a
+    x = a.value
+    parts = (x[:1], x) if t < a.k else (x, x[-1:])
+    return a._replace(value=np.concatenate(parts), k=min(a.k, t))

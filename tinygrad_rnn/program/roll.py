@@ -24,7 +24,7 @@ from tinygrad_rnn.program.families import (
     source,
 )
 from tinygrad_rnn.program.graph import Arg, Value, same_constant
-from tinygrad_rnn.program.loops import components, loop_range
+from tinygrad_rnn.program.loops import components, loop_range, padded
 from tinygrad_rnn.program.trace import Trace
 
 __all__ = ["roll"]
@@ -199,7 +199,8 @@ def _values(nodes: list[Node], outputs: list[Node]) -> tuple[list[Value], list[V
             made[owner] = value
     for owner, value in made.items():
         if type(owner) is Family:
-            value.args = [_arg(s, made) for s in owner.slots]
+            args = [_arg(s, made) for s in owner.slots]
+            value.args = [padded(padded(a, owner.lo), owner.hi) for a in args]
             value.init = {t: _arg(s, made) for t, s in owner.init.items()}
         else:
             value.args = [_arg(source(x), made) for x in owner.ins]

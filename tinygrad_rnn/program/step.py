@@ -176,8 +176,12 @@ class CompiledStep:
             return f"not compiled: the function does not run on Tensors ({error})"
         try:
             found = Compiled(record, self.passes)
-        except Refused as error:
-            return f"not compiled: {error}."
+        except (Refused, AssertionError, KeyError) as error:
+            try:  # a structure that looked like a recurrence and cannot be written as one
+                found = Compiled(record, self.passes - {"loops"})
+                found.said.append(f"the loops found could not be written ({error})")
+            except Refused as again:
+                return f"not compiled: {again}."
         shape = _structure(found)
         if shape not in self._structures:
             self._structures.add(shape)

@@ -198,14 +198,14 @@ def _moved(x: Any, nudge: int) -> Any:
 
 
 def _compare(a: Trace, b: Trace) -> None:
-    if len(a.nodes) != len(b.nodes):
+    nodes = [_made(a), _made(b)]
+    if len(nodes[0]) != len(nodes[1]):
         raise Refused(
-            f"what it records depends on values: {len(a.nodes)} nodes, and {len(b.nodes)} for "
+            f"what it records depends on values: {len(nodes[0])} nodes, and {len(nodes[1])} for "
             "other values of the arguments"
         )
-    known = {p.serial for p in a.leaves}
-    for x, y in zip(a.nodes, b.nodes, strict=True):
-        if x.op is None and x.serial not in known and not _equal(x.data, y.data):
+    for x, y in zip(*nodes, strict=True):
+        if x.op is None and not _equal(x.data, y.data):
             raise Refused(_baked("a Tensor made inside", x))
         if (x.op and x.op.name) != (y.op and y.op.name) or x.shape != y.shape:
             raise Refused("what it records depends on the values of the arguments")
@@ -214,6 +214,12 @@ def _compare(a: Trace, b: Trace) -> None:
                 raise Refused(_baked(f"input {k} of {x.op.name if x.op else ''}", x))
         if str(x.options) != str(y.options) and "again" not in x.options:
             raise Refused(_baked("an option", x))
+
+
+def _made(record: Trace) -> list[Tensor]:
+    """All nodes but the arguments, whose order of birth says nothing."""
+    given = set(record.leaves)
+    return [x for x in record.nodes if x not in given]
 
 
 def _baked(what: str, x: Tensor) -> str:
