@@ -228,10 +228,10 @@ def test_windows_draw_the_same_again():
 def test_impossible_probabilities_and_limits_are_refused():
     cell = nn.GRUCell(3, 4)
     for p in (-0.1, 1.1, (0.1, 2.0)):
-        with pytest.raises(ValueError, match="Zoneout: expected a probability"):
+        with pytest.raises(ValueError, match="Zoneout: p is a probability"):
             nn.Zoneout(cell, p)
     for p in (-0.1, 1.0):
-        with pytest.raises(ValueError, match="VariationalDropout: expected a probability"):
+        with pytest.raises(ValueError, match=r"VariationalDropout: .* is a probability"):
             nn.VariationalDropout(cell, state=p)
-    with pytest.raises(ValueError, match="limit must be positive"):
+    with pytest.raises(ValueError, match="limit must be a positive number"):
         nn.ClippedGradient(cell, 0)

@@ -36,10 +36,10 @@ def dot_attention(query: Any, memory: Any, mask: Any = None) -> tuple[Any, Any]:
     Raises
     ------
     ValueError
-        The shapes do not fit.
+        The shapes or the dtype of the mask do not fit, or there is nothing in memory.
     """
     shape, expected = np.shape(values(query)), np.shape(values(memory))
-    if len(expected) < 2 or expected[1:] != shape:
+    if len(expected) < 2 or expected[1:] != shape or not expected[0]:
         raise ValueError(
             f"dot_attention: memory must be (S, *query.shape) = (S, {', '.join(map(str, shape))}), "
             f"got {expected}. A read-out can bring query and memory to the same number of features."
@@ -49,6 +49,11 @@ def dot_attention(query: Any, memory: Any, mask: Any = None) -> tuple[Any, Any]:
         weights = named(attention=softmax(scores, axis=0))
     else:
         mask = np.asarray(values(mask))
+        if mask.dtype != bool or mask.shape != expected[:-1]:
+            raise ValueError(
+                f"dot_attention: expected mask as bool {expected[:-1]}, true where there is "
+                f"something to see, got {mask.dtype} {mask.shape}."
+            )
         # any finite number serves for what is masked, since it is weighted with 0 afterwards
         weights = softmax(where(mask, scores, -1e30), axis=0)
         weights = named(attention=where(mask, weights, 0))

@@ -17,7 +17,8 @@ __all__ = ["average", "counted", "paired"]
 
 def paired(name: str, y: Any, target: Any, lengths: Any, mask: Any) -> tuple[Any, Any, Any]:
     """`y` and `target` of one shape, zeros where they do not count, and where they do."""
-    shape, expected = np.shape(values(y)), np.shape(values(target))
+    y, target = (a if isinstance(a, Tensor) else np.asarray(a) for a in (y, target))
+    shape, expected = y.shape, target.shape
     if shape != expected:
         raise ValueError(
             f"{name}: y has shape {shape}, the target {expected}; expected equal shapes."

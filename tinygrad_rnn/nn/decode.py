@@ -13,7 +13,8 @@ import numpy as np
 
 from tinygrad_rnn.engine.context import scope
 from tinygrad_rnn.engine.primitives import where
-from tinygrad_rnn.engine.tensor import values
+from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.nn.arguments import check_generator, check_probability, check_sizes
 
 __all__ = ["decode", "most_likely"]
 
@@ -74,9 +75,14 @@ def decode(
     """
     if steps is None and targets is None:
         raise ValueError("decode: pass targets, or steps= to say how much to write.")
-    T = len(targets) if steps is None else steps
-    if not 0 <= teacher <= 1:
-        raise ValueError(f"decode: teacher is a probability in [0, 1], got {teacher}.")
+    if targets is not None and not isinstance(targets, (Tensor, np.ndarray, list, tuple)):
+        raise TypeError(
+            "decode: expected targets as an array, Tensor or list of what should be written, time "
+            f"first, got {type(targets).__name__}. Make a generator a list."
+        )
+    T = steps if steps is not None else 0 if targets is None else len(targets)
+    check_sizes("decode", steps=T)
+    check_probability("decode", "teacher", teacher, one=True)
     if targets is None:
         teacher = 0.0
     elif teacher and len(targets) < T - 1:
@@ -84,7 +90,8 @@ def decode(
             f"decode: {T} steps need {T - 1} targets to read, got {len(targets)}. Write fewer, or "
             "run free with teacher=0."
         )
-    if 0 < teacher < 1 and not isinstance(rng, np.random.Generator):
+    check_generator("decode", rng)
+    if 0 < teacher < 1 and rng is None:
         raise TypeError(f"decode: teacher={teacher} draws who is read; pass rng=, a generator.")
     x: Any = start
     ys: list[Any] = []
@@ -114,5 +121,10 @@ def _next(
         return written
     batch = np.shape(values(y))[:-1]
     trusted = rng.random(batch) < teacher
+    if np.shape(values(target)) != np.shape(values(written)):
+        raise ValueError(
+            f"decode: expected targets of shape {np.shape(values(written))} per step, like what is "
+            f"chosen to be read next, got {np.shape(values(target))}. Time comes first."
+        )
     missing = np.ndim(values(written)) - len(batch)
     return where(trusted.reshape(*batch, *(1,) * missing), target, written)

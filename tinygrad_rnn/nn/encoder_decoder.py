@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.context import no_grad
 from tinygrad_rnn.engine.primitives import concatenate, stack
 from tinygrad_rnn.engine.tensor import values
+from tinygrad_rnn.nn.arguments import check_cell, check_flags
 from tinygrad_rnn.nn.attention import dot_attention
 from tinygrad_rnn.nn.decode import decode
 from tinygrad_rnn.nn.mask import the_mask
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.state import output_of
-from tinygrad_rnn.nn.time import unroll
+from tinygrad_rnn.nn.time import drawn, unroll
 
 __all__ = ["EncoderDecoder"]
 
@@ -47,6 +49,9 @@ class EncoderDecoder(Module):
         attention: bool = False,
     ) -> None:
         self.encoder, self.decoder, self.embed, self.read = encoder, decoder, embed, read
+        check_cell("EncoderDecoder", encoder)
+        check_cell("EncoderDecoder", decoder)
+        check_flags("EncoderDecoder", attention=attention)
         self.attention = attention
 
     def __call__(
@@ -59,6 +64,7 @@ class EncoderDecoder(Module):
         teacher: float = 1.0,
         rng: np.random.Generator | None = None,
         lengths: Any = None,
+        mask: Any = None,
         **how: Any,
     ) -> Any:
         """Scores (m, *batch, symbols) of what to write.
@@ -66,27 +72,39 @@ class EncoderDecoder(Module):
         Parameters
         ----------
         source
-            (n, *batch, features), with `lengths` (*batch) if padded.
+            (n, *batch, features), with `lengths` (*batch) or `mask` (n, *batch) if padded.
         targets, steps, teacher, rng
-            As in `decode`.
+            As in `decode`; `rng` is also for the draws of both cells.
         start
             The symbol that is read first.
         **how
             For the encoder, as in `unroll`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `unroll` of the encoder and `decode`; at its step, if the states of the two cells
+            differ or what was read is not as wide as `embed` or `read` expect.
         """
         outputs, state = unroll(
-            self.encoder, source, lengths=lengths, rng=rng, name="encoder", **how
+            self.encoder, source, lengths=lengths, mask=mask, rng=rng, name="encoder", **how
         )
         batch = np.shape(values(outputs[0]))[:-1]
-        mask = None if lengths is None else the_mask(lengths, None, len(outputs), batch)
+        if lengths is not None or mask is not None:
+            mask = the_mask(lengths, mask, len(outputs), batch)
+            missing = (1,) * (1 + len(batch) - mask.ndim)
+            mask = np.broadcast_to(mask.reshape(*mask.shape, *missing), (len(outputs), *batch))
         memory = stack(outputs) if self.attention else None
+        first = np.full(batch, start)
+        with no_grad():
+            decoder = drawn(self.decoder, rng, self.embed(first), state)
 
         def step(symbol: Any, state: Any) -> tuple[Any, Any]:
-            state = self.decoder(self.embed(symbol), state)
+            state = decoder(self.embed(symbol), state)
             h = output_of(self.decoder, state)
             if self.attention:
                 h = concatenate([h, dot_attention(h, memory, mask)[0]], axis=-1)
             return self.read(h), state
 
         more = {"steps": steps, "teacher": teacher, "rng": rng}
-        return stack(decode(step, np.full(batch, start), state, targets, **more)[0])
+        return stack(decode(step, first, state, targets, **more)[0])

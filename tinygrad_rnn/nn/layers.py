@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.nn.arguments import check_dtype, check_probability, check_sizes
 from tinygrad_rnn.nn.cells import affine
 from tinygrad_rnn.nn.module import Module
-from tinygrad_rnn.nn.start import check_sizes, uniform
+from tinygrad_rnn.nn.start import uniform
 
 __all__ = ["Embedding", "Linear", "TiedLinear", "dropout"]
 
@@ -31,6 +32,7 @@ class Linear(Module):
         dtype: DTypeLike = np.float64,
     ) -> None:
         check_sizes("Linear", in_features=in_features, out_features=out_features)
+        check_dtype("Linear", dtype)
         self.in_features, self.out_features = in_features, out_features
         rng, bound = np.random.default_rng(rng), in_features**-0.5
         self.W = uniform((in_features, out_features), bound, rng, dtype)
@@ -56,6 +58,7 @@ class Embedding(Module):
         dtype: DTypeLike = np.float64,
     ) -> None:
         check_sizes("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
+        check_dtype("Embedding", dtype)
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         start = np.random.default_rng(rng).standard_normal((num_embeddings, embedding_dim))
         self.W = Tensor(start, dtype=dtype)
@@ -80,6 +83,11 @@ class TiedLinear(Module):
     """
 
     def __init__(self, embedding: Embedding, *, bias: bool = True) -> None:
+        if not isinstance(embedding, Embedding):
+            raise TypeError(
+                f"TiedLinear: expected the Embedding whose weights it shares, got a "
+                f"{type(embedding).__name__}."
+            )
         self.W = embedding.W
         self.b = Tensor(np.zeros(self.W.shape[0], self.W.dtype)) if bias else None
 
@@ -95,14 +103,18 @@ def dropout(x: Any, p: float, rng: np.random.Generator | None) -> Any:
     Whoever trains passes the generator, whoever evaluates passes None: there is no hidden mode and
     no hidden generator.
     """
-    if not 0 <= p < 1:
-        raise ValueError(f"dropout: p is a probability in [0, 1), got {p}.")
+    check_probability("dropout", "p", p)
     if rng is None or p == 0:
         return x
     if not isinstance(rng, np.random.Generator):
         raise TypeError(
             f"dropout: expected a generator or None, got {type(rng).__name__}; a seed would drop "
             "the same elements at every call. Make numpy.random.default_rng(seed) once."
+        )
+    x = x if isinstance(x, Tensor) else np.asarray(x)
+    if x.dtype.kind != "f":
+        raise TypeError(
+            f"dropout: symbols cannot be scaled, got dtype {x.dtype}. Embed them first."
         )
     mask = (rng.random(x.shape) >= p) / (1 - p)
     return x * mask.astype(x.dtype)

@@ -13,6 +13,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.primitives import astype, clip, log_softmax, softplus, where
 from tinygrad_rnn.engine.tensor import named, values
+from tinygrad_rnn.nn.arguments import is_number
 from tinygrad_rnn.nn.counted import average, counted, paired
 
 __all__ = ["binary_cross_entropy", "cross_entropy", "huber_loss", "mse_loss"]
@@ -48,8 +49,8 @@ def huber_loss(
 
     Outliers pull with at most `delta` (Huber 1964; torch's huber_loss). The rest as in `mse_loss`.
     """
-    if not 0 < delta < np.inf:
-        raise ValueError(f"huber_loss: delta must be positive and finite, got {delta}.")
+    if not is_number(delta) or not 0 < delta < np.inf:
+        raise ValueError(f"huber_loss: delta must be positive and finite, got {delta!r}.")
     y, target, valid = paired("huber_loss", y, target, lengths, mask)
     difference = y - target
     near = clip(difference, -delta, delta)  # near·(d - near/2) is both formulas in one
@@ -109,7 +110,11 @@ def cross_entropy(
         raise TypeError(
             f"cross_entropy: labels are class numbers (integers), got dtype {right.dtype}."
         )
-    if right.shape != shape[:-1]:
+    if ignore_index is not None and not isinstance(ignore_index, (int, np.integer)):
+        raise TypeError(
+            f"cross_entropy: ignore_index is a label (an integer) or None, got {ignore_index!r}."
+        )
+    if not shape or right.shape != shape[:-1]:
         raise ValueError(
             f"cross_entropy: logits {shape} need labels of shape {shape[:-1]}, got {right.shape}."
         )

@@ -8,20 +8,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
+from itertools import chain
 from operator import itemgetter
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_rnn.engine.context import scope
+from tinygrad_rnn.engine.context import no_grad, scope
 from tinygrad_rnn.engine.primitives import concatenate, stack, transpose
 from tinygrad_rnn.engine.tensor import values
+from tinygrad_rnn.nn.arguments import (
+    check_cell,
+    check_flags,
+    check_probability,
+    check_sequence,
+    check_sizes,
+)
 from tinygrad_rnn.nn.cells import GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
 from tinygrad_rnn.nn.layers import dropout
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.state import each, output_of, parts
-from tinygrad_rnn.nn.time import unroll
+from tinygrad_rnn.nn.time import batch_of, unroll
 
 __all__ = ["GRU", "LSTM", "RNN", "Recurrent"]
 
@@ -82,14 +90,14 @@ class Recurrent(Module):
                 f"{type(self).__name__}: expected one cell for each layer, or a pair (forward, "
                 f"backward) for each, got {sorted(widths) or 'none'} per layer."
             )
-        if merge not in _MERGES:
+        if merge not in [*_MERGES]:
             raise ValueError(
                 f"{type(self).__name__}: merge must be one of {', '.join(_MERGES)}, got {merge!r}."
             )
-        if not 0 <= dropout < 1:
-            raise ValueError(
-                f"{type(self).__name__}: dropout is a probability in [0, 1), got {dropout}."
-            )
+        check_probability(type(self).__name__, "dropout", dropout)
+        check_flags(type(self).__name__, batch_first=batch_first)
+        for cell in chain.from_iterable(self.layers):
+            check_cell(type(self).__name__, cell)
         self.directions, self.merge = widths.pop(), merge
         self.dropout, self.batch_first = dropout, batch_first
 
@@ -162,10 +170,14 @@ class Recurrent(Module):
             with index ``layer · directions + direction`` (a list of states if layers differ in
             size).
         """
+        check_flags(type(self).__name__, reverse=reverse)
+        check_sequence(type(self).__name__, xs)
         if self.batch_first:
             xs = _swapped(xs)
             if how.get("mask") is not None:
-                how["mask"] = np.swapaxes(how["mask"], 0, 1)
+                how["mask"] = _swapped_mask(np.asarray(values(how["mask"])), xs)
+        if state is not None:
+            self._check_state(xs, state)
         finals: list[Any] = []
         for k, layer in enumerate(self.layers):
             if k and self.dropout and rng is not None:
@@ -180,13 +192,43 @@ class Recurrent(Module):
                         done, final = unroll(cell, xs, start, reverse=back, rng=rng, **how)
                     runs.append(done)
                     finals.append(final)
-                xs = (
-                    runs[0]
-                    if len(runs) == 1
-                    else _each_step(self.merge, _MERGES[self.merge], *runs)
-                )
+                xs = runs[0] if len(runs) == 1 else self._merged(*runs)
         outputs = stack(xs)
         return (_swapped(outputs) if self.batch_first else outputs), _stacked(finals)
+
+    def _merged(self, forward: list[Any], backward: list[Any]) -> list[Any]:
+        a, b = np.shape(values(forward[0])), np.shape(values(backward[0]))
+        if self.merge != "concat" and a != b:
+            raise ValueError(
+                f"{type(self).__name__}: merge={self.merge!r} needs directions of equal width, got "
+                f'outputs {a} and {b}. Take cells of one size, or merge="concat".'
+            )
+        return _each_step(self.merge, _MERGES[self.merge], forward, backward)
+
+    def _check_state(self, xs: Any, state: Any) -> None:
+        """Refuse a state for other layers or another batch: NumPy would broadcast a row of it."""
+        cells = [cell for layer in self.layers for cell in layer]
+        many = (
+            {len(state)} if type(state) is list else {np.shape(values(x))[:1] for x in parts(state)}
+        )
+        if many - {len(cells), (len(cells),)}:
+            raise ValueError(
+                f"{type(self).__name__}: expected a state whose parts are (layers · directions, "
+                f"batch, …) = ({len(cells)}, …), or a list of {len(cells)} states; got "
+                f"{_shapes(state)}. Pass what the layer returned for the batch before."
+            )
+        batch = batch_of(np.asarray(values(values(xs)[0])))
+        for k, cell in enumerate(cells):
+            if not hasattr(cell, "initial_state"):
+                continue
+            with no_grad():
+                expected, found = cell.initial_state(*batch), _nth(state, k)
+            if _shapes(found) != _shapes(expected):
+                raise ValueError(
+                    f"{type(self).__name__}: expected the state of cell {k} in the shapes "
+                    f"{_shapes(expected)} for a batch of {batch}, got {_shapes(found)}. Pass what "
+                    "the layer returned for the batch before."
+                )
 
 
 def _lstm(input_size: int, hidden_size: int, proj_size: int = 0, **options: Any) -> Any:
@@ -271,8 +313,8 @@ def _built(
     make: Callable[[int], Any], size: int, num_layers: int, bidirectional: bool, merge: str
 ) -> list[Any]:
     """The cells of each layer, the next as wide as the last one's output."""
-    if not isinstance(num_layers, (int, np.integer)) or num_layers < 1:
-        raise ValueError(f"num_layers must be a whole number of at least 1, got {num_layers!r}.")
+    check_sizes("Recurrent layers", num_layers=num_layers)
+    check_flags("Recurrent layers", bidirectional=bidirectional)
     layers = []
     for _ in range(num_layers):
         layers.append(tuple(make(size) for _ in range(1 + bidirectional)))
@@ -293,11 +335,32 @@ def _each_step(name: str, f: Callable[..., Any], *sequences: Any) -> list[Any]:
 
 def _swapped(xs: Any) -> Any:
     """Batch and time exchanged, if there is a batch."""
-    xs = xs if hasattr(xs, "shape") else np.asarray(xs)
+    xs = stack(xs) if isinstance(xs, (list, tuple)) else xs
     axes = range(xs.ndim)
     if len(axes) < 3 - (xs.dtype.kind in "iu"):
         return xs
     return transpose(xs, axes=(1, 0, *axes[2:]))
+
+
+def _swapped_mask(mask: np.ndarray, xs: Any) -> np.ndarray:
+    """A mask (batch, T) with time first, like the inputs beside it."""
+    batch = batch_of(np.asarray(values(values(xs)[0])))
+    expected = (*batch[:1], len(xs), *batch[1:])
+    if mask.shape != expected or mask.dtype != bool:
+        raise ValueError(
+            f"batch_first=True: expected mask as bool {expected}, true where an input is valid, "
+            f"got {mask.dtype} {mask.shape}."
+        )
+    return np.swapaxes(mask, 0, 1) if batch else mask
+
+
+def _shapes(state: Any) -> Any:
+    """The shapes of all parts of a state, in its structure."""
+
+    def shape(x: Any) -> tuple[int, ...]:
+        return np.shape(values(x))
+
+    return each(shape, state)
 
 
 def _nth(state: Any, k: int) -> Any:

@@ -16,6 +16,7 @@ import numpy as np
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.primitives import concatenate, reshape
 from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.nn.arguments import check_call
 from tinygrad_rnn.nn.state import each, parts
 from tinygrad_rnn.nn.time import Steps, batch_of, name_of
 
@@ -50,6 +51,12 @@ def rtrl(
         The same as ``grad`` of the sum of the losses on the record that `unroll` makes, for the
         price of as many walks over one step, at each step, as the state has numbers.
 
+    Raises
+    ------
+    TypeError, ValueError
+        `xs` or the cell do not fit, as in `unroll`; `wrt` is no list of leaves; a loss is no
+        recorded scalar.
+
     Examples
     --------
     >>> from tinygrad_rnn import nn
@@ -60,7 +67,17 @@ def rtrl(
     >>> all(np.allclose(a, b, atol=1e-12) for a, b in zip(forward, backward))
     True
     """
-    θ = cell.parameters() if wrt is None else list(wrt)
+    check_call("rtrl", cell, xs, state)
+    if wrt is None and not hasattr(cell, "parameters"):
+        raise TypeError(
+            "rtrl: the cell has no parameters() of its own; pass wrt=, a list of Tensors."
+        )
+    θ: list[Tensor] = cell.parameters() if wrt is None else wrt
+    if not isinstance(θ, list) or not all(type(p) is Tensor and p.op is None for p in θ):
+        raise TypeError(
+            "rtrl: expected wrt as a list of leaves, Tensors such as cell.W_h that nothing was "
+            "computed for; what is carried forward is the slope by them."
+        )
     steps = Steps(cell, cell, xs, 0, None, name_of(cell))
     if state is None:
         state = cell.initial_state(*batch_of(np.asarray(values(values(xs)[0]))))

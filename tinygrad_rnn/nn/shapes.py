@@ -12,13 +12,14 @@ import numpy as np
 
 from tinygrad_rnn.engine.primitives import stack
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.nn.arguments import check_cell, check_flags, check_sequence
 from tinygrad_rnn.nn.cells import GRUCell, RNNCell
 from tinygrad_rnn.nn.decode import decode
 from tinygrad_rnn.nn.encoder_decoder import EncoderDecoder
 from tinygrad_rnn.nn.layers import Embedding, Linear
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.state import output_of
-from tinygrad_rnn.nn.time import batch_of, unroll
+from tinygrad_rnn.nn.time import batch_of, drawn, unroll
 
 __all__ = [
     "SequenceModel",
@@ -62,6 +63,7 @@ def sequence_to_sequence(
     rng: Any = None,
 ) -> EncoderDecoder:
     """(n, batch, inputs) → scores (m, batch, symbols): first all is read, then it is written."""
+    check_flags("sequence_to_sequence", attention=attention)
     rng = np.random.default_rng(rng)
     return EncoderDecoder(
         cell(inputs, hidden, rng=rng),
@@ -85,6 +87,7 @@ def _model(
     """A cell of the class `cell` and a linear read-out, from one seed or generator `rng`."""
     rng = np.random.default_rng(rng)
     made = cell(inputs, hidden, rng=rng)
+    check_cell("SequenceModel", made, starts=True)
     width = output_of(made, made.initial_state()).shape[-1]
     return SequenceModel(made, Linear(width, outputs, rng=rng), reads, writes)
 
@@ -109,6 +112,10 @@ class SequenceModel(Module):
         reads: Amount,
         writes: Amount,
     ) -> None:
+        check_cell("SequenceModel", cell, starts=True)
+        for what, amount in (("reads", reads), ("writes", writes)):
+            if amount not in ["one", "many"]:
+                raise ValueError(f'SequenceModel: {what} is "one" or "many", got {amount!r}.')
         self.cell, self.read, self.reads, self.writes = cell, read, reads, writes
 
     def __call__(
@@ -130,22 +137,38 @@ class SequenceModel(Module):
         targets, steps, teacher
             Of 1→n, as in `decode`; what is written is read as it is.
         rng, **how
-            As in `unroll`: ``state``, ``lengths`` …
+            As in `unroll`: ``state``, ``lengths`` …; of 1→n ``state`` alone.
 
         Returns
         -------
         One y (*batch, outputs), or many, time first. n→1 answers after the last valid step.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `unroll` and `decode`; arguments of 1→n in another shape, or the other way round.
         """
+        if self.reads == "one":
+            check_sequence("SequenceModel", xs)
+            xs = xs if type(xs) is Tensor else np.asarray(xs)
         if (self.reads, self.writes) == ("one", "many"):
-            x = xs if type(xs) is Tensor else np.asarray(xs)
-            state = self.cell.initial_state(*batch_of(x))
+            x, state = xs, how.pop("state", None)
+            if how:
+                raise TypeError(f"SequenceModel 1→n: there is no {', '.join(how)} to one input.")
+            state = self.cell.initial_state(*batch_of(x)) if state is None else state
+            cell = drawn(self.cell, rng, x, state)
 
             def step(x: Any, state: Any) -> tuple[Any, Any]:
-                state = self.cell(x, state)
+                state = cell(x, state)
                 return self.read(output_of(self.cell, state)), state
 
             more = {"steps": steps, "teacher": teacher, "rng": rng, "choose": _as_it_is}
             return stack(decode(step, x, state, targets, **more)[0])
+        if targets is not None or steps is not None or teacher != 1:
+            raise TypeError(
+                "SequenceModel: targets, steps and teacher are for 1→n, which reads what it wrote; "
+                "here a loss compares the outputs with the targets."
+            )
         if self.reads == "one":
             xs = xs[None]
         outputs, state = unroll(self.cell, xs, rng=rng, **how)

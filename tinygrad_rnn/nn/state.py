@@ -10,7 +10,17 @@ from typing import Any
 
 from tinygrad_rnn.engine.tensor import Tensor, named
 
-__all__ = ["detach", "each", "first", "flows", "output_of", "parts", "relabelled", "replaced", "through"]
+__all__ = [
+    "detach",
+    "each",
+    "first",
+    "flows",
+    "output_of",
+    "parts",
+    "relabelled",
+    "replaced",
+    "through",
+]
 
 
 def each(f: Callable[..., Any], *states: Any) -> Any:

@@ -16,6 +16,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.context import no_grad, scope
 from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.nn.arguments import check_call, check_flags, check_generator, check_state
 from tinygrad_rnn.nn.checkpoint import checkpointed
 from tinygrad_rnn.nn.mask import masked, the_mask
 from tinygrad_rnn.nn.state import each, output_of, relabelled
@@ -69,8 +70,9 @@ def unroll(
         state (`detach`) to carry it from batch to batch.
     lengths, mask
         How many steps of each example count: integers (batch,) in 0 … T; or which: bool (T, batch).
-        Through the other steps the state stays as it is, and their outputs are 0, whatever `xs`
-        holds there (NaN too).
+        The last axes of the batch may be missing: then it counts for all along them. Through the
+        other steps the state stays as it is, and their outputs are 0, whatever `xs` holds there
+        (NaN too).
     reverse
         Run from the last step to the first; ``outputs[t]`` still stands beside ``xs[t]``. With
         `lengths`, each example is read backwards from its own end.
@@ -105,14 +107,11 @@ def unroll(
     >>> len(outputs), outputs[-1] is h, h.scope[0].name, h.scope[0].t
     (5, True, 'lstm', 4)
     """
-    _check(cell, xs, state, rng)
+    check_call("unroll", cell, xs, state)
+    check_generator("unroll", rng)
+    check_flags("unroll", reverse=reverse, checkpoint=checkpoint)
     ts = range(len(xs))[::-1] if reverse else range(len(xs))
-    call = cell
-    if rng is not None and hasattr(cell, "sample"):
-        x = np.asarray(values(values(xs)[ts[0]]))
-        with no_grad():
-            start = cell.initial_state(*batch_of(x)) if state is None else state
-        call = cell.sample(rng, x, start)
+    call = drawn(cell, rng, values(xs)[ts[0]], state)
     if lengths is not None or mask is not None:
         mask = the_mask(lengths, mask, len(xs), batch_of(np.asarray(values(values(xs)[0]))))
     steps = Steps(cell, call, xs, 0, mask, name or name_of(cell))
@@ -157,6 +156,7 @@ class Steps:
             if self.between is not None:
                 state = self.between(t, state)
             new = self.call(x, state)
+            check_state(new, state, self.name)
             output = output_of(self.cell, new)
             if self.mask is None:
                 return output, new
@@ -180,35 +180,14 @@ class Steps:
         return replace(self, xs=self.xs[low - self.offset : high - self.offset], offset=low)
 
 
-def _check(cell: Any, xs: Any, state: Any, rng: Any) -> None:
-    if not isinstance(xs, (Tensor, np.ndarray, list, tuple)):
-        raise TypeError(
-            "unroll: expected xs as an array or Tensor (T, batch, features) or a list of T inputs, "
-            f"got {type(xs).__name__}. A generator can be used up only once: make it a list."
-        )
-    if not getattr(xs, "ndim", 1) or not len(xs):
-        raise ValueError(
-            f"unroll: expected at least one time step, got xs of shape {np.shape(values(xs))}; "
-            "time comes first."
-        )
-    if state is None and not hasattr(cell, "initial_state"):
-        raise TypeError(
-            f"unroll: {getattr(cell, '__name__', type(cell).__name__)} has no initial_state(*batch)"
-            " that would give the first state. Write one, or pass state=."
-        )
-    if rng is not None and not isinstance(rng, np.random.Generator):
-        raise TypeError(
-            f"unroll: expected rng as a generator or None, got {type(rng).__name__}; a seed would "
-            "draw the same at every call. Make numpy.random.default_rng(seed) once."
-        )
-    head, expected = values(values(xs)[0]), getattr(cell, "input_size", None)
-    shape = np.shape(head)
-    symbols = np.asarray(head).dtype.kind in "iu"
-    if expected is not None and not symbols and shape[-1:] != (expected,):
-        raise ValueError(
-            f"unroll: {type(cell).__name__} expects {expected} features per step, got xs of shape "
-            f"{(len(xs), *shape)}. Time comes first, features last: (T, batch, {expected})."
-        )
+def drawn(cell: Any, rng: np.random.Generator | None, x: Any, state: Any) -> Any:
+    """What to call for one sequence: the cell with its draws, if it has any and there is `rng`."""
+    if rng is None or not hasattr(cell, "sample"):
+        return cell
+    x = np.asarray(values(x))
+    with no_grad():
+        start = cell.initial_state(*batch_of(x)) if state is None else state
+    return cell.sample(rng, x, start)
 
 
 def batch_of(x: Any) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.context import scope
 from tinygrad_rnn.engine.primitives import pass_gradient, stop_gradient
+from tinygrad_rnn.nn.arguments import check_probability
 from tinygrad_rnn.nn.state import through
 
 if TYPE_CHECKING:
@@ -47,10 +48,7 @@ class RandomTruncation:
     probability: float
 
     def __post_init__(self) -> None:
-        if not 0 <= self.probability < 1:
-            raise ValueError(
-                f"RandomTruncation: expected a probability in [0, 1), got {self.probability}."
-            )
+        check_probability("RandomTruncation", "probability", self.probability)
 
 
 def random_cuts(
@@ -84,12 +82,14 @@ def windows(
     (k2 > k1) the steps they share are computed again from the state kept there, random draws
     included, inside a scope ``window n``.
     """
-    k1, k2 = truncate if isinstance(truncate, tuple) else (truncate, truncate)
-    if not all(isinstance(k, (int, np.integer)) for k in (k1, k2)) or not 1 <= k1 <= k2:
+    ks = truncate if isinstance(truncate, tuple) else (truncate, truncate)
+    whole = all(isinstance(k, (int, np.integer)) and k is not True for k in ks)
+    if not whole or len(ks) != 2 or not 1 <= ks[0] <= ks[1]:
         raise ValueError(
-            f"unroll: expected truncate=(k1, k2) with whole numbers 1 ≤ k1 ≤ k2, got {truncate}. "
+            f"unroll: expected truncate=(k1, k2) with whole numbers 1 ≤ k1 ≤ k2, got {truncate!r}. "
             "Every k1 steps the gradient reaches back k2 steps: with fewer, it would miss some."
         )
+    k1, k2 = ks
     T = len(ts)
     ends = [*range(k1, T, k1), T]
     starts = [max(0, end - k2) for end in ends] if k2 > k1 else [*range(0, T, k1)]

@@ -15,6 +15,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.primitives import broadcast_to, pass_gradient, where
 from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.nn.arguments import check_cell, check_probability, is_number
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.state import each, first, output_of, relabelled, through
 
@@ -25,6 +26,7 @@ class Wrapper(Module):
     """Base: sizes, first state, output and draws are those of the cell inside."""
 
     def __init__(self, cell: Any) -> None:
+        check_cell(type(self).__name__, cell)
         self.around = cell
 
     @property
@@ -73,7 +75,7 @@ class Zoneout(Wrapper):
     def __init__(self, cell: Any, p: float | tuple[float, ...]) -> None:
         super().__init__(cell)
         for one in p if isinstance(p, tuple) else (p,):
-            _check_probability("Zoneout", one, one == 1)
+            check_probability("Zoneout", "p", one, one=True)
         self.p = p
 
     def __call__(self, x: Any, state: Any) -> Any:
@@ -121,8 +123,8 @@ class VariationalDropout(Wrapper):
 
     def __init__(self, cell: Any, inputs: float = 0.0, state: float = 0.0) -> None:
         super().__init__(cell)
-        _check_probability("VariationalDropout", inputs)
-        _check_probability("VariationalDropout", state)
+        check_probability("VariationalDropout", "inputs", inputs)
+        check_probability("VariationalDropout", "state", state)
         self.p_inputs, self.p_state = inputs, state
 
     def sample(self, rng: np.random.Generator, x: Any, state: Any) -> Any:
@@ -149,8 +151,10 @@ class ClippedGradient(Wrapper):
 
     def __init__(self, cell: Any, limit: float) -> None:
         super().__init__(cell)
-        if not limit > 0:
-            raise ValueError(f"ClippedGradient: the limit must be positive, got {limit}.")
+        if not is_number(limit) or not limit > 0:
+            raise ValueError(
+                f"ClippedGradient: the limit must be a positive number, got {limit!r}."
+            )
         self.limit = limit
 
     def __call__(self, x: Any, state: Any) -> Any:
@@ -177,6 +181,7 @@ class LearnedState(Wrapper):
     """
 
     def __init__(self, cell: Any) -> None:
+        check_cell("LearnedState", cell, starts=True)
         super().__init__(cell)
         self.start = each(_as_parameter, cell.initial_state())
 
@@ -207,8 +212,3 @@ def _mask(x: Any, p: float, rng: np.random.Generator) -> Any:
             "their embedding."
         )
     return ((rng.random(x.shape) >= p) / (1 - p)).astype(x.dtype)
-
-
-def _check_probability(owner: str, p: Any, one: bool = False) -> None:
-    if not (0 <= p < 1 or one):
-        raise ValueError(f"{owner}: expected a probability in [0, 1), got {p!r}.")

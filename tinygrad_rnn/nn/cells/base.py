@@ -15,8 +15,9 @@ from numpy.typing import DTypeLike
 from tinygrad_rnn.engine.context import context, describe
 from tinygrad_rnn.engine.primitives import relu, sigmoid, tanh
 from tinygrad_rnn.engine.tensor import values
+from tinygrad_rnn.nn.arguments import check_dtype, check_sizes
 from tinygrad_rnn.nn.module import Module
-from tinygrad_rnn.nn.start import check_sizes, uniform
+from tinygrad_rnn.nn.start import uniform
 
 __all__ = ["GatedCell", "SizedCell", "activated", "affine", "check_activation"]
 
@@ -29,6 +30,7 @@ class SizedCell(Module):
 
     def __init__(self, input_size: int, hidden_size: int, dtype: DTypeLike = np.float64) -> None:
         check_sizes(type(self).__name__, input_size=input_size, hidden_size=hidden_size)
+        check_dtype(type(self).__name__, dtype)
         self.input_size, self.hidden_size = input_size, hidden_size
         self.dtype = np.dtype(dtype)
 
@@ -132,7 +134,7 @@ def affine(x: Any, W: Any, b: Any) -> Any:
 
 def check_activation(owner: str, activation: Any) -> Any:
     """The activation itself; ValueError unless it is a function or the name of one."""
-    if not callable(activation) and activation not in _ACTIVATIONS:
+    if not callable(activation) and activation not in [*_ACTIVATIONS]:
         raise ValueError(
             f"{owner}: activation must be one of {', '.join(_ACTIVATIONS)} or a function, "
             f"got {activation!r}."

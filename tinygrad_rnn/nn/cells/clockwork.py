@@ -10,8 +10,8 @@ from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.primitives import tanh, where
 from tinygrad_rnn.engine.tensor import named, values
+from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import GatedCell, affine
-from tinygrad_rnn.nn.start import check_sizes
 
 __all__ = ["ClockworkCell"]
 
@@ -47,6 +47,8 @@ class ClockworkCell(GatedCell):
         dtype: DTypeLike = np.float64,
     ) -> None:
         super().__init__(input_size, hidden_size, bias=bias, rng=rng, dtype=dtype)
+        if not isinstance(periods, (tuple, list, range)):
+            raise ValueError(f"ClockworkCell: periods are a list of numbers, got {periods!r}.")
         self.periods = tuple(periods)
         for period in self.periods:
             check_sizes("ClockworkCell", period=period)

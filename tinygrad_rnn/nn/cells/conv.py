@@ -9,8 +9,9 @@ from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.primitives import broadcast_to, conv, sigmoid, split, tanh
 from tinygrad_rnn.engine.tensor import named, values
+from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import SizedCell
-from tinygrad_rnn.nn.start import check_sizes, uniform
+from tinygrad_rnn.nn.start import uniform
 
 __all__ = ["ConvLSTM1dCell", "ConvLSTM2dCell"]
 
@@ -48,9 +49,11 @@ class _ConvLSTMCell(SizedCell):
     def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
         """The next (h, c) from x (*batch, *space, input_size); h, c (*batch, *space, hidden)."""
         h, c = self._parts(x, state, "h", "c")
-        shape = (*x.shape[:-1], self.hidden_size)
+        shape = (*np.shape(values(x))[:-1], self.hidden_size)
         if len(shape) <= self.axes:
-            self._refuse("x", f"{self.axes} axes of space and one of features", x.shape, x)
+            self._refuse(
+                "x", f"{self.axes} axes of space and one of features", np.shape(values(x)), x
+            )
         if values(h).shape != shape:  # one state for all places: borders must see it repeated
             h = broadcast_to(h, shape=shape)
         a = conv(x, self.W_x) + conv(h, self.W_h)

@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.primitives import tanh
 from tinygrad_rnn.engine.tensor import named
+from tinygrad_rnn.nn.arguments import is_number
 from tinygrad_rnn.nn.cells.base import SizedCell
 
 __all__ = ["EchoStateCell"]
@@ -48,6 +49,13 @@ class EchoStateCell(SizedCell):
         dtype: DTypeLike = np.float64,
     ) -> None:
         super().__init__(input_size, hidden_size, dtype)
+        if not all(is_number(a) and 0 < a < np.inf for a in (radius, scale)) or (
+            not is_number(density) or not 0 <= density <= 1
+        ):
+            raise ValueError(
+                "EchoStateCell: expected a positive radius and scale and a density in [0, 1], got "
+                f"{radius!r}, {scale!r} and {density!r}."
+            )
         rng = np.random.default_rng(rng)
         W = rng.uniform(-1, 1, (hidden_size, hidden_size))
         W *= rng.random(W.shape) < density

@@ -10,8 +10,9 @@ from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.primitives import sqrt, sum
 from tinygrad_rnn.engine.tensor import Tensor, named
+from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import SizedCell, activated, affine, check_activation
-from tinygrad_rnn.nn.start import check_sizes, uniform
+from tinygrad_rnn.nn.start import uniform
 
 __all__ = ["OrthogonalCell"]
 

@@ -9,8 +9,9 @@ from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.primitives import sigmoid, split, tanh
 from tinygrad_rnn.engine.tensor import named
+from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import GatedCell, affine
-from tinygrad_rnn.nn.start import check_sizes, uniform
+from tinygrad_rnn.nn.start import uniform
 
 __all__ = ["ProjectedLSTMCell"]
 

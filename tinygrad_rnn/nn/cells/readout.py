@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.tensor import Tensor, named, values
+from tinygrad_rnn.nn.arguments import check_cell, check_sizes
 from tinygrad_rnn.nn.cells.base import activated, affine, check_activation
-from tinygrad_rnn.nn.start import check_sizes, uniform
+from tinygrad_rnn.nn.start import uniform
 from tinygrad_rnn.nn.state import each, first, relabelled
 from tinygrad_rnn.nn.wrappers import Wrapper
 
@@ -32,9 +33,9 @@ class LeakyCell(Wrapper):
 
     def __init__(self, cell: Any, alpha: float | Tensor) -> None:
         found = np.asarray(values(alpha))
-        if not ((found > 0) & (found <= 1)).all():
+        if found.dtype.kind not in "fiu" or not ((found > 0) & (found <= 1)).all():
             raise ValueError(
-                f"LeakyCell: alpha must lie in (0, 1], got {found}. At 0 the state never moves, "
+                f"LeakyCell: alpha must lie in (0, 1], got {alpha!r}. At 0 the state never moves, "
                 "at 1 nothing leaks."
             )
         super().__init__(cell)
@@ -96,6 +97,7 @@ class ReadOutCell(Wrapper):
         rng: Any = None,
     ) -> None:
         check_sizes("ReadOutCell", output_size=output_size)
+        check_cell("ReadOutCell", cell, starts=True)
         super().__init__(cell)
         h = values(super().output(cell.initial_state()))
         bound, rng = h.shape[-1] ** -0.5 if bound is None else bound, np.random.default_rng(rng)
@@ -121,14 +123,14 @@ class ReadOutCell(Wrapper):
 
     def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
         """The next (y, state of the cell)."""
-        return self._read_out(x, self.around(x, state[1]))
+        return self._read_out(x, self.around(x, _inner(state)))
 
     def sample(self, rng: np.random.Generator, x: Any, state: tuple[Any, Any]) -> Any:
         """The same on top of the draws of the cell inside."""
-        inside = super().sample(rng, x, state[1])
+        inside = super().sample(rng, x, _inner(state))
 
         def call(x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
-            return self._read_out(x, inside(x, state[1]))
+            return self._read_out(x, inside(x, _inner(state)))
 
         return call
 
@@ -137,3 +139,13 @@ class ReadOutCell(Wrapper):
         if self.W_s is not None:
             y = y + x @ self.W_s
         return named(y=activated(self.activation, y) if self.activation else y), inner
+
+
+def _inner(state: Any) -> Any:
+    """The state of the cell inside."""
+    if not isinstance(state, (tuple, list)) or len(state) != 2:
+        raise ValueError(
+            "ReadOutCell: expected state of two parts, the pair (y, state of the cell), got "
+            f"{type(state).__name__}. cell.initial_state(batch) makes one."
+        )
+    return state[1]

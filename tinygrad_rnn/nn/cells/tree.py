@@ -9,8 +9,9 @@ from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.primitives import concatenate, sigmoid, split, tanh
 from tinygrad_rnn.engine.tensor import named, values
+from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import GatedCell, affine
-from tinygrad_rnn.nn.start import check_sizes, uniform
+from tinygrad_rnn.nn.start import uniform
 
 __all__ = ["ChildSumTreeLSTMCell", "NaryTreeLSTMCell"]
 
@@ -26,6 +27,8 @@ class _TreeLSTMCell(GatedCell):
 
     def _children(self, x: Any, states: Any) -> list[tuple[Any, Any]]:
         """The states of the children, checked; a leaf has one of zeros."""
+        if not isinstance(states, (tuple, list)):
+            self._refuse("states", "a list of the children's (h, c)", type(states).__name__, x)
         states = [states] if isinstance(states, tuple) else list(states)
         if x is None and not states:
             raise ValueError(f"{type(self).__name__}: a leaf needs an x, got None.")

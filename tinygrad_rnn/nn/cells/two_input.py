@@ -10,8 +10,9 @@ from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.primitives import split
 from tinygrad_rnn.engine.tensor import named, values
+from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import SizedCell, activated, check_activation
-from tinygrad_rnn.nn.start import check_sizes, uniform
+from tinygrad_rnn.nn.start import uniform
 
 __all__ = ["TwoInputCell"]
 
@@ -40,6 +41,8 @@ class TwoInputCell(SizedCell):
         rng: Any = None,
         dtype: DTypeLike = np.float64,
     ) -> None:
+        if not isinstance(input_sizes, (tuple, list)) or len(input_sizes) != 2:
+            raise ValueError(f"TwoInputCell: input_sizes are two numbers, got {input_sizes!r}.")
         first, second = input_sizes
         check_sizes(type(self).__name__, first=first, second=second)
         super().__init__(first + second, hidden_size, dtype)
@@ -54,11 +57,13 @@ class TwoInputCell(SizedCell):
     def __call__(self, x: Any, h: Any) -> Any:
         """The next h from x = (u, v) or x (*batch, first + second), and h (*batch, hidden_size)."""
         if isinstance(x, (tuple, list)):
+            shapes = [np.shape(values(part)) for part in x]
+            batch = shapes[0][:-1]
+            if shapes != [(*batch, n) for n in self.input_sizes]:
+                pair = f"a pair of {self.input_sizes} features of the same examples"
+                self._refuse("x", pair, shapes, x[0])
             u, v = x
-            sizes = tuple(np.shape(values(part))[-1:] for part in (u, v))
-            if sizes != tuple((n,) for n in self.input_sizes):
-                self._refuse("x", f"a pair of {self.input_sizes} features", sizes, u)
-            both = np.broadcast_to(0.0, (*np.shape(values(u))[:-1], self.input_size))
+            both = np.broadcast_to(0.0, (*batch, self.input_size))
             self._check(both, h=h)
         else:
             self._check(x, h=h)

@@ -5,11 +5,10 @@ Functions that give a cell other start values, in place, and return it:
 """
 
 from tinygrad_rnn.nn.start.biases import chrono, forget_bias
-from tinygrad_rnn.nn.start.parameter import check_sizes, uniform
+from tinygrad_rnn.nn.start.parameter import uniform
 from tinygrad_rnn.nn.start.weights import glorot, he, identity, orthogonal, uniform_all
 
 __all__ = [
-    "check_sizes",
     "chrono",
     "forget_bias",
     "glorot",

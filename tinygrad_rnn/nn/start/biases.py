@@ -13,6 +13,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.nn.arguments import is_number
 
 __all__ = ["chrono", "forget_bias"]
 
@@ -29,6 +30,8 @@ def forget_bias(cell: Any, value: float = 1.0) -> Any:
     ValueError
         The cell has no bias, or no gate with that letter.
     """
+    if not is_number(value):
+        raise ValueError(f"forget_bias: the value is a number, got {value!r}.")
     found = _columns("forget_bias", cell, "f")
     if found is None:
         raise ValueError(_no_gate("forget_bias", cell, "f"))
@@ -58,8 +61,8 @@ def chrono(cell: Any, t_max: float, rng: Any = None) -> Any:
     ValueError
         The cell has no bias, or no such gate; `t_max` is not above 2.
     """
-    if not 2 < t_max < np.inf:
-        raise ValueError(f"chrono: t_max must be more than 2 steps, got {t_max}.")
+    if not is_number(t_max) or not 2 < t_max < np.inf:
+        raise ValueError(f"chrono: t_max must be more than 2 steps, got {t_max!r}.")
     letter = "f" if _columns("chrono", cell, "f") is not None else "z"
     keeps = _columns("chrono", cell, letter)
     if keeps is None:

@@ -1,4 +1,4 @@
-"""How large is a parameter, and where does it start?"""
+"""Where does a parameter start?"""
 
 from __future__ import annotations
 
@@ -9,14 +9,7 @@ from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.tensor import Tensor
 
-__all__ = ["check_sizes", "uniform"]
-
-
-def check_sizes(owner: str, **sizes: object) -> None:
-    """ValueError unless every size is a whole number of at least 1."""
-    for what, size in sizes.items():
-        if not isinstance(size, (int, np.integer)) or size < 1:
-            raise ValueError(f"{owner}: {what} must be a whole number of at least 1, got {size!r}.")
+__all__ = ["uniform"]
 
 
 def uniform(

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.nn.arguments import is_number
 
 __all__ = ["glorot", "he", "identity", "orthogonal", "uniform_all"]
 
@@ -22,8 +23,8 @@ def uniform_all(module: Any, bound: float, rng: Any = None) -> Any:
 
     Hochreiter & Schmidhuber (1997) start so, with a bound of 0.1 or 0.2.
     """
-    if not 0 < bound < np.inf:
-        raise ValueError(f"uniform_all: bound must be positive and finite, got {bound}.")
+    if not is_number(bound) or not 0 < bound < np.inf:
+        raise ValueError(f"uniform_all: bound must be positive and finite, got {bound!r}.")
     rng = np.random.default_rng(rng)
     for p in module.parameters():
         p.data = rng.uniform(-bound, bound, p.shape).astype(p.dtype)
@@ -109,7 +110,9 @@ def identity(cell: Any, scale: float = 1.0) -> Any:
 
 
 def _matrices(name: str, cell: Any) -> list[str]:
-    found = [k for k, v in vars(cell).items() if isinstance(v, Tensor) and v.ndim == 2]
+    found = [
+        k for k, v in getattr(cell, "__dict__", {}).items() if isinstance(v, Tensor) and v.ndim == 2
+    ]
     if not found:
         raise ValueError(
             f"{name}: {type(cell).__name__} has no matrices of its own. Pass its cells and layers "

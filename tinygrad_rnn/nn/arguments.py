@@ -1,0 +1,150 @@
+"""Can it be done with what was passed?
+
+Each check is silent, or says who was called, what was expected and what it got.
+"""
+
+from __future__ import annotations
+
+from math import isnan
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_rnn.engine.tensor import Tensor, values
+
+__all__ = [
+    "check_call",
+    "check_cell",
+    "check_dtype",
+    "check_flags",
+    "check_generator",
+    "check_probability",
+    "check_sequence",
+    "check_sizes",
+    "check_state",
+    "is_number",
+]
+
+
+def is_number(x: Any) -> bool:
+    """Whether it is a real number, and neither a truth value nor NaN."""
+    return isinstance(x, Real) and not isinstance(x, (bool, np.bool_)) and not isnan(x)
+
+
+def check_sizes(owner: str, **sizes: object) -> None:
+    """ValueError unless every size is a whole number of at least 1."""
+    for what, size in sizes.items():
+        whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
+        if not whole or size < 1:
+            raise ValueError(f"{owner}: {what} must be a whole number of at least 1, got {size!r}.")
+
+
+def check_dtype(owner: str, dtype: DTypeLike) -> None:
+    """TypeError unless it is a type of floats: as integers all start values would be 0."""
+    if np.dtype(dtype).kind != "f":
+        raise TypeError(
+            f"{owner}: parameters are floats, got dtype {np.dtype(dtype)}. Take float64 or float32."
+        )
+
+
+def check_probability(owner: str, what: str, p: Any, *, one: bool = False) -> None:
+    """ValueError unless it is a number in [0, 1), or in [0, 1]."""
+    if not is_number(p) or not (0 <= p < 1 or (one and p == 1)):
+        raise ValueError(
+            f"{owner}: {what} is a probability in [0, 1{']' if one else ')'}, got {p!r}."
+        )
+
+
+def check_flags(owner: str, **flags: object) -> None:
+    """TypeError unless each is True or False: any text would count as True."""
+    for what, flag in flags.items():
+        if not isinstance(flag, (bool, np.bool_)):
+            raise TypeError(f"{owner}: {what} is True or False, got {flag!r}.")
+
+
+def check_generator(owner: str, rng: Any) -> None:
+    """TypeError unless it is a generator or None."""
+    if rng is not None and not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            f"{owner}: expected rng as a generator or None, got {type(rng).__name__}; a seed would "
+            "draw the same at every call. Make numpy.random.default_rng(seed) once."
+        )
+
+
+def check_cell(owner: str, cell: Any, *, starts: bool = False) -> None:
+    """TypeError unless it is a cell, and if it must, says its first state."""
+    if isinstance(cell, type):
+        raise TypeError(
+            f"{owner}: expected a cell, got the class {cell.__name__}. Make one: "
+            f"{cell.__name__}(…)."
+        )
+    if not callable(cell):
+        raise TypeError(
+            f"{owner}: expected a cell, called as state = cell(x, state), got a "
+            f"{type(cell).__name__}."
+        )
+    if starts and not hasattr(cell, "initial_state"):
+        name = getattr(cell, "__name__", type(cell).__name__)
+        raise TypeError(
+            f"{owner}: {name} has no initial_state(*batch) that would give the first state. Write "
+            "one, or pass state=."
+        )
+
+
+def check_sequence(owner: str, xs: Any) -> None:
+    """TypeError unless it holds its steps, to be read more than once."""
+    if not isinstance(xs, (Tensor, np.ndarray, list, tuple)):
+        raise TypeError(
+            f"{owner}: expected xs as an array or Tensor (T, batch, features) or a list of T "
+            f"inputs, got {type(xs).__name__}. A generator can be used up only once: make it a "
+            "list."
+        )
+
+
+def check_call(owner: str, cell: Any, xs: Any, state: Any) -> None:
+    """TypeError or ValueError unless the cell can run through `xs`."""
+    check_sequence(owner, xs)
+    if not getattr(xs, "ndim", 1) or not len(xs):
+        raise ValueError(
+            f"{owner}: expected at least one time step, got xs of shape {np.shape(values(xs))}; "
+            "time comes first."
+        )
+    check_cell(owner, cell, starts=state is None)
+    head, expected = values(values(xs)[0]), getattr(cell, "input_size", None)
+    shape = np.shape(head)
+    symbols = np.asarray(head).dtype.kind in "iu"
+    if expected is not None and not symbols and shape[-1:] != (expected,):
+        raise ValueError(
+            f"{owner}: {type(cell).__name__} expects {expected} features per step, got xs of shape "
+            f"{(len(xs), *shape)}. Time comes first, features last: (T, batch, {expected})."
+        )
+    if isinstance(xs, (list, tuple)):
+        batch = shape if symbols else shape[:-1]
+        for t, x in enumerate(xs):
+            other = np.shape(values(x))
+            if (other if symbols else other[:-1]) != batch:
+                raise ValueError(
+                    f"{owner}: expected the same examples at each step, got shape {shape} at t = 0 "
+                    f"and {other} at t = {t}. Pad them, and pass lengths= or mask=."
+                )
+
+
+def check_state(new: Any, old: Any, name: str) -> None:
+    """TypeError unless a cell returned a state that is built up like the one it was given."""
+    kinds = {
+        tuple(s) if isinstance(s, dict) else len(s) if isinstance(s, (tuple, list)) else 0
+        for s in (new, old)
+    }
+    if new is None or len(kinds) > 1:
+        raise TypeError(
+            f"unroll: {name} returned {_described(new)} for the next state and was given "
+            f"{_described(old)}. A cell returns a state like the one before: return h, or (h, c)."
+        )
+
+
+def _described(state: Any) -> str:
+    if isinstance(state, (tuple, list, dict)):
+        return f"a {type(state).__name__} of {len(state)}"
+    return "None" if state is None else f"one {type(state).__name__}"
