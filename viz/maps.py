@@ -13,6 +13,7 @@ from viz import theme
 from viz.plot import Plot, only, panels
 
 FURTHEST = 250  # powers of ten that an axis shows
+MOST_SEGMENTS = 48  # of a stacked bar
 MOST_UNITS = 64  # rows that can still be told apart
 
 
@@ -119,28 +120,31 @@ def gradient_bars(losses: Any, letter: str | None = None, lane: str | None = Non
 
         axes = figure.subplots(1, len(found), squeeze=False, sharey=True)[0]
         longest = max(len(m.steps) for m in found.values())
-        colours = theme.ramp(max(longest, 2))[::-1]
+        width = -(-longest // MOST_SEGMENTS)  # so many distances are one segment
+        colours = theme.ramp(max(-(-longest // width), 2))[::-1]
         for ax, (title, m) in zip(axes, found.items(), strict=True):
             heights = np.minimum(np.nan_to_num(m.by_distance()), 1e300)  # sums stay finite
+            order = np.argsort(m.steps)
+            edges = np.append(m.steps[order] - 0.5, m.steps.max() + 0.5)
             bottom = np.zeros(len(m.steps))
-            for d in range(len(m.steps)):
-                if heights[:, d].any():
-                    ax.bar(
-                        m.steps,
-                        heights[:, d],
-                        bottom=bottom,
-                        width=0.92,
-                        color=colours[d],
-                        linewidth=0,
+            for number, d in enumerate(range(0, len(m.steps), width)):
+                top = bottom + heights[:, d : d + width].sum(axis=1)
+                if (top > bottom).any():
+                    low, high = (np.append(y[order], y[order][-1]) for y in (bottom, top))
+                    ax.fill_between(
+                        edges, low, high, step="post", color=colours[number], linewidth=0
                     )
-                    bottom = bottom + heights[:, d]
+                bottom = top
+            if longest <= MOST_SEGMENTS:
+                ax.vlines(edges, 0, 1, "white", linewidth=0.8, transform=ax.get_xaxis_transform())
+            ax.set_ylim(bottom=0)
             ax.set_title(title)
             ax.set_xlabel(f"step k of the state ${m.letter}_k$")
             ax.grid(axis="y")
             whole_numbers(ax, m.steps)
         axes[0].set_ylabel(r"sum over t of $\Vert\,\partial L_t\, /\, \partial h_k\,\Vert$")
         figure.colorbar(
-            ScalarMappable(Normalize(0, max(longest - 1, 1)), ListedColormap(colours)),
+            ScalarMappable(Normalize(-0.5, max(longest, 2) - 0.5), ListedColormap(colours)),
             ax=axes,
             label="distance t − k",
         )

@@ -142,7 +142,7 @@ def attractors(
     """
     if starts is None:
         # not a square grid: its diagonal would run along the very border between two basins
-        grid = np.meshgrid(np.linspace(-0.95, 0.95, 8), np.linspace(-0.95, 0.95, 7))
+        grid = np.meshgrid(np.linspace(-0.95, 0.95, 8), np.linspace(-0.9, 0.9, 7))
         starts = np.stack(grid, axis=-1).reshape(-1, 2)
     given = x if isinstance(x, dict) else {"": x}
     found = {title: measure.attractors(cell, v, starts, steps) for title, v in given.items()}

@@ -105,3 +105,26 @@ def test_a_state_that_never_rests_ends_nowhere():
         measure.attractors(turn, [0.0], [1.0, 0.0])
     with pytest.raises(ValueError, match="the state is a tuple"):
         measure.attractors(lambda x, h: (h, h), [0.0], [[1.0, 0.0]])
+
+
+@pytest.mark.parametrize("wrong", [1.0, None, np.ones(3), "loss"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        measure.lanes,
+        measure.state_gradients,
+        measure.step_jacobians,
+        measure.gates,
+        measure.reach,
+        measure.cost,
+        measure.parameter_gradients,
+        measure.connectivity,
+        measure.carousel,
+    ],
+    ids=lambda f: f.__name__,
+)
+def test_what_remembers_nothing_is_refused(number, wrong):
+    with pytest.raises(TypeError, match=r"which remembers nothing. Pass the loss, or outputs of"):
+        number(wrong)
+    with pytest.raises((TypeError, ValueError), match="measure: "):
+        number([])

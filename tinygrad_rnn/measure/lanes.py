@@ -125,7 +125,9 @@ def one_lane(roots: Tensor | Sequence[Tensor], name: str | None = None) -> Lane:
 
 def tensors(roots: Any) -> list[Tensor]:
     """One Tensor or several, checked."""
-    found = [roots] if isinstance(roots, Tensor) else list(roots)
+    found = list(roots) if isinstance(roots, (list, tuple)) else [roots]
+    if not found:
+        raise ValueError("measure: an empty list; pass the loss, or outputs of nn.unroll.")
     for x in found:
         if not isinstance(x, Tensor):
             raise TypeError(

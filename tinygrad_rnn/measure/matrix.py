@@ -90,8 +90,8 @@ def gradient_matrix(
             f"{losses.shape}. Keep the scalars apart: [loss(h) for h in outputs]."
         )
     roots = tensors(losses)
-    if not roots or any(x.size != 1 for x in roots):
-        shapes = ", ".join(str(x.shape) for x in roots[:4]) or "nothing"
+    if any(x.size != 1 for x in roots):
+        shapes = ", ".join(str(x.shape) for x in roots[:4])
         raise ValueError(
             f"gradient_matrix: expected one scalar loss per step, got {shapes}. Reduce each first: "
             "sum, mean."

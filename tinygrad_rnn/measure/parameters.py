@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.rules import put_back
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.measure.lanes import step_of
+from tinygrad_rnn.measure.lanes import step_of, tensors
 from tinygrad_rnn.measure.results import Table, norm
 
 __all__ = ["ParameterGradients", "parameter_gradients"]
@@ -85,6 +85,7 @@ def parameter_gradients(
     >>> found.names, found.norms.shape
     (('W_h',), (1, 5))
     """
+    (loss,) = tensors([loss])
     if parameters is None:
         parameters = [x for x in ancestors(loss) if x.op is None and x.dtype.kind == "f"]
     parameters = list(parameters)
