@@ -105,6 +105,12 @@ def last(n, shape=(2, 4)):
         (lambda: layer()(XS, last(4, (4,))), ValueError, "got ((4,), (4,))"),
         (lambda: layer()(XS, [1, 2]), ValueError, "or a list of 4 states"),
         (lambda: nn.GRU(3, 4)(XS, np.zeros((2, 4))), ValueError, "= (1, …)"),
+        (lambda: layer()(XS[:0], last(4)), ValueError, "LSTM: expected at least one time step"),
+        (
+            lambda: layer(batch_first=True)(normal(2, 0, 3), mask=np.ones((2, 0), bool)),
+            ValueError,
+            "at least one time step, got xs of shape (0, 2, 3)",
+        ),
         (lambda: layer()(XS, 3), ValueError, "LSTM: expected a state whose parts are"),
         (lambda: layer(batch_first=True)(x for x in XS), TypeError, "LSTM: expected xs as"),
         (

@@ -49,7 +49,7 @@ from tinygrad_rnn.nn.encoder_decoder import EncoderDecoder
 from tinygrad_rnn.nn.layers import Embedding, Linear, TiedLinear, dropout
 from tinygrad_rnn.nn.losses import binary_cross_entropy, cross_entropy, huber_loss, mse_loss
 from tinygrad_rnn.nn.module import Module
-from tinygrad_rnn.nn.recurrent import GRU, LSTM, RNN, Recurrent
+from tinygrad_rnn.nn.recurrent import Recurrent
 from tinygrad_rnn.nn.rtrl import rtrl
 from tinygrad_rnn.nn.shapes import (
     SequenceModel,
@@ -61,6 +61,7 @@ from tinygrad_rnn.nn.shapes import (
 )
 from tinygrad_rnn.nn.state import detach
 from tinygrad_rnn.nn.time import Cell, unroll
+from tinygrad_rnn.nn.torch_layers import GRU, LSTM, RNN
 from tinygrad_rnn.nn.tree import unroll_tree
 from tinygrad_rnn.nn.truncation import RandomTruncation
 from tinygrad_rnn.nn.wrappers import ClippedGradient, LearnedState, VariationalDropout, Zoneout

@@ -94,23 +94,23 @@ def check_cell(owner: str, cell: Any, *, starts: bool = False) -> None:
 
 
 def check_sequence(owner: str, xs: Any) -> None:
-    """TypeError unless it holds its steps, to be read more than once."""
+    """TypeError or ValueError unless it holds steps, to be read more than once."""
     if not isinstance(xs, (Tensor, np.ndarray, list, tuple)):
         raise TypeError(
             f"{owner}: expected xs as an array or Tensor (T, batch, features) or a list of T "
             f"inputs, got {type(xs).__name__}. A generator can be used up only once: make it a "
             "list."
         )
-
-
-def check_call(owner: str, cell: Any, xs: Any, state: Any) -> None:
-    """TypeError or ValueError unless the cell can run through `xs`."""
-    check_sequence(owner, xs)
     if not getattr(xs, "ndim", 1) or not len(xs):
         raise ValueError(
             f"{owner}: expected at least one time step, got xs of shape {np.shape(values(xs))}; "
             "time comes first."
         )
+
+
+def check_call(owner: str, cell: Any, xs: Any, state: Any) -> None:
+    """TypeError or ValueError unless the cell can run through `xs`."""
+    check_sequence(owner, xs)
     check_cell(owner, cell, starts=state is None)
     head, expected = values(values(xs)[0]), getattr(cell, "input_size", None)
     shape = np.shape(head)

@@ -9,13 +9,11 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from itertools import chain
-from operator import itemgetter
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import DTypeLike
 
-from tinygrad_rnn.engine.context import no_grad, scope
+from tinygrad_rnn.engine.context import scope
 from tinygrad_rnn.engine.primitives import concatenate, stack, transpose
 from tinygrad_rnn.engine.tensor import values
 from tinygrad_rnn.nn.arguments import (
@@ -25,13 +23,13 @@ from tinygrad_rnn.nn.arguments import (
     check_sequence,
     check_sizes,
 )
-from tinygrad_rnn.nn.cells import GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
+from tinygrad_rnn.nn.layered_state import check_states, nth, together
 from tinygrad_rnn.nn.layers import dropout
 from tinygrad_rnn.nn.module import Module
-from tinygrad_rnn.nn.state import each, output_of, parts
+from tinygrad_rnn.nn.state import output_of
 from tinygrad_rnn.nn.time import batch_of, unroll
 
-__all__ = ["GRU", "LSTM", "RNN", "Recurrent"]
+__all__ = ["Merge", "Recurrent", "built"]
 
 Merge = Literal["concat", "sum", "mean", "multiply"]
 
@@ -134,7 +132,7 @@ class Recurrent(Module):
         (2, 2, 4)
         """
         return cls(
-            *_built(make, input_size, num_layers, bidirectional, merge), merge=merge, **options
+            *built(make, input_size, num_layers, bidirectional, merge), merge=merge, **options
         )
 
     def __call__(
@@ -174,10 +172,11 @@ class Recurrent(Module):
         check_sequence(type(self).__name__, xs)
         if self.batch_first:
             xs = _swapped(xs)
+            check_sequence(type(self).__name__, xs)
             if how.get("mask") is not None:
                 how["mask"] = _swapped_mask(np.asarray(values(how["mask"])), xs)
         if state is not None:
-            self._check_state(xs, state)
+            check_states(type(self).__name__, [*chain.from_iterable(self.layers)], xs, state)
         finals: list[Any] = []
         for k, layer in enumerate(self.layers):
             if k and self.dropout and rng is not None:
@@ -186,7 +185,7 @@ class Recurrent(Module):
             with scope(f"layer {k + 1}") if len(self.layers) > 1 else nullcontext():
                 runs = []
                 for d, cell in enumerate(layer):
-                    start = _nth(state, len(finals))
+                    start = nth(state, len(finals))
                     back = reverse != (d == 1)
                     with scope(("forward", "reverse")[d]) if len(layer) > 1 else nullcontext():
                         done, final = unroll(cell, xs, start, reverse=back, rng=rng, **how)
@@ -194,7 +193,7 @@ class Recurrent(Module):
                     finals.append(final)
                 xs = runs[0] if len(runs) == 1 else self._merged(*runs)
         outputs = stack(xs)
-        return (_swapped(outputs) if self.batch_first else outputs), _stacked(finals)
+        return (_swapped(outputs) if self.batch_first else outputs), together(finals)
 
     def _merged(self, forward: list[Any], backward: list[Any]) -> list[Any]:
         a, b = np.shape(values(forward[0])), np.shape(values(backward[0]))
@@ -205,111 +204,8 @@ class Recurrent(Module):
             )
         return _each_step(self.merge, _MERGES[self.merge], forward, backward)
 
-    def _check_state(self, xs: Any, state: Any) -> None:
-        """Refuse a state for other layers or another batch: NumPy would broadcast a row of it."""
-        cells = [cell for layer in self.layers for cell in layer]
-        many = (
-            {len(state)} if type(state) is list else {np.shape(values(x))[:1] for x in parts(state)}
-        )
-        if many - {len(cells), (len(cells),)}:
-            raise ValueError(
-                f"{type(self).__name__}: expected a state whose parts are (layers · directions, "
-                f"batch, …) = ({len(cells)}, …), or a list of {len(cells)} states; got "
-                f"{_shapes(state)}. Pass what the layer returned for the batch before."
-            )
-        batch = batch_of(np.asarray(values(values(xs)[0])))
-        for k, cell in enumerate(cells):
-            if not hasattr(cell, "initial_state"):
-                continue
-            with no_grad():
-                expected, found = cell.initial_state(*batch), _nth(state, k)
-            if _shapes(found) != _shapes(expected):
-                raise ValueError(
-                    f"{type(self).__name__}: expected the state of cell {k} in the shapes "
-                    f"{_shapes(expected)} for a batch of {batch}, got {_shapes(found)}. Pass what "
-                    "the layer returned for the batch before."
-                )
 
-
-def _lstm(input_size: int, hidden_size: int, proj_size: int = 0, **options: Any) -> Any:
-    if proj_size:
-        return ProjectedLSTMCell(input_size, hidden_size, proj_size, **options)
-    return LSTMCell(input_size, hidden_size, **options)
-
-
-class _Torch(Recurrent):
-    """What RNN, LSTM and GRU share: torch's arguments.
-
-    Parameters
-    ----------
-    input_size, hidden_size, num_layers
-        Features per input, units per layer and direction, layers; at least 1.
-    bidirectional, merge, dropout, batch_first
-        As in `Recurrent`.
-    wrap
-        What goes around each cell: ``wrap=lambda cell: Zoneout(cell, 0.1)``.
-    rng, dtype
-        Seed or generator for start values (drawn layer by layer), and their type.
-    **options
-        Of the cell: ``bias``, ``activation`` (RNN), ``proj_size`` (LSTM), ``reset`` and ``update``
-        (GRU).
-    """
-
-    cell: Callable[..., Any]
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        *,
-        bidirectional: bool = False,
-        merge: Merge = "concat",
-        dropout: float = 0.0,
-        batch_first: bool = False,
-        wrap: Callable[[Any], Any] = lambda cell: cell,
-        rng: Any = None,
-        dtype: DTypeLike = np.float64,
-        **options: Any,
-    ) -> None:
-        rng = np.random.default_rng(rng)
-
-        def make(size: int) -> Any:
-            return wrap(type(self).cell(size, hidden_size, rng=rng, dtype=dtype, **options))
-
-        cells = _built(make, input_size, num_layers, bidirectional, merge)
-        super().__init__(*cells, merge=merge, dropout=dropout, batch_first=batch_first)
-
-
-class RNN(_Torch):
-    """Elman layers: torch.nn.RNN. Final state h."""
-
-    cell = RNNCell
-
-
-class LSTM(_Torch):
-    """LSTM layers: torch.nn.LSTM. Final state (h, c).
-
-    With ``proj_size`` the outputs and h are that wide, see `ProjectedLSTMCell`.
-
-    Examples
-    --------
-    >>> layer = LSTM(3, 4, num_layers=2, bidirectional=True, rng=0)
-    >>> outputs, (h, c) = layer(np.zeros((5, 2, 3)), lengths=[5, 3])
-    >>> outputs.shape, h.shape, c.shape
-    ((5, 2, 8), (4, 2, 4), (4, 2, 4))
-    """
-
-    cell = staticmethod(_lstm)
-
-
-class GRU(_Torch):
-    """GRU layers: torch.nn.GRU. Final state h."""
-
-    cell = GRUCell
-
-
-def _built(
+def built(
     make: Callable[[int], Any], size: int, num_layers: int, bidirectional: bool, merge: str
 ) -> list[Any]:
     """The cells of each layer, the next as wide as the last one's output."""
@@ -352,29 +248,3 @@ def _swapped_mask(mask: np.ndarray, xs: Any) -> np.ndarray:
             f"got {mask.dtype} {mask.shape}."
         )
     return np.swapaxes(mask, 0, 1) if batch else mask
-
-
-def _shapes(state: Any) -> Any:
-    """The shapes of all parts of a state, in its structure."""
-
-    def shape(x: Any) -> tuple[int, ...]:
-        return np.shape(values(x))
-
-    return each(shape, state)
-
-
-def _nth(state: Any, k: int) -> Any:
-    """The first state of one direction of one layer."""
-    if state is None or type(state) is list:
-        return state and state[k]
-    return each(itemgetter(k), state)
-
-
-def _stacked(finals: list[Any]) -> Any:
-    """The final states as one, part by part, if their shapes are equal."""
-    shapes = {tuple(np.shape(values(x)) for x in parts(final)) for final in finals}
-
-    def stacked(*xs: Any) -> Any:
-        return stack(xs)
-
-    return each(stacked, *finals) if len(shapes) == 1 else finals
