@@ -90,8 +90,10 @@ def forward_backward(
                 edge.style = {**style, "fontcolor": "#333333"}
         for edge in inner:
             edge.tail, edge.head = edge.head, edge.tail
-            if edge.head in ports:
-                edge.style = {**edge.style, "arrowhead": "none"}
+            edge.style = {
+                **edge.style,
+                "arrowhead": "none" if edge.head in ports else "normal",
+            }
         if plan is not None:
             for frame in plan.frames.values():
                 frame.template = _turned(frame.template)
