@@ -26,7 +26,12 @@ _COUNT = {2: "two", 3: "three", 4: "four", 5: "five"}
 
 
 class SizedCell(Module):
-    """Base of all cells here: two sizes, a first state of zeros, and checks of what comes in."""
+    """Base of all cells here: two sizes, a first state of zeros, and checks of what comes in.
+
+    A subclass says which parts its state has: ``state_letters = ("h", "c")`` is the LSTM's pair.
+    """
+
+    state_letters: tuple[str, ...] = ("h",)
 
     def __init__(self, input_size: int, hidden_size: int, dtype: DTypeLike = np.float64) -> None:
         check_sizes(type(self).__name__, input_size=input_size, hidden_size=hidden_size)
@@ -35,8 +40,9 @@ class SizedCell(Module):
         self.dtype = np.dtype(dtype)
 
     def initial_state(self, *batch: int) -> Any:
-        """Zeros of shape (*batch, hidden_size), as a constant."""
-        return np.zeros((*batch, self.hidden_size), self.dtype)
+        """Zeros of shape (*batch, hidden_size) for each part of the state, as constants."""
+        zeros = tuple(np.zeros((*batch, self._size(k)), self.dtype) for k in self.state_letters)
+        return zeros if len(zeros) > 1 else zeros[0]
 
     def _size(self, letter: str) -> int:
         """How many units the part of the state that goes by this letter has."""

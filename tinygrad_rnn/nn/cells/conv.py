@@ -20,6 +20,7 @@ class _ConvLSTMCell(SizedCell):
     """A ConvLSTM on as many axes of space as a subclass says."""
 
     axes: int
+    state_letters = ("h", "c")
 
     def __init__(
         self,
@@ -44,7 +45,7 @@ class _ConvLSTMCell(SizedCell):
 
         The lengths of space are the last that are given.
         """
-        return super().initial_state(*batch), super().initial_state(*batch)
+        return super().initial_state(*batch)
 
     def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
         """The next (h, c) from x (*batch, *space, input_size); h, c (*batch, *space, hidden)."""

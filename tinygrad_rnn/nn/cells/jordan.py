@@ -38,6 +38,8 @@ class JordanCell(GatedCell):
         from U[-1/√hidden_size, 1/√hidden_size) like the biases b_x, b_h, b_y.
     """
 
+    state_letters = ("y",)
+
     def __init__(
         self,
         input_size: int,
@@ -60,10 +62,6 @@ class JordanCell(GatedCell):
         self.W_h = uniform((output_size, hidden_size), bound, rng, dtype)
         self.W_y = uniform((hidden_size, output_size), bound, rng, dtype)
         self.b_y = uniform((output_size,), bound, rng, dtype) if bias else None
-
-    def initial_state(self, *batch: int) -> Any:
-        """Zeros of shape (*batch, output_size), as a constant."""
-        return np.zeros((*batch, self.output_size), self.dtype)
 
     def _size(self, letter: str) -> int:
         return self.output_size

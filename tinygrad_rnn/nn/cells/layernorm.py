@@ -53,15 +53,12 @@ class LayerNormLSTMCell(_LayerNormCell):
     """
 
     gates = 4
+    state_letters = ("h", "c")
 
     def __init__(self, input_size: int, hidden_size: int, **how: Any) -> None:
         super().__init__(input_size, hidden_size, **how)
         self.g_c = Tensor(np.ones(hidden_size), dtype=self.dtype)
         self.b_c = Tensor(np.zeros(hidden_size), dtype=self.dtype)
-
-    def initial_state(self, *batch: int) -> Any:
-        """The pair (h, c) of zeros of shape (*batch, hidden_size), as constants."""
-        return super().initial_state(*batch), super().initial_state(*batch)
 
     def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
         """The next (h, c) from x (*batch, input_size) and h, c (*batch, hidden_size)."""

@@ -34,10 +34,7 @@ class LSTMCell(GatedCell):
     """
 
     gates = 4
-
-    def initial_state(self, *batch: int) -> Any:
-        """The pair (h, c) of zeros of shape (*batch, hidden_size), as constants."""
-        return super().initial_state(*batch), super().initial_state(*batch)
+    state_letters = ("h", "c")
 
     def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
         """The next (h, c) from x (*batch, input_size) and h, c (*batch, hidden_size)."""
@@ -63,6 +60,7 @@ class PeepholeLSTMCell(GatedCell):
 
     gates = 4
     two_biases = False
+    state_letters = ("h", "c")
 
     def __init__(
         self,
@@ -77,10 +75,6 @@ class PeepholeLSTMCell(GatedCell):
         super().__init__(input_size, hidden_size, bias=bias, rng=rng, dtype=dtype)
         draw = [uniform((hidden_size,), hidden_size**-0.5, rng, dtype) for _ in range(3)]
         self.p_i, self.p_f, self.p_o = draw
-
-    def initial_state(self, *batch: int) -> Any:
-        """The pair (h, c) of zeros of shape (*batch, hidden_size), as constants."""
-        return super().initial_state(*batch), super().initial_state(*batch)
 
     def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
         """The next (h, c) from x (*batch, input_size) and h, c (*batch, hidden_size)."""
@@ -107,10 +101,7 @@ class CoupledLSTMCell(GatedCell):
 
     gates = 3
     two_biases = False
-
-    def initial_state(self, *batch: int) -> Any:
-        """The pair (h, c) of zeros of shape (*batch, hidden_size), as constants."""
-        return super().initial_state(*batch), super().initial_state(*batch)
+    state_letters = ("h", "c")
 
     def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
         """The next (h, c) from x (*batch, input_size) and h, c (*batch, hidden_size)."""

@@ -30,6 +30,7 @@ class MultiplicativeLSTMCell(GatedCell):
 
     gates = 4
     two_biases = False
+    state_letters = ("h", "c")
 
     def __init__(
         self,
@@ -44,10 +45,6 @@ class MultiplicativeLSTMCell(GatedCell):
         super().__init__(input_size, hidden_size, bias=bias, rng=rng, dtype=dtype)
         self.W_mx = uniform((input_size, hidden_size), bound, rng, dtype)
         self.W_mh = uniform((hidden_size, hidden_size), bound, rng, dtype)
-
-    def initial_state(self, *batch: int) -> Any:
-        """The pair (h, c) of zeros of shape (*batch, hidden_size), as constants."""
-        return super().initial_state(*batch), super().initial_state(*batch)
 
     def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
         """The next (h, c) from x (*batch, input_size) and h, c (*batch, hidden_size)."""

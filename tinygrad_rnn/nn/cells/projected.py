@@ -30,6 +30,7 @@ class ProjectedLSTMCell(GatedCell):
     """
 
     gates = 4
+    state_letters = ("h", "c")
 
     def __init__(
         self,
@@ -50,10 +51,6 @@ class ProjectedLSTMCell(GatedCell):
 
     def _size(self, letter: str) -> int:
         return self.output_size if letter == "h" else self.hidden_size
-
-    def initial_state(self, *batch: int) -> Any:
-        """Zeros: h (*batch, output_size) and c (*batch, hidden_size), as constants."""
-        return np.zeros((*batch, self.output_size), self.dtype), super().initial_state(*batch)
 
     def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
         """The next (h, c) from x (*batch, input_size), h and c as in `initial_state`."""

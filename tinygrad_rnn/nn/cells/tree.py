@@ -20,10 +20,7 @@ class _TreeLSTMCell(GatedCell):
     """What both kinds share: one bias, states (h, c), and how a chain is a tree."""
 
     two_biases = False
-
-    def initial_state(self, *batch: int) -> Any:
-        """The pair (h, c) of zeros of shape (*batch, hidden_size), as constants."""
-        return super().initial_state(*batch), super().initial_state(*batch)
+    state_letters = ("h", "c")
 
     def _children(self, x: Any, states: Any) -> list[tuple[Any, Any]]:
         """The states of the children, checked; a leaf has one of zeros."""
