@@ -178,6 +178,25 @@ def test_explain_counts_what_each_pass_did():
     assert "loop backward in time" in told
 
 
+def test_arrays_from_outside_are_named_constants_and_copies():
+    weights = np.random.default_rng(0).standard_normal(100)
+    step = compile(lambda p, x: (p["a"] * x * weights).sum())
+    p, x = {"a": Tensor(2.0)}, np.ones(100)
+    first, _ = step(p, x)
+    (kept,) = step.constants.values()
+    np.testing.assert_array_equal(kept, weights)
+    weights[...] = 0
+    assert step(p, x)[0] == first
+
+
+def test_a_new_signature_at_every_call_is_warned_of():
+    step = compile(lambda p, x: (p["a"] * x).sum())
+    for n in range(1, 16):
+        step({"a": Tensor(2.0)}, np.ones(n))
+    with pytest.warns(UserWarning, match="16 different signatures"):
+        step({"a": Tensor(2.0)}, np.ones(16))
+
+
 def test_parameters_that_are_no_tensors_are_refused():
     with pytest.raises(TypeError, match="hold Tensors alone, got ndarray"):
         compile(loss_fn)([np.ones(3)], 1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -98,6 +99,7 @@ class Compiled:
                 )
 
 
+KEPT = 16  # programs at a time
 _SAME = frozenset(("stop_gradient", "pass_gradient"))
 compile_source = compile
 
@@ -109,6 +111,9 @@ class CompiledStep:
     ----------
     source
         The program last used, as NumPy that runs by itself; empty if it could not be compiled.
+    constants
+        Large arrays that the function took from outside: what `source` is given beside the
+        arguments. Copies, so changing them outside afterwards changes nothing.
     stats
         Counts: ``calls``; ``recorded``, one per signature; ``structures``, programs that are
         different but for lengths; ``eager``, calls that no program served.
@@ -129,6 +134,11 @@ class CompiledStep:
         self._structures: set[Any] = set()
         self._last: Compiled | None = None
         self._names = _argument_names(loss_fn)
+
+    @property
+    def constants(self) -> dict[str, np.ndarray]:
+        """Large arrays that the function took from outside, as the program's last arguments."""
+        return dict(self._last.program.constants) if self._last else {}
 
     @property
     def source(self) -> str:
@@ -157,6 +167,7 @@ class CompiledStep:
         program = self._programs.get(key)
         if program is None:
             program = self._programs[key] = self._compile(params, args)
+            self._keep_few()
         if isinstance(program, str):
             self.reason, self._last = program, None
             self.stats["eager"] += 1
@@ -164,6 +175,17 @@ class CompiledStep:
         self._last, self.reason = program, ""
         loss, *gradients = program(arrays)
         return loss[()], gradient_leaves(params, iter(gradients))
+
+    def _keep_few(self) -> None:
+        """Forget the oldest programs, whose buffers take memory; say when none is used twice."""
+        while len(self._programs) > KEPT:
+            del self._programs[next(iter(self._programs))]
+        if self.stats["recorded"] == self.stats["calls"] == KEPT:
+            warnings.warn(
+                f"compiled step: the first {KEPT} calls had {KEPT} different signatures, and each "
+                "was recorded anew. Pad sequences to a few lengths, or run eagerly.",
+                stacklevel=3,
+            )
 
     def _compile(self, params: Any, args: tuple[Any, ...]) -> Compiled | str:
         self.stats["recorded"] += 1

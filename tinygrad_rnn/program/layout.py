@@ -1,0 +1,246 @@
+"""Where is each value kept?
+
+Sequences in buffers that are allocated once, with a list of their rows; what never leaves a loop in
+one row; views as views, made once too if they are of a buffer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.program.families import Step
+from tinygrad_rnn.program.graph import Arg, Value
+from tinygrad_rnn.program.in_place import InPlace
+from tinygrad_rnn.program.loops import Component
+from tinygrad_rnn.program.names import Names, plural
+from tinygrad_rnn.program.ops import ELEMENTWISE, index_text, shifted
+from tinygrad_rnn.program.statement import liftable
+from tinygrad_rnn.program.views import cut, moving, view_text
+
+__all__ = ["Layout", "Place"]
+
+VIEWS = frozenset(("getitem", "transpose", "reshape", "broadcast_to", "stack_t"))
+
+
+@dataclass
+class Place:
+    """Where a value is kept: the array's name, its rows' name, and the step of its first row."""
+
+    kind: str  # argument, rows, local, one, view
+    name: str
+    rows: str | None = None
+    base: int = 0
+    n: int = 0
+    persistent: bool = True  # the same memory at every call
+    whole_buffer: bool = True  # contiguous, so that it can be reshaped without a copy
+
+
+class Layout(Names):
+    """A place for each value, and the lines that make the room"""
+
+    def __init__(self, inside: InPlace, transposes: bool) -> None:
+        super().__init__()
+        self.inside, self.transposes = inside, transposes
+        self.places: dict[Value, Place] = {}
+        self.body: list[str] = []
+        self.views: list[str] = []
+        self.buffers: dict[Any, list[str]] = defaultdict(list)
+        self.listed: list[tuple[str, str]] = []
+        self.bytes = 0
+
+    def place(self, v: Value) -> None:
+        """Decide where a value is kept, and write the line that makes the room for it."""
+        loop = self.inside.loop_of.get(v)
+        if v.op == "leaf":
+            self.places[v] = Place("argument", self.name(v.name or "x"), persistent=False)
+            return
+        if self.is_view(v):
+            self.view(v)
+            return
+        if v in self.inside.parts:
+            self.part(v)
+            return
+        name = self.name(v.name or v.op)
+        if v.lo is None:
+            fresh = v in self.inside.outputs
+            if not fresh:
+                self.buffer(name, v.shape, v.dtype)
+            self.places[v] = Place("one", name, persistent=not fresh)
+            return
+        assert v.hi is not None
+        if loop is not None and self.stays_inside(v, loop):
+            self.buffer(name, v.shape, v.dtype)
+            self.places[v] = Place("local", name)
+        else:
+            steps = [v.lo, v.hi, *v.init]
+            lo, hi = min(steps), max(steps)
+            whole = plural(name)
+            self.buffer(whole, (hi - lo + 1, *v.shape), v.dtype)
+            rows = None
+            if self.in_a_loop(v):
+                rows = name
+                self.listed.append((name, whole))
+            self.places[v] = Place("rows", whole, rows, lo, hi - lo + 1)
+
+    def part(self, v: Value) -> None:
+        """A piece of the array it is put into."""
+        whole, index = self.inside.parts[v]
+        if whole not in self.places:
+            self.place(whole)
+        target, name = self.places[whole], self.name(v.name or v.op)
+        inner = index_text(index, "t", str)
+        if target.kind == "local":
+            self.views.append(f"{name} = {target.name}[{inner}]")
+            self.places[v] = Place("local", name)
+            return
+        whole_name = plural(name)
+        self.views.append(f"{whole_name} = {target.name}[:, {inner}]")
+        rows = None
+        if target.rows:
+            rows = name
+            self.listed.append((name, whole_name))
+        self.places[v] = Place("rows", whole_name, rows, target.base, target.n, True, False)
+
+    def buffer(self, name: str, shape: tuple[int, ...], dtype: Any) -> None:
+        """Room of its own."""
+        self.buffers[shape, str(dtype)].append(name)
+        self.bytes += math.prod(shape) * np.dtype(dtype).itemsize
+
+    def in_a_loop(self, v: Value) -> bool:
+        """Whether single elements are asked for."""
+        return v in self.inside.loop_of or any(
+            (user in self.inside.loop_of or not liftable(user)) and a.kind == "step"
+            for user, a in self.inside.readers[v]
+        )
+
+    def is_view(self, v: Value) -> bool:
+        """Whether it is only another look at another value."""
+        if self.transposes and v.op == "transpose" and v.lo is None and self.in_products(v):
+            return False
+        if v.op not in VIEWS or v.init or len(v.args) != 1 or v.args[0].kind in ("const", "consts"):
+            return False
+        a = v.args[0]
+        if v.op == "stack_t":
+            return v.options["axis"] == 0 or v not in self.inside.loop_of
+        index = v.options.get("index", ())
+        if v.lo is not None and a.kind != "step":
+            moving = [k for k, p in enumerate(index) if type(p) is Step]
+            return a.kind == "one" and len(moving) == 1 and Ellipsis not in index
+        if any(type(p) is Step for p in index):
+            return False
+        if v.op == "reshape" and v.lo is not None:
+            return self.places[a.value].whole_buffer and self.places[a.value].kind in (
+                "rows",
+                "local",
+            )
+        return True
+
+    def in_products(self, v: Value) -> bool:
+        """Whether it is a weight transposed, the right factor of products over time."""
+        return (
+            len(v.shape) == 2
+            and v.args[0].kind == "one"
+            and any(
+                user.op == "matmul"
+                and user.args[1].value is v
+                and (user.lo is not None or len(user.shape) > 2)
+                for user, _ in self.inside.readers[v]
+            )
+        )
+
+    def view(self, v: Value) -> None:
+        """Write the line that makes a view, once for all calls if its source is a buffer."""
+        a = v.args[0]
+        source = self.places[a.value]
+        name = self.name(v.name or v.op)
+        lines = self.views if source.persistent else self.body
+        if v.lo is None:
+            text = self.arg(a, None)
+            lines.append(f"{name} = {view_text(v, text, False)}")
+            buffer = v.op == "stack_t" and source.whole_buffer and v.options["axis"] == 0
+            buffer = buffer or (v.op == "reshape" and source.whole_buffer)
+            self.places[v] = Place("view", name, None, 0, 0, source.persistent, buffer)
+            return
+        if source.kind in ("local",) or (
+            source.kind == "view" and a.value.lo is not None and not source.n
+        ):
+            lines.append(f"{name} = {view_text(v, source.name, False)}")
+            self.places[v] = Place("view", name, None, 0, 0, source.persistent, v.op == "reshape")
+            return
+        if a.kind == "one":
+            text, base, n = moving(v, source.name, a.value.shape)
+            if text == source.name and not source.persistent:
+                self.places[v] = Place("rows", text, None, base, n, False, False)
+                return
+        else:
+            assert a.k is not None
+            text, base, n = view_text(v, source.name, True, source.n), source.base - a.k, source.n
+        whole = plural(name)
+        lines.append(f"{whole} = {text}")
+        rows = None
+        if source.persistent and self.in_a_loop(v):
+            rows = name
+            self.listed.append((name, whole))
+        self.places[v] = Place("rows", whole, rows, base, n, source.persistent, v.op == "reshape")
+
+    def stays_inside(self, v: Value, loop: Component) -> bool:
+        """Whether it is read only in its own loop, in its step or, before it changes, the next."""
+        where = {u: k for k, u in enumerate(loop.values)}
+        if v in self.inside.outputs or any(t for t in v.init if not _before(t, v, loop)):
+            return False
+        todo = [(v, 0)]
+        while todo:
+            u, off = todo.pop()
+            for user, a in self.inside.readers[u]:
+                if user not in where or a.kind != "step" or (user.init and a in user.init.values()):
+                    return False
+                k = off + a.k
+                if user.op in VIEWS:
+                    if k:
+                        return False
+                    todo.append((user, k))
+                elif k == 0:
+                    if where[self.inside.turn(user)] < where[v]:
+                        return False
+                elif (
+                    k != -loop.direction
+                    or where[self.inside.turn(user)] > where[v]
+                    or (user is v and v.op not in ELEMENTWISE)
+                ):
+                    return False
+        return True
+
+    def arg(self, a: Arg, t: str | None, lifted: Value | None = None) -> str:
+        """An operand: of the step called `t`, or of all steps of `lifted`, or a single one."""
+        if a.kind == "const":
+            return self.constant(a.value)
+        if a.kind == "consts":
+            name = self.constant(a.value, "ks")
+            if lifted is not None:
+                assert lifted.lo is not None
+                return cut(name, lifted.lo - a.k, lifted.hi - a.k + 1, len(a.value))
+            return f"{name}[{shifted(t or '', -a.k)}]"
+        place = self.places[a.value]
+        if a.kind == "one":
+            return place.name
+        if a.kind == "all":
+            return cut(place.name, a.k[0] - place.base, a.k[1] - place.base + 1, place.n)
+        if a.kind == "at":
+            return f"{place.name}[{a.k - place.base}]"
+        if lifted is not None:
+            assert lifted.lo is not None
+            assert lifted.hi is not None
+            lo = lifted.lo + a.k - place.base
+            return cut(place.name, lo, lifted.hi + a.k - place.base + 1, place.n)
+        if not place.n:
+            return place.name
+        return f"{place.rows or place.name}[{shifted(t or '', a.k - place.base)}]"
+
+
+def _before(t: int, v: Value, loop: Component) -> bool:
+    return t == (v.lo - 1 if loop.direction == 1 else v.hi + 1)  # pyrefly: ignore
