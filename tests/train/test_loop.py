@@ -328,27 +328,27 @@ LINE = r"loss \d+\.\d{3}, \|gradient\| \d+\.\d\d, [\d,]+ tokens/s"
 
 
 @pytest.fixture
-def terminal(capsys, monkeypatch):
-    monkeypatch.setattr("tinygrad_rnn.train.progress._watched", lambda: True)
+def notebook(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)  # its being there is all that is looked at
     return capsys
 
 
-def test_a_bar_shows_loss_gradient_and_tokens_per_second(terminal):
+def test_a_bar_shows_loss_gradient_and_tokens_per_second(notebook):
     pytest.importorskip("tqdm")
     model = Bowl()
     fit(model, ones, SGD(model.parameters(), lr=0.1), steps=3)
-    out, err = terminal.readouterr()
+    out, err = notebook.readouterr()
     assert re.search(rf"\| 3/3 steps, {LINE}", err)
     assert not out
     fit(model, ones, SGD(model.parameters(), lr=0.1), seconds=0)
-    assert "0/0 s" in terminal.readouterr().err
+    assert "0/0 s" in notebook.readouterr().err
 
 
-def test_without_tqdm_there_are_plain_lines_and_how_to_get_a_bar(terminal, monkeypatch):
+def test_without_tqdm_there_are_plain_lines_and_how_to_get_a_bar(notebook, monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)  # importing it raises ImportError
     model = Bowl()
     fit(model, ones, SGD(model.parameters(), lr=0.1), steps=3)
-    lines = terminal.readouterr().err.splitlines()
+    lines = notebook.readouterr().err.splitlines()
     assert lines[0].endswith("pip install tqdm")
     assert re.fullmatch(rf"1/3 steps, {LINE}", lines[1])
     assert re.fullmatch(rf"3/3 steps, {LINE}", lines[-1])
