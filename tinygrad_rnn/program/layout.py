@@ -43,9 +43,12 @@ class Place:
 class Layout(Names):
     """A place for each value, and the lines that make the room"""
 
-    def __init__(self, inside: InPlace, transposes: bool) -> None:
+    def __init__(self, inside: InPlace, transposes: bool, lifetimes: bool) -> None:
         super().__init__()
-        self.inside, self.transposes = inside, transposes
+        self.inside, self.transposes, self.lifetimes = inside, transposes, lifetimes
+        self.turn = {v: k for k, c in enumerate(inside.components) for v in c.values}
+        self.busy: list[tuple[int, Any, str]] = []
+        self.reused = 0
         self.places: dict[Value, Place] = {}
         self.body: list[str] = []
         self.views: list[str] = []
@@ -69,7 +72,7 @@ class Layout(Names):
         if v.lo is None:
             fresh = v in self.inside.outputs
             if not fresh:
-                self.buffer(name, v.shape, v.dtype)
+                self.buffer(name, v.shape, v.dtype, v)
             self.places[v] = Place("one", name, persistent=not fresh)
             return
         assert v.hi is not None
@@ -80,7 +83,7 @@ class Layout(Names):
             steps = [v.lo, v.hi, *v.init]
             lo, hi = min(steps), max(steps)
             whole = plural(name)
-            self.buffer(whole, (hi - lo + 1, *v.shape), v.dtype)
+            self.buffer(whole, (hi - lo + 1, *v.shape), v.dtype, v)
             rows = None
             if self.in_a_loop(v):
                 rows = name
@@ -106,10 +109,36 @@ class Layout(Names):
             self.listed.append((name, whole_name))
         self.places[v] = Place("rows", whole_name, rows, target.base, target.n, True, False)
 
-    def buffer(self, name: str, shape: tuple[int, ...], dtype: Any) -> None:
-        """Room of its own."""
+    def buffer(self, name: str, shape: tuple[int, ...], dtype: Any, v: Value | None = None) -> None:
+        """Room of its own, or that of a sequence that nobody reads any more."""
+        key = (shape, str(dtype))
+        if self.lifetimes and v is not None:
+            now = min(
+                [self.turn[v], *(self.turn[x] for x, w in self.inside.parts.items() if w[0] is v)]
+            )
+            old = next((b for b in self.busy if b[0] < now and b[1] == key), None)
+            self.busy.append((self.last_use(v), key, name))
+            if old is not None:
+                self.busy.remove(old)
+                self.views.append(f"{name} = {old[2]}")
+                self.reused += 1
+                return
         self.buffers[shape, str(dtype)].append(name)
         self.bytes += math.prod(shape) * np.dtype(dtype).itemsize
+
+    def last_use(self, v: Value) -> int:
+        """The turn of the last component that reads a value, itself or by a view of it."""
+        last, todo, seen = self.turn[v], [v], {v}
+        while todo:
+            x = todo.pop()
+            if x in self.inside.outputs:
+                return len(self.turn)
+            for user, _ in self.inside.readers[x]:
+                last = max(last, self.turn[self.inside.turn(user)])
+                if user.op in VIEWS and user not in seen:
+                    seen.add(user)
+                    todo.append(user)
+        return last
 
     def in_a_loop(self, v: Value) -> bool:
         """Whether single elements are asked for."""

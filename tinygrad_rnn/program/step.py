@@ -39,7 +39,7 @@ PASSES: dict[str, tuple[str, Callable[[list[Value], list[Value]], int]]] = {
     "products": ("sums over time of products made one product of all rows", passes.products),
     "batch_sums": ("sums over time and then over the batch made one", passes.batch_sums),
 }
-WRITING = ("in_place", "transposes")  # passes of the writer: parts of a whole, contiguous W.T
+WRITING = ("in_place", "transposes", "lifetimes")  # passes while it is written
 
 
 class Compiled:
@@ -227,6 +227,8 @@ class CompiledStep:
             lines.append(f"loop {where} in time: {len(c.values)} operations per step")
         sums = sum(v.op in ("sum_t", "gemm_t", "scatter_t") for v in program.values)
         lines += [f"{sums} sums over time", f"{program.buffers} bytes of buffers"]
+        lines.append(f"in_place: {program.inside} operations computed where they are read")
+        lines.append(f"lifetimes: {program.reused} buffers that were free taken again")
         return "\n".join(lines + [f"not repeated: {why}" for why in self._last.said])
 
 

@@ -31,13 +31,15 @@ class Program:
     loops: list[Component]
     values: list[Value]
     buffers: int
+    reused: int
+    inside: int
 
 
 class Writer(Layout):
     """Writes the statements of one program; see `write`."""
 
-    def __init__(self, inside: InPlace, transposes: bool) -> None:
-        super().__init__(inside, transposes)
+    def __init__(self, inside: InPlace, transposes: bool, lifetimes: bool) -> None:
+        super().__init__(inside, transposes, lifetimes)
         self.T = 0
         self.helpers: set[str] = set()
 
@@ -144,9 +146,10 @@ def write(
     leaves: list[Value],
     in_place: bool = True,
     transposes: bool = True,
+    lifetimes: bool = True,
 ) -> Program:
     """The program that computes `outputs` from `leaves`."""
-    w = Writer(InPlace(values, outputs, in_place), transposes)
+    w = Writer(InPlace(values, outputs, in_place), transposes, lifetimes)
     for v in leaves:
         w.place(v)
     for c in w.inside.components:
@@ -177,7 +180,15 @@ def write(
     lines += [f"    {line}" for line in w.body]
     lines += [f"    {line}" for line in _wrapped("return (", f"{', '.join(results)},)")]
     loops = [c for c in w.inside.components if c.loop]
-    return Program("\n".join(lines) + "\n", w.constants, loops, values, w.bytes)
+    return Program(
+        "\n".join(lines) + "\n",
+        w.constants,
+        loops,
+        values,
+        w.bytes,
+        w.reused,
+        len(w.inside.nested) + len(w.inside.parts),
+    )
 
 
 def _fresh(lines: list[str], name: str, v: Value) -> list[str]:
