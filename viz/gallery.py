@@ -19,6 +19,12 @@ from tinygrad_rnn import Tensor, nn, scope, tanh, tasks, train
 from viz.drawing import write
 
 CELLS = {"RNN": nn.RNNCell, "LSTM": nn.LSTMCell, "GRU": nn.GRUCell}
+FAMILY = (
+    "RNNCell", "IRNNCell", "IndRNNCell", "ClockworkCell", "OrthogonalCell",
+    "LSTMCell", "PeepholeLSTMCell", "CoupledLSTMCell", "GreffLSTMCell", "LayerNormLSTMCell",
+    "MultiplicativeLSTMCell", "MemoryBlockCell", "GRUCell", "LayerNormGRUCell", "MGUCell",
+    "SimplifiedMGUCell", "JANETCell", "MUT1Cell", "MUT2Cell", "MUT3Cell",
+)  # fmt: skip
 HIDDEN, STEPS, BATCH = 32, 24, 16
 TEXT = "the value of the name is the object"
 
@@ -140,11 +146,15 @@ def _pictures(models: dict[str, tuple[_Reader, tasks.Alphabet]]) -> Iterator[tup
     seen = "The text, by what moves the last guess"
     yield "14_connectivity.svg", seen, viz.text_connectivity(read, chosen)
 
+    for name in FAMILY:
+        loss = _short(getattr(nn, name), 3, size=4)
+        yield f"cell_{name}.svg", f"nn.{name}, folded", viz.folded(loss, "gate")
 
-def _short(cell: Any, steps: int) -> Any:
-    """A net of four units over a few steps, and the mean square of its last output."""
+
+def _short(cell: Any, steps: int, size: int = 3) -> Any:
+    """A net of four units over a few inputs, and the mean square of its last output."""
     rng = np.random.default_rng(0)
-    outputs, _ = nn.unroll(cell(3, 4, rng=rng), rng.standard_normal((steps, 1, 3)))
+    outputs, _ = nn.unroll(cell(size, 4, rng=rng), rng.standard_normal((steps, 1, size)))
     with scope("loss"):
         return nn.mse_loss(outputs[-1], rng.standard_normal((1, 4)))
 
