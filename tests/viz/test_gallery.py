@@ -11,7 +11,7 @@ from viz.gallery import gallery
 
 NOT_IN_IT = {"Drawing", "Frames", "NoRenderer", "Player", "Plot", "Sheet"}  # no pictures
 LIVE = {"play", "frames"}  # pages of their own
-AS_FLOW = {"graph", "unrolled"}  # the same drawing as gradient_flow and unfolding
+AS_FLOW = {"graph"}  # the same drawing as unrolled, of anything
 
 
 def noting(drawn, name):
