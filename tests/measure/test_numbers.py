@@ -286,7 +286,7 @@ def test_a_probe_of_symbols_gives_the_fraction_read_correctly():
 def test_a_probe_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match=r"expected states \(T, examples, units\)"):
         measure.memory_probe(np.ones((5, 2, 3)), np.ones((4, 2, 3)))
-    with pytest.raises(ValueError, match="lags must lie in 0 … 3 for 5 steps"):
+    with pytest.raises(ValueError, match="lags must be whole numbers in 0 … 3 for 5 steps"):
         measure.memory_probe(np.ones((5, 2, 3)), np.ones((5, 2, 3)), [4])
     with pytest.raises(ValueError, match="not finite"):
         measure.memory_probe(np.full((5, 2, 3), np.nan), np.ones((5, 2, 3)))

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.context import no_grad
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.measure.arguments import is_whole
 from tinygrad_rnn.measure.results import Table
 
 __all__ = ["Attractors", "attractors"]
@@ -27,7 +28,7 @@ class Attractors(Table):
         Where paths come to rest, then others with h' = h that were found, (points, units).
     radius
         The spectral radius of ∂h'/∂h there: below 1 a small push dies out, an attractor; above 1
-        it grows, (points,).
+        it grows; NaN where the Jacobian is not finite, (points,).
     ends
         Which point each path ends in; −1 if it moves on, (starts,).
     """
@@ -57,39 +58,50 @@ def attractors(
     Parameters
     ----------
     cell
-        ``h = cell(x, h)`` with one array as its state.
+        ``h = cell(x, h)`` with one array as its state, one row per start.
     x
         The input at every step, (features,).
     starts
         States to begin from, (starts, units).
     steps
-        How long.
+        How many, 0 or more.
     tolerance
         Paths that move less than this in their last step have come to rest, and points nearer
-        than a hundred times that are one.
+        than a hundred times that are one; above 0.
 
     Raises
     ------
     ValueError
-        `starts` is no table, or the state is no single array.
+        `starts` is no table, x no vector, a number lies outside, or the state is no single array
+        of the shape of `starts`.
+
+    Examples
+    --------
+    >>> from tinygrad_rnn import tanh
+    >>> found = attractors(lambda x, h: tanh(2 * h + x), [0.0], [[-0.1], [0.1]])
+    >>> found.points.round(3).ravel().tolist(), found.ends.tolist()  # two attract, 0 repels
+    ([-0.958, 0.958, 0.0], [0, 1])
     """
     h: Any = np.asarray(starts, dtype=float)
-    if h.ndim != 2:
+    if h.ndim != 2 or not h.size:
         raise ValueError(f"attractors: expected starts (starts, units), got shape {h.shape}.")
+    if np.ndim(x) > 1:
+        raise ValueError(f"attractors: expected one input (features,), got shape {np.shape(x)}.")
+    if not is_whole(steps) or steps < 0 or not 0 < tolerance < np.inf:
+        raise ValueError(
+            "attractors: expected a whole number of steps, 0 or more, and a tolerance above 0, got "
+            f"{steps} and {tolerance}."
+        )
     xs = np.broadcast_to(np.asarray(x, dtype=float), (len(h), np.size(x)))
     paths = [h]
-    with no_grad():
+    with no_grad(), np.errstate(all="ignore"):
         for _ in range(steps):
-            h = cell(xs, h)
-            if isinstance(h, (tuple, list)):
-                raise ValueError(
-                    "attractors: the state is a tuple; wrap the cell so that it is one array."
-                )
-            paths.append(np.array(h.data if isinstance(h, Tensor) else h))
-    found = np.stack(paths)
-    rest = (
-        np.abs(found[-1] - found[-2]).max(axis=1) < tolerance if steps else np.zeros(len(h), bool)
-    )
+            h = _after(cell, xs, h).data
+            paths.append(np.array(h))
+        found = np.stack(paths)
+        rest = np.zeros(len(h), bool)
+        if steps:
+            rest = np.abs(found[-1] - found[-2]).max(axis=1) < tolerance
     points: list[np.ndarray] = []
     ends = np.full(len(found[0]), -1)
 
@@ -103,10 +115,26 @@ def attractors(
         ends[k] = number(found[-1, k])
     for p in _fixed(cell, xs, found[0], tolerance):
         number(p)
-    radius = np.array(
-        [np.abs(np.linalg.eigvals(_slopes(cell, xs[:1], p[None])[1][0])).max() for p in points]
-    )
+    radius = np.array([_radius(_slopes(cell, xs[:1], p[None])[1][0]) for p in points])
     return Attractors(found, np.array(points).reshape(-1, found.shape[-1]), radius, ends)
+
+
+def _after(cell: Any, xs: np.ndarray, h: Any) -> Tensor:
+    """The next state, checked."""
+    after = cell(xs, h)
+    if isinstance(after, (tuple, list)):
+        raise ValueError("attractors: the state is a tuple; wrap the cell so that it is one array.")
+    after = after if isinstance(after, Tensor) else Tensor(after)
+    if after.shape != h.shape:
+        raise ValueError(
+            f"attractors: the cell made a state of shape {after.shape} from one of {h.shape}; "
+            "expected one row per start, as before."
+        )
+    return after
+
+
+def _radius(J: np.ndarray) -> float:
+    return float(np.abs(np.linalg.eigvals(J)).max()) if np.isfinite(J).all() else float("nan")
 
 
 def _fixed(cell: Any, xs: np.ndarray, h: np.ndarray, tolerance: float) -> np.ndarray:
@@ -127,7 +155,7 @@ def _fixed(cell: Any, xs: np.ndarray, h: np.ndarray, tolerance: float) -> np.nda
 def _slopes(cell: Any, xs: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The state after each h, and its Jacobian: one walk per unit for all of them."""
     at = Tensor(h)
-    after = cell(xs, at)
+    after = _after(cell, xs, at)
     rows = []
     for k in range(h.shape[1]):
         cotangent = np.zeros(h.shape)

@@ -81,7 +81,8 @@ def carousel(
     Raises
     ------
     ValueError
-        No such letters, or no such lane.
+        No such letters, `state` is handed on by no step, the gate has not one value for each unit,
+        or no such lane.
 
     Examples
     --------
@@ -93,6 +94,11 @@ def carousel(
     """
     which = one_lane(roots, lane)
     here, every = step_jacobians(roots, state, lane), step_jacobians(roots, None, lane)
+    if state not in every.letters:
+        raise ValueError(
+            f"carousel: {which.name} does not hand {state!r} on from step to step; its states are: "
+            f"{', '.join(every.letters)}. Name one: state=…"
+        )
     f = which.array(gate)[: len(every.steps)]
     T, (_, examples, n, _) = len(every.steps), here.matrices.shape
     if f.shape[0] != T or f.size != T * examples * n:

@@ -11,7 +11,8 @@ import numpy as np
 
 from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.tensor import Tensor, values
-from tinygrad_rnn.measure.lanes import lanes, tensors
+from tinygrad_rnn.measure.arguments import tensors
+from tinygrad_rnn.measure.lanes import lanes
 from tinygrad_rnn.measure.results import Table
 
 __all__ = ["Cost", "cost"]
@@ -28,9 +29,11 @@ class Cost(Table):
     nodes
         Operations recorded, (T,).
     bytes
-        Of the results that the record keeps; a slice or a transpose shares its source's, (T,).
+        Of the arrays that the record keeps for these results, each counted where it came up first:
+        a slice or a transpose shares its source's. Leaves are nobody's result, (T,).
     operations
-        Multiplications, additions and evaluations of a function, going forward, (T,).
+        Multiplications, additions and evaluations of a function, going forward, (T,). A product of
+        (m, n) and (n, p) has 2·m·n·p; the way back about twice that.
     """
 
     lane: str
@@ -53,6 +56,16 @@ class Cost(Table):
 def cost(roots: Tensor | Sequence[Tensor]) -> tuple[Cost, ...]:
     """What is recorded behind `roots`, by lane and step; the sum over all is the whole record.
 
+    Parameters
+    ----------
+    roots
+        The loss, or outputs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `roots` are no Tensors, or nothing behind them belongs to a time step.
+
     Examples
     --------
     >>> from tinygrad_rnn import nn
@@ -62,28 +75,46 @@ def cost(roots: Tensor | Sequence[Tensor]) -> tuple[Cost, ...]:
     (4, 144)
     """
     every = lanes(roots)
+    nodes = ancestors(*tensors(roots))
+    kept = _kept(nodes)
     found = []
     inside: set[Tensor] = set()
     for lane in every:
         inside.update(x for members in lane.members for x in members)
-        found.append(_of(lane.name, lane.steps, lane.members))
-    rest = [x for x in ancestors(*tensors(roots)) if x.op is not None and x not in inside]
-    return (*found, _of("", [-1], [rest])) if rest else tuple(found)
+        found.append(_of(lane.name, lane.steps, lane.members, kept))
+    rest = [x for x in nodes if x.op is not None and x not in inside]
+    return (*found, _of("", [-1], [rest], kept)) if rest else tuple(found)
 
 
-def _of(name: str, steps: Sequence[int], members: list[list[Tensor]]) -> Cost:
+def _of(
+    name: str, steps: Sequence[int], members: list[list[Tensor]], kept: dict[Tensor, int]
+) -> Cost:
     return Cost(
         name,
         np.array(steps),
         np.array([len(xs) for xs in members]),
-        np.array([sum(_bytes(x) for x in xs) for xs in members]),
+        np.array([sum(kept[x] for x in xs) for xs in members]),
         np.array([sum(_operations(x) for x in xs) for xs in members]),
     )
 
 
-def _bytes(x: Tensor) -> int:
-    owner = x.data
-    return 0 if isinstance(owner, np.ndarray) and owner.base is not None else owner.nbytes
+def _kept(nodes: list[Tensor]) -> dict[Tensor, int]:
+    """Bytes by node, of the memory that it is the first to hold."""
+    seen = {id(_memory(x)) for x in nodes if x.op is None}
+    found = {}
+    for node in nodes:
+        memory = _memory(node)
+        found[node] = 0 if id(memory) in seen else memory.nbytes
+        seen.add(id(memory))
+    return found
+
+
+def _memory(x: Tensor) -> Any:
+    """The array that the node's data is a view of, however often reshaped; or its own."""
+    found = x.data
+    while isinstance(found, np.ndarray) and isinstance(found.base, np.ndarray):
+        found = found.base
+    return found
 
 
 def _operations(x: Tensor) -> int:
@@ -128,6 +159,7 @@ _COUNTS: dict[str, Callable[[Tensor, list[tuple[int, ...]]], int]] = {
     "segment": _nothing,
     "sum": _read,
     "max": _read,
+    "min": _read,
     "softmax": _softmax,
     "log_softmax": _softmax,
     "logsumexp": _softmax,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.measure.arguments import letters_of
 from tinygrad_rnn.measure.lanes import Lane, one_lane
 from tinygrad_rnn.measure.matrix import default_letter
 from tinygrad_rnn.measure.results import Table
@@ -25,7 +26,7 @@ class Gates(Table):
     lane, steps
         Whose, and t of each step, (T,).
     values
-        By letter, (T, examples, units), between 0 and 1.
+        By letter, (T, examples, units), between 0 and 1; NaN at a step without it.
     """
 
     lane: str
@@ -36,12 +37,15 @@ class Gates(Table):
         """By letter, the fractions of its values below `low` and above `high`: (units, 2).
 
         Over steps and examples (Karpathy, Johnson & Li 2015, "Visualizing and understanding
-        recurrent networks", section 4.2). NaN counts as neither.
+        recurrent networks", section 4.2). NaN is left out; a unit of nothing else has NaN.
         """
-        return {
-            letter: np.stack([(v < low).mean(axis=(0, 1)), (v > high).mean(axis=(0, 1))], axis=-1)
-            for letter, v in self.values.items()
-        }
+        found = {}
+        for letter, v in self.values.items():
+            count = (~np.isnan(v)).sum(axis=(0, 1)).astype(float)
+            count[count == 0] = np.nan
+            ends = (v < low).sum(axis=(0, 1)), (v > high).sum(axis=(0, 1))
+            found[letter] = np.stack(ends, axis=-1) / count[:, None]
+        return found
 
     def columns(self) -> dict[str, Any]:
         """One row per letter, step, example and unit."""
@@ -88,7 +92,16 @@ def gates(
     letters: str | Sequence[str] | None = None,
     lane: str | None = None,
 ) -> Gates:
-    """The values of the gates: by default all named values that a sigmoid made.
+    """The values of the gates: by default all named values that a sigmoid made, or parts of such.
+
+    Parameters
+    ----------
+    roots
+        The loss, or outputs.
+    letters
+        Which named values, one or a list.
+    lane
+        Which, the top layer by default.
 
     Raises
     ------
@@ -103,7 +116,7 @@ def gates(
     {'r': (5, 1, 3), 'z': (5, 1, 3)}
     """
     found = one_lane(roots, lane)
-    wanted = [letters] if isinstance(letters, str) else list(letters or _sigmoids(found))
+    wanted = letters_of(letters, _sigmoids(found))
     if not wanted:
         raise ValueError(
             f"gates: {found.name} has no named value that a sigmoid made; its letters are: "
@@ -112,14 +125,36 @@ def gates(
     return Gates(
         found.name,
         np.array(found.steps),
-        {letter: by_example(found.array(letter)) for letter in wanted},
+        {letter: _every_step(found, letter) for letter in wanted},
     )
 
 
 def saturation(
     roots: Tensor | Sequence[Tensor], letter: str | None = None, lane: str | None = None
 ) -> Saturation:
-    """1 − |h_t| at every step; by default of the last state."""
+    """1 − |h_t| at every step that has it.
+
+    Parameters
+    ----------
+    roots
+        The loss, or outputs.
+    letter
+        Which named value; ``"h"`` by default, or the last of the states.
+    lane
+        Which, the top layer by default.
+
+    Raises
+    ------
+    ValueError
+        No such letter, no such lane, or a state that changes its shape.
+
+    Examples
+    --------
+    >>> from tinygrad_rnn import nn
+    >>> outputs, _ = nn.unroll(nn.RNNCell(2, 3, rng=0), np.ones((5, 1, 2)))
+    >>> saturation(outputs[-1]).distance.shape
+    (5, 1, 3)
+    """
     found = one_lane(roots, lane)
     letter = letter or default_letter(found)
     places, _ = found.of(letter)
@@ -132,9 +167,27 @@ def by_example(v: np.ndarray) -> np.ndarray:
     return v.reshape(len(v), -1, v.shape[-1] if v.ndim > 1 else 1)
 
 
+def _every_step(lane: Lane, letter: str) -> np.ndarray:
+    """(T, examples, units), NaN where a step does not have the letter."""
+    places, _ = lane.of(letter)
+    found = by_example(lane.array(letter))
+    if len(places) == len(lane.steps):
+        return found
+    every = np.full((len(lane.steps), *found.shape[1:]), np.nan)
+    every[places] = found
+    return every
+
+
 def _sigmoids(lane: Lane) -> list[str]:
     made = {
-        letter: {x.op.name for x in xs if x is not None and x.op is not None}
+        letter: {_maker(x) for x in xs if x is not None and x.op is not None}
         for letter, xs in lane.values.items()
     }
     return [letter for letter, ops in made.items() if ops == {"sigmoid"}]
+
+
+def _maker(x: Tensor) -> str:
+    """What computed the value: cells take the sigmoid of all gates at once, then their parts."""
+    while x.op is not None and x.op.name in ("getitem", "reshape", "transpose"):
+        x = x.inputs[0]
+    return x.op.name if x.op is not None else ""

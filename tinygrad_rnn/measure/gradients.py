@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.measure.arguments import letters_of, one_tensor, stacked
 from tinygrad_rnn.measure.lanes import lanes
 from tinygrad_rnn.measure.results import Table, norm
 
@@ -101,7 +102,9 @@ def state_gradients(loss: Tensor, letters: str | Sequence[str] | None = None) ->
     Raises
     ------
     ValueError
-        There are no such letters, or no time steps.
+        There are no such letters, no time steps, `loss` is no scalar, or a state changes its shape.
+    TypeError
+        `loss` is no recorded Tensor.
 
     Examples
     --------
@@ -111,19 +114,19 @@ def state_gradients(loss: Tensor, letters: str | Sequence[str] | None = None) ->
     >>> [(row.lane, row.letter, row.norms.shape) for row in found.rows]
     [('lstm', 'c', (5,)), ('lstm', 'h', (5,))]
     """
-    wanted = None if letters is None else [letters] if isinstance(letters, str) else list(letters)
-    every = lanes(loss)
+    every = lanes(one_tensor(loss))
     chosen = [
         (lane, letter)
         for lane in every
-        for letter in (lane.states if wanted is None else wanted)
+        for letter in letters_of(letters, lane.states)
         if letter in lane.values
     ]
     if not chosen:
         known = {letter: None for lane in every for letter in lane.values}
+        asked = ", ".join(letters_of(letters, ["a state"]))
         raise ValueError(
-            f"state_gradients: no step has {', '.join(wanted or ['a state'])}; the letters of this "
-            f"record are: {', '.join(known) or 'none'}. Name values in the cell: named(h=…)."
+            f"state_gradients: no step has {asked}; the letters of this record are: "
+            f"{', '.join(known) or 'none'}. Name values in the cell: named(h=…)."
         )
     targets = {x: None for lane, letter in chosen for x in lane.of(letter)[1]}
     reached = {loss}
@@ -137,13 +140,14 @@ def state_gradients(loss: Tensor, letters: str | Sequence[str] | None = None) ->
     rows = []
     for lane, letter in chosen:
         places, xs = lane.of(letter)
+        steps = [lane.steps[k] for k in places]
         gs = [found[x] for x in xs]
         rows.append(
             StateGradient(
                 lane.name,
                 letter,
-                np.array([lane.steps[k] for k in places]),
-                np.stack(gs),
+                np.array(steps),
+                stacked(f"{letter} of {lane.name}", steps, gs),
                 np.array([norm(g) for g in gs]),
                 np.array([x in reached for x in xs]),
             )

@@ -12,6 +12,7 @@ from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.primitives import concatenate, reshape
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.measure.arguments import is_whole, letters_of
 from tinygrad_rnn.measure.lanes import Lane, one_lane
 from tinygrad_rnn.measure.results import Table
 
@@ -23,6 +24,8 @@ SLOPES = {"tanh": 1.0, "sigmoid": 0.25, "relu": 1.0, "identity": 1.0}
 @dataclass(frozen=True, eq=False)
 class StepJacobians(Table):
     """J_t = ∂s_{t+1}/∂s_t for one lane, s being all parts of the state in a row.
+
+    The derivative of what was recorded: across a cut (`stop_gradient`, truncation) J_t is 0.
 
     Attributes
     ----------
@@ -53,9 +56,12 @@ class StepJacobians(Table):
         return found
 
     def product(self, first: int = 0, last: int | None = None) -> np.ndarray:
-        """∂s_last/∂s_first by number of the step (0 … T − 1): (examples, n, n)."""
+        """∂s_last/∂s_first by number of the step (0 … T − 1): (examples, n, n).
+
+        Raises ValueError if there are no such steps.
+        """
         last = len(self.steps) - 1 if last is None else last
-        if not 0 <= first <= last < len(self.steps):
+        if not (is_whole(first) and is_whole(last) and 0 <= first <= last < len(self.steps)):
             raise ValueError(
                 f"product: expected 0 ≤ first ≤ last < {len(self.steps)}, got {first}, {last}."
             )
@@ -86,18 +92,22 @@ class StepJacobians(Table):
         """Exponents per step in nats, largest first: (examples, n).
 
         The mean of ln|R_ii| where J_t Q = Q' R (Benettin et al. 1980; for recurrent nets Vogt et
-        al. 2020, "On Lyapunov exponents for RNNs"). −∞ where a direction is lost for good, NaN
-        where a step is not finite or there is none.
+        al. 2020, "On Lyapunov exponents for RNNs"). −∞ where a direction is lost for good, that
+        is, where R_ii is no larger than the rounding of the product; NaN where a step is not finite
+        or there is none.
         """
         T, examples, n, _ = self.matrices.shape
         if not T:
             return np.full((examples, n), np.nan)
         Q, total = np.broadcast_to(np.eye(n), (examples, n, n)), np.zeros((examples, n))
         finite: np.ndarray = np.asarray(np.isfinite(self.matrices).all(axis=(0, 2, 3)))
+        unit = n * np.finfo(float).eps
         with np.errstate(all="ignore"):
-            for J in self.matrices:
-                Q, R = np.linalg.qr(np.where(finite[:, None, None], J, 0) @ Q)
-                total = total + np.log(np.abs(np.diagonal(R, axis1=-2, axis2=-1)))
+            for J in np.where(finite[:, None, None], self.matrices, 0):
+                rounding = (unit * np.abs(J) @ np.abs(Q)).sum(axis=-2)
+                Q, R = np.linalg.qr(J @ Q)
+                r = np.abs(np.diagonal(R, axis1=-2, axis2=-1))
+                total = total + np.log(np.where(r > rounding, r, 0))
         total[~finite] = np.nan
         return -np.sort(-total / T, axis=-1)
 
@@ -132,13 +142,14 @@ def step_jacobians(
     lane
         Which, the top layer by default.
     batch_axes
-        How many leading axes count examples, which do not see each other; by default all but the
-        last.
+        How many leading axes count examples, which do not see each other (seen to at the first
+        step); by default all but the last.
 
     Raises
     ------
     ValueError
-        No such lane or letter, no state, or examples that do see each other.
+        No such lane or letter, no state, a state that changes its shape, or examples that do see
+        each other.
 
     Examples
     --------
@@ -148,22 +159,13 @@ def step_jacobians(
     (4, 1, 3, 3)
     """
     found = one_lane(roots, lane)
-    wanted = (letters,) if isinstance(letters, str) else tuple(letters or found.states)
+    wanted = letters_of(letters, found.states)
     if not wanted:
         raise ValueError(f"step_jacobians: {found.name} hands no state on from step to step.")
     T = _complete(found, wanted)
     parts = [found.of(letter)[1][:T] for letter in wanted]
     held = [found.values[letter][:T] for letter in found.states if letter not in wanted]
-    shape = parts[0][0].shape
-    axes = len(shape) - 1 if batch_axes is None else batch_axes
-    batch = shape[:axes]
-    if any(x.shape[:axes] != batch for xs in parts for x in xs) or axes < 0:
-        raise ValueError(
-            f"step_jacobians: the states of {found.name} have shapes "
-            f"{', '.join(str(xs[0].shape) for xs in parts)}, which do not share {axes} batch axes. "
-            "Say how many they do share: batch_axes=…"
-        )
-    examples = int(np.prod(batch))
+    examples = _examples(found, parts, batch_axes)
     sizes = tuple(xs[0].size // max(examples, 1) for xs in parts)
     n = sum(sizes)
     J = np.zeros((T - 1, examples, n, n))
@@ -199,16 +201,63 @@ def growth_bound(W: Any, activation: str = "tanh") -> float:
     """γ·σ_max(W) ≥ ‖∂h_{t+1}/∂h_t‖ for h' = act(… + h W); γ is the largest slope of act.
 
     1 for tanh and relu, 1/4 for the sigmoid (Pascanu, Mikolov & Bengio 2013, section 2.1). Below 1
-    gradients must vanish; above 1 they may explode.
+    gradients must vanish; above 1 they may explode. NaN if W is not finite.
+
+    Parameters
+    ----------
+    W
+        The recurrent matrix, a Tensor or an array, (n, n).
+    activation
+        One of tanh, sigmoid, relu, identity.
+
+    Raises
+    ------
+    ValueError
+        W is no square matrix, or the activation is another.
+
+    Examples
+    --------
+    >>> growth_bound(np.diag([0.5, 2.0]), "sigmoid")
+    0.5
     """
-    if activation not in SLOPES:
+    if not isinstance(activation, str) or activation not in SLOPES:
         raise ValueError(
             f"growth_bound: activation is one of {', '.join(SLOPES)}, not {activation!r}."
         )
-    W = np.asarray(W.data if isinstance(W, Tensor) else W, dtype=float)
+    W = np.asarray(W.data if isinstance(W, Tensor) else W)
+    if W.dtype.kind not in "iuf" or W.ndim != 2 or W.shape[0] != W.shape[1] or not W.size:
+        raise ValueError(
+            f"growth_bound: expected the square matrix from h to h, got shape {W.shape} of "
+            f"{W.dtype}. Pass that of a plain recurrent cell, cell.W_h; an LSTM or GRU has no such "
+            "bound, see step_jacobians."
+        )
     if not np.isfinite(W).all():
         return float("nan")
     return SLOPES[activation] * float(np.linalg.norm(W, 2))
+
+
+def _examples(lane: Lane, parts: list[list[Tensor]], batch_axes: int | None) -> int:
+    """How many examples the states hold; all must agree on it at all steps."""
+    shape = parts[0][0].shape
+    axes = max(len(shape) - 1, 0) if batch_axes is None else batch_axes
+    if (
+        not is_whole(axes)
+        or not 0 <= axes <= len(shape)
+        or any(xs[0].shape[:axes] != shape[:axes] for xs in parts)
+    ):
+        raise ValueError(
+            f"step_jacobians: the states of {lane.name} have shapes "
+            f"{', '.join(str(xs[0].shape) for xs in parts)}, which do not share {axes} batch axes. "
+            "Say how many they do share: batch_axes=…"
+        )
+    for t, *now in zip(lane.steps, *parts, strict=False):
+        if [x.shape for x in now] != [xs[0].shape for xs in parts]:
+            raise ValueError(
+                f"step_jacobians: the state of {lane.name} changes its shape, to "
+                f"{', '.join(str(x.shape) for x in now)} at t = {t}. Pad the short sequences, and "
+                "say how long they are: nn.unroll(…, lengths=…)."
+            )
+    return int(np.prod(shape[:axes]))
 
 
 def _complete(lane: Lane, letters: tuple[str, ...]) -> int:
@@ -245,15 +294,21 @@ def _edge(after: Tensor, now: list[Tensor]) -> list[Tensor]:
 def _check_apart(
     lane: Lane, after: Tensor, wrt: list[Tensor], now: list[Tensor], examples: int
 ) -> None:
-    """One walk from the first example alone must reach no other."""
-    cotangent = np.zeros(after.shape, after.dtype)
-    cotangent[0] = 1
-    with np.errstate(all="ignore"):
-        gs = grad(after, wrt, cotangent, unused="zero", partial=True)
-    for g in gs[: len(now)]:
-        if np.nan_to_num(np.reshape(g, (examples, -1))[1:]).any():
-            raise ValueError(
-                f"step_jacobians: in {lane.name} one example's state depends on another's, so they "
-                "have no Jacobian each. Say how many leading axes count examples: batch_axes=0 "
-                "takes the whole state as one."
-            )
+    """Walks from some examples must reach no other.
+
+    Any two numbers differ in a binary digit, so halves by digit part every pair: two walks a digit.
+    """
+    for digit in range((examples - 1).bit_length()):
+        for side in (0, 1):
+            chosen = np.arange(examples) >> digit & 1 == side
+            cotangent = np.zeros(after.shape, after.dtype)
+            cotangent[chosen] = 1
+            with np.errstate(all="ignore"):
+                gs = grad(after, wrt, cotangent, unused="zero", partial=True)
+            for g in gs[: len(now)]:
+                if np.nan_to_num(np.reshape(g, (examples, -1))[~chosen]).any():
+                    raise ValueError(
+                        f"step_jacobians: in {lane.name} one example's state depends on another's, "
+                        "so they have no Jacobian each. Say how many leading axes count examples: "
+                        "batch_axes=0 takes the whole state as one."
+                    )

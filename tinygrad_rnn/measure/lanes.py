@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.context import Frame
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.measure.arguments import stacked, tensors
 
 __all__ = ["Lane", "lanes", "one_lane"]
 
@@ -61,8 +61,10 @@ class Lane:
         return [k for k, _ in found], [x for _, x in found]
 
     def array(self, letter: str) -> np.ndarray:
-        """The values of a letter at all steps, (T, *shape)."""
-        return np.stack([x.data for x in self.of(letter)[1]])
+        """The values of a letter at all steps that have it, (T, *shape)."""
+        places, xs = self.of(letter)
+        steps = [self.steps[k] for k in places]
+        return stacked(f"{letter} of {self.name}", steps, [x.data for x in xs])
 
 
 def lanes(roots: Tensor | Sequence[Tensor]) -> list[Lane]:
@@ -121,20 +123,6 @@ def one_lane(roots: Tensor | Sequence[Tensor], name: str | None = None) -> Lane:
         known = ", ".join(lane.name for lane in every)
         raise ValueError(f"measure: no lane is called {name!r}; there are: {known}.")
     return next((lane for lane in reversed(every) if lane.states), every[-1])
-
-
-def tensors(roots: Any) -> list[Tensor]:
-    """One Tensor or several, checked."""
-    found = list(roots) if isinstance(roots, (list, tuple)) else [roots]
-    if not found:
-        raise ValueError("measure: an empty list; pass the loss, or outputs of nn.unroll.")
-    for x in found:
-        if not isinstance(x, Tensor):
-            raise TypeError(
-                f"measure: expected a recorded Tensor, or a list of them, got {type(x).__name__}, "
-                "which remembers nothing. Pass the loss, or outputs of nn.unroll."
-            )
-    return found
 
 
 def step_of(node: Tensor) -> Frame | None:

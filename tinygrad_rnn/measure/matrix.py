@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.backward import ancestors, grad
+from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.measure.lanes import Lane, one_lane, step_of, tensors
+from tinygrad_rnn.measure.arguments import tensors
+from tinygrad_rnn.measure.lanes import Lane, one_lane, step_of
 from tinygrad_rnn.measure.results import Table, norm
 
 __all__ = ["GradientMatrix", "gradient_matrix"]
@@ -25,7 +26,8 @@ class GradientMatrix(Table):
     lane, letter
         Whose states.
     losses, steps
-        t of each row and k of each column.
+        t of each row: the step it was made in, or else the last of the lane that it reaches; the
+        number of the loss if that tells them not apart. k of each column, in the order of the run.
     norms
         Euclidean over batch and units, (losses, steps); 0 where nothing arrives.
     reached
@@ -45,27 +47,34 @@ class GradientMatrix(Table):
         return {"t": self.losses[t], "k": self.steps[k], "norm": self.norms[t, k]}
 
     def by_distance(self) -> np.ndarray:
-        """``[k, d]``: what arrives at step k from the loss d steps later; 0 where there is none."""
-        place = {int(t): n for n, t in enumerate(self.losses)}
+        """``[k, d]``: what arrives at the k-th column from the loss d steps of the run later.
+
+        0 where there is none: in a reversed lane d = 1 is the loss at the time before. Losses at a
+        time that is none of `steps` have no distance.
+        """
+        place = {int(t): n for n, t in enumerate(self.steps)}
         found = np.zeros((len(self.steps), len(self.steps)))
-        for column, k in enumerate(self.steps):
-            for d in range(len(self.steps)):
-                row = place.get(int(k) + d)
-                if row is not None:
-                    found[column, d] = self.norms[row, column]
+        for row, t in zip(self.norms, self.losses, strict=True):
+            last = place.get(int(t), -1)
+            for k in range(last + 1):
+                found[k, last - k] += row[k]
         return found
 
 
 def gradient_matrix(
     losses: Sequence[Tensor], letter: str | None = None, lane: str | None = None
 ) -> GradientMatrix:
-    """The norm of ∂L_t/∂h_k for all losses and all steps; at most one walk back per loss.
+    """The norm of ∂L_t/∂h_k for all losses and all steps; one walk back per loss.
+
+    The answer has T × T numbers, and the work for L_t is one walk over what it depends on. All
+    examples share that walk. The losses do not: a rule gives one cotangent the shape of one input,
+    and with an axis of losses in front every rule with an axis (sum, reshape, matmul) would need a
+    second form.
 
     Parameters
     ----------
     losses
-        Recorded scalars, one per step. The answer has T × T numbers; the work for L_t is one walk
-        over what it depends on.
+        Recorded scalars, one per step.
     letter, lane
         Which value, ``"h"`` by default: the last of the states; and of which lane: the top layer.
 
@@ -101,23 +110,21 @@ def gradient_matrix(
     places, states = found.of(letter)
     norms = np.zeros((len(roots), len(states)))
     reached = np.zeros(norms.shape, bool)
-    for t, loss in enumerate(roots):
-        behind = set(ancestors(loss))
-        columns = [k for k, x in enumerate(states) if x in behind]
-        if not columns:
-            continue
+    for row, loss in enumerate(roots):
         arrived = {loss}
         with np.errstate(all="ignore"):  # infinities and NaN are what is measured
             gs = grad(
                 loss,
-                [states[k] for k in columns],
+                states,
                 unused="zero",
                 on_edge=lambda node, k, _, to=arrived: to.add(node.inputs[k]),
             )
-        norms[t, columns] = [norm(g) for g in gs]
-        reached[t, columns] = [states[k] in arrived for k in columns]
+        for column, x in enumerate(states):
+            if x in arrived:
+                reached[row, column] = True
+                norms[row, column] = norm(gs[column])
     steps = np.array([found.steps[k] for k in places])
-    return GradientMatrix(found.name, letter, _times(roots), steps, norms, reached)
+    return GradientMatrix(found.name, letter, _times(roots, steps, reached), steps, norms, reached)
 
 
 def default_letter(lane: Lane) -> str:
@@ -130,9 +137,13 @@ def default_letter(lane: Lane) -> str:
     return "h" if "h" in lane.states else lane.states[-1]
 
 
-def _times(roots: list[Tensor]) -> np.ndarray:
-    """The step of each loss, if each was made in one; else their number."""
+def _times(roots: list[Tensor], steps: np.ndarray, reached: np.ndarray) -> np.ndarray:
+    """The step of each loss, if each was made in one or reaches another; else their number."""
     frames = [frame for frame in map(step_of, roots) if frame is not None]
     if len(frames) == len(roots):
         return np.array([frame.t for frame in frames])
+    if reached.any(axis=1).all():
+        last = steps[reached.shape[1] - 1 - reached[:, ::-1].argmax(axis=1)]
+        if len(set(last.tolist())) == len(roots):
+            return last
     return np.arange(len(roots))

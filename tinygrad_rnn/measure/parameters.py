@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.backward import ancestors, grad
+from tinygrad_rnn.engine.primitives import getitem
 from tinygrad_rnn.engine.rules import put_back
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.measure.lanes import step_of, tensors
+from tinygrad_rnn.measure.arguments import one_tensor
+from tinygrad_rnn.measure.lanes import step_of
 from tinygrad_rnn.measure.results import Table, norm
 
 __all__ = ["ParameterGradients", "parameter_gradients"]
@@ -27,7 +29,8 @@ class ParameterGradients(Table):
     names
         Of the parameters.
     steps
-        t of each row, in ascending order, (T,).
+        t of each row, in ascending order, (T,). Layers that use one parameter at the same t, or an
+        encoder and a decoder that do, have their shares in one row.
     by_step
         For each parameter (T, *shape); their sum with `outside` is its gradient.
     outside
@@ -74,7 +77,10 @@ def parameter_gradients(
     Raises
     ------
     ValueError
-        There is nothing to differentiate by, or a parameter is not in the record.
+        There is nothing to differentiate by, a parameter is not in the record, or `loss` is no
+        scalar.
+    TypeError
+        `loss` or a parameter is no Tensor.
 
     Examples
     --------
@@ -85,10 +91,15 @@ def parameter_gradients(
     >>> found.names, found.norms.shape
     (('W_h',), (1, 5))
     """
-    (loss,) = tensors([loss])
+    loss = one_tensor(loss)
     if parameters is None:
         parameters = [x for x in ancestors(loss) if x.op is None and x.dtype.kind == "f"]
-    parameters = list(parameters)
+    parameters = [parameters] if isinstance(parameters, Tensor) else parameters
+    if not isinstance(parameters, (list, tuple)) or any(type(p) is not Tensor for p in parameters):
+        raise TypeError(
+            "parameter_gradients: expected a list of Tensors, such as cell.parameters(), got "
+            f"{type(parameters).__name__}."
+        )
     if not parameters:
         raise ValueError(
             "parameter_gradients: the record has no float leaf to differentiate by, only constants."
@@ -102,7 +113,7 @@ def parameter_gradients(
     def watch(node: Tensor, argument: int, g: Any) -> None:
         x = node.inputs[argument]
         if x in wanted:
-            if np.shape(g) != x.shape:  # of a slice
+            if node.op is getitem:  # what its rule is given: those of all slices go back together
                 g = put_back([(g, tuple(map(_array, node.inputs)), node.options)], x)
             frame = step_of(node)
             t = None if frame is None else frame.t

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.measure.arguments import is_whole, stacked
 from tinygrad_rnn.measure.results import Table
 
 __all__ = ["Probe", "memory_probe"]
@@ -23,7 +25,8 @@ class Probe(Table):
         k, (K,).
     scores
         On examples that the decoder has not seen: R² for numbers (1: exactly, 0: no better than
-        the mean, below 0: worse), the fraction read correctly for symbols, (K,).
+        the mean, below 0: worse; NaN for inputs that do not vary), the fraction read correctly for
+        symbols, (K,).
     chance
         What a decoder without h scores, (K,).
     """
@@ -38,7 +41,7 @@ class Probe(Table):
 
 
 def memory_probe(
-    hs: Any, xs: Any, lags: Iterable[int] | None = None, *, ridge: float = 1e-6
+    hs: Any, xs: Any, lags: Iterable[int] | int | None = None, *, ridge: float = 1e-6
 ) -> Probe:
     """Least squares with a small ridge, from h_t and a constant to x_{t−k}, for each lag k.
 
@@ -54,12 +57,13 @@ def memory_probe(
     lags
         Which k ≥ 0; by default 0 … T/2.
     ridge
-        Added to the squared singular values, relative to the number of rows.
+        Added to the squared singular values, relative to the number of rows; at least 0.
 
     Raises
     ------
     ValueError
-        Shapes do not fit, a lag is out of reach, or a state is not finite.
+        Shapes do not fit, there is one step only, a lag is out of reach, or a state or an input is
+        not finite.
 
     Examples
     --------
@@ -67,26 +71,54 @@ def memory_probe(
     >>> memory_probe(np.roll(xs, 2, axis=0), xs, [1, 2]).scores.round(1)
     array([-0.1,  1. ])
     """
-    h = np.stack([np.asarray(getattr(x, "data", x), dtype=float) for x in hs])
-    x = np.stack([np.asarray(getattr(x, "data", x)) for x in xs])
+    h, x = _over_time("states", hs), _over_time("inputs", xs)
     if h.ndim == 2:
         h, x = h[:, None], x[:, None]
     symbols = x.dtype.kind in "iub"
-    if h.ndim != 3 or x.shape[:2] != h.shape[:2] or x.ndim != 3 - symbols:
+    numbers = h.dtype.kind in "iuf" and (symbols or x.dtype.kind == "f")
+    if not numbers or h.ndim != 3 or x.shape[:2] != h.shape[:2] or x.ndim != 3 - symbols:
         raise ValueError(
             f"memory_probe: expected states (T, examples, units) and inputs (T, examples, features)"
-            f" or symbols (T, examples), got {h.shape} and {x.shape} of {x.dtype}."
+            f" or symbols (T, examples), got {h.shape} of {h.dtype} "
+            f"and {x.shape} of {x.dtype}."
         )
-    if not np.isfinite(h).all():
-        raise ValueError("memory_probe: a state is not finite, so nothing can be read from it.")
     T = len(h)
-    chosen = list(range(T // 2 + 1) if lags is None else lags)
-    if not all(0 <= k < T - 1 for k in chosen):
-        raise ValueError(f"memory_probe: lags must lie in 0 … {T - 2} for {T} steps, got {chosen}.")
+    if T < 2 or not h.size or not x.size:
+        raise ValueError(
+            "memory_probe: expected two steps or more, and something in them, got states of shape "
+            f"{h.shape}."
+        )
+    for what, v in (("a state", h), ("an input", x)):
+        if not np.isfinite(v).all():
+            raise ValueError(f"memory_probe: {what} is not finite, so no decoder can be fitted.")
+    lags = range(min(T // 2 + 1, T - 1)) if lags is None else lags
+    chosen = [lags] if isinstance(lags, int) else list(lags)
+    if not all(is_whole(k) and 0 <= k < T - 1 for k in chosen):
+        raise ValueError(
+            f"memory_probe: lags must be whole numbers in 0 … {T - 2} for {T} steps, got {chosen}."
+        )
+    if not 0 <= ridge < np.inf:
+        raise ValueError(f"memory_probe: expected a ridge of 0 or more, got {ridge}.")
     if symbols:
         x = (x[..., None] == np.unique(x)).astype(float)
+    scale = float(np.abs(h).max()) or 1.0  # so that no square overflows
+    h, x, ridge = h / scale, x / (np.abs(x).max() or 1), ridge / scale / scale
     found = [_score(h[k:], x[: T - k], ridge, symbols) for k in chosen]
-    return Probe(np.array(chosen), *np.array(found).reshape(-1, 2).T)
+    return Probe(np.array(chosen, dtype=int), *np.array(found).reshape(-1, 2).T)
+
+
+def _over_time(what: str, xs: Any) -> np.ndarray:
+    """A list of T Tensors or arrays, or one of all steps, as one array."""
+    whole = isinstance(xs, (Tensor, np.ndarray))
+    if not whole and not (isinstance(xs, (list, tuple)) and xs):
+        raise ValueError(
+            f"memory_probe: expected {what} as an array (T, …) or a list of T arrays, got "
+            f"{'an empty list' if isinstance(xs, (list, tuple)) else type(xs).__name__}."
+        )
+    if whole:
+        return np.asarray(values(xs))
+    arrays = [np.asarray(values(x)) for x in xs]
+    return stacked(f"{what} of the memory probe", range(len(arrays)), arrays)
 
 
 def _score(h: np.ndarray, x: np.ndarray, ridge: float, symbols: bool) -> tuple[float, float]:
@@ -100,7 +132,8 @@ def _score(h: np.ndarray, x: np.ndarray, ridge: float, symbols: bool) -> tuple[f
     H = h[fit].reshape(-1, h.shape[-1]) - mean_h
     X = x[fit].reshape(-1, x.shape[-1]) - mean_x
     U, s, Vt = np.linalg.svd(H, full_matrices=False)
-    D = Vt.T @ ((s / (s**2 + ridge * len(H) + np.finfo(float).tiny))[:, None] * (U.T @ X))
+    kept = s > max(H.shape) * np.finfo(float).eps * s.max()  # the rest is rounding
+    D = Vt.T @ ((kept * s / np.where(kept, s**2 + ridge * len(H), 1))[:, None] * (U.T @ X))
     guess, truth = (h[test] - mean_h) @ D + mean_x, x[test]
     if symbols:
         right = truth.argmax(axis=-1)

@@ -11,7 +11,8 @@ import numpy as np
 from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.rules import RULES
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.measure.lanes import lanes, step_of, tensors
+from tinygrad_rnn.measure.arguments import tensors
+from tinygrad_rnn.measure.lanes import lanes, step_of
 from tinygrad_rnn.measure.results import Table
 
 __all__ = ["Reach", "reach"]
@@ -59,6 +60,16 @@ def reach(roots: Tensor | Sequence[Tensor]) -> tuple[Reach, ...]:
 
     The ways that are there, whatever the size of what flows along them: a gradient that vanishes
     still reaches.
+
+    Parameters
+    ----------
+    roots
+        The loss, or outputs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `roots` are no Tensors, or nothing behind them belongs to a time step.
 
     Examples
     --------

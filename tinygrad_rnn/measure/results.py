@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,12 @@ import numpy as np
 __all__ = ["Table", "norm", "to_csv"]
 
 
-class Table:
+class Table(ABC):
     """Base of all results: `columns` in long form, one row per number, and `csv`."""
 
+    @abstractmethod
     def columns(self) -> dict[str, Sequence[Any] | np.ndarray]:
         """Columns of equal length by name."""
-        raise NotImplementedError
 
     def csv(self, path: str | os.PathLike[str]) -> Path:
         """Write the columns as CSV, whole or not at all; gives the path."""
@@ -53,16 +54,21 @@ def to_csv(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any] | n
     writer.writerow(columns)
     writer.writerows(zip(*(np.asarray(c).tolist() for c in columns.values()), strict=True))
     try:
-        number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        _write(path, text.getvalue())
     except OSError as error:
         reason = error.strerror or str(error)
         raise type(error)(
             f"to_csv: cannot write {str(path)!r}: {reason}. Name a file in a folder that exists "
             "and that you may write to."
         ) from error
+    return path
+
+
+def _write(path: Path, text: str) -> None:
+    number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(number, "w", encoding="utf-8", newline="") as file:
-            file.write(text.getvalue())
+            file.write(text)
         mask = os.umask(0)
         os.umask(mask)
         Path(name).chmod(0o666 & ~mask)  # as any other new file; mkstemp makes them private
@@ -70,7 +76,6 @@ def to_csv(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any] | n
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    return path
 
 
 def norm(g: Any) -> float:

@@ -47,8 +47,14 @@ class Surface(Table):
         }
 
     def steepest(self) -> tuple[float, float]:
-        """Where the gradient is longest: (a, b)."""
-        length = np.hypot(self.slope_a, self.slope_b)
+        """Where the gradient is longest: (a, b); NaN is left out.
+
+        Raises ValueError if it is NaN everywhere.
+        """
+        with np.errstate(all="ignore"):
+            length = np.hypot(self.slope_a, self.slope_b)
+        if np.isnan(length).all():
+            raise ValueError("steepest: the gradient is NaN at every point of the surface.")
         i, j = np.unravel_index(np.nanargmax(length), length.shape)
         return float(self.a[i]), float(self.b[j])
 
@@ -63,6 +69,8 @@ def pascanu_wall(w: Any, b: Any, steps: int = 50, start: float = 0.5, target: fl
     ----------
     w, b
         Tensors or arrays; any shape, element by element.
+    steps, start, target
+        T, x_0, and what σ(x_T) should be, in (0, 1).
 
     Examples
     --------
@@ -85,12 +93,12 @@ def loss_surface(loss: Callable[[Any, Any], Any], a: Any, b: Any) -> Surface:
         ``loss(a, b)``, element by element: each element of its result depends on the elements of a
         and b at its own place.
     a, b
-        The values along the axes.
+        The values along the axes, (A,) and (B,).
 
     Raises
     ------
     ValueError
-        The loss is not of the shape of the grid.
+        An axis is no vector, or the loss is no Tensor of the shape of the grid.
 
     Examples
     --------
@@ -98,12 +106,17 @@ def loss_surface(loss: Callable[[Any, Any], Any], a: Any, b: Any) -> Surface:
     >>> found.loss.shape, found.slope_a.shape
     ((4, 3), (4, 3))
     """
-    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    a, b = np.atleast_1d(np.asarray(a, dtype=float)), np.atleast_1d(np.asarray(b, dtype=float))
+    if a.ndim != 1 or b.ndim != 1 or not a.size or not b.size:
+        raise ValueError(
+            f"loss_surface: expected the values along each axis as a vector, got shapes {a.shape} "
+            f"and {b.shape}."
+        )
     A, B = (Tensor(grid) for grid in np.meshgrid(a, b, indexing="ij"))
     with np.errstate(all="ignore"):
         y = loss(A, B)
         if not isinstance(y, Tensor) or y.shape != A.shape:
-            got = getattr(y, "shape", type(y).__name__)
+            got = y.shape if isinstance(y, Tensor) else f"{type(y).__name__}, which has no history"
             raise ValueError(
                 f"loss_surface: expected a Tensor of the grid's shape {A.shape}, got {got}. The "
                 "loss is computed for all points at once: write it element by element."

@@ -1,0 +1,67 @@
+"""What may be asked of a record, and what is said to anything else?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.tensor import Tensor
+
+__all__ = ["is_whole", "letters_of", "one_tensor", "stacked", "tensors"]
+
+
+def tensors(roots: Any) -> list[Tensor]:
+    """One Tensor or several, checked."""
+    found = list(roots) if isinstance(roots, (list, tuple)) else [roots]
+    if not found:
+        raise ValueError("measure: an empty list; pass the loss, or outputs of nn.unroll.")
+    for x in found:
+        if not isinstance(x, Tensor):
+            raise TypeError(
+                f"measure: expected a recorded Tensor, or a list of them, got {type(x).__name__}, "
+                "which remembers nothing. Pass the loss, or outputs of nn.unroll."
+            )
+    return found
+
+
+def one_tensor(loss: Any) -> Tensor:
+    """A Tensor, not a list of them: which of several is meant, or their sum, is for the caller."""
+    if isinstance(loss, (list, tuple)):
+        raise TypeError(
+            f"measure: expected one recorded scalar, got a {type(loss).__name__} of {len(loss)}. "
+            "Add them up, tr.sum(tr.stack(losses)), or choose one."
+        )
+    return tensors(loss)[0]
+
+
+def letters_of(letters: Any, otherwise: Iterable[str]) -> tuple[str, ...]:
+    """One letter or several as a tuple; `otherwise` if None."""
+    if letters is None:
+        return tuple(otherwise)
+    found = (letters,) if isinstance(letters, str) else letters
+    if not isinstance(found, (list, tuple, set, dict)) or not all(type(x) is str for x in found):
+        raise TypeError(
+            f'measure: expected a letter such as "h", or a list of letters, got {letters!r}.'
+        )
+    if not found:
+        raise ValueError("measure: an empty list of letters; leave it out for the usual ones.")
+    return tuple(found)
+
+
+def is_whole(x: Any) -> bool:
+    """A whole number, Python's or NumPy's, but no truth value."""
+    return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
+
+
+def stacked(what: str, steps: Sequence[int], arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """One array over time; all must have one shape."""
+    for t, x in zip(steps, arrays, strict=True):
+        if x.shape != arrays[0].shape:
+            raise ValueError(
+                f"measure: {what} has shape {arrays[0].shape} at t = {steps[0]} but {x.shape} at "
+                f"t = {t}, so there is no array of all steps. Pad the short sequences, and say how "
+                "long they are: nn.unroll(…, lengths=…)."
+            )
+    return np.stack(arrays)
