@@ -27,7 +27,8 @@ def flow(parts: Parts, loss: Tensor) -> None:
     shared = Counter(edge.head for edge in parts.links if edge.kind == "cross")
     for edge in parts.edges():
         norm = norms.get(id(edge))
-        edge.style = look(norm, low, high)
+        if edge.style.get("class") != "cut":
+            edge.style = look(norm, low, high)
         edge.tip = "no gradient" if norm is None else f"‖gradient‖ = {_number(norm)}"
         if edge.kind == "state" and edge.label and norm is not None:
             edge.label = f"{edge.label} {_number(norm)}"

@@ -14,9 +14,9 @@ from viz.parts import Block, Edge, Parts
 def fold(parts: Parts) -> Parts:
     """The same picture with equal neighbouring steps of each lane drawn once.
 
-    Steps are equal if all they show is: operations, letters, shapes, edges in their order, and
-    which values they take from the step before. Nothing is assumed: a step that differs keeps a
-    block of its own.
+    Steps are equal if all they show is: operations, letters, shapes, edges in their order, which
+    values they take from the step before, and whether a cut lies between. Nothing is assumed: a
+    step that differs keeps a block of its own.
     """
     home = {node.id: block for block in parts.blocks for node in block.nodes}
     number = {node.id: k for block in parts.blocks for k, node in enumerate(block.nodes)}
@@ -27,29 +27,35 @@ def fold(parts: Parts) -> Parts:
         return twin[block].nodes[number[node]].id if block in twin else node
 
     found = Parts(blocks=[b for b in parts.blocks if twin.get(b, b) is b], next=parts.next)
-    links: dict[tuple[str, ...], Edge] = {}
-    times: Counter[tuple[str, ...]] = Counter()
-    when: dict[tuple[str, ...], str] = {}
+    links: dict[tuple[object, ...], Edge] = {}
+    times: Counter[tuple[object, ...]] = Counter()
+    when: dict[tuple[object, ...], str] = {}
+    onward: dict[tuple[object, ...], str] = {}
     for edge in parts.links:
         a, b = home[edge.tail], home[edge.head]
         tail, head = of(edge.tail), of(edge.head)
         again = a is not b and a in twin and b in twin and twin[a] is twin[b]
         kind = "recurrent" if again else edge.kind
-        key = (tail, head, kind, edge.role if kind in ("state", "recurrent") else "")
-        links.setdefault(key, Edge(tail, head, kind, role=edge.role))
+        role = edge.role if kind in ("state", "recurrent") else ""
+        steps = b.steps[0] - a.steps[0] if again else 0
+        key = (tail, head, kind, role, steps)
+        links.setdefault(key, Edge(tail, head, kind, role=edge.role, style=edge.style))
         times[key] += 1
+        onward[key] = f"t → t+{steps}" if steps > 0 else f"t+{-steps} → t"
         when[key] = f"t = {(b if b in twin else a).steps[0]}"
     for key, edge in links.items():
         a, b = home[edge.tail], home[edge.head]
         steps = max(size.get(a, (0, 0, 1))[2], size.get(b, (0, 0, 1))[2])
         letter = edge.role if edge.role[:1] != "·" else ""
         if edge.kind == "recurrent":
-            edge.label = f"{letter}  t → t+1" if letter else "t → t+1"
+            edge.label = f"{letter}  {onward[key]}" if letter else onward[key]
         elif steps > 1 and (a.kind in _OUTSIDE) != (b.kind in _OUTSIDE) and edge.kind != "hub":
             edge.label = (
                 "every t" if times[key] == steps else when[key] if times[key] == 1 else "some t"
             )
     found.links = list(links.values())
+    for block, one in twin.items():
+        one.column = min(one.column, block.column)  # where its lane is read first, whichever way
     for block, (first, last, _) in size.items():
         block.steps = (first, last)
     return found
@@ -62,10 +68,11 @@ def _groups(
     parts: Parts, home: dict[str, Block], number: dict[str, int]
 ) -> tuple[dict[Block, Block], dict[Block, tuple[int, int, int]]]:
     """What each step is drawn as; first step, last step and number of what that stands for."""
-    carried: dict[Block, set[tuple[int, int]]] = defaultdict(set)
+    carried: dict[Block, set[tuple[int, int, bool]]] = defaultdict(set)
     for edge in parts.links:
         if edge.kind == "state":
-            carried[home[edge.head]].add((number[edge.head], number[edge.tail]))
+            cut = edge.style.get("class") == "cut"
+            carried[home[edge.head]].add((number[edge.head], number[edge.tail], cut))
     lanes: dict[tuple[int, int], list[Block]] = defaultdict(list)
     for block in parts.blocks:
         if block.kind in ("step", "cell"):
@@ -75,7 +82,7 @@ def _groups(
     for lane in lanes.values():
         first: Block | None = None
         text = ""
-        inner: set[tuple[int, int]] | None = None
+        inner: set[tuple[int, int, bool]] | None = None
         for block in lane:
             same = block_source(block)
             passed = carried[block]

@@ -11,7 +11,7 @@ from viz.parts import Block, Edge, Parts
 from viz.template import Template
 
 STEPS = ("step", "cell", "gap")
-OUTSIDE = {"before": -2, "initial": -1}  # their columns, left of all steps
+OUTSIDE = {"before": -2, "initial": -1}  # their columns, left of all steps; mirrored, right of them
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class Layout:
     height: float = 0.0
     floors: dict[int, float] = field(default_factory=dict)  # the first track below each row
     tracks: dict[tuple[object, ...], int] = field(default_factory=dict)
-
+    stacks: dict[int, list[Block]] = field(default_factory=dict)  # the steps in each slot
     roles: dict[str, float] = field(default_factory=dict)  # the states, numbered from the top
 
     def wire(self, edge: Edge) -> tuple[str, str, int, int]:
@@ -80,10 +80,12 @@ def arrange(plan: Layout, per_line: int | None) -> None:
         per_line = math.ceil(len(columns) / lines)
     per_line = max(per_line, 1)
     last = (len(columns) - 1) // per_line if columns else 0
+    starts = {rows[b] for b in plan.parts.blocks if b.kind == "initial" and b.mirrored}
     for block, frame in plan.frames.items():
         slot = number.get(block.column, 0)
-        if block.kind == "after":
+        if block.kind == "after" or (block.kind == "initial" and block.mirrored):
             frame.line, frame.slot = last, len(columns) - last * per_line
+            frame.slot += block.kind == "after" and rows[block] in starts
         elif block.kind in OUTSIDE:
             frame.slot = OUTSIDE[block.kind]
         else:
@@ -92,10 +94,15 @@ def arrange(plan: Layout, per_line: int | None) -> None:
     for edge in plan.parts.links:
         a, b = plan.frames[plan.home[edge.tail]], plan.home[edge.head]
         if b.kind == "after" and a.line != last:
-            plan.frames[b].slot = per_line  # to the right of all lines, where wires can come down
+            plan.frames[b].slot = per_line + (
+                rows[b] in starts
+            )  # to the right of all lines, where wires can come down
     used = sorted({frame.slot for frame in plan.frames.values()})
+    number = {slot: k for k, slot in enumerate(used)}
     for frame in plan.frames.values():
-        frame.slot = used.index(frame.slot)
+        frame.slot = number[frame.slot]
+    for block in steps:
+        plan.stacks.setdefault(plan.frames[block].slot, []).append(block)
 
 
 def _rows(plan: Layout, steps: list[Block]) -> dict[Block, int]:

@@ -52,12 +52,32 @@ def array_name(array: np.ndarray, node: Tensor) -> str:
                 and x.strides == array.strides[::-1]
             ):
                 return f"{letter}ᵀ"
+            if slices := _slices(array, x):
+                return f"{letter}[{slices}]"
     if array.dtype.kind in "fiu" and array.size:
         if (array == array.flat[0]).all():
             return number_text(array.flat[0])
         if array.dtype.kind in "iu" and (array.ravel() == np.arange(array.size)).all():
             return f"0…{array.size - 1}"
     return ""
+
+
+def _slices(part: np.ndarray, whole: np.ndarray) -> str:
+    """The slices that `part` is of `whole`, ``:, 0:2``; nothing if it is no such view of it."""
+    if part.strides != whole.strides or min(part.strides, default=0) <= 0:
+        return ""
+    rest = part.ctypes.data - whole.ctypes.data
+    starts = dict.fromkeys(range(whole.ndim), 0)
+    for axis in sorted(starts, key=lambda axis: -whole.strides[axis]):
+        starts[axis], rest = divmod(rest, whole.strides[axis])
+    ends = [start + size for start, size in zip(starts.values(), part.shape, strict=True)]
+    inside = all(0 <= starts[k] < end <= whole.shape[k] for k, end in enumerate(ends))
+    if rest or not inside:
+        return ""
+    return ", ".join(
+        ":" if size == whole.shape[k] else f"{starts[k]}:{ends[k]}"
+        for k, size in enumerate(part.shape)
+    )
 
 
 def unnamed(array: Any) -> str:
@@ -141,6 +161,9 @@ def _render(node: Tensor, arguments: list[tuple[str, int]], bare: bool = False) 
     if name == "getitem":
         arrays = [text for text, _ in arguments[1:]]
         return ("" if bare else _tight(arguments[0], 9)) + _index(node, arrays), 9
+    if name == "where" and not bare and is_number(node.inputs[2]) and node.inputs[2] == 0:
+        # what a mask leaves out is 0, whatever stood there
+        return f"{_tight(arguments[0], 2)}×{_tight(arguments[1], 2)}", 2
     if name == "transpose" and not bare:
         return f"{_tight(arguments[0], 9)}ᵀ", 9
     if name == "multiply" and not bare and node.inputs[0] is node.inputs[1]:

@@ -98,6 +98,8 @@ def _settle(
     frame.left, frame.right, frame.low, frame.high = left, left + width, low, low + height
     frame.x = left + (width - frame.template.width) / 2
     frame.y = low + (height - head - frame.template.height) / 2
+    if block.kind == "initial" and block.mirrored:  # beside the last step, however wide the slot
+        frame.x = left + theme.MARGIN
     if block.kind == "cell":  # in line with each other, whatever stands below them
         frame.y = frame.high - theme.MARGIN - frame.template.height
 

@@ -23,7 +23,8 @@ class Nodes:
         self.owner, self.place = reading.view.owner, reading.view.place
         lanes = {place.lane for place in self.place.values() if place.lane is not None}
         self.several = sum(lane.order == 0 and not lane.between for lane in lanes) > 1
-        self.left = min((place.column for lane in lanes for place in lane.places), default=0)
+        columns = [place.column for lane in lanes for place in lane.places]
+        self.left, self.right = min(columns, default=0), max(columns, default=0)
         self.parts = Parts()
         self.blocks: dict[object, Block] = {}
         self.names: dict[object, str] = {}

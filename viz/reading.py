@@ -67,8 +67,10 @@ def read(record: list[Tensor], roots: list[Tensor], view: View) -> Reading:
         here, total = view.place[node], sum_of(node)
         members[view.owner[node]].append(node)
         step, letter = view.step[node], node.name or "·"
-        counts[step, letter] += 1
-        roles[node] = f"{letter} {counts[step, letter]}"
+        # a cut counts apart: a step behind one has the roles of the others all the same
+        cut = "cut " * (node.op is not None and node.op.name == "stop_gradient")
+        counts[step, cut + letter] += 1
+        roles[node] = f"{letter} {cut.strip()}{counts[step, cut + letter]}"
         for x in node.inputs:
             if type(x) is not Tensor:
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_rnn import Tensor, ancestors
+from viz import theme
 from viz.collapse import Gap, view
 from viz.labels import is_number, shape_text, short
 from viz.nodes import Nodes
@@ -13,6 +14,7 @@ from viz.places import Place, places
 from viz.reading import Reading, read
 from viz.wording import letter, quoted, tip
 
+CUT = "a cut: values go on, gradients do not come back"
 BUNDLE = 20  # lines from one parameter within a block; beyond, it is drawn once per use
 
 Use = tuple[Tensor, int]  # an edge of the record: a node and the number of its argument
@@ -37,6 +39,10 @@ def select(roots: list[Tensor], detail: str, weights: str, budget: int) -> Parts
     for node in nodes:
         picture.visit(node)
     picture.finish()
+    if _mark_cuts(picture.parts):
+        note = picture.block("cuts", Block("note"))
+        sample = f'<FONT COLOR="{theme.ORANGE}">┅┅</FONT>&#160; {CUT}'
+        picture.parts.add(note, "legend", f"┅┅  {CUT}", html=sample)
     if seen.left_out:
         note = picture.block("note", Block("note"))
         steps = f"{seen.left_out} of {seen.columns} steps are left out"
@@ -125,12 +131,13 @@ class _Selection(Nodes):
         """The state before the first step, where the state of a step before would come from."""
         place, role = self.place[use[0]], self.reading.initial[use]
         lane = place.lane
-        if place.column != self.left or lane is None or lane.mirrored:
-            # there is no room to the left of the step, so it stands inside
+        mirrored = lane is not None and lane.mirrored
+        if lane is None or lane.order or place.column != (self.right if mirrored else self.left):
+            # there is no room beside the step, so it stands inside
             self.edge(place, self.stub(place, x, use[0], role), head, use, "carry")
             return
         outside = ("initial", lane)
-        self.block(outside, Block("initial"))
+        self.block(outside, Block("initial", mirrored=mirrored))
         tail = self.stub(outside, x, use[0], role)
         if not self.bare(place):
             port = self.port(place, ("in", "initial", role), "source", role)
@@ -176,6 +183,16 @@ class _Selection(Nodes):
             more = tip(x, x.name or "")
             self.names[key] = self.parts.add(self.block(here), "reference", label, note, tip=more)
         self.edge(here, self.names[key], head, use)
+
+
+def _mark_cuts(parts: Parts) -> bool:
+    """Whether there are links that lead into `stop_gradient` alone; they are drawn as cuts."""
+    found = False
+    for edge in parts.links:
+        ends = [node.op is not None and node.op.name == "stop_gradient" for node, _ in edge.uses]
+        if ends and all(ends):
+            edge.style, found = dict(theme.CUT), True
+    return found
 
 
 def _order(place: Place | Gap) -> int:

@@ -44,7 +44,7 @@ def template(block: Block) -> Template:
     if block.kind == "hub":
         return _row(block)
     if block.kind == "initial":
-        return _column(block)
+        return _column(block).mirror() if block.mirrored else _column(block)
     if len(block.nodes) == 1:
         width, height = _size(block.nodes[0])
         return Template([(width / 2, height / 2, width, height)], [], width, height)

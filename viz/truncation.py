@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from viz import routes, theme
+from viz import routes
 from viz.dot import edge_line, graph, node_line
 from viz.drawing import Drawing
 from viz.flow import flow
@@ -55,19 +55,9 @@ def truncation(
     root = recorded_scalar(loss, "truncation")
     check("truncation", per_line=per_line, budget=budget)
     parts = select(*chosen("truncation", [root], detail, weights), budget)
-    cut = {id(edge) for edge in parts.edges() if _cuts(edge)}
     flow(parts, root)
     home = {node.id: block for block in parts.blocks for node in block.nodes}
-    for edge in parts.edges():
-        if id(edge) in cut:
-            edge.style = dict(theme.CUT)
-    starts = {home[edge.head] for edge in parts.links if id(edge) in cut}
-    if cut:
-        (legend,) = parts.blocks[-1].nodes
-        words = "a cut: values go on, gradients do not come back"
-        head, end, _ = legend.html.rpartition("</TR></TABLE>")
-        sample = f'<TD><FONT COLOR="{theme.ORANGE}">┅┅</FONT></TD><TD>{words}</TD>'
-        legend.html, legend.label = head + sample + end, f"{legend.label}     {words}"
+    starts = {home[edge.head] for edge in parts.links if edge.style.get("class") == "cut"}
     return Truncation(parts, _windows(parts, starts), per_line)
 
 
@@ -97,11 +87,6 @@ class Truncation(Drawing):
             found += _bracket(plan, span, number)
         box = f"0,0,{plan.width:.1f},{height:.1f}"
         return graph(found, bb=box), plan.width, height
-
-
-def _cuts(edge: Edge) -> bool:
-    ends = [node.op is not None and node.op.name == "stop_gradient" for node, _ in edge.uses]
-    return bool(ends) and all(ends)
 
 
 def _windows(parts: Parts, starts: set[Block]) -> list[list[Block]]:

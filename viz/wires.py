@@ -6,11 +6,12 @@ import math
 
 from viz import routes, theme
 from viz.dot import attributes, edge_line, graph, node_line, title
-from viz.grid import Layout
+from viz.grid import Frame, Layout
 from viz.layout import place
 from viz.parts import Block, Edge, Node, Parts
 from viz.routes import Point
 
+PAST, ASIDE = 8.0, 20.0  # of a line past a step: from its box, and from the middle of a cell
 LIFT = 3.0  # of a label above a thick line
 ARROW = 6.0  # how far before a node a line ends, to leave room for its head
 
@@ -92,6 +93,9 @@ def _route(edge: Edge, plan: Layout) -> tuple[list[Point], Point | None]:
     if tail.kind == head.kind == "cell" and a.slot == b.slot and row is None:
         up = 1 if b.y > a.y else -1
         start, tip = _rim(plan, edge.tail, 0, up), _rim(plan, edge.head, 0, -up)
+        between = _between(plan, a, b)
+        if between:
+            return _around(start, tip, a, b, -1 if not between[0].mirrored else 1)
         return routes.fall(start, (tip[0], tip[1] - up * ARROW)), tip
     out = -1 if tail.mirrored else 1
     into = -1 if head.mirrored else 1
@@ -103,9 +107,30 @@ def _route(edge: Edge, plan: Layout) -> tuple[list[Point], Point | None]:
         return routes.curve(start, end), tip
     lane = plan.tracks[row, *plan.wire(edge)]
     floor, away = plan.floors[row] - lane * theme.TRACK, 10 + 4 * lane
+    away += 5 * (a.row != b.row)  # not on top of a loop from step to step
     xa = (a.right if out > 0 else a.left) + out * away
     xb = (b.left if into > 0 else b.right) - into * away
     return routes.rounded([start, (xa, start[1]), (xa, floor), (xb, floor), (xb, end[1]), end]), tip
+
+
+def _between(plan: Layout, a: Frame, b: Frame) -> list[Block]:
+    """The steps that stand between two of one column."""
+    low, high = sorted((a.row, b.row))
+    return [block for block in plan.stacks[a.slot] if low < plan.frames[block].row < high]
+
+
+def _around(start: Point, tip: Point, a: Frame, b: Frame, side: int) -> tuple[list[Point], Point]:
+    """Past the steps between two, on one side: where their state arrives, for its label is not.
+
+    Lines from neighbouring rows keep a distance, where one ends and the next begins.
+    """
+    away = 2 * PAST + PAST * (a.row % 2)
+    x = a.right + away if side > 0 else a.left - away
+    up = 1 if tip[1] > start[1] else -1
+    leave, arrive = (a.high + PAST, b.low - PAST) if up > 0 else (a.low - PAST, b.high + PAST)
+    start, tip = (start[0] + side * ASIDE, start[1]), (tip[0] + side * ASIDE, tip[1])
+    corners = [(start[0], leave), (x, leave), (x, arrive), (tip[0], arrive)]
+    return routes.rounded([start, *corners, (tip[0], tip[1] - up * ARROW)]), tip
 
 
 def _from_hub(edge: Edge, plan: Layout) -> tuple[list[Point], Point | None]:

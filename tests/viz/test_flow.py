@@ -6,6 +6,7 @@ import pytest
 import tinygrad_rnn as tr
 import viz
 from tinygrad_rnn import Tensor, ancestors, grad, named, nn, scope
+from viz import theme
 
 
 def states(drawing):
@@ -97,3 +98,18 @@ def test_a_row_looked_up_twice_shows_the_sum_of_both_gradients():
     by_kind = {e.kind: e.style["class"] for e in drawing.parts.edges()}
     assert by_kind["weight"] == "gradient"
     assert widths["weight"] == max(widths.values())  # 6 at the row, 3√2 at the two places
+
+
+@pytest.mark.parametrize("detail", ["cell", "gate", "op"])
+def test_cuts_between_steps_are_orange_dashes_in_every_picture(detail, parsed):
+    outputs, _ = nn.unroll(nn.LSTMCell(3, 4, rng=0), np.ones((4, 2, 3)), truncate=2)
+    loss = tr.stack(outputs).sum()
+    for drawing in (viz.unrolled(loss, detail), viz.gradient_flow(loss, detail)):
+        cuts = [edge for edge in drawing.parts.links if edge.style.get("class") == "cut"]
+        assert len(cuts) == 2  # h and c, into t = 2
+        assert {(edge.style["color"], edge.style["style"]) for edge in cuts} == {
+            (theme.ORANGE, "dashed")
+        }
+        assert any("gradients do not come back" in text for text in parsed(drawing).texts)
+    plain, _ = nn.unroll(nn.LSTMCell(3, 4, rng=0), np.ones((4, 2, 3)))
+    assert "come back" not in viz.unrolled(plain[-1], detail).source

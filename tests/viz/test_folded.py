@@ -59,3 +59,34 @@ def test_what_leaves_every_step_says_so(parsed):
     outputs, _ = nn.unroll(nn.RNNCell(3, 4, rng=0), np.ones((4, 2, 3)))
     assert "every t" in parsed(viz.folded(tr.stack(outputs).sum())).texts
     assert "t = 3" in parsed(viz.folded(outputs[-1].sum())).texts
+
+
+def test_a_lane_that_runs_backwards_folds_whole_and_says_which_way(parsed):
+    cells = nn.LSTMCell(3, 4, rng=0), nn.LSTMCell(3, 4, rng=1)
+    outputs, _ = nn.Recurrent(cells)(np.ones((5, 2, 3)))
+    for detail in ("cell", "gate", "op"):
+        drawing = viz.folded(outputs.sum(), detail)
+        assert parsed(drawing).counts["cluster"] == 3  # forward, reverse, concat
+        again = [edge.label for edge in drawing.parts.links if edge.kind == "recurrent"]
+        assert again == ["h  t → t+1", "c  t → t+1", "h  t+1 → t", "c  t+1 → t"]
+        assert len({b.column for b in drawing.parts.blocks if b.kind in ("step", "cell")}) == 1
+
+
+def test_what_skips_a_step_says_so():
+    h, hs, cell = np.zeros((2, 4)), [], nn.RNNCell(4, 4, rng=0)
+    for t in range(6):
+        with scope("clockwork", t=t):
+            h = cell(hs[t - 2] if t > 1 else np.zeros((2, 4)), h)
+        hs.append(h)
+    labels = [edge.label for edge in viz.folded(h.sum(), "cell").parts.links]
+    assert {"h  t → t+1", "h  t → t+2"} <= set(labels)
+
+
+@pytest.mark.parametrize("detail", ["cell", "gate", "op"])
+def test_steps_on_both_sides_of_a_cut_do_not_fold_into_one(detail, parsed):
+    outputs, _ = nn.unroll(nn.LSTMCell(3, 4, rng=0), np.ones((6, 2, 3)), truncate=3)
+    drawing = viz.folded(tr.stack(outputs).sum(), detail)
+    cuts = [edge for edge in drawing.parts.links if edge.style.get("class") == "cut"]
+    assert len(cuts) == 2  # of h and of c
+    assert len({edge.head for edge in drawing.parts.links if "every" in edge.label}) <= 1
+    assert parsed(drawing).counts["cluster"] == (2 if detail == "cell" else 3)

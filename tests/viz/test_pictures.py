@@ -1,6 +1,7 @@
 """Does every picture show what was recorded, all of it, and nothing else?"""
 
 import weakref
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ import pytest
 import tinygrad_rnn as tr
 import viz
 from tinygrad_rnn import Tensor, ancestors, grad, named, nn, scope
-from viz import template
+from viz import labels as labels_of
+from viz import template, wires
+from viz.wires import placed
 
 CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 
@@ -297,7 +300,7 @@ def test_constants_without_a_letter_say_what_they_are_for():
     [label] = [
         n.label for b in viz.unrolled(y, "gate").parts.blocks for n in b.nodes if n.kind == "result"
     ]
-    assert label == "where(mask, W[index], 0)\n− data"
+    assert label == "mask×W[index] − data"
 
 
 def test_only_the_whole_sum_is_called_the_gradient(record):
@@ -323,3 +326,76 @@ def test_names_longer_than_a_node_are_cut(parsed):
     shown = parsed(viz.unrolled(y))
     assert max(map(len, shown.texts)) < 50
     assert float(shown.root.get("viewBox").split()[2]) < 1500
+
+
+# -- lanes in both directions ----------------------------------------------------------------------
+
+
+def both_ways(steps=4, layers=1):
+    cells = [
+        (nn.RNNCell(3 if k == 0 else 8, 4, rng=k), nn.RNNCell(3 if k == 0 else 8, 4, rng=9))
+        for k in range(layers)
+    ]
+    outputs, _ = nn.Recurrent(*cells)(np.ones((steps, 2, 3)))
+    return (outputs * outputs).sum()
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_no_line_between_cells_runs_through_another_cell(layers):
+    drawing = viz.unrolled(both_ways(layers=layers), "cell")
+    plan = placed(drawing.parts)
+    boxes = {n: plan.at[n] for n, block in plan.home.items() if block.kind == "cell"}
+    for edge in drawing.parts.links:
+        points, _ = wires._route(edge, plan)
+        for name, (x, y, w, h) in boxes.items():
+            if name in (edge.tail, edge.head):
+                continue
+            for (xa, ya), (xb, yb) in pairwise(points):
+                apart = (
+                    max(xa, xb) < x - w / 2
+                    or min(xa, xb) > x + w / 2
+                    or max(ya, yb) < y - h / 2
+                    or min(ya, yb) > y + h / 2
+                )
+                assert apart, (edge, name)
+
+
+def test_a_lane_against_time_starts_to_the_right_of_its_last_step():
+    for detail in ("cell", "gate", "op"):
+        drawing = viz.unrolled(both_ways(), detail)
+        plan = placed(drawing.parts)
+        first = next(b for b in drawing.parts.blocks if b.kind == "initial" and b.mirrored)
+        last = [b for b in drawing.parts.blocks if b.kind in ("step", "cell") and b.column == 3]
+        assert all(plan.frames[first].x > plan.frames[b].right for b in last)
+    outputs, _ = nn.unroll(nn.RNNCell(3, 4, rng=0), np.ones((3, 2, 3)), reverse=True)
+    drawing = viz.unrolled(outputs[0].sum(), "gate")
+    frames = {b.kind: f for b, f in placed(drawing.parts).frames.items()}
+    assert frames["after"].slot > frames["initial"].slot  # each has a place of its own
+
+
+# -- what constants are called ---------------------------------------------------------------------
+
+
+def test_a_slice_of_an_input_is_called_so(record):
+    drawing = viz.unrolled(record(nn.TwoInputCell((1, 2), 4, rng=0)), "gate")
+    labels = [n.label for b in drawing.parts.blocks for n in b.nodes if n.kind == "input"]
+    assert labels == ["x[:, 0:1]", "x[:, 1:3]"] * 3
+    whole = np.arange(24.0).reshape(2, 3, 4)
+    for part, name in (
+        (whole[1], ""),
+        (whole[:, 1:2], ":, 1:2, :"),
+        (whole[1:, :, :3], "1:2, :, 0:3"),
+        (whole[:, ::2], ""),
+        (whole.copy()[:, 1:], ""),
+    ):
+        assert labels_of._slices(part, whole) == name
+
+
+def test_a_masked_loss_is_written_as_a_product_with_its_mask():
+    outputs, _ = nn.unroll(nn.RNNCell(3, 4, rng=0), np.ones((3, 2, 3)), lengths=[3, 1])
+    loss = nn.mse_loss(tr.stack(outputs), np.ones((3, 2, 4)), lengths=[3, 1])
+    drawing = viz.unrolled(loss, "cell")
+    (label,) = [n.label for b in drawing.parts.blocks for n in b.nodes if n.kind == "result"]
+    assert "mask×" in label
+    assert "where" not in label
+    assert len(label) < 50
