@@ -5,11 +5,13 @@ from __future__ import annotations
 import html
 import os
 import re
+from collections import defaultdict
 from pathlib import Path
 from typing import Any, Literal
 
 from tinygrad_rnn import Tensor
 from viz import theme
+from viz.dot import graph
 from viz.drawing import the_path, write
 from viz.flow import look
 from viz.paint import INSTALL, MISSING, NoRenderer, available, draw
@@ -17,7 +19,7 @@ from viz.parts import Edge, Parts
 from viz.pictures import check, recorded_scalar
 from viz.player.timeline import Backward, known, operations, values
 from viz.select import select
-from viz.wires import positioned
+from viz.wires import lines, placed
 
 BUDGET = 200  # nodes of one frame
 WAITING = "reference"  # dashed and empty, as what is not there itself
@@ -143,17 +145,19 @@ def frames(
         moments = [moments[round(k * (len(moments) - 1) / max(count - 1, 1))] for k in range(count)]
     scale = back.decades(parts)
     kinds = {node.id: node.kind for block in parts.blocks for node in block.nodes}
+    plan = placed(parts)  # once: nothing moves from frame to frame
+    size = f"0,0,{plan.width:.1f},{plan.height:.1f}"
+    flowing = [edge for edge in parts.edges() if edge.style.get("class") != "cut"]
     svgs = []
     for time, _ in moments:
         for block in parts.blocks:
             for node in block.nodes:
                 x = shown.get(node.id)
                 waits = type(x) is Tensor and order.get(x, 0) > time
-                if kinds[node.id] != "cell":  # by which its block is laid out
-                    node.kind = WAITING if waits else kinds[node.id]
-        for edge in parts.edges():
+                node.kind = WAITING if waits else kinds[node.id]
+        for edge in flowing:
             edge.style = _style(edge, time, known(edge, shown, order), len(order), back, scale)
-        svgs.append(slim(draw(positioned(parts)[0], "svg").decode()))
+        svgs.append(slim(draw(graph(lines(plan), bb=size), "svg").decode()))
     return Frames(svgs, [caption for _, caption in moments])
 
 
@@ -176,12 +180,19 @@ def _moments(
 ) -> list[tuple[int, str]]:
     """When each block is done, forward and backward, and what to call that moment."""
     found = {0: "what is given"}
+    several = len({block.row for block in parts.blocks if block.kind == "cell"}) > 1
+    into: dict[str, list[Tensor]] = defaultdict(list)  # by node, what it does with what comes in
+    for edge in parts.edges():
+        into[edge.head] += [node for node, _ in edge.uses]
     for block in parts.blocks:
         own = [x for node in block.nodes if type(x := shown.get(node.id)) is Tensor and x.op]
         where = block.title or block.kind
+        if several and block.kind == "cell" and own:  # of which only the lowest bear a title
+            where = " · ".join(str(frame) for frame in own[-1].scope)
         if own:
             found[max(order[x] for x in own)] = f"forward: {where}"
-        turns = [back.turns[x] for x in own if x in back.turns]
+        inside = [*own, *(x for node in block.nodes for x in into[node.id])]
+        turns = [back.turns[x] for x in inside if x in back.turns]
         if turns:
             found[len(order) + max(turns)] = f"backward: {where}"
     return sorted(found.items())

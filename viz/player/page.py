@@ -23,7 +23,10 @@ from viz.player.timeline import operations, timeline
 BUDGET = 50_000  # operations; their page has about 4 MB
 IMAGE = 120  # nodes of the image that stands where no script may run
 HEIGHT = 640  # pixels in a notebook
-SCRIPTS = ("record.js", "picture.js", "player.js")
+SCRIPTS = tuple(
+    f"{name}.js"
+    for name in ("record", "layout", "picture", "camera", "cards", "find", "time", "player")
+)
 
 
 class Player:

@@ -1,99 +1,8 @@
-// What does the picture look like at a moment? Lengths are points, y grows downwards.
+// What does the picture look like at a moment? Only what is near the screen is drawn.
 
-// -- where everything is -------------------------------------------------------------------------
-
-const inColumn = columns.map(() => []);
-blocks.forEach((block, b) => inColumn[block.column].push(b));
-const linksOf = blocks.map(() => []);
-links.forEach((link, k) => {
-  const [a, , b] = link.ends;
-  // from the top among those that run together, so that they can run side by side
-  const height = (one) => shapeOf(a).nodes[one.ends[1]].at[1];
-  const beside = links.slice(Math.max(0, k - 8), k + 8)
-    .filter(({ends}) => ends[0] === a && ends[2] === b);
-  link.rank = beside.filter((one) => height(one) < height(link)).length % 3;
-  linksOf[a].push(k);
-  if (a !== b) linksOf[b].push(k);
-});
-const pitch = data.height + 34;  // from line to line
-let lines = 1, world = {width: 0, height: 0};
-const steps = columns.map((_, c) => c).filter(isStep);
-const first = steps[0] ?? 0, last = steps.at(-1) ?? -1;
-const openSome = (some) => { for (const c of steps) columns[c].open = some(c); };
-
-function layout(n) {
-  let x = MARGIN, line = 0, right = 0;
-  const size = (c) => (isStep(c) && !columns[c].open ? BAR : columns[c].width);
-  const gap = (c) => (isStep(c) && !columns[c].open && isStep(c + 1 < columns.length ? c + 1 : c) &&
-    !columns[c + 1]?.open ? NEAR : GAP);
-  const put = (c) => {
-    Object.assign(columns[c], {x, line, size: size(c)});
-    x += size(c) + gap(c);
-  };
-  for (let c = 0; c < first; c++) put(c);
-  const left = x, limit = steps.reduce((sum, c) => sum + size(c) + gap(c), 0) / n;
-  for (const c of steps) {
-    if (n > 1 && line < n - 1 && x > left && x - left + size(c) / 2 > limit) { line++; x = left; }
-    put(c);
-    right = Math.max(right, x);
-  }
-  x = Math.max(right, x);
-  for (let c = last + 1; c < columns.length; c++) if (c >= first) put(c);
-  world = {width: Math.max(right, x) - GAP + MARGIN, height: (line + 1) * pitch - 34};
-  lines = n;
-}
-
-function box(b) {
-  const block = blocks[b], column = columns[block.column];
-  const x = column.x, dy = column.line * pitch, open = column.open || block.kind !== "step";
-  return {x, width: column.size, top: block.top + dy, bottom: block.bottom + dy, open,
-          left: x + block.x, base: block.y + dy};
-}
-
-function port(b, n, out) {
-  const at = box(b), [x, y, w] = shapeOf(b).nodes[n].at, kind = shapeOf(b).nodes[n].kind;
-  if (!at.open) return [at.x + (out > 0 ? at.width : 0), at.base + y];
-  return [at.left + x + (kind === "port" ? 0 : (out * w) / 2), at.base + y];
-}
-
-function rounded(corners) {  // right angles with round corners
-  let path = `M${corners[0]}`;
-  for (let k = 1; k < corners.length - 1; k++) {
-    const at = corners[k], cut = (other) => {
-      const [dx, dy] = [other[0] - at[0], other[1] - at[1]], far = Math.abs(dx) + Math.abs(dy);
-      const r = far ? Math.min(9, far / 2) / far : 0;
-      return [at[0] + dx * r, at[1] + dy * r];
-    };
-    path += `L${cut(corners[k - 1])}Q${at} ${cut(corners[k + 1])}`;
-  }
-  return `${path}L${corners.at(-1)}`;
-}
-
-function route(link) {
-  const [a, n, b, m] = link.ends, ba = box(a), bb = box(b);
-  const out = blocks[a].mirrored ? -1 : 1, into = blocks[b].mirrored ? -1 : 1;
-  const from = port(a, n, out), to = port(b, m, -into);
-  const lineOf = (block) => columns[blocks[block].column].line, sameLine = lineOf(a) === lineOf(b);
-  if (blocks[a].column === blocks[b].column && !ba.open && !bb.open && a !== b) {
-    const x = ba.x + BAR / 2, up = ba.top > bb.top;
-    return `M${x},${up ? ba.top : ba.bottom}L${x},${up ? bb.bottom : bb.top}`;
-  }
-  if (link.floor === undefined && sameLine) {
-    const bend = (to[0] - from[0]) / 2;
-    return `M${from}C${from[0] + bend},${from[1]} ${to[0] - bend},${to[1]} ${to}`;
-  }
-  // from line to line the upper of two leaves outside of the lower, and comes in inside of it
-  const leave = sameLine ? link.away : 22 - 5 * link.rank;
-  const come = sameLine ? link.away : 12 + 5 * link.rank;
-  const floor = sameLine ? link.floor + lineOf(a) * pitch
-    : data.height + Math.min(lineOf(a), lineOf(b)) * pitch + 22 - 7 * link.rank;
-  const away = (at, far) => (at.open || !sameLine ? far : Math.min(far, NEAR / 2));
-  const xa = (out > 0 ? ba.x + ba.width : ba.x) + out * away(ba, leave);
-  const xb = (into > 0 ? bb.x : bb.x + bb.width) - into * away(bb, come);
-  return rounded([from, [xa, from[1]], [xa, floor], [xb, floor], [xb, to[1]], to]);
-}
-
-// -- drawing on demand ---------------------------------------------------------------------------
+const TINY = 0.12;  // scale below which a closed cell is one colour
+const REACH = 60;  // pixels beyond the screen that are drawn
+const MANY = 60;  // links of one block that make it a wire of all steps
 
 const graph = $("graph"), camera = {k: 1, x: 0, y: 0};
 const drawn = new Map();  // block or "l" + link -> {parts, items}
@@ -107,10 +16,10 @@ function arrow(x, y, dx, dy, name) {  // its tip at x, y, pointing along dx, dy
 }
 
 function drawEdge(b, k, at, parent, items) {
-  const {ends, path, arrow: pointed} = shapeOf(b).edges[k];
+  const {ends, path, kind, arrow: pointed} = shapeOf(b).edges[k];
   const p = path.map((v, i) => v + (i % 2 ? at.base : at.left));
   const n = pointed ? p.length - 2 : p.length;  // the arrow's tip comes last
-  const g = svg("g", {class: "edge", "data-edge": `${b}.${k}`}, parent);
+  const g = svg("g", {class: `edge ${kind}`, "data-edge": `${b}.${k}`}, parent);
   let d = `M${p[0]},${p[1]}C`;
   for (let i = 2; i < n; i += 2) d += `${p[i]},${p[i + 1]} `;
   svg("path", {class: "line", d: pointed ? `${d}L${p[n]},${p[n + 1]}` : d}, g);
@@ -171,15 +80,15 @@ function drawBlock(b) {
     const {t, label: name} = columns[block.column], high = at.bottom - at.top;
     const step = svg("g", {class: at.open ? "step" : "step bar cell", "data-step": b, tabindex: 0,
                            role: "button", "aria-expanded": at.open,
-                           "aria-label": `step ${t} ${name}`}, $("boxes"));
+                           "aria-label": `${block.title} ${name}`.trim()}, $("boxes"));
     svg("rect", {class: "box", x: at.x, y: at.top, width: at.width, height: high, rx: 6}, step);
     const title = at.open ? `${block.title}${name && `  ‘${name}’`}` : `${t} ${name}`;
     svg("text", {class: "title", x: at.x + at.width / 2, y: at.top + 14}, step).textContent = title;
-    step.onclick = () => toggle(block.column);
+    step.onclick = (event) => toggle(b, event.shiftKey);
     step.onkeydown = (event) => {
       if (event.key !== "Enter") return;
       focused = `[data-step="${b}"]`;
-      toggle(block.column);
+      toggle(b, event.shiftKey);
     };
     parts.push(step);
     if (!at.open && camera.k < TINY && block.best) {
@@ -199,7 +108,7 @@ function drawBlock(b) {
         svg("text", {x: at.x + BAR / 2, y: y + 4}, g).textContent = nodes[k].name.slice(0, 4);
         items.push({el: g, x: block.nodeTimes[k], keys: [`${b}.${k}`]});
         g.onpointerenter = (event) => nodeCard(b, k, event);
-        g.onclick = () => toggle(block.column);
+        g.onclick = (event) => toggle(b, event.shiftKey);
       });
     }
   }
@@ -225,21 +134,21 @@ function drawLink(k) {
   drawn.set(`l${k}`, {parts: [g], items: [item], from: link.times.born, to: Infinity});
 }
 
-function paint({el, x, edge, link, note, shape, value, text, name, keys}, item, p) {
-  const now = look(x, p, edge ? 5 : 1);
+function paint(item, p) {
+  const {el, x, edge, note} = item, now = look(x, p, edge ? 5 : 1);
   if (now === item.was) return;
   el.classList.remove(LOOKS[item.was] || "x", "strong");
   if (LOOKS[now]) el.classList.add(LOOKS[now]);
-  if (!edge && now > 1) el.classList.add("computed");
-  if (now < 1) el.classList.remove("computed");
+  if (!edge) el.classList.toggle("computed", now > 0);
   if (now === 2) {
-    el.style.setProperty("--norm", colour(x.norm));
-    el.classList.toggle("strong", level(x.norm) > 0.4);
-    const thin = link ? 1.4 : 0.8;
-    if (edge) el.style.setProperty("--width", (thin + 3.6 * level(x.norm)).toFixed(2));
+    const k = level(x.norm);
+    tint(el, x.norm);
+    el.classList.toggle("strong", k > 0.4);
+    if (edge) el.style.setProperty("--width", ((item.link ? 1.4 : 0.8) + 3.6 * k).toFixed(2));
   }
-  if (note) note.textContent = now ? value : shape;
-  if (text) text.textContent = now > 1 && now < 5 ? `${name} ${written(x.norm, 2)}` : name;
+  if (note) note.textContent = now ? item.value : item.shape;
+  if (item.text)
+    item.text.textContent = now > 1 && now < 5 ? `${item.name} ${written(x.norm, 2)}` : item.name;
   item.was = now;
 }
 
@@ -247,15 +156,15 @@ function visible() {
   const {k, x, y} = camera, wide = graph.clientWidth, high = graph.clientHeight, wanted = new Set();
   const near = (c) => {
     const {x: left, size, line} = columns[c];
-    return (left + size) * k + x > -WIDE && left * k + x < wide + WIDE &&
-      (line * pitch + pitch) * k + y > -WIDE && line * pitch * k + y < high + WIDE;
+    return (left + size) * k + x > -REACH && left * k + x < wide + REACH &&
+      (line * pitch + pitch) * k + y > -REACH && line * pitch * k + y < high + REACH;
   };
   columns.forEach((_, c) => {
     if (near(c)) for (const b of inColumn[c]) {
       wanted.add(b);
       // what all steps join is one wire on the screen: only those that begin here are drawn
       for (const l of linksOf[b])
-        if (linksOf[b].length < WIDE || links[l].ends[0] === b) wanted.add(`l${l}`);
+        if (linksOf[b].length < MANY || links[l].ends[0] === b) wanted.add(`l${l}`);
     }
   });
   return wanted;
@@ -287,7 +196,7 @@ function render() {
   }
   const low = Math.min(shown, position), high = Math.max(shown, position);
   for (const {items, from, to} of drawn.values())
-    if (fresh || (from <= high && to > low)) for (const item of items) paint(item, item, position);
+    if (fresh || (from <= high && to > low)) for (const item of items) paint(item, position);
   document.querySelectorAll(".active").forEach((el) => el.classList.remove("active"));
   const [b, n] = active[position] ?? [];
   if (b !== undefined) {

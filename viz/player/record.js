@@ -4,9 +4,6 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
-const BAR = 38, GAP = 44, NEAR = 20, MARGIN = 12;  // a closed step, what is between, around
-const READABLE = 0.5, DETAIL = 0.3, TINY = 0.12;  // scales below which less is shown
-const WIDE = 60;
 const LOOKS = ["", "computed", "gradient", "zero", "broken", "none"];
 
 function svg(tag, attributes, parent) {
@@ -88,7 +85,10 @@ function level(norm) {
   return Math.min(1, Math.max(0, (Math.log10(Number(norm)) - low) / (high - low)));
 }
 
-function colour(norm) {  // dark is much on paper, light is much on a dark screen
-  const k = level(norm);
-  return data.scale[Math.round(dark() ? 13 - 13 * k : 16 * k)];
+// dark is much on paper, light is much on a dark screen
+const colour = (k, night) => data.scale[Math.round(night ? 13 - 13 * k : 16 * k)];
+
+function tint(el, norm) {  // both, of which the style sheet takes one
+  el.style.setProperty("--day", colour(level(norm), false));
+  el.style.setProperty("--night", colour(level(norm), true));
 }

@@ -40,6 +40,7 @@ def timeline(loss: Tensor, losses: Mapping[str, Tensor], labels: Sequence[str]) 
         What to write on the steps.
     """
     parts = select([loss], "op", "stub", sys.maxsize)
+    parts.blocks = [block for block in parts.blocks if block.kind != "note"]  # the page has its own
     plan = place(parts, sys.maxsize)
     for block in parts.blocks:
         if block.kind == "initial":
@@ -186,7 +187,7 @@ class _Timeline:
         edges = [
             {
                 "ends": [number[edge.tail], number[edge.head]],
-                "kind": edge.kind,
+                "kind": _kind(edge),
                 "arrow": any(mark for mark, *_ in spline),
                 "path": [
                     round(v, 1)
@@ -202,7 +203,7 @@ class _Timeline:
         """A line between blocks; with `floor` it runs down to that height and along it."""
         found: dict[str, Any] = {
             "ends": [*self.place[edge.tail], *self.place[edge.head]],
-            "kind": edge.kind,
+            "kind": _kind(edge),
             "name": edge.label,
             "time": known(edge, self.value, self.order),
             "sweeps": [],
@@ -263,7 +264,8 @@ class _Timeline:
             norm, when = at_value[x]
             leaf.setdefault("sweeps", []).append([_short(norm), when])
         low, high = back.decades(self.parts)
-        return {"name": name, "count": max(turns.values()), "low": low, "high": high}
+        count = max(turns.values(), default=1)  # 1: the loss itself, if it passes nothing on
+        return {"name": name, "count": count, "low": low, "high": high}
 
 
 def values(parts: Parts) -> dict[str, Any]:
@@ -292,6 +294,11 @@ def known(edge: Edge, value: Mapping[str, Any], order: Mapping[Tensor, int]) -> 
         node, argument = edge.uses[0]
         x = node.inputs[argument]
     return order.get(x) if type(x) is Tensor else None
+
+
+def _kind(edge: Edge) -> str:
+    """What an edge is; a cut, beyond which no gradient goes, bears it as the class of its style."""
+    return "cut" if edge.style.get("class") == "cut" else edge.kind
 
 
 def _common(scopes: list[list[str]]) -> list[str]:
