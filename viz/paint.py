@@ -1,4 +1,4 @@
-"""Who draws? Graphviz's own programs if on PATH, else those inside the pygraphviz wheel."""
+"""Who draws, and for how long at most? Graphviz's own dot if on PATH, else that of pygraphviz."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import contextlib
 import importlib.util
 import io
 import shutil
-
-import graphviz
+import subprocess
+import sys
 
 FORMATS = ("svg", "png", "pdf")
+SECONDS = 60  # that Graphviz may take for one layout, or for writing one picture
+# DOT texts up to these lengths are done within a second; what is longer runs in a process of its
+# own, for inside this one nothing could stop it. dot searches, for 30 nodes with 435 edges 2 s
+# (16,000 characters) and for 45 with 990 edges 40 s; with all places given the time is linear.
+BRIEF_LAYOUT, BRIEF_PAINTING = 8_000, 1_000_000
 INSTALL = (
     "Install Graphviz: apt install graphviz (Debian, Ubuntu), brew install graphviz (macOS), "
     "winget install Graphviz.Graphviz (Windows); or, without a system package: "
@@ -18,6 +23,13 @@ INSTALL = (
 )
 
 MISSING = "There is no renderer here: no dot on PATH, no pygraphviz."
+# nop2 takes positions as they are; "neato" with -n2 in its arguments would ignore the -n2
+PROGRAM = """
+import sys, pygraphviz
+form, program = sys.argv[1:]
+with pygraphviz.AGraph(string=sys.stdin.buffer.read().decode()) as graph:
+    sys.stdout.buffer.write(graph.draw(format=form, prog=program))
+"""
 
 
 class NoRenderer(RuntimeError):
@@ -25,7 +37,13 @@ class NoRenderer(RuntimeError):
 
 
 def arrange(dot: str) -> bytes:
-    """Let dot place the nodes of a small graph; its JSON, in points."""
+    """Let dot place the nodes of a small graph; its JSON, in points.
+
+    Raises
+    ------
+    NoRenderer, TimeoutError
+        As `draw`.
+    """
     return _run(dot, "json", placed=False)
 
 
@@ -41,6 +59,8 @@ def draw(dot: str, form: str) -> bytes:
     ------
     NoRenderer
         If there is neither Graphviz on PATH nor pygraphviz.
+    TimeoutError
+        If Graphviz needs more than `SECONDS`.
     """
     return _run(dot, form, placed=True)
 
@@ -52,23 +72,38 @@ def available() -> bool:
 
 def _run(dot: str, form: str, *, placed: bool) -> bytes:
     broken = ""
-    if shutil.which("dot"):
+    if on_path := shutil.which("dot"):
+        how = ["-Kneato", "-n2"] if placed else ["-Kdot"]
         try:
-            return _on_path(dot, form, placed=placed)
-        except (graphviz.CalledProcessError, OSError) as error:
+            return _process([on_path, *how, f"-T{form}"], dot)
+        except TimeoutError:
+            raise
+        except (subprocess.CalledProcessError, OSError) as error:
             said = getattr(error, "stderr", b"").decode(errors="replace") or str(error)
             broken = f" dot on PATH fails: {said.strip()[:300]}"
+    program = "nop2" if placed else "dot"
     try:
         import pygraphviz
     except ImportError:
         raise NoRenderer(f"{broken or MISSING} {INSTALL}".strip()) from None
+    if len(dot) > (BRIEF_PAINTING if placed else BRIEF_LAYOUT) and sys.executable:
+        return _process([sys.executable, "-P", "-c", PROGRAM, form, program], dot)
     # it warns on stderr that many nodes take long to lay out, but here they have their places
     with pygraphviz.AGraph(string=dot) as agraph, contextlib.redirect_stderr(io.StringIO()):
-        # nop2 takes positions as they are; "neato" with -n2 in its arguments would ignore the -n2
-        return agraph.draw(format=form, prog="nop2" if placed else "dot") or b""
+        return agraph.draw(format=form, prog=program) or b""
 
 
-def _on_path(dot: str, form: str, *, placed: bool) -> bytes:
-    if placed:
-        return graphviz.Source(dot, engine="neato").pipe(form, neato_no_op=2, quiet=True)
-    return graphviz.Source(dot, engine="dot").pipe(form, quiet=True)
+def _process(command: list[str], dot: str) -> bytes:
+    """What a command answers to the text, if it does in time."""
+    try:
+        done = subprocess.run(
+            command, input=dot.encode(), capture_output=True, timeout=SECONDS, check=True
+        )
+    except subprocess.TimeoutExpired:
+        raise TimeoutError(
+            f"drawing: Graphviz was stopped: it needs more than {SECONDS} seconds for these "
+            f'{len(dot):,} characters of DOT. Show less (detail="cell", fewer steps, a smaller '
+            "budget), or all of it in the player: viz.play(loss). The DOT text is there all the "
+            "same: .source. To wait longer, set viz.paint.SECONDS."
+        ) from None
+    return done.stdout

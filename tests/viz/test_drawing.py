@@ -1,6 +1,7 @@
 """Does a picture reach the reader: as DOT, as a file, in a notebook, with or without a renderer?"""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 import viz
 from tinygrad_rnn import Tensor, nn, no_grad, scalars
-from viz import template
+from viz import paint, template
 from viz.paint import arrange
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -109,6 +110,45 @@ def test_a_broken_dot_on_path_is_no_obstacle(broken_dot, record, monkeypatch):
     monkeypatch.setitem(sys.modules, "pygraphviz", None)
     with pytest.raises(viz.NoRenderer, match=r"dot on PATH fails: libgvc is missing.*apt install"):
         drawing.svg()
+
+
+@pytest.fixture
+def endless_dot(monkeypatch, tmp_path_factory):
+    """A dot on PATH that does not come back."""
+    folder = tmp_path_factory.mktemp("bin")
+    (folder / "dot").write_text(f"#!{sys.executable}\nimport time\ntime.sleep(600)\n")
+    (folder / "dot").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr(paint, "SECONDS", 0.3)
+
+
+def test_a_renderer_that_does_not_come_back_is_stopped(endless_dot, record, tmp_path):
+    template._by_dot.cache_clear()
+    loss = record(nn.RNNCell(3, 4, rng=0))
+    for drawing in (viz.unrolled(loss), viz.unrolled(loss, "cell"), viz.unfolding(loss)):
+        with pytest.raises(TimeoutError, match=r"more than 0\.3 seconds .*detail=\"cell\""):
+            drawing.save(tmp_path / "a.svg")
+        assert drawing.source
+    with pytest.raises(TimeoutError, match=r"smaller budget.*viz\.play\(loss\).*paint\.SECONDS"):
+        viz.gradient_flow(loss).svg()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(shutil.which("dot") is not None, reason="dot on PATH draws")
+def test_a_layout_that_takes_long_can_be_stopped_without_dot_on_path(monkeypatch):
+    dense = [f"n{a} -> n{b}" for a in range(60) for b in range(a + 1, 60)]  # takes minutes
+    monkeypatch.setattr(paint, "SECONDS", 1)
+    with pytest.raises(TimeoutError, match="Graphviz was stopped"):
+        arrange("digraph { " + "; ".join(dense) + " }")
+
+
+def test_a_picture_drawn_in_a_process_of_its_own_is_the_same(record, monkeypatch):
+    loss = record(nn.LSTMCell(3, 4, rng=0))
+    here = viz.unrolled(loss, "gate").svg()
+    monkeypatch.setattr(paint, "BRIEF_LAYOUT", 0)
+    monkeypatch.setattr(paint, "BRIEF_PAINTING", 0)
+    template._by_dot.cache_clear()
+    assert viz.unrolled(loss, "gate").svg() == here
 
 
 def test_an_unknown_format_is_refused_by_name(record, tmp_path):
