@@ -21,12 +21,13 @@ DOT_INSTEAD = { command -v dot >/dev/null \
               "(apt install graphviz, brew install graphviz) and run make again." >&2; false; } \
     && echo "setup: again without pygraphviz; dot on PATH draws instead"; }
 
-.PHONY: help setup demo gallery test lint parity bench clean
+.PHONY: help setup demo gallery docs test lint parity bench clean
 
 help:
 	@echo "make setup    .venv with everything the other targets need"
 	@echo "make demo     train a small character LSTM, sample from it, draw it into out/ (BUDGET=20 seconds)"
 	@echo "make gallery  every picture there is, of models trained for it, as one page in out/gallery"
+	@echo "make docs     this project as pages, with every picture, in out/docs"
 	@echo "make test     everything the project promises"
 	@echo "make lint     style, types, and who may import whom"
 	@echo "make parity   the same numbers as $(TORCH), which it installs into .venv"
@@ -55,10 +56,16 @@ endif
 demo: $(READY)
 	@$(PYTHON) tutorials/demo.py --seconds $(BUDGET) --out out
 
-# One BLAS thread per test process: together they already fill the cores.
 gallery: $(READY)
 	@$(PYTHON) -m viz gallery -o out/gallery
 
+# From the beginning each time: the pictures are drawn anew, so every page that shows one is.
+docs: $(READY)
+	@rm -rf out/docs
+	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m sphinx -W --keep-going -E -q -d out/doctrees docs out/docs
+	@echo "docs: open out/docs/index.html"
+
+# One BLAS thread per test process: together they already fill the cores.
 test: $(READY)
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --maxprocesses 8 --dist worksteal
 

@@ -1,0 +1,154 @@
+"""Which picture belongs to which function? The one the gallery drew with it, in this very build."""
+
+from __future__ import annotations
+
+import html
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+from sphinx.util.docutils import SphinxDirective
+
+import viz
+from tinygrad_rnn import Tensor, grad, nn, tanh
+from viz.gallery import gallery
+
+FOLDER = "gallery"  # below the pages
+SECONDS = 3.0  # of training, for each model of the gallery
+DRAWN: dict[str, str] = {}  # "viz.folded" → "gallery/02_folded.svg", in the gallery's order
+
+
+def draw(app: Sphinx) -> None:
+    """Make the gallery, and what is not in it; every public picture must have come out."""
+    folder = Path(app.outdir) / FOLDER
+    names = [name for name in viz.__all__ if inspect.isfunction(getattr(viz, name))]
+    folder.mkdir(parents=True, exist_ok=True)
+    with noted(names):
+        _first(folder)
+        gallery(folder, seconds=SECONDS, progress=False)
+        _last(folder)
+    if missing := [name for name in names if f"viz.{name}" not in DRAWN]:
+        raise ExtensionError(
+            f"docs: no thumbnail for viz.{missing[0]}: the gallery does not save what it draws. "
+            "Show it in viz/gallery.py."
+        )
+    for path in sorted(folder.glob("cell_*.svg")):  # each cell, folded from its own record
+        if hasattr(nn, name := path.stem.removeprefix("cell_")):
+            DRAWN[f"tinygrad_rnn.nn.{name}"] = f"{FOLDER}/{path.name}"
+
+
+@contextmanager
+def noted(names: list[str]) -> Iterator[None]:
+    """Within, what these functions of viz draw says where it was saved."""
+    pictures = {name: getattr(viz, name) for name in names}
+    for name, picture in pictures.items():
+        setattr(viz, name, _noting(name, picture))
+    try:
+        yield
+    finally:
+        for name, picture in pictures.items():
+            setattr(viz, name, picture)
+
+
+def _noting(name: str, picture: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **options: Any) -> Any:
+        drawing = picture(*args, **options)
+        save = drawing.save
+
+        def noting(path: Path) -> Path:
+            written = save(path)
+            DRAWN.setdefault(f"viz.{name}", f"{FOLDER}/{written.name}")
+            return written
+
+        drawing.save = noting
+        return drawing
+
+    return call
+
+
+def _short(cell: Any) -> Tensor:
+    rng = np.random.default_rng(0)
+    outputs, _ = nn.unroll(cell(3, 4, rng=rng), rng.standard_normal((4, 2, 3)))
+    return nn.mse_loss(outputs[-1], np.zeros((2, 4)))
+
+
+def _first(folder: Path) -> None:
+    """The gallery shows the unrolled graph with gradient; here it is by itself."""
+    viz.unrolled(_short(nn.RNNCell)).save(folder / "unrolled.svg")
+
+
+def _last(folder: Path) -> None:
+    """What is no picture of a net, or moves, unless the gallery has it: then that is shown."""
+    x = Tensor(0.5, name="x")
+    slope = grad(tanh(x * x), x, create_graph=True)
+    loss = _short(nn.LSTMCell)
+    for name, of, file in (
+        ("graph", slope, "graph.svg"),
+        ("play", loss, "play.html"),
+        ("frames", loss, "frames.html"),
+    ):
+        if f"viz.{name}" not in DRAWN:
+            getattr(viz, name)(of).save(folder / file)
+
+
+def thumbnail(name: str) -> str:
+    """The picture as HTML; of a page that moves, the page itself."""
+    file = DRAWN[name]
+    if file.endswith(".html"):
+        return f'<iframe src="{file}" title="{name}" loading="lazy" tabindex="-1"></iframe>'
+    return f'<img src="{file}" alt="What {name} draws" loading="lazy">'
+
+
+def show(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """Put the picture below the first sentence of the docstring."""
+    if name not in DRAWN:
+        return
+    first = lines.index("") if "" in lines else len(lines)
+    link = f'<a class="drawn" href="{DRAWN[name]}">{thumbnail(name)}</a>'
+    lines[first:first] = ["", ".. raw:: html", "", f"   {link}", ""]
+
+
+class Pictures(SphinxDirective):
+    """A grid: each picture, the function that draws it, and the first sentence about it."""
+
+    def run(self) -> list[nodes.Node]:
+        """As HTML, for thumbnails are."""
+        cards = []
+        for path in DRAWN:
+            module, _, name = path.rpartition(".")
+            if module == "viz":
+                about = inspect.getdoc(getattr(viz, name)).partition("\n\n")[0].replace("`", "")
+                cards.append(
+                    f'<a class="card" href="viz.html#{path}"><span>{thumbnail(path)}</span>'
+                    f"<code>viz.{name}</code><small>{html.escape(about)}</small></a>"
+                )
+        return [nodes.raw("", f'<div class="cards wide">{"".join(cards)}</div>', format="html")]
+
+
+class Drawn(SphinxDirective):
+    """One picture of the gallery in the text: whose, and a caption."""
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """As HTML."""
+        name = self.arguments[0]
+        caption = html.escape(" ".join(self.content))
+        picture = f'<a class="drawn wide" href="{DRAWN[name]}">{thumbnail(name)}</a>'
+        return [nodes.raw("", f"{picture}<p><small>{caption}</small></p>", format="html")]
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Tell Sphinx."""
+    app.add_directive("pictures", Pictures)
+    app.add_directive("drawn", Drawn)
+    app.connect("builder-inited", draw)
+    app.connect("autodoc-process-docstring", show)
+    return {"parallel_read_safe": True}
