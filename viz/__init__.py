@@ -1,17 +1,20 @@
 """Pictures of recorded graphs, the gradient in them, and the curves and maps of its numbers."""
 
+from viz.carousel import carousel
 from viz.compare import differences, unfolding
-from viz.curves import carousel, gate_saturation, jacobian_spectra, reach
+from viz.curves import jacobian_spectra, reach
 from viz.drawing import Drawing
 from viz.forward_backward import forward_backward
-from viz.maps import gate_map, gradient_bars, gradient_matrix
+from viz.gates import gate_map, gate_saturation
+from viz.maps import gradient_bars, gradient_matrix
 from viz.paint import NoRenderer
 from viz.pictures import folded, gradient_flow, graph, unrolled
-from viz.planes import attractors, loss_surface
+from viz.planes import loss_surface
 from viz.player import Frames, Player, frames, play
 from viz.plot import Plot
 from viz.reading_text import text_activation, text_connectivity
 from viz.sheet import Sheet
+from viz.states import attractors, trajectories
 from viz.truncation import truncation
 from viz.zoom import zoom
 
@@ -40,6 +43,7 @@ __all__ = [
     "reach",
     "text_activation",
     "text_connectivity",
+    "trajectories",
     "truncation",
     "unfolding",
     "unrolled",

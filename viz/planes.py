@@ -1,4 +1,4 @@
-"""What is best seen on a plane: a loss over two numbers, or a state of two units on its way?"""
+"""What does a loss look like over two of its numbers, and where does a step lead?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from tinygrad_rnn import measure
 from viz import theme
-from viz.plot import Plot, only
+from viz.axes import magnitudes
+from viz.plot import Plot
 
 
 def loss_surface(
@@ -18,7 +19,7 @@ def loss_surface(
     b: Any = None,
     *,
     at: tuple[float, float] | None = None,
-    lr: float = 0.25,
+    lr: float = 0.5,
     clip: float = 1.0,
     names: tuple[str, str] = ("w", "b"),
 ) -> Plot:
@@ -41,30 +42,45 @@ def loss_surface(
         Of the step: ``−lr·g``, and with g shortened to the norm `clip`.
     names
         What a and b are called.
+
+    Returns
+    -------
+    Its ``.numbers`` are `measure.loss_surface`, arrays ``loss``, ``slope_a`` and ``slope_b``, (A,
+    B); ``.csv(path)`` writes one row for each point of the grid.
+
+    Raises
+    ------
+    ValueError
+        The axes are not two rising rows of numbers, or lr or clip is not positive.
     """
+    if not (0 < lr < np.inf and 0 < clip < np.inf):
+        raise ValueError(f"loss_surface: lr and clip must be positive, got lr={lr}, clip={clip}.")
     if isinstance(loss, measure.Surface):
         found = loss
     else:
         a = np.linspace(2, 8, 241) if a is None else a
         b = np.linspace(-4, 0, 161) if b is None else b
-        found = measure.loss_surface(loss, a, b)
-    start = at or found.steepest()
+        found = measure.loss_surface(loss, _axis(names[0], a), _axis(names[1], b))
+    start = _steepest(found) if at is None else at
+    if np.shape(start) != (2,) or not np.isfinite(start).all():
+        raise ValueError(f"loss_surface: at must be two numbers, (a, b), got {at!r}.")
     i = int(np.abs(found.a - start[0]).argmin())
     j = int(np.abs(found.b - start[1]).argmin())
     start = float(found.a[i]), float(found.b[j])
     slope = np.array([found.slope_a[i, j], found.slope_b[i, j]])
     length = float(np.linalg.norm(slope))
-    short = slope * min(1, clip / length) if length else slope
+    short = slope * min(1, clip / length) if 0 < length < np.inf else slope
 
     def draw(figure: Any) -> None:
         from matplotlib.patches import FancyArrowPatch
+        from matplotlib.patheffects import withStroke
 
         left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": (1.45, 1)})
         image = left.pcolormesh(
             found.a,
             found.b,
             np.ma.masked_invalid(found.loss.T),
-            cmap=_ramp(),
+            cmap=magnitudes(),
             shading="nearest",
             rasterized=True,
         )
@@ -78,17 +94,21 @@ def loss_surface(
             (short, theme.BLACK, "-", f"clipped to |g| ≤ {clip:g}"),
         ):
             end = (start[0] - lr * step[0], start[1] - lr * step[1])
+            if not np.isfinite(end).all():
+                left.plot([], [], color=colour, linestyle=dash, label=f"{what}: leads nowhere")
+                continue
             arrow = FancyArrowPatch(
                 start,
                 end,
                 arrowstyle="-|>",
-                mutation_scale=12,
+                mutation_scale=15,
                 color=colour,
-                linewidth=2.4,
+                linewidth=2.8,
                 linestyle=dash,
                 shrinkA=0,
                 shrinkB=0,
                 zorder=4,
+                path_effects=[withStroke(linewidth=5, foreground="white")],
             )
             left.add_patch(arrow)
             arrow.set_clip_path(left.patch)
@@ -96,7 +116,7 @@ def loss_surface(
             left.plot([], [], color=colour, linestyle=dash, label=f"{what}: {there}")
         left.plot(*start, "o", color="white", markeredgecolor=theme.BLACK, markersize=8, zorder=5)
         left.set(xlabel=names[0], ylabel=names[1])
-        left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=1, borderaxespad=0.2)
+        figure.legend(loc="outside upper left")
         right.plot(found.a, found.loss[:, j], color=theme.BLUE)
         right.plot(
             [found.a[i]], [found.loss[i, j]], "o", color="white", markeredgecolor=theme.BLACK,
@@ -109,89 +129,18 @@ def loss_surface(
     return Plot(found, draw, (10.4, 4.6))
 
 
-def attractors(
-    cell: Any,
-    x: Any,
-    starts: Any = None,
-    steps: int = 60,
-    *,
-    names: tuple[str, str] = ("$h_1$", "$h_2$"),
-) -> Plot:
-    """Where the state of two units goes under a constant input, from all over the plane.
-
-    Each path starts at a small grey point and is coloured by where it ends. Filled: a state it
-    stays in (an attractor, spectral radius of ∂h'/∂h below 1); open: one it would be pushed away
-    from.
-
-    Parameters
-    ----------
-    cell
-        ``h = cell(x, h)`` with two units.
-    x
-        An input (features,), or a dict of such by title, a panel each:
-        ``{"at rest": [0, 0], "set": [1, 0]}``.
-    starts
-        States to begin from, (starts, 2); by default a grid over (−1, 1)².
-    steps
-        How long the paths are.
-
-    Raises
-    ------
-    ValueError
-        The state has another number of units.
-    """
-    if starts is None:
-        # not a square grid: its diagonal would run along the very border between two basins
-        grid = np.meshgrid(np.linspace(-0.95, 0.95, 8), np.linspace(-0.9, 0.9, 7))
-        starts = np.stack(grid, axis=-1).reshape(-1, 2)
-    given = x if isinstance(x, dict) else {"": x}
-    found = {title: measure.attractors(cell, v, starts, steps) for title, v in given.items()}
-    units = next(iter(found.values())).paths.shape[-1]
-    if units != 2:
+def _axis(name: str, values: Any) -> np.ndarray:
+    row = np.asarray(values, dtype=float)
+    if row.ndim != 1 or len(row) < 2 or not (np.diff(row) > 0).all() or not np.isfinite(row).all():
         raise ValueError(
-            f"attractors: a plane shows two units, the state has {units}. Take two of them, or a "
-            "projection: attractors(lambda x, h: …, …)."
+            f"loss_surface: the values of {name} must be two or more numbers that rise, got "
+            f"shape {row.shape}. Try np.linspace(2, 8, 100)."
         )
-
-    known: list[np.ndarray] = []
-
-    def colour_of(point: np.ndarray) -> str:
-        """The same for points of several panels that are near each other."""
-        near = [k for k, p in enumerate(known) if np.abs(p - point).max() < 0.3]
-        if not near:
-            known.append(point)
-        return theme.LINES[1:][(near or [len(known) - 1])[0] % 5]
-
-    def draw(figure: Any) -> None:
-        known.clear()
-        axes = figure.subplots(1, len(found), squeeze=False, sharey=True)[0]
-        for ax, (title, r) in zip(axes, found.items(), strict=True):
-            colours = [colour_of(p) for p in r.points]
-            for k in range(r.paths.shape[1]):
-                end = r.ends[k]
-                colour = theme.LIGHT if end < 0 else colours[end]
-                ax.plot(r.paths[:, k, 0], r.paths[:, k, 1], color=colour, linewidth=1.1, alpha=0.8)
-                ax.plot(r.paths[1:6, k, 0], r.paths[1:6, k, 1], ".", color=colour, markersize=3)
-            ax.plot(r.paths[0, :, 0], r.paths[0, :, 1], ".", color=theme.GREY, markersize=4)
-            for n, (p, radius) in enumerate(zip(r.points, r.radius, strict=True)):
-                stays = radius < 1
-                ax.plot(
-                    *p,
-                    "o",
-                    markersize=13,
-                    color=colours[n] if stays else "white",
-                    markeredgecolor=theme.BLACK,
-                    zorder=5,
-                )
-            ax.axhline(0, color=theme.LIGHT, linewidth=0.8, zorder=0)
-            ax.axvline(0, color=theme.LIGHT, linewidth=0.8, zorder=0)
-            ax.set(xlabel=names[0], title=title)
-        axes[0].set_ylabel(names[1])
-
-    return Plot(only(found), draw, (0.8 + 3.3 * len(found), 4.0))
+    return row
 
 
-def _ramp() -> Any:
-    from matplotlib.colors import ListedColormap
-
-    return ListedColormap(theme.ramp())
+def _steepest(found: measure.Surface) -> tuple[float, float]:
+    """Where the gradient is longest; the middle if it is a number nowhere."""
+    if np.isnan(np.hypot(found.slope_a, found.slope_b)).all():
+        return float(found.a[len(found.a) // 2]), float(found.b[len(found.b) // 2])
+    return found.steepest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,9 @@ from tinygrad_rnn import measure
 from viz import theme
 from viz.plot import Plot
 
-PER_LINE = 56  # characters that are still read from the last row
+PER_LINE = 48  # characters that are still read from the last row
+MOST = 5_000  # characters of a picture
+WIDTH, CHARACTER = 0.19, 1.7  # of one, in inches, and how much higher it is
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,58 +37,63 @@ class ColouredText(measure.Table):
 
 
 def text_activation(
-    text: str,
     loss: Any,
-    unit: int,
     letter: str | None = None,
     lane: str | None = None,
     *,
+    text: str,
+    unit: int,
     example: int = 0,
 ) -> Plot:
     """A text coloured by what one unit holds after reading each character.
 
-    Blue: negative, red: positive, white: 0 (after Karpathy, Johnson & Li 2015).
+    Blue and underlined: negative, red: positive, white: 0 (after Karpathy, Johnson & Li 2015).
 
     Parameters
     ----------
-    text
-        What was read, one character per step.
     loss
         The loss, or outputs.
+    letter, lane
+        Of which value (h by default) of which lane (the top layer by default).
+    text
+        What was read, one character per step.
     unit
         Which unit, counted from 0.
-    letter, lane, example
-        Of which value (h by default), lane and example of the batch.
+    example
+        Which of the batch.
+
+    Returns
+    -------
+    Its ``.numbers`` are a `ColouredText`; ``.csv(path)`` writes one row for each character.
 
     Raises
     ------
     ValueError
-        The text is not as long as the record, or there is no such unit.
+        The text is not as long as the record, or there is no such unit, letter or lane.
     """
-    lane_ = next(
-        (x for x in reversed(measure.lanes(loss)) if x.states and lane in (None, x.name)), None
-    )
-    if lane_ is None:
-        raise ValueError("text_activation: no such lane hands a state on from step to step.")
-    v = lane_.array(letter or ("h" if "h" in lane_.states else lane_.states[-1]))
-    v = v.reshape(len(v), -1, v.shape[-1])
-    if len(v) != len(text) or not 0 <= unit < v.shape[-1] or not 0 <= example < v.shape[1]:
+    found = measure.trajectories(loss, letter, lane)
+    T, examples, units = found.states.shape
+    if len(text) != T or not 0 <= unit < units or not 0 <= example < examples:
         raise ValueError(
-            f"text_activation: the record has {len(v)} steps, {v.shape[-1]} units and "
-            f"{v.shape[1]} examples; got a text of {len(text)}, unit {unit}, example {example}."
+            f"text_activation: the record has {T} steps, {units} units and {examples} examples; "
+            f"got a text of {len(text)}, unit {unit}, example {example}."
         )
-    numbers = ColouredText(text, np.array(v[:, example, unit], dtype=float))
+    order = np.argsort(found.steps)  # a lane that was run in reverse read the text backward
+    numbers = ColouredText(_short_enough(text), found.states[order, example, unit])
 
     def draw(figure: Any) -> None:
         finite = np.abs(numbers.values[np.isfinite(numbers.values)])
         top = max(float(finite.max(initial=0)), 1e-12)
-        _draw(figure, numbers, "RdBu_r", -top, top, f"unit {unit}")
+        label = f"{found.letter} of unit {unit}"
+        if (numbers.values < 0).any():
+            label += " (underlined: negative)"
+        _draw(figure, numbers, "RdBu_r", -top, top, label)
 
     return Plot(numbers, draw, _size(text))
 
 
 def text_connectivity(
-    text: str, output: Any, letter: str = "x", lane: str | None = None, *, log: bool = False
+    loss: Any, letter: str = "x", lane: str | None = None, *, text: str, log: bool = False
 ) -> Plot:
     """A text coloured by how much each character moves one output: ‖∂output/∂x_t‖².
 
@@ -95,21 +101,25 @@ def text_connectivity(
 
     Parameters
     ----------
-    text
-        What was read, one character per step, and as many more as you like (what was predicted).
-    output
+    loss
         A recorded scalar, e.g. the logit of the character that was chosen.
     letter, lane
         As in `measure.connectivity`.
+    text
+        What was read, one character per step, and as many more as you like (what was predicted).
     log
         Whether the colours show powers of ten; else shares of the largest.
+
+    Returns
+    -------
+    Its ``.numbers`` are a `ColouredText`; ``.csv(path)`` writes one row for each character.
 
     Raises
     ------
     ValueError
         The inputs are constants, or the text is shorter than what was read.
     """
-    found = measure.connectivity(output, letter, lane)
+    found = measure.connectivity(loss, letter, lane)
     if len(text) < len(found.steps):
         raise ValueError(
             f"text_connectivity: {len(found.steps)} characters were read, the text has "
@@ -117,7 +127,7 @@ def text_connectivity(
         )
     values = np.full(len(text), np.nan)
     values[: len(found.steps)] = found.squared
-    numbers = ColouredText(text, values)
+    numbers = ColouredText(_short_enough(text), values)
 
     def draw(figure: Any) -> None:
         good = values[np.isfinite(values) & (values > 0)]
@@ -134,38 +144,54 @@ def _draw(
 ) -> None:  # fmt: skip
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
-    from matplotlib.patches import Rectangle
 
     # from white, so that what does not count stays plain text
     colours: Any = cmap or LinearSegmentedColormap.from_list("share", ["#ffffff", *theme.ramp(9)])
-    norm = LogNorm(low, top) if log and low < top else Normalize(low, top or 1)
+    norm = LogNorm(low, top, clip=True) if log and 0 < low < top else Normalize(low, top or 1)
     mapped = ScalarMappable(norm, colours)
+    length = len(numbers.text)
+    wide, rows = min(length, PER_LINE), -(-length // PER_LINE)
+    known = np.isfinite(numbers.values)
+    fills = np.ones((rows * wide, 4))
+    fills[:length][known] = mapped.to_rgba(numbers.values[known])
     ax = figure.subplots()
-    for k, (c, v) in enumerate(zip(numbers.text, numbers.values, strict=True)):
+    ax.imshow(
+        fills.reshape(rows, wide, 4),
+        extent=(0, wide, rows, 0),
+        aspect=CHARACTER,
+        interpolation="nearest",
+    )
+    bright = fills[:length] @ (0.3, 0.59, 0.11, 0)
+    for k, c in enumerate(numbers.text):
         row, column = divmod(k, PER_LINE)
-        known = np.isfinite(v)
-        fill = mapped.to_rgba(v) if known else (1, 1, 1, 1)
-        dark = known and 0.3 * fill[0] + 0.59 * fill[1] + 0.11 * fill[2] < 0.5
-        ax.add_patch(Rectangle((column, row), 1, 1, facecolor=fill, linewidth=0))
+        colour = theme.BLACK if known[k] else theme.GREY
+        colour = "white" if bright[k] < 0.5 else colour
         ax.text(
             column + 0.5,
-            row + 0.54,
+            row + 0.5,
             c if c.isprintable() else "↵" if c == "\n" else "·",
             ha="center",
-            va="center",
+            va="center_baseline",
             family="DejaVu Sans Mono",
-            fontsize=12,
-            color="white" if dark else theme.BLACK if known else theme.GREY,
+            fontsize=13,
+            color=colour,
             parse_math=False,
         )
-    rows = -(-len(numbers.text) // PER_LINE)
-    ax.set(xlim=(0, min(len(numbers.text), PER_LINE)), ylim=(rows, 0))
+        if numbers.values[k] < 0:  # RdBu's ends are the same grey on paper
+            ax.plot([column + 0.2, column + 0.8], [row + 0.86] * 2, color=colour, linewidth=1.4)
     ax.set_axis_off()
-    figure.colorbar(
-        mapped, ax=ax, location="bottom", label=label, aspect=45, fraction=0.08, shrink=0.6
-    )
+    figure.colorbar(mapped, ax=ax, location="bottom", label=label, aspect=40, shrink=0.7)
 
 
-def _size(text: Sequence[str]) -> tuple[float, float]:
-    rows = -(-len(text) // PER_LINE)
-    return max(4.5, 0.17 * min(len(text), PER_LINE) + 0.4), 1.2 + 0.32 * rows
+def _short_enough(text: str) -> str:
+    if not 0 < len(text) <= MOST:
+        raise ValueError(
+            f"a text of {len(text):,} characters cannot be read in a picture, which shows 1 … "
+            f"{MOST:,}. Show a part of it: unroll over fewer characters."
+        )
+    return text
+
+
+def _size(text: str) -> tuple[float, float]:
+    wide, rows = min(len(text), PER_LINE), -(-len(text) // PER_LINE)
+    return max(5.0, WIDTH * wide + 0.2), 0.9 + CHARACTER * WIDTH * rows

@@ -142,6 +142,7 @@ PLOT = {
 LINES = (VERMILION, BLUE, GREEN, PURPLE, ORANGE, SKY)  # told apart by their dashes, too
 DASHES = ("-", (0, (6, 2)), (0, (4, 1.5, 1, 1.5)), (0, (2, 1)), "-", "-")
 OUT_OF_REACH, EXACT_ZERO, IMPOSSIBLE = "#ececec", "#f6cdb4", PURPLE
+NOTE, NOTE_COLOUR = 11.5, "#555555"  # a sentence below a plot
 DECADES = 12  # below the largest value that a logarithmic scale shows
 
 

@@ -10,7 +10,6 @@ from viz.__main__ import main
 from viz.gallery import gallery
 
 NOT_IN_IT = {"Drawing", "Frames", "NoRenderer", "Player", "Plot", "Sheet"}  # no pictures
-LIVE = {"play", "frames"}  # pages of their own
 AS_FLOW = {"graph"}  # the same drawing as unrolled, of anything
 
 
@@ -29,7 +28,7 @@ def made(tmp_path_factory):
     """The page, and the names of the pictures that were drawn for it."""
     drawn = set()
     with pytest.MonkeyPatch.context() as patch:
-        for name in set(viz.__all__) - NOT_IN_IT - LIVE:
+        for name in set(viz.__all__) - NOT_IN_IT:
             patch.setattr(viz, name, noting(drawn, name))
         page = gallery(tmp_path_factory.mktemp("gallery"), seconds=0.1, progress=False)
     return page, drawn
@@ -41,10 +40,37 @@ def page(made):
 
 
 def test_the_page_shows_each_file_beside_it_and_nothing_else(page):
-    shown = re.findall(r'<img src="([^"]+)"', page.read_text(encoding="utf-8"))
+    text = page.read_text(encoding="utf-8")
+    shown = re.findall(r'<img src="([^"]+)"', text)
     assert len(shown) >= 14
     assert sorted(shown) == sorted(p.name for p in page.parent.glob("*.svg"))
-    assert {p.name for p in page.parent.iterdir()} == {"index.html", *shown}
+    assert re.findall(r'<iframe src="([^"]+)"', text) == ["player.html", "frames.html"]
+    linked = set(re.findall(r'(?:src|href)="([^"#]+)"', text))
+    assert {p.name for p in page.parent.iterdir()} == {"index.html", *linked}
+    assert "http" not in text  # it works without a network
+
+
+def test_every_curve_and_map_lies_there_as_its_numbers(page):
+    numbers = {p.stem for p in page.parent.glob("*.csv")}
+    drawn_by_graphviz = {"01", "02", "03", "08_truncation", "09", "10", "11", "ce"}
+    for path in page.parent.glob("*.svg"):
+        by_graphviz = path.stem in drawn_by_graphviz or path.stem[:2] in drawn_by_graphviz
+        assert (path.stem in numbers) != by_graphviz, path.name
+
+
+def test_interrupted_it_leaves_whole_files_only_and_says_how_far_it_was(
+    tmp_path, monkeypatch, capsys
+):
+    def stop(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(viz, "folded", stop)
+    assert main(["gallery", "--seconds", "0.1", "-o", str(tmp_path / "g")]) == 130
+    assert {p.name for p in (tmp_path / "g").iterdir()} == {
+        "player.html", "frames.html", "01_gradient.svg",
+    }  # fmt: skip
+    ET.fromstring((tmp_path / "g" / "01_gradient.svg").read_text(encoding="utf-8"))
+    assert re.search(r"gallery: +4 of \d+, 02_folded.svg", capsys.readouterr().err)
 
 
 def test_each_file_is_a_drawing(page):
@@ -55,7 +81,7 @@ def test_each_file_is_a_drawing(page):
 
 
 def test_no_public_picture_is_forgotten(made):
-    assert set(viz.__all__) - NOT_IN_IT - LIVE - made[1] == AS_FLOW
+    assert set(viz.__all__) - NOT_IN_IT - made[1] == AS_FLOW
 
 
 def test_training_for_no_time_is_refused(tmp_path):

@@ -47,8 +47,9 @@ PLOTS = {
         a=np.linspace(2, 8, 9), b=np.linspace(-4, 0, 7)
     ),
     "attractors": lambda losses: viz.attractors(nn.RNNCell(2, 2, rng=0), [0, 0], steps=5),
-    "text_activation": lambda losses: viz.text_activation(TEXT, losses[-1], 2),
-    "text_connectivity": lambda losses: viz.text_connectivity(TEXT, losses[-1]),
+    "trajectories": lambda losses: viz.trajectories(losses[-1], text=TEXT, example=0),
+    "text_activation": lambda losses: viz.text_activation(losses[-1], text=TEXT, unit=2),
+    "text_connectivity": lambda losses: viz.text_connectivity(losses[-1], text=TEXT),
 }
 
 
@@ -65,7 +66,9 @@ def test_every_plot_is_drawn_labelled_and_written_with_its_numbers(name, losses,
     with plot.csv(tmp_path / "a.csv").open(newline="") as file:
         assert len(list(csv.reader(file))) > 1
     assert figure is not None
-    assert len(list(tmp_path.iterdir())) == 2
+    assert plot.save(tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert plot.save(tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_png_and_pdf_are_written_and_the_same_plot_gives_the_same_svg(losses, tmp_path):
@@ -159,8 +162,9 @@ def test_reach_draws_a_line_to_where_the_gradient_ends():
     losses = run(nn.GRUCell(3, 4, rng=0), truncate=3)
     plot = viz.reach(losses[-1] + losses[2])
     (ax,), _figure = axes_of(plot)
-    ends = [tuple(line.get_xdata()) for line in ax.lines[:7]]
-    assert ends == [(3 * (t // 3), t) for t in range(7)]
+    lines, cuts = (part.get_segments() for part in ax.collections)
+    assert [(a[0], b[0]) for a, b in lines] == [(3 * (t // 3), t) for t in range(7)]
+    assert [a[0] for a, _ in cuts] == [2.5, 5.5]
     with pytest.raises(ValueError, match="no such state is handed on; there are: h of gru"):
         viz.reach(losses[-1], "c")
 
@@ -170,7 +174,7 @@ def test_the_surface_shows_the_loss_and_both_steps():
     (left, right), _figure = axes_of(plot)
     np.testing.assert_array_equal(left.collections[0].get_array(), plot.numbers.loss.T)
     np.testing.assert_array_equal(right.lines[0].get_ydata(), plot.numbers.loss[:, 2])
-    whole, clipped = (text.get_text() for text in left.get_legend().get_texts())
+    whole, clipped = (text.get_text() for text in _figure.legends[0].get_texts())
     assert whole.startswith("the whole step, |g| = ")
     assert clipped.startswith("clipped to |g| ≤ 1: to w = ")
 
@@ -186,20 +190,52 @@ def test_attractors_are_filled_and_what_pushes_away_is_open():
     np.testing.assert_allclose(shown, plot.numbers["at rest"].points)
 
 
+@pytest.mark.parametrize("units", [1, 2, 3])
+def test_a_trajectory_is_drawn_in_its_units_or_their_principal_components(units):
+    losses = run(nn.RNNCell(3, units, rng=0))
+    plot = viz.trajectories(losses[-1], text=TEXT, example=1)
+    (ax,), _figure = axes_of(plot)
+    r = plot.numbers
+    h = measure.lanes(losses[-1])[0].array("h")[:, 1]
+    seen = {1: np.c_[np.arange(7), h], 2: h, 3: r.plane.project(h)}[units]
+    np.testing.assert_allclose(ax.collections[0].get_offsets(), seen, rtol=1e-12)
+    assert [note.get_text() for note in ax.texts] == [c.replace(" ", "␣") for c in TEXT]
+    share = f"component 2 ({100 * r.plane.explained[1]:.0f} % of variance)" if units == 3 else ""
+    assert ax.get_ylabel() == {1: "$h$", 2: "$h_2$", 3: share}[units]
+
+
+@pytest.mark.parametrize("units", [1, 3])
+def test_attractors_of_any_size_are_seen_from_where_their_paths_vary_most(units):
+    cell = nn.RNNCell(2, units, rng=0)
+    plot = viz.attractors(cell, {"a": [0, 0], "b": [1, 0]}, steps=9)
+    axes, _figure = axes_of(plot)
+    paths = plot.numbers["b"].paths
+    every = np.concatenate([plot.numbers[k].paths for k in "ab"])
+    seen = measure.principal_plane(every).project(paths) if units == 3 else paths
+    np.testing.assert_allclose(axes[1].lines[0].get_ydata(), seen[:, 0, -1])
+
+
+def test_what_is_negative_is_underlined_because_paper_has_no_blue(losses):
+    plot = viz.text_activation(losses[-1], text=TEXT, unit=2)
+    (ax,), _figure = axes_of(plot)
+    under = [int(line.get_xdata()[0]) for line in ax.lines]
+    assert under == np.nonzero(plot.numbers.values < 0)[0].tolist()
+
+
 def test_a_text_is_coloured_by_a_unit_and_by_connectivity(losses):
-    plot = viz.text_activation(TEXT, losses[-1], 2, example=1)
+    plot = viz.text_activation(losses[-1], text=TEXT, unit=2, example=1)
     np.testing.assert_array_equal(
         plot.numbers.values, measure.lanes(losses[-1])[0].array("h")[:, 1, 2]
     )
     (ax,), _figure = axes_of(plot)
     assert [text.get_text() for text in ax.texts] == list(TEXT)
-    plot = viz.text_connectivity(TEXT, losses[4])
+    plot = viz.text_connectivity(losses[4], text=TEXT)
     np.testing.assert_array_equal(plot.numbers.values[:5], measure.connectivity(losses[4]).squared)
     assert np.isnan(plot.numbers.values[5:]).all()  # not yet read
 
 
 def test_marks_that_mean_something_to_matplotlib_stay_text(losses):
-    (ax,), _figure = axes_of(viz.text_activation("$x_1^2\n", losses[-1], 0))
+    (ax,), _figure = axes_of(viz.text_activation(losses[-1], text="$x_1^2\n", unit=0))
     assert "".join(text.get_text() for text in ax.texts) == "$x_1^2↵"
 
 
@@ -223,27 +259,84 @@ def test_extreme_gradients_have_a_picture(factor):
         viz.gradient_bars(losses),
         viz.carousel(losses[-1]),
         viz.jacobian_spectra(losses[-1]),
+        viz.reach(losses[-1]),
+        viz.trajectories(losses[-1]),
+        viz.text_activation(losses[-1], text="." * 30, unit=0),
     ):
         assert "<svg" in plot.svg()
 
 
-@pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell])
-def test_one_step_of_one_unit_has_a_picture_or_a_reason(cell):
-    xs = Tensor(np.ones((1, 1, 1)))
-    outputs, _ = nn.unroll(cell(1, 1, rng=0), xs)
-    loss = outputs[0].sum()
-    for plot in (
-        viz.gradient_matrix([loss]),
-        viz.gradient_bars([loss]),
-        viz.carousel(loss),
-        viz.reach(loss),
-        viz.text_activation("a", loss, 0),
-        viz.text_connectivity("a", loss),
-        *([viz.gate_map(loss)] if cell is nn.LSTMCell else []),
-    ):
+def unusual(cell, steps, units, x=1.0, weights=None):
+    cell = cell(1, units, rng=0)
+    if weights is not None:
+        for p in cell.parameters():
+            p.data = np.full_like(p.data, weights)
+    xs = Tensor(np.full((steps, 1, 1), x))
+    with np.errstate(all="ignore"):
+        outputs, _ = nn.unroll(cell, xs)
+        return cell, [h.sum() for h in outputs]
+
+
+EXTREMES = {
+    "one step": lambda: unusual(nn.LSTMCell, 1, 3),
+    "one unit": lambda: unusual(nn.LSTMCell, 5, 1),
+    "one step of one unit": lambda: unusual(nn.LSTMCell, 1, 1),
+    "many steps": lambda: unusual(nn.LSTMCell, 100, 2),
+    "NaN": lambda: unusual(nn.LSTMCell, 5, 3, x=np.nan),
+    "infinite": lambda: unusual(nn.LSTMCell, 5, 3, x=np.inf),
+    "all weights 0": lambda: unusual(nn.LSTMCell, 5, 3, weights=0.0),
+    "all weights huge": lambda: unusual(nn.LSTMCell, 5, 3, weights=1e200),
+}
+OF_EACH = {
+    "gradient_matrix": lambda cell, losses: viz.gradient_matrix(losses),
+    "gradient_bars": lambda cell, losses: viz.gradient_bars(losses),
+    "gate_map": lambda cell, losses: viz.gate_map(losses[-1], ["f", "c"]),
+    "gate_saturation": lambda cell, losses: viz.gate_saturation(losses[-1]),
+    "carousel": lambda cell, losses: viz.carousel(losses[-1]),
+    "jacobian_spectra": lambda cell, losses: viz.jacobian_spectra(losses[-1]),
+    "reach": lambda cell, losses: viz.reach(losses[-1]),
+    "trajectories": lambda cell, losses: viz.trajectories(losses[-1]),
+    "attractors": lambda cell, losses: viz.attractors(
+        lambda x, h: cell(x, (h, h))[1], [1.0], np.ones((3, cell.hidden_size)), steps=5
+    ),
+    "loss_surface": lambda cell, losses: viz.loss_surface(
+        lambda a, b: a * b * float(losses[-1].data), np.arange(3.0), np.arange(2.0)
+    ),
+    "text_activation": lambda cell, losses: viz.text_activation(
+        losses[-1], text="." * len(losses), unit=0
+    ),
+    "text_connectivity": lambda cell, losses: viz.text_connectivity(
+        losses[-1], text="." * len(losses), log=True
+    ),
+}
+
+
+@pytest.mark.parametrize("extreme", EXTREMES)
+@pytest.mark.parametrize("name", OF_EACH)
+def test_every_plot_of_every_extreme_is_sensible_or_refused_with_its_reason(
+    name, extreme, tmp_path
+):
+    cell, losses = EXTREMES[extreme]()
+    if name == "jacobian_spectra" and extreme.startswith("one step"):
+        with pytest.raises(ValueError, match="one step alone has no Jacobian"):
+            OF_EACH[name](cell, losses)
+        return
+    plot = OF_EACH[name](cell, losses)
+    figure = plot.figure()
+    assert np.isfinite([[*ax.get_xlim(), *ax.get_ylim()] for ax in figure.axes]).all()
+    assert "<svg" in plot.svg()
+    assert plot.csv(tmp_path / "a.csv").stat().st_size
+
+
+def test_where_no_gradient_flows_the_picture_says_so_or_the_error():
+    xs = Tensor(np.ones((4, 1, 2)))
+    outputs, _ = nn.unroll(nn.RNNCell(2, 3, rng=0), xs)
+    losses = [tr.stop_gradient(h).sum() for h in outputs]
+    matrix = viz.gradient_matrix(losses)
+    assert not matrix.numbers.reached.any()
+    for plot in (matrix, viz.gradient_bars(losses), viz.carousel(losses[-1])):
         assert "<svg" in plot.svg()
-    with pytest.raises(ValueError, match="one step alone has no Jacobian"):
-        viz.jacobian_spectra(loss)
+    assert not viz.text_connectivity(losses[-1], text="abcd").numbers.values.any()
 
 
 # -- errors ----------------------------------------------------------------------------------------
@@ -264,11 +357,9 @@ def test_mistakes_are_named(losses, tmp_path):
     with pytest.raises(
         ValueError, match="7 steps, 4 units and 2 examples; got a text of 7, unit 9"
     ):
-        viz.text_activation(TEXT, losses[-1], 9)
+        viz.text_activation(losses[-1], text=TEXT, unit=9)
     with pytest.raises(ValueError, match="7 characters were read, the text has 2"):
-        viz.text_connectivity("ab", losses[-1])
-    with pytest.raises(ValueError, match="a plane shows two units, the state has 3"):
-        viz.attractors(nn.RNNCell(2, 3, rng=0), [0, 0], np.zeros((2, 3)))
+        viz.text_connectivity(losses[-1], text="ab")
     assert not list(tmp_path.iterdir())
 
 

@@ -14,6 +14,7 @@ from tinygrad_rnn.measure.probe import Probe, memory_probe
 from tinygrad_rnn.measure.reach import Reach, reach
 from tinygrad_rnn.measure.results import Table, to_csv
 from tinygrad_rnn.measure.surface import Surface, loss_surface, pascanu_wall
+from tinygrad_rnn.measure.trajectories import Plane, Trajectories, principal_plane, trajectories
 
 __all__ = [
     "Attractors",
@@ -24,6 +25,7 @@ __all__ = [
     "GradientMatrix",
     "Lane",
     "ParameterGradients",
+    "Plane",
     "Probe",
     "Reach",
     "Saturation",
@@ -32,6 +34,7 @@ __all__ = [
     "StepJacobians",
     "Surface",
     "Table",
+    "Trajectories",
     "attractors",
     "carousel",
     "connectivity",
@@ -44,10 +47,12 @@ __all__ = [
     "memory_probe",
     "parameter_gradients",
     "pascanu_wall",
+    "principal_plane",
     "reach",
     "receptive_field",
     "saturation",
     "state_gradients",
     "step_jacobians",
     "to_csv",
+    "trajectories",
 ]

@@ -1,0 +1,68 @@
+"""From where to where do the axes and colours of curves and maps go, also for extreme numbers?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from viz import theme
+
+FURTHEST = 250  # powers of ten that an axis shows
+
+
+def positive(arrays: Sequence[np.ndarray]) -> list[float]:
+    """All numbers that have a logarithm."""
+    flat = np.concatenate([np.ravel(a) for a in arrays])
+    return flat[np.isfinite(flat) & (flat > 0)].tolist()
+
+
+def scale(arrays: Sequence[np.ndarray]) -> tuple[float, float]:
+    """From the smallest to the largest power of ten, at most `theme.DECADES` of them below 1."""
+    found = positive(arrays)
+    if not found:
+        return 0.1, 1.0
+    high = math.ceil(math.log10(max(found)))
+    low = max(math.floor(math.log10(min(found))), min(high, 0) - theme.DECADES)
+    # matplotlib asks for ticks beyond both ends, and there floats end
+    high = min(max(high, -FURTHEST + 1), FURTHEST)
+    return 10.0 ** max(min(low, high - 1), -FURTHEST), 10.0**high
+
+
+def log_norm(low: float, high: float) -> Any:
+    """Colours along powers of ten; what is beyond an end takes the colour of that end."""
+    from matplotlib.colors import LogNorm
+
+    return LogNorm(low, high, clip=True)
+
+
+def log_axis(ax: Any, low: float, high: float) -> None:
+    """A vertical axis of powers of ten, with some room above."""
+    ax.set_ylim(low, high * 1.6)  # first: without limits matplotlib would ask the data for some
+    ax.set_yscale("log")
+    ax.set_ylim(low, high * 1.6)
+
+
+def magnitudes() -> Any:
+    """The colours of sizes, small and light to large and dark; what is not finite has its own."""
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(theme.ramp()).with_extremes(bad=theme.IMPOSSIBLE)
+
+
+def whole_numbers(ax: Any, x: Any = None, y: Any = None, most: int = 7) -> None:
+    """Steps and units are counted, so their axes have no fractions."""
+    from matplotlib.ticker import MaxNLocator
+
+    for axis, values in ((ax.xaxis, x), (ax.yaxis, y)):
+        if values is not None:
+            axis.set_major_locator(MaxNLocator(nbins=most, integer=True))
+
+
+def extent(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float, float]:
+    """Squares around whole numbers, the first row at the top."""
+    left, right = (x[0] - 0.5, x[-1] + 0.5) if x[0] <= x[-1] else (x[0] + 0.5, x[-1] - 0.5)
+    top, low = (y[0] - 0.5, y[-1] + 0.5) if y[0] <= y[-1] else (y[0] + 0.5, y[-1] - 0.5)
+    return left, right, low, top
