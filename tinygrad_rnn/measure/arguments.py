@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.tensor import Tensor
 
-__all__ = ["is_whole", "letters_of", "one_tensor", "stacked", "tensors"]
+__all__ = ["check_steps", "is_whole", "letters_of", "one_tensor", "stacked", "tensors"]
 
 
 def tensors(roots: Any) -> list[Tensor]:
@@ -34,6 +34,15 @@ def one_tensor(loss: Any) -> Tensor:
             "Add them up, tr.sum(tr.stack(losses)), or choose one."
         )
     return tensors(loss)[0]
+
+
+def check_steps(nodes: Iterable[Tensor]) -> None:
+    """A record of checkpointed segments has no steps to look at: they are gone."""
+    if any(x.op is not None and x.op.name == "segment" for x in nodes):
+        raise ValueError(
+            "measure: unrolled with checkpoint=True, which keeps segments of many steps, nothing "
+            "inside them. Unroll without it to see the steps; `cost` measures both."
+        )
 
 
 def letters_of(letters: Any, otherwise: Iterable[str]) -> tuple[str, ...]:

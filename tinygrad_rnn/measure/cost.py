@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.measure.arguments import tensors
-from tinygrad_rnn.measure.lanes import lanes
+from tinygrad_rnn.measure.lanes import lanes_of
 from tinygrad_rnn.measure.results import Table
 
 __all__ = ["Cost", "cost"]
@@ -56,6 +56,8 @@ class Cost(Table):
 def cost(roots: Tensor | Sequence[Tensor]) -> tuple[Cost, ...]:
     """What is recorded behind `roots`, by lane and step; the sum over all is the whole record.
 
+    Under ``unroll(checkpoint=True)`` the rows are the segments that are kept.
+
     Parameters
     ----------
     roots
@@ -74,8 +76,8 @@ def cost(roots: Tensor | Sequence[Tensor]) -> tuple[Cost, ...]:
     >>> int(one.nodes[1]), int(one.operations[1])  # x W_x, h W_h, their sum, tanh
     (4, 144)
     """
-    every = lanes(roots)
     nodes = ancestors(*tensors(roots))
+    every = lanes_of(nodes)
     kept = _kept(nodes)
     found = []
     inside: set[Tensor] = set()

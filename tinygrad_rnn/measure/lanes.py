@@ -16,9 +16,9 @@ import numpy as np
 from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.context import Frame
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.measure.arguments import stacked, tensors
+from tinygrad_rnn.measure.arguments import check_steps, stacked, tensors
 
-__all__ = ["Lane", "lanes", "one_lane"]
+__all__ = ["Lane", "lanes", "lanes_of", "one_lane", "step_of"]
 
 PASSES = ("stop_gradient", "pass_gradient")  # the value itself on its way in: no value of its own
 
@@ -73,9 +73,17 @@ def lanes(roots: Tensor | Sequence[Tensor]) -> list[Lane]:
     Raises
     ------
     TypeError, ValueError
-        `roots` are no Tensors, or nothing behind them was recorded inside a time step.
+        `roots` are no Tensors, nothing behind them was recorded inside a time step, or the steps
+        were not kept (``checkpoint=True``).
     """
-    nodes = [node for node in ancestors(*tensors(roots)) if node.op is not None]
+    nodes = ancestors(*tensors(roots))
+    check_steps(nodes)
+    return lanes_of(nodes)
+
+
+def lanes_of(nodes: list[Tensor]) -> list[Lane]:
+    """The lanes of these nodes in the order of birth; checkpointed segments count as steps."""
+    nodes = [node for node in nodes if node.op is not None]
     found: dict[object, Lane] = {}
     place: dict[Tensor, tuple[Lane, int]] = {}
     known: dict[object, tuple[Lane, int]] = {}

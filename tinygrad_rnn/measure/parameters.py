@@ -13,7 +13,7 @@ from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.primitives import getitem
 from tinygrad_rnn.engine.rules import put_back
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.measure.arguments import one_tensor
+from tinygrad_rnn.measure.arguments import check_steps, one_tensor
 from tinygrad_rnn.measure.lanes import step_of
 from tinygrad_rnn.measure.results import Table, norm
 
@@ -72,7 +72,8 @@ def parameter_gradients(
     loss
         A recorded scalar.
     parameters
-        Leaves of the record; all float leaves by default. T numbers are kept for each of theirs.
+        Leaves of the record; all float leaves by default. T numbers are kept for each of theirs:
+        where the inputs are a Tensor, itself of T steps, pass ``cell.parameters()`` alone.
 
     Raises
     ------
@@ -92,8 +93,10 @@ def parameter_gradients(
     (('W_h',), (1, 5))
     """
     loss = one_tensor(loss)
+    nodes = ancestors(loss)
+    check_steps(nodes)
     if parameters is None:
-        parameters = [x for x in ancestors(loss) if x.op is None and x.dtype.kind == "f"]
+        parameters = [x for x in nodes if x.op is None and x.dtype.kind == "f"]
     parameters = [parameters] if isinstance(parameters, Tensor) else parameters
     if not isinstance(parameters, (list, tuple)) or any(type(p) is not Tensor for p in parameters):
         raise TypeError(
@@ -106,9 +109,7 @@ def parameter_gradients(
         )
     wanted = set(parameters)
     parts: dict[Tensor, dict[int | None, Any]] = {p: defaultdict(lambda: 0.0) for p in parameters}
-    steps: set[int] = {
-        f.t for f in map(step_of, ancestors(loss)) if f is not None and f.t is not None
-    }
+    steps: set[int] = {f.t for f in map(step_of, nodes) if f is not None and f.t is not None}
 
     def watch(node: Tensor, argument: int, g: Any) -> None:
         x = node.inputs[argument]
