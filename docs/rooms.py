@@ -174,6 +174,11 @@ def escape(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: l
     lines[:] = escaped("\n".join(lines)).split("\n")
 
 
+def skip(app: Sphinx, what: str, name: str, thing: Any, skipped: bool, options: Any) -> bool | None:
+    """The fields of a named tuple: its docstring has said what they are."""
+    return True if type(thing).__name__ == "_tuplegetter" else None
+
+
 def by_its_room(app: Sphinx, env: Any, node: Any, contnode: Any) -> Any:
     """`measure.gates` written anywhere, and `Drawing` in another room, lead to that entry."""
     if node.get("refdomain") != "py":
@@ -193,5 +198,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("files", Files)
     app.add_directive("measures", Measures)
     app.connect("autodoc-process-docstring", escape, priority=400)  # before napoleon
+    app.connect("autodoc-skip-member", skip)
     app.connect("missing-reference", by_its_room)
     return {"parallel_read_safe": True}
