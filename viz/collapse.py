@@ -109,7 +109,7 @@ def _elide(
     owner: dict[Tensor, Tensor | Place | Gap],
     budget: int,
 ) -> View:
-    """Leave out middle columns until no more than `budget` nodes show; three steps always stay."""
+    """Leave out middle columns until no more than `budget` owners show; three steps always stay."""
     where: dict[Tensor, Place | Gap] = dict(place)
     columns = sorted({p.column for p in place.values() if p.lane is not None})
     shown = len(set(owner.values()))

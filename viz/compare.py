@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from typing import Any
 
 from viz import theme
-from viz.fold import fold
 from viz.parts import Node, Parts
-from viz.pictures import BUDGET, Detail, Weights, check, chosen, recorded
+from viz.pictures import BUDGET, Detail, Weights, check, chosen, folding, recorded
 from viz.select import select
 from viz.sheet import Panel, Sheet
 
@@ -17,10 +15,11 @@ from viz.sheet import Panel, Sheet
 def unfolding(
     loss: Any,
     detail: Detail = "gate",
-    weights: Weights | None = None,
     *,
+    weights: Weights | None = None,
     per_line: int | None = None,
     budget: int = BUDGET,
+    across: bool | None = None,
 ) -> Sheet:
     """One record folded and unfolded: the step with its loop, and its copies along time.
 
@@ -31,11 +30,14 @@ def unfolding(
     ----------
     loss, detail, weights, per_line, budget
         As in `unrolled`.
+    across
+        Whether the two stand side by side, and not one above the other. By default they do if that
+        is no wider than a line of steps may be.
 
     Raises
     ------
     TypeError, ValueError
-        As `unrolled`.
+        As `unrolled`; TypeError also if `across` is neither True, False nor None.
 
     Examples
     --------
@@ -47,20 +49,26 @@ def unfolding(
     """
     roots = recorded(loss, "unfolding")
     check("unfolding", per_line=per_line, budget=budget)
+    if across is not None and not isinstance(across, bool):
+        raise TypeError(
+            f"unfolding: across must be True (side by side), False (one above the other) or None, "
+            f"got {across!r}."
+        )
     args = chosen("unfolding", roots, detail, weights)
     panels = [
-        Panel("folded", fold(select(*args, sys.maxsize))),
+        Panel("folded", folding(*args, budget)),
         Panel("unfolded", select(*args, budget)),
     ]
-    return Sheet(panels, across=False, per_line=per_line)
+    return Sheet(panels, across, per_line)
 
 
 def differences(
     losses: dict[str, Any],
     detail: Detail = "gate",
-    weights: Weights | None = None,
     *,
+    weights: Weights | None = None,
     per_line: int | None = None,
+    budget: int = BUDGET,
 ) -> Sheet:
     """Cells below each other, folded; orange is what the one before does not have.
 
@@ -68,8 +76,8 @@ def differences(
     ----------
     losses
         By title, in the order in which they are to be read: ``{"RNN": …, "LSTM": …, "GRU": …}``.
-    detail, weights, per_line
-        As in `unrolled`. At ``"gate"`` values are compared by letter and parameters by name and
+    detail, weights, per_line, budget
+        As in `folded`. At ``"gate"`` values are compared by letter and parameters by name and
         shape, at ``"op"`` operations by what they do, as many as there are.
 
     Raises
@@ -82,12 +90,13 @@ def differences(
             "differences: expected at least two records by their titles, "
             'differences({"RNN": loss, "LSTM": loss2}).'
         )
+    check("differences", per_line=per_line, budget=budget)
     panels: list[Panel] = []
     before: Counter[str] | None = None
     last = ""
     for title, loss in losses.items():
         args = chosen("differences", recorded(loss, "differences"), detail, weights)
-        parts = fold(select(*args, sys.maxsize))
+        parts = folding(*args, budget)
         now = _mark(parts, before)
         note = f"   (orange: what {last} does not have)" if before is not None else ""
         panels.append(Panel(title + note, parts))

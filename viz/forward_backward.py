@@ -32,8 +32,8 @@ LONGEST = 22  # characters of a formula that still reads on an edge
 
 def forward_backward(
     loss: Any,
-    weights: Weights | None = None,
     *,
+    weights: Weights | None = None,
     per_line: int | None = None,
     budget: int = BUDGET,
 ) -> Sheet:

@@ -11,13 +11,14 @@ from tinygrad_rnn import Tensor
 from viz.drawing import Drawing
 from viz.flow import flow
 from viz.fold import fold
+from viz.parts import Parts
 from viz.scalar import replay
 from viz.select import select
 
 Detail = Literal["cell", "gate", "op", "scalar"]
 Weights = Literal["stub", "hub", "hide"]
 
-BUDGET = 3_000  # nodes that a browser still scrolls smoothly
+BUDGET = 3_000  # operations that a browser still scrolls smoothly
 DETAILS = {
     "cell": "one box per step",
     "gate": "the named values inside",
@@ -34,8 +35,8 @@ WEIGHTS = {
 def unrolled(
     loss: Any,
     detail: Detail = "op",
-    weights: Weights | None = None,
     *,
+    weights: Weights | None = None,
     per_line: int | None = None,
     budget: int = BUDGET,
 ) -> Drawing:
@@ -54,7 +55,8 @@ def unrolled(
     per_line
         Steps in one line of the picture; as many as fit a wide page by default.
     budget
-        With more nodes than this the middle steps are left out, and the picture says so.
+        With more operations than this (at ``"cell"``: cells) the middle steps are left out, and the
+        picture says so.
 
     Raises
     ------
@@ -78,7 +80,12 @@ def unrolled(
 
 
 def folded(
-    loss: Any, detail: Detail = "op", weights: Weights | None = None, *, per_line: int | None = None
+    loss: Any,
+    detail: Detail = "op",
+    *,
+    weights: Weights | None = None,
+    per_line: int | None = None,
+    budget: int = BUDGET,
 ) -> Drawing:
     """The recorded graph with equal steps drawn once; dashed edges lead from a step to the next.
 
@@ -89,6 +96,8 @@ def folded(
     ----------
     loss, detail, weights, per_line
         As in `unrolled`.
+    budget
+        With more nodes than this, when folded, the middle steps are left out.
 
     Raises
     ------
@@ -96,15 +105,23 @@ def folded(
         As `unrolled`.
     """
     roots = recorded(loss, "folded")
-    check("folded", per_line=per_line)
-    return Drawing(fold(select(*chosen("folded", roots, detail, weights), sys.maxsize)), per_line)
+    check("folded", per_line=per_line, budget=budget)
+    return Drawing(folding(*chosen("folded", roots, detail, weights), budget), per_line)
+
+
+def folding(roots: list[Tensor], detail: str, weights: str, budget: int) -> Parts:
+    """The parts of a folded picture; if equal steps are too few, without the middle ones."""
+    parts = fold(select(roots, detail, weights, sys.maxsize))
+    if sum(len(block.nodes) for block in parts.blocks) > budget:
+        parts = fold(select(roots, detail, weights, budget))
+    return parts
 
 
 def gradient_flow(
     loss: Tensor,
     detail: Detail = "op",
-    weights: Weights | None = None,
     *,
+    weights: Weights | None = None,
     per_line: int | None = None,
     budget: int = BUDGET,
 ) -> Drawing:
@@ -136,7 +153,11 @@ def gradient_flow(
 
 
 def graph(
-    t: Any, *, weights: Weights = "stub", per_line: int | None = None, budget: int = BUDGET
+    loss: Any,
+    *,
+    weights: Weights | None = None,
+    per_line: int | None = None,
+    budget: int = BUDGET,
 ) -> Drawing:
     """Every primitive behind any expression, recorded gradients (``create_graph=True``) in blue.
 
@@ -145,7 +166,7 @@ def graph(
 
     Parameters
     ----------
-    t
+    loss
         A Tensor, or Tensors in lists, tuples, dicts or object arrays.
     weights, per_line, budget
         As in `unrolled`.
@@ -162,7 +183,7 @@ def graph(
     >>> graph(x * x).source.count("->")
     2
     """
-    roots = recorded(t, "graph")
+    roots = recorded(loss, "graph")
     check("graph", per_line=per_line, budget=budget)
     return Drawing(select(*chosen("graph", roots, "op", weights), budget), per_line)
 

@@ -30,7 +30,8 @@ def select(roots: list[Tensor], detail: str, weights: str, budget: int) -> Parts
     weights
         ``"stub"`` (one small node per step), ``"hub"`` (one shared node) or ``"hide"``.
     budget
-        More nodes than this, and the middle steps are left out.
+        More of these than this (what they are given not counted), and the middle steps are left
+        out.
     """
     record = ancestors(*roots)
     nodes = [node for node in record if node.op is not None]
@@ -46,7 +47,8 @@ def select(roots: list[Tensor], detail: str, weights: str, budget: int) -> Parts
     if seen.left_out:
         note = picture.block("note", Block("note"))
         steps = f"{seen.left_out} of {seen.columns} steps are left out"
-        picture.parts.add(note, "caption", f"{steps}, to draw no more than {budget} nodes.")
+        things = "cells" if detail == "cell" else "operations"
+        picture.parts.add(note, "caption", f"{steps}, to draw no more than {budget:,} {things}.")
     return picture.parts
 
 

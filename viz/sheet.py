@@ -39,10 +39,12 @@ class Sheet(Drawing):
     panels
         The pictures in their order.
     across
-        Whether they stand beside each other, and not below.
+        Whether they stand beside each other, and not below; None: if there is room in a line.
     """
 
-    def __init__(self, panels: list[Panel], across: bool, per_line: int | None = None) -> None:
+    def __init__(
+        self, panels: list[Panel], across: bool | None, per_line: int | None = None
+    ) -> None:
         self.panels, self.across = panels, across
         merged, seen = Parts(), set[int]()
         for k, panel in enumerate(panels):
@@ -66,8 +68,10 @@ class Sheet(Drawing):
                     panel.room()
                 plans[id(panel.parts)] = placed(panel.parts, self.per_line)
         sizes = [(plans[id(p.parts)].width, plans[id(p.parts)].height + HEAD) for p in self.panels]
-        if self.across:
-            width = sum(w for w, _ in sizes) + GAP * (len(sizes) - 1)
+        beside = sum(w for w, _ in sizes) + GAP * (len(sizes) - 1)
+        across = beside <= theme.LINE if self.across is None else self.across
+        if across:
+            width = beside
             height = max(h for _, h in sizes)
         else:
             width = max(w for w, _ in sizes)
@@ -87,7 +91,7 @@ class Sheet(Drawing):
             found.append(f"  {node_line(title, pos=f'{middle:.1f},{top - HEAD / 2:.1f}')}")
             shift(plan, -x, h - top)
             first += len(panel.parts.blocks)
-            x, top = (x + w + GAP, top) if self.across else (x, top - h - GAP)
+            x, top = (x + w + GAP, top) if across else (x, top - h - GAP)
         return graph(found, bb=f"0,0,{width:.1f},{height:.1f}"), width, height
 
     def __repr__(self) -> str:

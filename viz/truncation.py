@@ -21,8 +21,8 @@ ABOVE, HOOK, HEAD = 6.0, 7.0, 30.0  # from a step to its bracket; its ends; for 
 def truncation(
     loss: Any,
     detail: Detail = "cell",
-    weights: Weights | None = None,
     *,
+    weights: Weights | None = None,
     per_line: int | None = None,
     budget: int = BUDGET,
 ) -> Drawing:

@@ -16,9 +16,9 @@ from viz.select import select
 def zoom(
     loss: Any,
     op: str = "matmul",
+    *,
     t: int | None = None,
     which: int = 0,
-    *,
     element: tuple[int, ...] | None = None,
     budget: int = BUDGET,
 ) -> Drawing:
@@ -52,6 +52,7 @@ def zoom(
     2
     """
     check("zoom", budget=budget)
+    _check(op, t, which, element)
     found = [
         node
         for node in ancestors(*recorded(loss, "zoom"))
@@ -86,6 +87,23 @@ def zoom(
                 x.name = f"{node.name or 'y'}{at}"
             roots.append(x)
     return Drawing(select(roots, "op", "stub", budget))
+
+
+def _check(op: Any, t: Any, which: Any, element: Any) -> None:
+    """Numbers are whole, an element is a tuple of them, an operation has a name."""
+
+    def whole(x: Any) -> bool:
+        return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
+
+    places = element is None or (isinstance(element, tuple) and all(whole(k) for k in element))
+    for what, value, fits, wanted in (
+        ("op", op, isinstance(op, str), 'the name of a primitive, as "matmul"'),
+        ("t", t, t is None or whole(t), "a step, or None for any"),
+        ("which", which, whole(which), "a whole number from 0"),
+        ("element", element, places, "a tuple of whole numbers as (0, 2), or None for all"),
+    ):
+        if not fits:
+            raise TypeError(f"zoom: {what} must be {wanted}, got {value!r}.")
 
 
 def _numbers(x: Any, node: Tensor) -> Any:

@@ -40,6 +40,19 @@ def test_folded_and_unfolded_show_the_same_record(name, detail, record, parsed):
     assert len(set(ids)) == len(ids)
 
 
+def test_both_stand_side_by_side_where_there_is_room(record):
+    def size(loss, **how):
+        _, width, height = viz.unfolding(loss, "cell", **how)._positioned
+        return width, height
+
+    short, long = (record(nn.RNNCell(3, 4, rng=0), steps=steps) for steps in (3, 14))
+    assert size(short) == size(short, across=True)
+    assert size(long) == size(long, across=False)
+    (wide, low), (narrow, high) = size(short, across=True), size(short, across=False)
+    assert wide > narrow
+    assert low < high
+
+
 def test_a_sheet_is_saved_in_every_format(record, tmp_path):
     sheet = viz.unfolding(record(nn.RNNCell(3, 4, rng=0)))
     for ending, begins in (("svg", b"<?xml"), ("png", b"\x89PNG"), ("dot", b"digraph")):

@@ -19,7 +19,7 @@ PICTURES = {
     "lstm_gate": lambda record: viz.unrolled(record(nn.LSTMCell(3, 4, rng=0), steps=2), "gate"),
     "gru_folded": lambda record: viz.folded(record(nn.GRUCell(3, 4, rng=0)), "gate"),
     "rnn_cell_hub": lambda record: viz.unrolled(
-        record(nn.RNNCell(3, 4, rng=0), steps=2), "cell", "hub"
+        record(nn.RNNCell(3, 4, rng=0), steps=2), "cell", weights="hub"
     ),
 }
 

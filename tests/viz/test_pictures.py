@@ -95,7 +95,7 @@ def test_a_square_has_two_edges(parsed):
 
 @pytest.mark.parametrize("weights", ["stub", "hub", "hide"])
 def test_parameters_are_drawn_per_step_or_once_or_not(weights, record, count):
-    drawing = viz.unrolled(record(nn.RNNCell(3, 4, rng=0), steps=5), "op", weights)
+    drawing = viz.unrolled(record(nn.RNNCell(3, 4, rng=0), steps=5), "op", weights=weights)
     assert count(drawing)["parameter"] == {"stub": 4 * 5, "hub": 4, "hide": 0}[weights]
     assert sum(edge.kind == "hub" for edge in drawing.parts.links) == (
         20 if weights == "hub" else 0
@@ -107,7 +107,7 @@ def test_labels_survive_names_that_mean_something_to_graphviz(parsed):
     x = Tensor([1.0], name=name)
     with scope('odd "scope" \\N', t=0):
         y = tr.exp(x)
-    texts = parsed(viz.unrolled(y, "cell", "stub")).texts
+    texts = parsed(viz.unrolled(y, "cell", weights="stub")).texts
     assert name in texts
     assert 'odd "scope" \\N' in texts
     assert name in parsed(viz.graph(y)).texts
@@ -117,7 +117,7 @@ def test_steps_beyond_the_budget_are_left_out_and_the_picture_says_so(record, pa
     loss = record(nn.LSTMCell(3, 4, rng=0), nn.LSTMCell(4, 4, rng=0), steps=100)
     shown = parsed(viz.unrolled(loss, "cell", budget=6))
     assert shown.texts.count("⋯ × 97") == 2  # one in each layer
-    assert "97 of 100 steps are left out, to draw no more than 6 nodes." in shown.texts
+    assert "97 of 100 steps are left out, to draw no more than 6 cells." in shown.texts
     assert shown.counts["cell"] == 6
     assert "left out" not in viz.unrolled(loss, "cell").source
 
