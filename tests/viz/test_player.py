@@ -204,6 +204,47 @@ def test_mistakes_are_explained(what, error, says):
         viz.play(what(x))
 
 
+@pytest.mark.parametrize(
+    ("options", "error", "says"),
+    [
+        ({"losses": [1.0]}, TypeError, "losses must be the parts of the loss by name, got a list"),
+        ({"losses": np.ones(3)}, TypeError, "by name, got a ndarray"),
+        ({"losses": {"a": 1.0}}, TypeError, r"losses\['a'\]: expected a Tensor"),
+        ({"labels": 5}, TypeError, "one thing to write on each step, got a int"),
+        ({"budget": 0}, ValueError, "budget must be a whole number"),
+    ],
+)
+def test_mistakes_beside_the_loss_are_explained(options, error, says, record):
+    with pytest.raises(error, match=says):
+        viz.play(record(nn.RNNCell(3, 4, rng=0)), **options)
+
+
+def test_a_part_called_loss_does_not_take_the_place_of_the_whole():
+    x = Tensor(np.ones(2), name="x")
+    part = (x * 2.0).sum()
+    data = viz.play(part + (x * 3.0).sum(), losses={"loss": part, 1: part, "1": part}).data
+    assert [sweep["name"] for sweep in data["sweeps"]] == ["loss", "loss", "1", "1"]
+    counts = [sweep["count"] for sweep in data["sweeps"]]
+    assert counts[0] > counts[1] == counts[2]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ['"a"', "a'b", "a\nb", "<!--<script>", "\u2028", "\\", "{data}{style}", "\ud83d", "🐍" * 99],
+)
+def test_any_text_may_be_a_name_a_label_or_a_title(name, tmp_path):
+    x = Tensor(np.ones(2), name=name)
+    with scope(name, t=0):
+        loss = named(**{name: x * 2.0}).sum()
+    player = viz.play(loss, labels=[name], losses={name: loss}, title=name)
+    page = player.save(tmp_path / "player.html").read_text(encoding="utf-8")
+    data = data_of(page)
+    assert data["sweeps"][1]["name"] == name
+    assert name in [column.get("label") for column in data["columns"]]
+    assert page.count("</script>") == 2
+    assert player._repr_mimebundle_()["text/html"].count("</script>") == 1
+
+
 def test_too_much_and_too_far_are_explained(record, tmp_path):
     loss = record(nn.RNNCell(3, 4, rng=0))
     with pytest.raises(ValueError, match="more than the budget of 5"):

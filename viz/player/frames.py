@@ -130,7 +130,7 @@ def frames(
     >>> frames((outputs[-1] * outputs[-1]).sum())
     <9 frames>
     """
-    recorded_scalar(loss, "frames")
+    loss = recorded_scalar(loss, "frames")
     if detail not in ("cell", "gate", "op"):
         raise ValueError(f'frames: unknown detail {detail!r}; choose "cell", "gate" or "op".')
     check("frames", count=count, budget=budget)
@@ -139,7 +139,7 @@ def frames(
     parts = select([loss], detail, "hide" if detail == "cell" else "stub", budget)
     bare(parts)
     order = {x: k for k, x in enumerate(operations(loss), start=1)}
-    shown, back = values(parts), Backward(list(parts.edges()), loss)
+    shown, back = values(parts), Backward(list(parts.edges()), loss, "frames")
     moments = _moments(parts, shown, order, back)
     if len(moments) > count:
         moments = [moments[round(k * (len(moments) - 1) / max(count - 1, 1))] for k in range(count)]

@@ -8,7 +8,7 @@ import html
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Player:
     """
 
     def __init__(self, data: dict[str, Any], title: str, image: str) -> None:
+        title = title.encode(errors="replace").decode()  # half a character is in no file
         self.data, self.title, self._image = data, title, image
 
     @property
@@ -106,7 +107,7 @@ def play(
     path: str | os.PathLike[str] | None = None,
     *,
     losses: Mapping[str, Tensor] | None = None,
-    labels: Sequence[Any] = (),
+    labels: Iterable[Any] = (),
     title: str | None = None,
     budget: int = BUDGET,
 ) -> Player:
@@ -136,7 +137,7 @@ def play(
     Raises
     ------
     TypeError
-        `loss`, or one of `losses`, is no Tensor.
+        `loss`, or one of `losses`, is no Tensor; `losses` has no names, or `labels` no order.
     ValueError
         It is no scalar, nothing was recorded, or more than `budget`; one of `losses` is not in the
         record of `loss`.
@@ -153,12 +154,24 @@ def play(
     >>> play((outputs[-1] * outputs[-1]).sum())
     <player of 32 operations in 7 blocks>
     """
-    recorded_scalar(loss, "play")
+    loss = recorded_scalar(loss, "play")
     check("play", budget=budget)
+    losses = {} if losses is None else losses
+    if not isinstance(losses, Mapping):
+        raise TypeError(
+            f"play: losses must be the parts of the loss by name, got a {type(losses).__name__}: "
+            '{"t = 3": loss_3}.'
+        )
+    if not isinstance(labels, Iterable):
+        raise TypeError(
+            f"play: labels must be one thing to write on each step, got a {type(labels).__name__}. "
+            "A text gives each step a character."
+        )
     record = set(ancestors(loss))
-    for name, part in (losses or {}).items():
-        recorded_scalar(part, f"play: losses[{name!r}]")
-        if part not in record:
+    parts = []
+    for name, part in losses.items():
+        parts.append((str(name), recorded_scalar(part, f"play: losses[{name!r}]")))
+        if parts[-1][1] not in record:
             raise ValueError(
                 f"play: losses[{name!r}] is not in the record of the loss. Pass parts that the "
                 "loss was computed from."
@@ -170,12 +183,12 @@ def play(
         )
     if not available():
         raise NoRenderer(f"{MISSING} {INSTALL}")
-    data = timeline(loss, {str(k): x for k, x in (losses or {}).items()}, [str(x) for x in labels])
+    data = timeline(loss, parts, [str(x) for x in labels])
     few = count <= IMAGE
     picture = gradient_flow(loss, "op" if few else "cell", budget=IMAGE if few else IMAGE // 4)
     bare(picture.parts)
     image = base64.b64encode(slim(picture.svg()).encode()).decode()
-    player = Player(data, title or loss.name or "loss", image)
+    player = Player(data, str(title or loss.name or "loss"), image)
     if path is not None:
         player.save(path)
     return player

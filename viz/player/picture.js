@@ -82,7 +82,8 @@ function drawBlock(b) {
                            role: "button", "aria-expanded": at.open,
                            "aria-label": `${block.title} ${name}`.trim()}, $("boxes"));
     svg("rect", {class: "box", x: at.x, y: at.top, width: at.width, height: high, rx: 6}, step);
-    const title = at.open ? `${block.title}${name && `  ‘${name}’`}` : `${t} ${name}`;
+    const title = at.open ? `${block.title}${name && `  ‘${brief(name, 40)}’`}`
+      : `${t} ${brief(name, 4)}`;
     svg("text", {class: "title", x: at.x + at.width / 2, y: at.top + 14}, step).textContent = title;
     step.onclick = (event) => toggle(b, event.shiftKey);
     step.onkeydown = (event) => {

@@ -29,6 +29,11 @@ function written(value, digits = 3) {
   return text.replace("e+", "e").replaceAll("-", "−");
 }
 
+function brief(text, most) {  // by characters, not by halves of them
+  const letters = [...text];
+  return letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : text;
+}
+
 // -- the record: absolute times, who is active when, what flows where ----------------------------
 
 const {blocks, links, columns, shapes, leaves} = data;

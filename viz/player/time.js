@@ -76,7 +76,7 @@ function strip() {
   const every = round.find((n) => n * w > 34) ?? steps.length;
   steps.forEach((c, j) => {
     const {t, label: name} = columns[c];
-    if (j % every === 0) pen.fillText(name && w > 20 ? `${t} ${name}` : t, j * w + 2, 30);
+    if (j % every === 0) pen.fillText(name && w > 20 ? `${t} ${brief(name, w / 8 - 3)}` : t, j * w + 2, 30);
   });
 }
 

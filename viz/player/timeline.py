@@ -29,7 +29,9 @@ from viz.wires import spread
 Times = list[int | None]
 
 
-def timeline(loss: Tensor, losses: Mapping[str, Tensor], labels: Sequence[str]) -> dict[str, Any]:
+def timeline(
+    loss: Tensor, losses: Sequence[tuple[str, Tensor]], labels: Sequence[str]
+) -> dict[str, Any]:
     """Everything the page shows of `loss`.
 
     Parameters
@@ -45,7 +47,7 @@ def timeline(loss: Tensor, losses: Mapping[str, Tensor], labels: Sequence[str]) 
     for block in parts.blocks:
         if block.kind == "initial":
             spread(plan, block)
-    return _Timeline(loss, parts, plan).data({"loss": loss, **losses}, labels)
+    return _Timeline(loss, parts, plan).data([("loss", loss), *losses], labels)
 
 
 def operations(loss: Tensor) -> list[Tensor]:
@@ -56,8 +58,8 @@ def operations(loss: Tensor) -> list[Tensor]:
 class Backward:
     """One backward pass: when does a gradient arrive, and how large is it?"""
 
-    def __init__(self, edges: list[Edge], loss: Tensor) -> None:
-        self.norms, turns = measure(edges, loss, "play")
+    def __init__(self, edges: list[Edge], loss: Tensor, picture: str) -> None:
+        self.norms, turns = measure(edges, loss, picture)
         self.turns = {node: turn + 1 for node, turn in turns.items()}
 
     def arrival(self, edge: Edge) -> tuple[float | None, int | None]:
@@ -91,11 +93,11 @@ class _Timeline:
         self.ops: dict[str, int] = {}
         self.tables: dict[str, dict[str, int]] = {"shapes": {}, "patterns": {}}
 
-    def data(self, losses: Mapping[str, Tensor], labels: Sequence[str]) -> dict[str, Any]:
+    def data(self, losses: Sequence[tuple[str, Tensor]], labels: Sequence[str]) -> dict[str, Any]:
         blocks = [self.block(block) for block in self.parts.blocks]
         links = [self.link(edge) for edge in self.parts.links]
         leaves = [{"name": x.name or "leaf", "value": _statistics(x)} for x in self.leaves]
-        sweeps = [self.sweep(name, x, blocks, links, leaves) for name, x in losses.items()]
+        sweeps = [self.sweep(name, x, blocks, links, leaves) for name, x in losses]
         return {
             "count": len(self.order),
             "height": _short(self.plan.height),
@@ -236,7 +238,7 @@ class _Timeline:
             for argument, x in enumerate(node.inputs):
                 if type(x) is Tensor and x in totals:
                     totals[x].uses.append((node, argument))
-        back = Backward([*self.parts.edges(), *totals.values()], loss)
+        back = Backward([*self.parts.edges(), *totals.values()], loss, "play")
         turns, arrival = back.turns, back.arrival
         at_value = {x: arrival(edge) for x, edge in totals.items()}
         at_value[loss] = (1.0, 1)
