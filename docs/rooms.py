@@ -19,6 +19,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
+import viz
 from tinygrad_rnn import Primitive, measure
 from viz.player.formulas import FORMULAS
 
@@ -68,15 +69,20 @@ class Measures(SphinxDirective):
     has_content = True
 
     def run(self) -> list[nodes.Node]:
-        """Every function of the room must be in the content, as ``name: picture, picture``."""
-        listed = dict(line.partition(":")[::2] for line in self.content if line)
-        functions = {n for n in measure.__all__ if inspect.isfunction(getattr(measure, n))}
-        if functions != set(listed):
-            raise ExtensionError(f"measures: not listed or gone: {functions ^ set(listed)}.")
+        """The content says what draws it: ``name: picture, picture``; else one of the same name."""
+        drawn = {}
+        for line in filter(None, self.content):
+            name, _, names = line.partition(":")
+            drawn[name] = [picture.strip() for picture in names.split(",")]
+        for name in measure.__all__:
+            if inspect.isfunction(getattr(measure, name)):
+                drawn.setdefault(name, [name] if name in viz.__all__ else [])
+        if gone := [p for names in drawn.values() for p in names if p not in viz.__all__]:
+            raise ExtensionError(f"measures: viz has no {gone[0]}; say what draws it instead.")
         rows = ""
-        for name, drawn in listed.items():
+        for name, names in drawn.items():
             about = escaped(first_sentence(getattr(measure, name)))
-            links = ", ".join(f":py:func:`viz.{p.strip()}`" for p in drawn.split(",") if p.strip())
+            links = ", ".join(f":py:func:`viz.{picture}`" for picture in names)
             link = f":py:func:`~tinygrad_rnn.measure.{name}`"
             rows += f"   * - {link}\n     - {about}\n     - {links}\n"
         head = ".. list-table::\n   :header-rows: 1\n   :widths: 25 50 25\n\n"
