@@ -260,11 +260,12 @@ def _alike(members: list[Tensor], x: Tensor) -> list[Tensor]:
 
 
 def _made_from(x: Tensor, step: set[Tensor]) -> str:
-    """The letter of the nearest named value of the step behind `x`."""
+    """The letter of the nearest named value of the step behind `x`, its inputs aside."""
     todo, seen = [x], {x}
     while todo:
         node = todo.pop(0)
-        if node.name and _op(node) not in PASSES:
+        given = _op(node) == "getitem" and node.inputs[0] not in step  # x_t of a sequence xs
+        if node.name and _op(node) not in PASSES and not given:
             return node.name
         for y in node.inputs:
             if type(y) is Tensor and y in step and y not in seen:
