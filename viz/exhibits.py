@@ -247,7 +247,11 @@ def _guess(model: Any) -> Tensor:
 
 def _played(model: Any) -> viz.Player:
     text = TEXT[:PLAYED]
-    _, losses = _reads(model, text)
+    losses: list[Tensor] = []
+    outputs, _ = nn.unroll(model.cell, _inputs(model, text))
+    for t, h in enumerate(outputs):
+        with scope("loss", t=t):  # so that each is drawn at its step
+            losses.append(nn.cross_entropy(model.readout(h), model.letters.encode(text[t + 1])))
     alone = {f"t = {t}, {text[t + 1]!r}": loss for t, loss in enumerate(losses)}
     total = losses[0]
     for loss in losses[1:]:

@@ -7,6 +7,7 @@ and curves of what was learnt. Graphs of single nets and cells need no training.
 from __future__ import annotations
 
 import math
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from viz.plot import Plot
 
 CELLS = {"RNN": nn.RNNCell, "LSTM": nn.LSTMCell, "GRU": nn.GRUCell}
 HIDDEN, STEPS, BATCH = 32, 24, 16
+WIDE = 1.9  # times as wide as high: takes the room of two pictures
 
 
 def gallery(folder: str | Path, seconds: float = 6.0, progress: bool = True) -> Path:
@@ -66,14 +68,23 @@ def gallery(folder: str | Path, seconds: float = 6.0, progress: bool = True) -> 
     models = {name: _trained(name, seconds, progress) for name in CELLS}
     every = exhibits(models)
     numbers: dict[str, str] = {}
+    wide: set[str] = set()
     for k, exhibit in enumerate(every, start=1):
         if progress:
             print(f"gallery: {k:2} of {len(every)}, {exhibit.file}", file=sys.stderr)
         picture = exhibit.draw()
-        picture.save(folder / exhibit.file)
+        path = picture.save(folder / exhibit.file)
+        if path.suffix == ".svg" and _ratio(path) > WIDE:
+            wide.add(exhibit.file)
         if isinstance(picture, Plot):
             numbers[exhibit.file] = picture.csv(folder / f"{Path(exhibit.file).stem}.csv").name
-    return write(folder / "index.html", page(every, numbers).encode())
+    return write(folder / "index.html", page(every, numbers, wide).encode())
+
+
+def _ratio(svg: Path) -> float:
+    """How many times wider than high."""
+    box = re.search(r'viewBox="[-.\d]+ [-.\d]+ ([.\d]+) ([.\d]+)"', svg.read_text("utf-8"))
+    return float(box[1]) / float(box[2]) if box else 1.0
 
 
 class _Reader(nn.Module):

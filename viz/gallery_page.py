@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from viz.exhibits import Exhibit
 
@@ -22,6 +22,7 @@ STYLE = """
   nav a { margin-right: 1.2em; white-space: nowrap; }
   .grid { display: grid; gap: 1.2rem;
           grid-template-columns: repeat(auto-fill, minmax(27rem, 1fr)); }
+  .grid { grid-auto-flow: dense; }
   .grid.many { grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); }
   @media (max-width: 32rem) { .grid, .grid.many { grid-template-columns: 1fr; } }
   figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 8px;
@@ -31,6 +32,7 @@ STYLE = """
   figure > a:focus-visible { outline: 3px solid var(--link); outline-offset: -3px; }
   img { width: 100%; height: 100%; object-fit: contain; }
   figure.live { grid-column: 1 / -1; }
+  @media (min-width: 60rem) { .wide { grid-column: span 2; } }
   iframe { width: 100%; height: 44rem; border: 0; background: #ffffff; }
   figcaption { padding: .7rem .9rem .8rem; border-top: 1px solid var(--line); }
   figcaption span { display: block; color: var(--quiet); }
@@ -39,7 +41,9 @@ STYLE = """
 """
 
 
-def page(exhibits: Sequence[Exhibit], numbers: Mapping[str, str]) -> str:
+def page(
+    exhibits: Sequence[Exhibit], numbers: Mapping[str, str], wide: Collection[str] = ()
+) -> str:
     """One HTML page that asks for nothing but the files beside it.
 
     Parameters
@@ -48,6 +52,8 @@ def page(exhibits: Sequence[Exhibit], numbers: Mapping[str, str]) -> str:
         What is shown, sections together.
     numbers
         By the file of a plot, the CSV with its numbers.
+    wide
+        Files of pictures that take the room of two.
     """
     sections = [
         (title, list(group)) for title, group in itertools.groupby(exhibits, lambda e: e.section)
@@ -55,7 +61,7 @@ def page(exhibits: Sequence[Exhibit], numbers: Mapping[str, str]) -> str:
     links = "\n".join(
         f'<a href="#s{k}">{html.escape(title)}</a>' for k, (title, _) in enumerate(sections)
     )
-    body = "\n".join(_section(k, *section, numbers) for k, section in enumerate(sections))
+    body = "\n".join(_section(k, *section, numbers, wide) for k, section in enumerate(sections))
     return f"""<!doctype html>
 <html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -73,18 +79,25 @@ Choose one to see it in full size.</p>
 
 
 def _section(
-    number: int, title: str, exhibits: Sequence[Exhibit], numbers: Mapping[str, str]
+    number: int,
+    title: str,
+    exhibits: Sequence[Exhibit],
+    numbers: Mapping[str, str],
+    wide: Collection[str],
 ) -> str:
     many = " many" if not any(e.caption for e in exhibits[:1]) else ""
-    figures = "\n".join(_figure(e, numbers.get(e.file)) for e in exhibits)
+    figures = "\n".join(
+        _figure(e, numbers.get(e.file), e.file in wide and not many) for e in exhibits
+    )
     return (
         f'<h2 id="s{number}">{html.escape(title)}</h2>\n<div class="grid{many}">\n{figures}\n</div>'
     )
 
 
-def _figure(exhibit: Exhibit, numbers: str | None) -> str:
+def _figure(exhibit: Exhibit, numbers: str | None, wide: bool) -> str:
     file, title = html.escape(exhibit.file), html.escape(exhibit.title)
     live = file.endswith(".html")
+    kind = " class=live" if live else " class=wide" if wide else ""
     shown = (
         f'<iframe src="{file}" title="{title}" loading="lazy"></iframe>'
         if live
@@ -95,6 +108,6 @@ def _figure(exhibit: Exhibit, numbers: str | None) -> str:
     caption = f"<span>{html.escape(exhibit.caption)}</span>" if exhibit.caption else ""
     small = f"<small>{', '.join(more)}</small>" if more else ""
     return (
-        f"<figure{' class=live' if live else ''}>{shown}\n"
+        f"<figure{kind}>{shown}\n"
         f"<figcaption><strong>{title}</strong>{caption}{small}</figcaption></figure>"
     )
