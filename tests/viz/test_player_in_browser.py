@@ -140,6 +140,18 @@ def test_cells_of_one_step_open_one_by_one_and_with_shift_together(record, show)
     assert opened.count() == 8
 
 
+def test_a_closed_cell_bears_its_own_time(show):
+    cell, xs = nn.RNNCell(3, 4, rng=0), np.ones((4, 2, 3))
+    encoded, state = nn.unroll(cell, xs)
+    with scope("decoder"):
+        decoded, _ = nn.unroll(cell, xs, state)
+    page = show(viz.play((decoded[-1] * decoded[-1]).sum()))
+    page.locator("#collapse").click()
+    frame(page)
+    titles = page.locator(".bar .title").all_text_contents()
+    assert [title.strip() for title in titles] == list("01230123")
+
+
 @pytest.mark.parametrize("closed", [False, True])
 def test_no_wire_crosses_a_cell_that_it_does_not_join(closed, show):
     net = nn.LSTM(3, 4, num_layers=2, bidirectional=True, rng=0)
@@ -214,7 +226,8 @@ def test_dark_and_light_look_different_and_neither_is_empty(record, show):
 
 
 def test_a_printed_page_is_light_shows_the_view_and_has_no_controls(record, show):
-    page = show(viz.play(record(nn.LSTMCell(3, 4, rng=0), steps=4)), color_scheme="dark")
+    player = viz.play(record(nn.LSTMCell(3, 4, rng=0), steps=4), title="an LSTM")
+    page = show(player, color_scheme="dark")
     page.keyboard.press("End")
     page.keyboard.press("+")
     frame(page)
@@ -226,6 +239,7 @@ def test_a_printed_page_is_light_shows_the_view_and_has_no_controls(record, show
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     for control in ("button", "input", "select", "#strip", "#card", ".keys"):
         assert not any(one.is_visible() for one in page.locator(control).all()), control
+    assert page.get_by_role("heading", name="an LSTM").is_visible()
     assert page.locator("#phase").is_visible()
     assert page.locator("#legend").is_visible()
     seen = page.locator("#graph").bounding_box()

@@ -77,13 +77,13 @@ function drawBlock(b) {
   const inside = svg("g", {}, $("inside"));
   parts.push(inside);
   if (block.kind === "step") {
-    const {t, label: name} = columns[block.column], high = at.bottom - at.top;
+    const {label: name} = columns[block.column], high = at.bottom - at.top;
     const step = svg("g", {class: at.open ? "step" : "step bar cell", "data-step": b, tabindex: 0,
                            role: "button", "aria-expanded": at.open,
                            "aria-label": `${block.title} ${name}`.trim()}, $("boxes"));
     svg("rect", {class: "box", x: at.x, y: at.top, width: at.width, height: high, rx: 6}, step);
     const title = at.open ? `${block.title}${name && `  ‘${brief(name, 40)}’`}`
-      : `${t} ${brief(name, 4)}`;
+      : `${block.t} ${brief(name, 4)}`;
     svg("text", {class: "title", x: at.x + at.width / 2, y: at.top + 14}, step).textContent = title;
     step.onclick = (event) => toggle(b, event.shiftKey);
     step.onkeydown = (event) => {

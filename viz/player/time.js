@@ -8,7 +8,9 @@ function go(p, spoken = true) {
     : `forward ${position} / ${data.count}`;
   $("time").setAttribute("aria-valuetext", $("phase").textContent);
   const rules = b === undefined ? [] : data.ops[shapeOf(b).nodes[n].op]?.rules ?? [];
-  const text = b === undefined ? (position ? "" : "Only what is given is there. Press play.") :
+  const still = position ? "The loss passes no gradient on."
+    : "Only what is given is there. Press play.";
+  const text = b === undefined ? still :
     [blocks[b].scope || "outside of time", shapeOf(b).nodes[n].label.replaceAll("\n", " "),
      back ? rules.slice(1).join(", ") : rules[0]].filter(Boolean).join("  ·  ");
   $("now").setAttribute("aria-live", spoken ? "polite" : "off");

@@ -124,8 +124,8 @@ class _Timeline:
             frame = self.plan.frames[block]
             one = found.setdefault(frame.slot, {"width": _short(frame.right - frame.left)})
             if block.kind == "step":
-                t = one.setdefault("t", block.column)
-                one["label"] = labels[t] if t < len(labels) else ""
+                one.setdefault("t", block.steps[0])
+                one["label"] = labels[block.column] if block.column < len(labels) else ""
         return [found[slot] for slot in sorted(found)]
 
     # -- what does not depend on a gradient -------------------------------------------------------
@@ -144,6 +144,7 @@ class _Timeline:
             "shape": self.once("shapes", self.shape(block, len(shared))),
             "kind": block.kind,
             "title": block.title,
+            "t": block.steps[0],
             "row": frame.row,
             "column": frame.slot,
             "x": _short(frame.x - frame.left),
