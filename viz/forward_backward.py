@@ -64,7 +64,13 @@ def forward_backward(
     check("forward_backward", per_line=per_line, budget=budget)
     parts = select(*chosen("forward_backward", [root], "op", weights), budget)
     inner = [edge for block in parts.blocks for edge in block.edges]
-    rules = {id(edge): _rule(edge) for edge in inner}
+    rules: dict[int, str] = {}
+    said: set[tuple[str, str, str]] = set()
+    for edge in inner:
+        rule = _rule(edge)
+        again = (edge.tail, edge.head, rule) in said  # as both arrows of x × x: say it once
+        said.add((edge.tail, edge.head, rule))
+        rules[id(edge)] = "" if again else rule
     plain = {id(edge): (edge.style, edge.label) for edge in parts.edges()}
     flow(parts, root)
     coloured = {id(edge): (edge.style, edge.label) for edge in parts.edges()}

@@ -44,7 +44,8 @@ class Layout:
     floors: dict[int, float] = field(default_factory=dict)  # the first track below each row
     tracks: dict[tuple[object, ...], int] = field(default_factory=dict)
     stacks: dict[int, list[Block]] = field(default_factory=dict)  # the steps in each slot
-    roles: dict[str, float] = field(default_factory=dict)  # the states, numbered from the top
+    # the states of each lane of cells (order, row), from the top
+    roles: dict[tuple[int, int], dict[str, None]] = field(default_factory=dict)
 
     def wire(self, edge: Edge) -> tuple[str, str, int, int]:
         """Links that carry the same value of the same lane share a track, as one wire."""

@@ -138,6 +138,8 @@ def formula(
 @lru_cache(maxsize=256)
 def _lines(text: str) -> str:
     """The text in as few lines as `LINE` asks for, all about equally long."""
+    if max(map(len, text.split(" "))) > LINE:
+        text = text.replace(f",{_GLUE}", ", ")  # then rather within a list than not at all
     lines, width = [text], LINE
     if len(text) > LINE:
         wanted = -(-len(text) // LINE)

@@ -13,8 +13,11 @@ from viz.template import template
 def place(parts: Parts, per_line: int | None = None) -> Layout:
     """Put all blocks on the grid, `per_line` steps in a line (default: what fits `theme.LINE`)."""
     plan = Layout(parts, {node.id: block for block in parts.blocks for node in block.nodes})
-    states = dict.fromkeys(e.role for e in parts.links if e.kind in ("state", "recurrent"))
-    plan.roles = {role: float(k) for k, role in enumerate(states)}
+    for edge in parts.links:
+        if edge.kind in ("state", "recurrent"):
+            for block in (plan.home[edge.tail], plan.home[edge.head]):
+                if block.kind in ("cell", "gap"):
+                    plan.roles.setdefault((block.order, block.row), {}).setdefault(edge.role)
     for block in parts.blocks:
         plan.frames[block] = Frame(template(block))
     arrange(plan, per_line)

@@ -11,7 +11,8 @@ from viz.layout import place
 from viz.parts import Block, Edge, Node, Parts
 from viz.routes import Point
 
-PAST, ASIDE = 8.0, 20.0  # of a line past a step: from its box, and from the middle of a cell
+# Of a line past a step: from its box, and from the middle of a cell; past what a cell is given.
+PAST, ASIDE, EDGE = 8.0, 20.0, 28.0
 LIFT = 3.0  # of a label above a thick line
 ARROW = 6.0  # how far before a node a line ends, to leave room for its head
 
@@ -96,6 +97,8 @@ def _route(edge: Edge, plan: Layout) -> tuple[list[Point], Point | None]:
         between = _between(plan, a, b)
         if between:
             return _around(start, tip, a, b, -1 if not between[0].mirrored else 1)
+        if len((head if up > 0 else tail).nodes) > 1:  # beside what the upper cell is given
+            start, tip = (start[0] - EDGE, start[1]), (tip[0] - EDGE, tip[1])
         return routes.fall(start, (tip[0], tip[1] - up * ARROW)), tip
     out = -1 if tail.mirrored else 1
     into = -1 if head.mirrored else 1
@@ -171,9 +174,12 @@ def _touch(plan: Layout, edge: Edge, node: str, side: int) -> Point:
     """Where a link touches a node: ports are points, a cell has a height for each state."""
     block = plan.home[node]
     if block.kind in ("cell", "gap"):
-        middle = (len(plan.roles) - 1) / 2
+        roles = list(plan.roles.get((block.order, block.row), ()))
         x, y = _rim(plan, node, side, 0)
-        return x, y - (plan.roles.get(edge.role, middle) - middle) * theme.STATE_GAP
+        if edge.role not in roles or len(roles) < 2:
+            return x, y
+        gap = min(1, 1.6 / (len(roles) - 1)) * theme.STATE_GAP  # all within the cell's height
+        return x, y - (roles.index(edge.role) - (len(roles) - 1) / 2) * gap
     return _rim(plan, node, side, 0) if block.kind == "initial" else plan.at[node][:2]
 
 

@@ -136,6 +136,11 @@ def test_forward_and_backward_share_one_geometry_with_arrows_turned(record, pars
     assert parameters <= heads  # as the last panel left it: arrows end at the parameters
 
 
+def test_two_arrows_of_one_rule_say_it_once(parsed):
+    x = Tensor(3.0, name="x")
+    assert parsed(viz.forward_backward(x * x)).texts.count("δ × x") == 1
+
+
 def test_the_gate_g_and_the_gradient_do_not_share_a_letter(record, parsed):
     texts = parsed(viz.forward_backward(record(nn.LSTMCell(3, 4, rng=0), steps=2))).texts
     assert {"δ (1 − g²)", "δ × g", "δ × i", "δ i (1 − i)"} <= set(texts)

@@ -399,3 +399,25 @@ def test_a_masked_loss_is_written_as_a_product_with_its_mask():
     assert "mask×" in label
     assert "where" not in label
     assert len(label) < 50
+
+
+def test_states_leave_a_cell_at_its_side_however_many_there_are():
+    cell = nn.RNNCell(1, 2, rng=0)
+    outputs, _ = nn.unroll(cell, np.ones((3, 1, 1)))
+    loss = (outputs[-1] * outputs[-1]).sum()
+    (g,) = grad(loss, [cell.W_h], create_graph=True)
+    drawing = viz.unrolled(grad((g * g).sum(), cell.W_h, create_graph=True), "cell")
+    plan = placed(drawing.parts)
+    for edge in drawing.parts.links:
+        for node in (edge.tail, edge.head):
+            if plan.home[node].kind == "cell":
+                _, y, _, h = plan.at[node]
+                assert abs(wires._touch(plan, edge, node, 1)[1] - y) < h / 2
+
+
+def test_a_long_list_in_a_formula_is_broken_at_a_comma():
+    scores = Tensor(np.zeros((3, 2, 5)), name="scores")
+    loss = nn.cross_entropy(tr.stack([scores[0], scores[1]]), np.zeros((2, 2), int))
+    drawing = viz.unrolled(loss, "gate")
+    (label,) = [n.label for b in drawing.parts.blocks for n in b.nodes if n.kind == "result"]
+    assert max(map(len, label.split("\n"))) < 50
