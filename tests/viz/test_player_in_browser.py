@@ -142,7 +142,7 @@ def test_cells_of_one_step_open_one_by_one_and_with_shift_together(record, show)
 
 def test_a_closed_cell_bears_its_own_time(show):
     cell, xs = nn.RNNCell(3, 4, rng=0), np.ones((4, 2, 3))
-    encoded, state = nn.unroll(cell, xs)
+    _, state = nn.unroll(cell, xs)
     with scope("decoder"):
         decoded, _ = nn.unroll(cell, xs, state)
     page = show(viz.play((decoded[-1] * decoded[-1]).sum()))
