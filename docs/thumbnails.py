@@ -21,18 +21,18 @@ from viz.gallery import gallery
 
 FOLDER = "gallery"  # below the pages
 SECONDS = 3.0  # of training, for each model of the gallery
+AT = 110  # the operation at which the player's thumbnail stands: half of the way back
 DRAWN: dict[str, str] = {}  # "viz.folded" → "gallery/02_folded.svg", in the gallery's order
 
 
 def draw(app: Sphinx) -> None:
-    """Make the gallery, and what is not in it; every public picture must have come out."""
+    """Draw what is seen best when it is small, then the gallery; every picture must come out."""
     folder = Path(app.outdir) / FOLDER
     names = [name for name in viz.__all__ if inspect.isfunction(getattr(viz, name))]
     folder.mkdir(parents=True, exist_ok=True)
     with noted(names):
-        _first(folder)
+        _small(folder)
         gallery(folder, seconds=SECONDS, progress=False)
-        _last(folder)
     if missing := [name for name in names if f"viz.{name}" not in DRAWN]:
         raise ExtensionError(
             f"docs: no thumbnail for viz.{missing[0]}: the gallery does not save what it draws. "
@@ -72,36 +72,26 @@ def _noting(name: str, picture: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _short(cell: Any) -> Tensor:
+def _small(folder: Path) -> None:
+    """Four steps, without gradient and as pages that move; a derivative that was recorded."""
     rng = np.random.default_rng(0)
-    outputs, _ = nn.unroll(cell(3, 4, rng=rng), rng.standard_normal((4, 2, 3)))
-    return nn.mse_loss(outputs[-1], np.zeros((2, 4)))
-
-
-def _first(folder: Path) -> None:
-    """The gallery shows the unrolled graph with gradient; here it is by itself."""
-    viz.unrolled(_short(nn.RNNCell)).save(folder / "unrolled.svg")
-
-
-def _last(folder: Path) -> None:
-    """What is no picture of a net, or moves, unless the gallery has it: then that is shown."""
+    xs, target = rng.standard_normal((4, 2, 3)), np.zeros((2, 4))
+    rnn, lstm = (
+        nn.mse_loss(nn.unroll(cell(3, 4, rng=rng), xs)[0][-1], target)
+        for cell in (nn.RNNCell, nn.LSTMCell)
+    )
     x = Tensor(0.5, name="x")
-    slope = grad(tanh(x * x), x, create_graph=True)
-    loss = _short(nn.LSTMCell)
-    for name, of, file in (
-        ("graph", slope, "graph.svg"),
-        ("play", loss, "play.html"),
-        ("frames", loss, "frames.html"),
-    ):
-        if f"viz.{name}" not in DRAWN:
-            getattr(viz, name)(of).save(folder / file)
+    viz.unrolled(rnn).save(folder / "small_unrolled.svg")
+    viz.graph(grad(tanh(x * x), x, create_graph=True)).save(folder / "small_graph.svg")
+    viz.play(lstm).save(folder / "small_player.html")
+    viz.frames(lstm).save(folder / "small_frames.html")
 
 
 def thumbnail(name: str) -> str:
     """The picture as HTML; of a page that moves, the page itself."""
     file = DRAWN[name]
     if file.endswith(".html"):
-        return f'<iframe src="{file}" title="{name}" loading="lazy" tabindex="-1"></iframe>'
+        return f'<iframe src="{file}#{AT}" title="{name}" loading="lazy" tabindex="-1"></iframe>'
     return f'<img src="{file}" alt="What {name} draws" loading="lazy">'
 
 
