@@ -110,7 +110,7 @@ def _route(edge: Edge, plan: Layout) -> tuple[list[Point], Point | None]:
         return routes.curve(start, end), tip
     lane = plan.tracks[row, *plan.wire(edge)]
     floor, away = plan.floors[row] - lane * theme.TRACK, 10 + 4 * lane
-    away += 5 * (a.row != b.row)  # not on top of a loop from step to step
+    away += 5 * ((a.row - b.row) % plan.rows != 0)  # not on top of a loop from step to step
     xa = (a.right if out > 0 else a.left) + out * away
     xb = (b.left if into > 0 else b.right) - into * away
     return routes.rounded([start, (xa, start[1]), (xa, floor), (xb, floor), (xb, end[1]), end]), tip
