@@ -82,6 +82,14 @@ def carousel(loss: Any, state: str = "c", gate: str = "f", lane: str | None = No
         There is no such lane, or none that hands a state on.
     """
     found = panels(loss, lambda x: _curves(x, state, gate, lane), CarouselCurves)
+    states = {row.letter for curves in found.values() for row in curves.gradients}
+    if state != "c" and state not in states:
+        known = ", ".join(sorted(states))
+        raise ValueError(f"carousel: no state is called {state!r}; there are: {known}.")
+    if gate != "f" and all(curves.gates is None for curves in found.values()):
+        raise ValueError(
+            f"carousel: no gate {gate!r} decides what {state!r} keeps. Name both: state=…, gate=…"
+        )
 
     def draw(figure: Any) -> None:
         from matplotlib.cm import ScalarMappable
@@ -140,8 +148,8 @@ def carousel(loss: Any, state: str = "c", gate: str = "f", lane: str | None = No
         figure.legend(loc="outside lower center", ncols=2)
         whole_numbers(ax, rows[0][1].steps)
 
-    states = sum(len(c.gradients) for c in found.values())
-    return Plot(only(found), draw, (7.6, 4.6 + 0.3 * states + 0.12 * len(found)))
+    lanes = sum(len(c.gradients) for c in found.values())
+    return Plot(only(found), draw, (7.6, 4.6 + 0.3 * lanes + 0.12 * len(found)))
 
 
 def _beyond(v: np.ndarray) -> str:
@@ -153,10 +161,13 @@ def _beyond(v: np.ndarray) -> str:
 
 
 def _curves(loss: Any, state: str, gate: str, lane: str | None) -> CarouselCurves:
-    which = measure.lanes(loss)
-    which = [x for x in which if lane in (None, x.name) and x.states]
-    if not which:
+    every = [x for x in measure.lanes(loss) if x.states]
+    if not every:
         raise ValueError("carousel: no lane of the record hands a state on from step to step.")
+    which = [x for x in every if lane in (None, x.name)]
+    if not which:
+        known = ", ".join(x.name for x in every)
+        raise ValueError(f"carousel: no lane is called {lane!r}; there are: {known}.")
     here = which[-1]
     found = [row for row in measure.state_gradients(loss).rows if row.lane == here.name]
     letter = state if state in here.states else found[-1].letter

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_rnn import measure
 from viz import theme
 from viz.axes import extent, whole_numbers
-from viz.plot import Plot
+from viz.plot import Plot, one_of, the_text
 
 MOST_UNITS = 64  # rows that can still be told apart
 MOST_LETTERS = 60  # of a text below an axis
@@ -51,9 +51,8 @@ def gate_map(
     """
     found = _gates(loss, letters, lane, "gate_map")
     T, examples, _ = next(iter(found.values.values())).shape
-    if not 0 <= example < examples:
-        raise ValueError(f"gate_map: there are examples 0 … {examples - 1}, not {example}.")
-    if text is not None and len(text) != T:
+    example = one_of("gate_map", "example", example, examples)
+    if text is not None and len(the_text("gate_map", text)) != T:
         raise ValueError(
             f"gate_map: expected a text of one character for each of {T} steps, got {len(text)}."
         )

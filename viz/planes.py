@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_rnn import measure
 from viz import theme
 from viz.axes import magnitudes
-from viz.plot import Plot
+from viz.plot import Plot, two_names
 
 
 def loss_surface(
@@ -53,22 +53,29 @@ def loss_surface(
     ValueError
         The axes are not two rising rows of numbers, or lr or clip is not positive.
     """
-    if not (0 < lr < np.inf and 0 < clip < np.inf):
-        raise ValueError(f"loss_surface: lr and clip must be positive, got lr={lr}, clip={clip}.")
+    for word, number in (("lr", lr), ("clip", clip)):
+        if not isinstance(number, int | float | np.number) or not 0 < number < np.inf:
+            raise ValueError(f"loss_surface: {word} must be a positive number, got {number!r}.")
+    names = two_names("loss_surface", names)
     if isinstance(loss, measure.Surface):
         found = loss
+    elif not callable(loss):
+        raise TypeError(
+            f"loss_surface: expected loss(a, b), or what measure.loss_surface gave, got "
+            f"{type(loss).__name__}."
+        )
     else:
         a = np.linspace(2, 8, 241) if a is None else a
         b = np.linspace(-4, 0, 161) if b is None else b
         found = measure.loss_surface(loss, _axis(names[0], a), _axis(names[1], b))
     start = _steepest(found) if at is None else at
-    if np.shape(start) != (2,) or not np.isfinite(start).all():
+    if np.shape(start) != (2,) or not all(np.isfinite(v) for v in start):
         raise ValueError(f"loss_surface: at must be two numbers, (a, b), got {at!r}.")
     i = int(np.abs(found.a - start[0]).argmin())
     j = int(np.abs(found.b - start[1]).argmin())
     start = float(found.a[i]), float(found.b[j])
     slope = np.array([found.slope_a[i, j], found.slope_b[i, j]])
-    length = float(np.linalg.norm(slope))
+    length = float(np.hypot(*slope))
     short = slope * min(1, clip / length) if 0 < length < np.inf else slope
 
     def draw(figure: Any) -> None:

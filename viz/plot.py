@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import io
 import os
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,7 @@ class Plot:
             raise NoRenderer(MISSING)
         from matplotlib.figure import Figure
 
-        with _style(), np.errstate(all="ignore"):
+        with _style():
             figure = Figure(figsize=self.size, layout="constrained")
             self._draw(figure)
         return figure
@@ -99,7 +101,7 @@ class Plot:
 
     def _bytes(self, form: str) -> bytes:
         figure, content = self.figure(), io.BytesIO()
-        with _style(), np.errstate(all="ignore"):
+        with _style():
             # without a date, so that the same picture gives the same file
             dateless: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
             figure.savefig(content, format=form, metadata=dateless.get(form))
@@ -132,15 +134,47 @@ def panels(x: Any, measure: Callable[[Any], Any], kind: type) -> dict[str, Any]:
     return {title: y if isinstance(y, kind) else measure(y) for title, y in every.items()}
 
 
+def the_text(name: str, text: Any) -> str:
+    """What was given as a text, checked."""
+    if not isinstance(text, str):
+        raise TypeError(
+            f"{name}: expected a text, one character per step, got {type(text).__name__}. "
+            'Join words or characters first: "".join(…).'
+        )
+    return text
+
+
+def one_of(name: str, what: str, number: Any, count: int) -> int:
+    """Which of `count`, counted from 0, checked."""
+    if isinstance(number, bool) or not isinstance(number, int | np.integer):
+        raise TypeError(f"{name}: {what} must be a whole number, counted from 0, got {number!r}.")
+    if not 0 <= number < count:
+        raise ValueError(f"{name}: there are {what}s 0 … {count - 1}, not {number}.")
+    return int(number)
+
+
+def two_names(name: str, names: Any) -> tuple[str, str]:
+    """The names of two axes, checked."""
+    if isinstance(names, str) or len(names) != 2:
+        raise ValueError(f'{name}: names must be two, one per axis, ("w", "b"), got {names!r}.')
+    return str(names[0]), str(names[1])
+
+
 def only(numbers: dict[str, Any]) -> Any:
     """The numbers of a single panel as they are; of several by title."""
     return numbers[""] if list(numbers) == [""] else numbers
 
 
-def _style() -> Any:
+@contextlib.contextmanager
+def _style() -> Iterator[None]:
+    """Our fonts and widths, whatever the reader has set; extreme numbers are no surprise here."""
     import matplotlib as mpl
     from matplotlib import font_manager
 
     known = {font.name for font in font_manager.fontManager.ttflist}
     family = [name for name in theme.FONTS if name in known] or ["sans-serif"]
-    return mpl.rc_context({**mpl.rcParamsDefault, **theme.PLOT, "font.family": family})
+    settings = {**mpl.rcParamsDefault, **theme.PLOT, "font.family": family}
+    with mpl.rc_context(settings), np.errstate(all="ignore"), warnings.catch_warnings():
+        # a character that no font here has is drawn as a box, which says enough
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        yield

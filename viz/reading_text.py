@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_rnn import measure
 from viz import theme
-from viz.plot import Plot
+from viz.plot import Plot, one_of, the_text
 
 PER_LINE = 48  # characters that are still read from the last row
 MOST = 5_000  # characters of a picture
@@ -73,10 +73,12 @@ def text_activation(
     """
     found = measure.trajectories(loss, letter, lane)
     T, examples, units = found.states.shape
-    if len(text) != T or not 0 <= unit < units or not 0 <= example < examples:
+    unit = one_of("text_activation", "unit", unit, units)
+    example = one_of("text_activation", "example", example, examples)
+    if len(the_text("text_activation", text)) != T:
         raise ValueError(
-            f"text_activation: the record has {T} steps, {units} units and {examples} examples; "
-            f"got a text of {len(text)}, unit {unit}, example {example}."
+            f"text_activation: expected a text of one character for each of {T} steps, got "
+            f"{len(text)}."
         )
     order = np.argsort(found.steps)  # a lane that was run in reverse read the text backward
     numbers = ColouredText(_short_enough(text), found.states[order, example, unit])
@@ -120,7 +122,7 @@ def text_connectivity(
         The inputs are constants, or the text is shorter than what was read.
     """
     found = measure.connectivity(loss, letter, lane)
-    if len(text) < len(found.steps):
+    if len(the_text("text_connectivity", text)) < len(found.steps):
         raise ValueError(
             f"text_connectivity: {len(found.steps)} characters were read, the text has "
             f"{len(text)}. Pass all of them."

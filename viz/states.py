@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_rnn import measure
 from viz import theme
 from viz.axes import whole_numbers
-from viz.plot import Plot, only, panels
+from viz.plot import Plot, one_of, only, panels, the_text, two_names
 
 STARTS = 56
 MOST_LETTERS = 60  # that can be written beside a path
@@ -53,9 +53,9 @@ def trajectories(
     found = panels(loss, lambda x: measure.trajectories(x, letter, lane), measure.Trajectories)
     for r in found.values():
         T, examples, _ = r.states.shape
-        if example is not None and not 0 <= example < examples:
-            raise ValueError(f"trajectories: there are examples 0 … {examples - 1}, not {example}.")
-        if text is not None and len(text) != T:
+        if example is not None:
+            one_of("trajectories", "example", example, examples)
+        if text is not None and len(the_text("trajectories", text)) != T:
             raise ValueError(
                 f"trajectories: expected a text of one character for each of {T} steps, got "
                 f"{len(text)}."
@@ -133,7 +133,11 @@ def attractors(
     ValueError
         There are no steps, no starts, or the state is no single array.
     """
-    if not isinstance(steps, int | np.integer) or steps < 1:
+    if not callable(cell):
+        raise TypeError(f"attractors: expected a cell, h = cell(x, h), got {type(cell).__name__}.")
+    if names is not None:
+        names = two_names("attractors", names)
+    if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
         raise ValueError(f"attractors: steps must be a whole number, 1 or more, got {steps!r}.")
     given = x if isinstance(x, dict) else {"": x}
     if not given:

@@ -354,13 +354,66 @@ def test_mistakes_are_named(losses, tmp_path):
         viz.gate_map(losses[-1], text="abc")
     with pytest.raises(ValueError, match=r"examples 0 … 1, not 2"):
         viz.gate_map(losses[-1], example=2)
-    with pytest.raises(
-        ValueError, match="7 steps, 4 units and 2 examples; got a text of 7, unit 9"
-    ):
+    with pytest.raises(ValueError, match="text_activation: there are units 0 … 3, not 9"):
         viz.text_activation(losses[-1], text=TEXT, unit=9)
     with pytest.raises(ValueError, match="7 characters were read, the text has 2"):
         viz.text_connectivity(losses[-1], text="ab")
     assert not list(tmp_path.iterdir())
+
+
+WRONG = {
+    "example": (
+        lambda L: viz.gate_map(L, example=0.5),
+        TypeError,
+        "example must be a whole number",
+    ),
+    "text": (
+        lambda L: viz.trajectories(L, text=7),
+        TypeError,
+        "expected a text, one char.* got int",
+    ),
+    "bytes": (lambda L: viz.text_connectivity(L, text=b"read me"), TypeError, "got bytes"),
+    "unit": (
+        lambda L: viz.text_activation(L, text=TEXT, unit="1"),
+        TypeError,
+        "unit must be a who",
+    ),
+    "too long": (lambda L: viz.text_connectivity(L, text="a" * 6000), ValueError, "Show a part"),
+    "lane": (lambda L: viz.carousel(L, lane="gru"), ValueError, "'gru'; there are: lstm"),
+    "state": (
+        lambda L: viz.carousel(L, "s"),
+        ValueError,
+        "no state is called 's'; there are: c, h",
+    ),
+    "gate": (lambda L: viz.carousel(L, gate="q"), ValueError, "no gate 'q' decides what 'c' keeps"),
+    "letters": (lambda L: viz.gate_map(measure.gates(L), "q"), ValueError, "there are: i, f, o"),
+    "lr": (lambda L: viz.loss_surface(lr=-1), ValueError, "lr must be a positive number, got -1"),
+    "clip": (lambda L: viz.loss_surface(clip="1"), ValueError, "clip must be a positive number"),
+    "axis": (lambda L: viz.loss_surface(a=[3, 2]), ValueError, "two or more numbers that rise"),
+    "at": (lambda L: viz.loss_surface(at=(np.nan, 0)), ValueError, "at must be two numbers"),
+    "names": (lambda L: viz.loss_surface(names="w"), ValueError, "names must be two, one per axis"),
+    "loss": (lambda L: viz.loss_surface(3), TypeError, r"expected loss\(a, b\).*got int"),
+    "cell": (lambda L: viz.attractors(4, [0]), TypeError, "expected a cell.*got int"),
+    "steps": (lambda L: viz.attractors(nn.RNNCell(2, 2), [0, 0], steps=0), ValueError, "1 or more"),
+    "inputs": (
+        lambda L: viz.attractors(nn.RNNCell(2, 2), {}),
+        ValueError,
+        "dict of inputs is empty",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_a_wrong_argument_is_named_with_what_would_be_right(mistake, losses):
+    draw, kind, says = WRONG[mistake]
+    with pytest.raises(kind, match=says):
+        draw(losses[-1])
+
+
+def test_a_character_that_no_font_has_and_numbers_near_overflow_draw_without_a_warning(losses):
+    assert "<svg" in viz.text_activation(losses[-1], text="a😀b\t日\u202e$", unit=0).svg()
+    steep = viz.loss_surface(lambda a, b: a * b * 1e300, np.arange(3.0), np.arange(3.0))
+    assert "<svg" in steep.svg()
 
 
 def test_without_matplotlib_the_way_to_it_is_named_and_the_numbers_are_there(
