@@ -73,8 +73,11 @@ def _player(options: argparse.Namespace) -> viz.Player:
     if options.text is None:
         return viz.play(_loss(options))
     text = options.text
-    if len(text) < 2:
-        raise ValueError(f"--text must have 2 characters or more, to guess one, got {text!r}.")
+    if not 2 <= len(text) <= LARGEST:
+        raise ValueError(
+            f"--text must have 2 … {LARGEST} characters, to guess each but the first, "
+            f"got {len(text)}."
+        )
     letters = tasks.Alphabet(text)
     options.steps, options.inputs, options.batch = len(text) - 1, len(letters), 1
     numbers, rng = letters.encode(text), np.random.default_rng(0)

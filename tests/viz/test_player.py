@@ -158,6 +158,9 @@ def test_the_smallest_nets_play(steps, hidden, record):
 def test_every_primitive_has_its_rule_as_a_formula():
     # a primitive without one belongs into viz/player/formulas.py: its value, then its gradients
     assert {primitive.name for primitive in RULES} - FORMULAS.keys() == set()
+    for primitive, rules in RULES.items():  # one gradient for each input that has one
+        wanted = len(rules) - rules.count(None) if isinstance(rules, tuple) else 1
+        assert len(FORMULAS[primitive.name]) == 1 + wanted, primitive.name
 
 
 # -- the file -------------------------------------------------------------------------------------
@@ -272,4 +275,4 @@ def test_the_command_plays_a_text(tmp_path, capsys):
     assert "".join(labels) == "hello worl"
     assert [sweep["name"] for sweep in data["sweeps"]][:2] == ["loss", "t = 0, 'e'"]
     assert main(["play", "gru", "--text", "h", "-o", str(path)]) == 2
-    assert "--text must have 2 characters or more" in capsys.readouterr().err
+    assert "--text must have 2 … 10000 characters" in capsys.readouterr().err

@@ -201,6 +201,39 @@ def test_search_finds_a_gate_by_its_letter(record, show):
     assert page.locator(".hit").count() == 4
 
 
+def test_search_opens_the_cell_of_what_it_finds(record, show):
+    page = show(viz.play(record(nn.LSTMCell(3, 4, rng=0), steps=40)))
+    page.keyboard.press("/")
+    page.keyboard.type("f")
+    assert page.locator("#found").inner_text() == "40 found"
+    for _ in range(20):
+        page.keyboard.press("Enter")
+    frame(page)
+    assert page.locator("#found").inner_text() == "20 of 40"
+    found = page.locator("[aria-label='t = 19'][aria-expanded=true]")
+    assert found.count() == 1
+    here, around = found.bounding_box(), page.locator("#graph").bounding_box()
+    middle = here["x"] + here["width"] / 2
+    assert around["x"] < middle < around["x"] + around["width"]
+    page.keyboard.press("Escape")
+    page.keyboard.press("Home")  # keys work again
+    assert at(page) == 0
+
+
+def test_a_step_without_a_state_is_coloured_by_what_it_computes(show):
+    w, parts = Tensor(np.ones((2, 2)), name="w"), []
+    for t in range(3):
+        with scope("step", t=t):
+            parts.append(named(y=w * np.full((2, 2), 1e3)).sum())
+    page = show(viz.play(parts[0] + parts[1] + parts[2]))
+    page.keyboard.press("End")
+    frame(page)
+    # the parameter's own gradient, the sum over all steps, is not that of a step
+    assert (
+        page.evaluate("blocks.filter((x) => x.kind === 'step').map((x) => x.best.norm)") == [2] * 3
+    )
+
+
 def test_nasty_names_stay_text_on_the_page(show):
     x = Tensor(np.ones(2), name=NASTY)
     with scope(NASTY, t=0):

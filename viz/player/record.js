@@ -60,12 +60,13 @@ function unfold() {
     block.edgeTimes = edges.map((_, k) => ({
       born: at(forth, nodes.length + k, block.start) ?? 0, norm: back.edges[k],
       came: at(came, 2 * nodes.length + k, back.start)}));
-    // what a collapsed step and the strip show: the state whose gradient is largest
-    const states = block.nodeTimes.filter((_, k) => ["state", "result"].includes(nodes[k].kind));
-    const all = block.kind === "step" ? (states.length ? states : block.nodeTimes) : [];
-    block.done = Math.max(0, ...block.nodeTimes.map((x) => x.born));
-    const reached = all.filter((x) => x.came !== null);
+    // what the strip and a very small step show: of its states, or else of all that it computes,
+    // the value whose gradient is largest
+    const states = nodes.map(({kind}) => ["state", "result"].includes(kind));
+    const shown = states.includes(true) ? states : nodes.map(({op}) => op !== undefined);
+    const reached = block.nodeTimes.filter((x, k) => shown[k] && x.came !== null);
     block.best = reached.sort((x, y) => Number(y.norm) - Number(x.norm))[0];
+    block.done = Math.max(0, ...block.nodeTimes.map((x) => x.born));
   });
   for (const link of links) {
     const [norm, came] = link.sweeps[sweep];
