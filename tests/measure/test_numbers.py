@@ -363,6 +363,8 @@ def test_two_units_that_inhibit_each_other_hold_one_bit():
 def test_every_result_can_be_written_as_csv(net, tmp_path):
     _, _, outputs, losses, _ = net
     gated = len(measure.lanes(losses[-1])[0].values) > 2
+    expected = {x for x in vars(measure).values() if isinstance(x, type)}
+    expected = {x for x in expected if issubclass(x, measure.Table)} - {measure.Table}
     results = [
         measure.state_gradients(losses[-1]),
         measure.gradient_matrix(losses),
@@ -373,8 +375,13 @@ def test_every_result_can_be_written_as_csv(net, tmp_path):
         measure.reach(losses[-1])[0],
         measure.cost(losses[-1])[0],
         measure.memory_probe(outputs, np.ones((6, 2, 1)), [0, 1]),
+        measure.loss_surface(measure.pascanu_wall, [2.0, 5.0], [-3.0]),
+        measure.attractors(nn.RNNCell(1, 2, rng=0), [0.0], np.eye(2), 20),
+        measure.trajectories(losses[-1]),
         *([measure.gates(losses[-1])] if gated else []),
+        *([measure.carousel(losses[-1])] if "c" in measure.lanes(losses[-1])[0].states else []),
     ]
+    assert {type(result) for result in results} >= expected - {measure.Gates, measure.Carousel}
     for k, result in enumerate(results):
         with result.csv(tmp_path / f"{k}.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
@@ -391,3 +398,9 @@ def test_a_csv_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(ValueError, match=r"columns of one length, got \{'t': 1, 'k': 2\}"):
         measure.to_csv(tmp_path / "a.csv", {"t": [1], "k": [1, 2]})
     assert not list(tmp_path.iterdir())
+
+
+def test_every_function_stands_in_the_list():
+    listed = measure.__doc__ or ""
+    functions = [name for name in measure.__all__ if not isinstance(getattr(measure, name), type)]
+    assert [name for name in functions if f"``{name}" not in listed] == ["to_csv"]

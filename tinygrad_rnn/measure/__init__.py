@@ -1,4 +1,40 @@
-"""How gradients flow, in numbers: read from the record of any cell."""
+"""How do gradients flow? In numbers, read from the record of any cell that was unrolled.
+
+==============================  ===================================================================
+``state_gradients(loss)``       ∂L/∂h_t, ∂L/∂c_t … and their norms, per step and layer
+``gradient_matrix(losses)``     ‖∂L_t/∂h_k‖: who sends how much gradient back to whom
+``step_jacobians(loss)``        ∂h_{t+1}/∂h_t: singular values, products, Lyapunov exponents
+``growth_bound(W, "tanh")``     γ·σ_max(W), which no step Jacobian exceeds
+``carousel(loss)``              ∏ f_t beside ∂c_T/∂c_t
+``gates(loss)``                 gate values, and the fractions of them below 0.1 and above 0.9
+``saturation(loss)``            1 − |h_t|
+``connectivity(output)``        ∂output/∂x_t for every step
+``receptive_field(output, x)``  where that is not 0
+``parameter_gradients(loss)``   ∂L/∂W, step by step
+``memory_probe(hs, xs)``        how well a linear decoder reads x_{t−k} from h_t
+``reach(loss)``                 how far back a gradient gets, where the record is cut
+``cost(loss)``                  nodes, bytes and operations per step
+``attractors(cell, x, starts)`` where a state comes to rest under a constant input
+``trajectories(loss)``          the way h_t takes through its space
+``principal_plane(points)``     the plane in which most of it is seen
+``loss_surface(f, a, b)``       a loss over two of its numbers, such as ``pascanu_wall``
+``lanes(loss)``                 what all of this is read from: steps, named values, states
+==============================  ===================================================================
+
+A result has its arrays as attributes and ``.csv(path)``. The work grows with the number of steps,
+and with its square for ``gradient_matrix`` alone, whose answer does. What overflows is inf, what
+vanishes is 0, what is neither is NaN; a question without an answer is a `ValueError` or `TypeError`
+that says why.
+
+Examples
+--------
+>>> import numpy as np
+>>> from tinygrad_rnn import measure, nn
+>>> outputs, _ = nn.unroll(nn.LSTMCell(2, 3, rng=0), np.ones((5, 1, 2)))
+>>> found = measure.state_gradients(outputs[-1].sum())["c"]
+>>> found.steps, found.norms.shape
+(array([0, 1, 2, 3, 4]), (5,))
+"""
 
 from tinygrad_rnn.measure.attractors import Attractors, attractors
 from tinygrad_rnn.measure.carousel import Carousel, carousel
