@@ -190,6 +190,13 @@ def test_the_cell_of_1997_truncated_is_its_forget_gates_with_all_ways_open():
     np.testing.assert_allclose(found.total, found.gates, rtol=1e-12)
 
 
+def test_the_carousel_of_one_step_has_kept_all():
+    outputs, _ = nn.unroll(nn.LSTMCell(3, 4, rng=0), np.ones((1, 2, 3)))
+    found = measure.carousel(outputs[0].sum())
+    for kept in (found.gates, found.direct, found.total):
+        np.testing.assert_array_equal(kept, np.ones((1, 2, 4)))
+
+
 def test_a_gate_that_does_not_fit_is_refused():
     _, state = nn.unroll(nn.MemoryBlockCell(3, 2, 2, gates="ifo", rng=0), np.ones((4, 1, 3)))
     with pytest.raises(ValueError, match=r"one value for each of the 4 units of 'c'"):

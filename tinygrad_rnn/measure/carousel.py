@@ -93,7 +93,9 @@ def carousel(
     True
     """
     which = one_lane(roots, lane)
-    here, every = step_jacobians(roots, state, lane), step_jacobians(roots, None, lane)
+    here = every = step_jacobians(roots, state, lane)
+    if len(which.steps) > 1:  # a single step hands nothing on, by no way
+        every = step_jacobians(roots, None, lane)
     if state not in every.letters:
         raise ValueError(
             f"carousel: {which.name} does not hand {state!r} on from step to step; its states are: "
