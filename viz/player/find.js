@@ -2,10 +2,14 @@
 
 let into = null;  // links by where they end
 function trace(from) {
-  into ??= links.reduce((map, {ends: [a, n, b, m]}, k) => {
-    const key = `${b}.${m}`;
-    return map.set(key, [...(map.get(key) ?? []), [`${a}.${n}`, k]]);
-  }, new Map());
+  if (!into) {
+    into = new Map();
+    links.forEach(({ends: [a, n, b, m]}, k) => {
+      const key = `${b}.${m}`;
+      if (!into.has(key)) into.set(key, []);
+      into.get(key).push([`${a}.${n}`, k]);
+    });
+  }
   const start = traced?.from === from ? null : from;
   const seen = new Set([start]), todo = start ? [start] : [];
   while (todo.length) {

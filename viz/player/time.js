@@ -26,24 +26,23 @@ function step(by) {  // through one time step, to its last operation in that dir
   go(p);
 }
 
-let playing = 0, clock = 0;
+let playing = 0, clock = 0, owed = 0, ticking = 0;
 function play(on = !playing) {
   if (on && position >= end()) go(0);
   playing = on ? Math.max(8, end() / 30) : 0;  // operations per second
   $("play").textContent = on ? "❚❚" : "▶";
   $("play").setAttribute("aria-label", on ? "Pause" : "Play");
   clock = performance.now();
-  if (on) requestAnimationFrame(tick);
+  cancelAnimationFrame(ticking);
+  if (on) ticking = requestAnimationFrame(tick);
 }
 
-let owed = 0;
 function tick(now) {
-  if (!playing) return;
   owed += ((now - clock) / 1000) * playing * Number($("speed").value);
   clock = now;
   if (owed >= 1) { go(position + Math.floor(owed), false); owed %= 1; }
   if (position >= end()) play(false);
-  else requestAnimationFrame(tick);
+  else ticking = requestAnimationFrame(tick);
 }
 
 // -- the strip -----------------------------------------------------------------------------------
@@ -72,13 +71,13 @@ function strip() {
   const at = active[position], i = at ? steps.indexOf(blocks[at[0]].column) : -1;
   pen.fillStyle = of("--accent");
   if (i >= 0) pen.fillRect(i * w, 18, Math.max(w, 4), 4);
-  pen.fillStyle = pen.strokeStyle = of("--soft");
+  pen.fillStyle = of("--soft");
   pen.font = "10px Helvetica, Arial, sans-serif";
   const round = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000];
   const every = round.find((n) => n * w > 34) ?? steps.length;
   steps.forEach((c, j) => {
-    const {t, label: name} = columns[c];
-    if (j % every === 0) pen.fillText(name && w > 20 ? `${t} ${brief(name, w / 8 - 3)}` : t, j * w + 2, 30);
+    const {t, label: name} = columns[c], text = w > 20 ? `${t} ${brief(name, w / 8 - 3)}` : t;
+    if (j % every === 0) pen.fillText(text, j * w + 2, 30);
   });
 }
 
