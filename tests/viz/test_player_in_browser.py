@@ -258,6 +258,22 @@ def test_dark_and_light_look_different_and_neither_is_empty(record, show):
     assert all(len(png) > 30_000 for _, png in pictures)  # an empty page has about 5 kB
 
 
+def test_the_button_turns_day_into_night_and_the_gradients_with_it(record, show):
+    page, seen = show(viz.play(record(nn.GRUCell(3, 4, rng=0)))), []
+    page.keyboard.press("End")
+    frame(page)
+    for _ in range(3):
+        seen.append(
+            page.evaluate("""() => ["body", ".k-state .face", ".link.gradient"].map((one) => {
+                const style = getComputedStyle(document.querySelector(one));
+                return [style.backgroundColor, style.fill, style.color].join();
+            })""")
+        )
+        page.get_by_role("button", name="Light or dark").click()
+    assert seen[0] == seen[2]
+    assert all(day != night for day, night in zip(seen[0], seen[1], strict=True))
+
+
 def test_a_printed_page_is_light_shows_the_view_and_has_no_controls(record, show):
     player = viz.play(record(nn.LSTMCell(3, 4, rng=0), steps=4), title="an LSTM")
     page = show(player, color_scheme="dark")
