@@ -14,6 +14,8 @@ import viz
 from tinygrad_rnn import Tensor, nn, scope, tasks
 
 LARGEST = 10_000  # of every number, and of steps times layers: what is recorded within seconds
+MATRIX = 500  # steps whose gradients are compared each with each
+WORK = 10**10  # multiplications, of all steps: some seconds
 ALONE = 24  # losses, at most, whose gradients can be looked at one by one: each has its numbers
 CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 
@@ -31,7 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(_player(options).save(options.output))
             return 0
         if options.picture == "flow" and options.matrix:
-            print(_matrix(options).save(options.output))
+            plot, numbers = _matrix(options), options.output.lower().endswith(".csv")
+            print(plot.csv(options.output) if numbers else plot.save(options.output))
             return 0
         loss = _loss(options)
         if options.picture == "unroll":
@@ -61,6 +64,11 @@ def _loss(options: argparse.Namespace) -> Tensor:
 
 def _matrix(options: argparse.Namespace) -> viz.Plot:
     """A loss at every step, random as in `_loss`, and how much of each gets back how far."""
+    if options.steps > MATRIX:
+        raise ValueError(
+            f"--matrix walks back from each of its steps: --steps must be 1 … {MATRIX}, got "
+            f"{options.steps}. viz.carousel shows longer records, by one walk."
+        )
     rng = np.random.default_rng(0)
     outputs = _outputs(options, rng)
     with scope("loss"):
@@ -101,6 +109,12 @@ def _outputs(options: argparse.Namespace, rng: np.random.Generator, xs: Any = No
         raise ValueError(
             f"--steps {options.steps} × --layers {options.layers} are more than {LARGEST} cells. "
             "Choose fewer; long pictures leave the middle steps out anyway."
+        )
+    products = options.hidden * (options.hidden + options.inputs) * options.batch
+    if products * options.steps * options.layers > WORK:
+        raise ValueError(
+            "--hidden, --inputs, --batch and --steps are too large together: more than "
+            f"{WORK:,} multiplications. A picture looks the same with few units."
         )
     outputs = xs
     if xs is None:
@@ -144,7 +158,11 @@ def _parser() -> argparse.ArgumentParser:
         else:
             one.add_argument("--detail", choices=("cell", "gate", "op"), default="op")
         if name == "flow":
-            one.add_argument("--matrix", action="store_true", help="as a map, time against time")
+            one.add_argument(
+                "--matrix",
+                action="store_true",
+                help="as a map, time against time; .csv for its numbers",
+            )
         one.add_argument("-o", "--output", required=True, help=f"file to write: {endings}")
     what = "every picture, of models trained for it, on one page"
     one = pictures.add_parser("gallery", help=what, description=f"Draw {what}.")

@@ -39,6 +39,21 @@ def test_it_runs_as_a_module_and_fails_in_one_line(tmp_path):
     assert "cannot write" in failed.stderr
 
 
+def test_the_matrix_comes_as_numbers_too(tmp_path):
+    path = tmp_path / "m.csv"
+    assert main(["flow", "gru", "--matrix", "--steps", "3", "-o", str(path)]) == 0
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "t,k,norm"
+    assert [line.rsplit(",", 1)[0] for line in lines[1:]] == [
+        "0,0",
+        "1,0",
+        "1,1",
+        "2,0",
+        "2,1",
+        "2,2",
+    ]
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -46,6 +61,12 @@ def test_it_runs_as_a_module_and_fails_in_one_line(tmp_path):
         (["unroll", "rnn", "--steps", "0", "-o", "a.svg"], "--steps must be 1 … 10000, got 0"),
         (["flow", "rnn", "--hidden", "-3", "-o", "a.svg"], "--hidden must be 1 … 10000, got -3"),
         (["unroll", "rnn", "--steps", "99999999", "-o", "a.svg"], "must be 1 … 10000"),
+        (["flow", "rnn", "--matrix", "--steps", "501", "-o", "a.svg"], "viz.carousel shows longer"),
+        (["flow", "rnn", "--matrix", "-o", "a.gif"], "Name it .svg, .png or .pdf"),
+        (
+            ["fold", "rnn", "--hidden", "9999", "--batch", "9999", "-o", "a.svg"],
+            "too large together",
+        ),
         (["fold", "gru", "--steps", "5000", "--layers", "9", "-o", "a.svg"], "more than 10000"),
     ],
 )
