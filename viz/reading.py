@@ -115,7 +115,7 @@ def _initial(
         lane = first.lane
         if lane is None or lane.places[0] is not first or len(lane.places) < 2:
             continue
-        for a, b in zip(program, steps[lane.places[1]], strict=False):
+        for a, b in zip(program, steps.get(lane.places[1], ()), strict=False):
             if a.op is not b.op or len(a.inputs) != len(b.inputs):
                 break
             for k, (x, y) in enumerate(zip(a.inputs, b.inputs, strict=True)):

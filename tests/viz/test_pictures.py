@@ -373,6 +373,10 @@ def test_a_lane_against_time_starts_to_the_right_of_its_last_step():
     assert frames["after"].slot > frames["initial"].slot  # each has a place of its own
 
 
+def test_a_lane_against_time_may_have_its_second_step_left_out(parsed):
+    assert "⋯ × 37" in parsed(viz.unrolled(both_ways(40), budget=20)).texts
+
+
 # -- what constants are called ---------------------------------------------------------------------
 
 
