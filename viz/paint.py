@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+
+from graphviz.backend import dot_command, execute
 
 FORMATS = ("svg", "png", "pdf")
 SECONDS = 60  # that Graphviz may take for one layout, or for writing one picture
@@ -72,10 +76,10 @@ def available() -> bool:
 
 def _run(dot: str, form: str, *, placed: bool) -> bytes:
     broken = ""
-    if on_path := shutil.which("dot"):
-        how = ["-Kneato", "-n2"] if placed else ["-Kdot"]
+    if shutil.which("dot"):
+        engine, no_op = ("neato", 2) if placed else ("dot", None)
         try:
-            return _process([on_path, *how, f"-T{form}"], dot)
+            return _process(dot_command.command(engine, form, neato_no_op=no_op), dot)
         except TimeoutError:
             raise
         except (subprocess.CalledProcessError, OSError) as error:
@@ -93,11 +97,11 @@ def _run(dot: str, form: str, *, placed: bool) -> bytes:
         return agraph.draw(format=form, prog=program) or b""
 
 
-def _process(command: list[str], dot: str) -> bytes:
+def _process(command: Sequence[str | os.PathLike[str]], dot: str) -> bytes:
     """What a command answers to the text, if it does in time."""
     try:
-        done = subprocess.run(
-            command, input=dot.encode(), capture_output=True, timeout=SECONDS, check=True
+        done = execute.run_check(
+            command, input=dot.encode(), capture_output=True, timeout=SECONDS, quiet=True
         )
     except subprocess.TimeoutExpired:
         raise TimeoutError(
