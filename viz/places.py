@@ -40,9 +40,10 @@ class Lane:
         return self.places[0].t > self.places[-1].t if len(self.places) > 1 else self.order % 2 == 1
 
     @property
-    def last(self) -> int:
-        """Its last column."""
-        return max(place.column for place in self.places)
+    def columns(self) -> tuple[int, int]:
+        """Its first and its last column."""
+        columns = [place.column for place in self.places]
+        return min(columns), max(columns)
 
 
 @dataclass(eq=False, slots=True)
@@ -160,7 +161,7 @@ def _arrange(nodes: list[Tensor], found: dict[Tensor, Place]) -> None:
                 {(a, place): None for a in origins if a and a.lane not in (None, place.lane)}
             )
     placed: dict[object, Lane] = {}
-    ends: dict[int, int] = {}  # the last column used in each row
+    spans: dict[int, tuple[int, int]] = {}  # the first and the last column used in each row
     for lane, ways in sources.items():
         twin = placed.get((lane.path, lane.run, 0))
         placed[lane.key] = lane
@@ -172,13 +173,21 @@ def _arrange(nodes: list[Tensor], found: dict[Tensor, Place]) -> None:
             for a, b in ways
             if a.lane is not None and a.order == lane.order and placed.get(a.lane.key) is a.lane
         ]
-        lane.offset = max((a.column - b.t for a, b, _ in earlier), default=0)
-        start = lane.offset + min(place.t for place in lane.places)
-        lane.row = len(ends)
-        first = [(a, row) for a, b, row in earlier if b is lane.places[0]]
-        if first and all(
-            a.t != lane.places[0].t and ends[before.row] <= start for a, before in first
-        ):
-            lane.row = first[0][1].row  # it continues where the other ended
-            lane.offset += 1
-        ends[lane.row] = lane.last
+        # t is the column, unless the lane counts anew what comes later than where it takes from
+        late = {(a, b): a.column - b.t for a, b, c in earlier if not _against(c, lane)}
+        lane.offset, lane.row = max([0, *late.values()]), len(spans)
+        first = [(a, c) for a, b, c in earlier if b is lane.places[0]]
+        if first and all(a.t != lane.places[0].t for a, _ in first):
+            beside = [late[a, lane.places[0]] + 1 for a, c in first if not _against(c, lane)]
+            offset = max([lane.offset, *beside])
+            low, high = (at - lane.offset + offset for at in lane.columns)
+            if all(low > spans[c.row][1] or high < spans[c.row][0] for _, c in first):
+                lane.offset, lane.row = offset, first[0][1].row  # on where the other ended
+        low, high = spans.get(lane.row, lane.columns)
+        spans[lane.row] = min(low, lane.columns[0]), max(high, lane.columns[1])
+
+
+def _against(one: Lane, other: Lane) -> bool:
+    """Whether both run against time, so that the later stands to the left; a single step may."""
+    ways = {lane.mirrored for lane in (one, other) if len(lane.places) > 1}
+    return ways == {True}
