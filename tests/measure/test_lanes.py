@@ -98,6 +98,35 @@ def test_a_state_without_a_name_is_called_state():
     assert measure.lanes(h.sum())[0].states == ("state",)
 
 
+@pytest.mark.parametrize("steps", [1, 2, 5])
+@pytest.mark.parametrize("inside", [True, False], ids=["added up inside", "added up outside"])
+def test_without_a_name_the_lane_is_the_recurrent_one_and_not_a_loss(steps, inside):
+    cell, h, total = nn.GRUCell(3, 4, rng=0), np.zeros((2, 4)), Tensor(0.0)
+    for t in range(steps):
+        with scope("gru", t=t):
+            h = cell(np.ones((2, 3)), h)
+        with scope("loss", t=t):
+            loss = nn.mse_loss(h, np.ones((2, 4)))
+            added = total + loss
+        total = added if inside else total + loss
+    for root in (loss, total):
+        assert measure.step_jacobians(root).lane == "gru"
+        assert measure.gates(root).steps.tolist() == list(range(steps))
+
+
+def test_without_a_name_the_lane_of_many_steps_comes_before_a_single_one():
+    outputs, _ = nn.unroll(nn.RNNCell(3, 4, rng=0), np.ones((5, 2, 3)))
+    with scope("readout", t=4):
+        y = nn.Linear(4, 3, rng=0)(outputs[-1])
+    assert measure.step_jacobians(y).lane == "rnn"
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_without_a_name_the_lane_of_several_layers_is_the_top_one(steps):
+    outputs, _ = nn.LSTM(3, 4, num_layers=2, rng=0)(np.ones((steps, 2, 3)))
+    assert measure.step_jacobians(outputs).lane == "layer 2 · lstm"
+
+
 def test_gradients_belong_to_no_step():
     loss = unrolled(nn.RNNCell(3, 4, rng=0))
     slope = tr.grad(loss, measure.lanes(loss)[0].values["h"][0], create_graph=True)

@@ -116,7 +116,10 @@ def lanes_of(nodes: list[Tensor]) -> list[Lane]:
 
 
 def one_lane(roots: Tensor | Sequence[Tensor], name: str | None = None) -> Lane:
-    """The lane of this name; without one the last that hands a state on (the top layer).
+    """The lane of this name; without one the last that is recurrent (the top layer).
+
+    Recurrent is what hands a state on over several steps, and a state is no scalar, as a loss is
+    that a step has or adds to. Where no lane is both, steps count before shape.
 
     Raises
     ------
@@ -130,7 +133,13 @@ def one_lane(roots: Tensor | Sequence[Tensor], name: str | None = None) -> Lane:
                 return lane
         known = ", ".join(lane.name for lane in every)
         raise ValueError(f"measure: no lane is called {name!r}; there are: {known}.")
-    return next((lane for lane in reversed(every) if lane.states), every[-1])
+    return max(reversed(every), key=_recurrence)  # of equals the last
+
+
+def _recurrence(lane: Lane) -> tuple[bool, bool, bool]:
+    """How much a lane is like a recurrent net."""
+    xs = [x for letter in lane.states for x in lane.values[letter] if x is not None]
+    return bool(xs), len(lane.steps) > 1, any(x.ndim for x in xs)
 
 
 def step_of(node: Tensor) -> Frame | None:
