@@ -24,6 +24,10 @@ class Nodes:
         lanes = {place.lane for place in self.place.values() if place.lane is not None}
         self.several = sum(lane.order == 0 and not lane.between for lane in lanes) > 1
         columns = [place.column for lane in lanes for place in lane.places]
+        self.lowest: dict[tuple[int, int], int] = {}  # by order and column, the lowest row of it
+        for lane in lanes:
+            for key in ((lane.order, place.column) for place in lane.places if place.timed):
+                self.lowest[key] = min(self.lowest.get(key, lane.row), lane.row)
         self.left, self.right = min(columns, default=0), max(columns, default=0)
         self.parts = Parts()
         self.blocks: dict[object, Block] = {}
@@ -49,11 +53,12 @@ class Nodes:
             lane = place.lane
             block = Block("cell" if cells and place.timed else "step")
             block.steps = (place.t, place.t)
-            # of cells in the lowest row only: lines between layers run where it would be
-            block.titled = not lane.between and not (cells and lane.row)
             block.name = lane_title(lane) if self.several and not cells else ""
             block.row, block.column, block.mirrored = lane.row, place.column, lane.mirrored
             block.order = lane.order
+            # of cells the lowest only: lines between layers run where it would be
+            lowest = place.timed and lane.row == self.lowest[lane.order, place.column]
+            block.titled = lowest or (place.timed and not cells)
         else:
             assert isinstance(place, Place)
             block = Block(place.side, order=place.order, mirrored=place.order % 2 == 1)

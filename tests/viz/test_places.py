@@ -50,6 +50,7 @@ def test_a_title_says_the_step_of_the_column_it_stands_in(reverse):
     cells = [block for block in drawing.parts.blocks if block.kind == "cell"]
     assert len(cells) == 2 + 3 + 3 + 3
     assert all(block.steps == (block.column, block.column) for block in cells)
+    assert sorted(block.title for block in cells if block.title) == [f"t = {t}" for t in range(7)]
 
 
 @settings(deadline=None, max_examples=30)
