@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from viz import routes
@@ -13,7 +14,7 @@ from viz.grid import Layout
 from viz.parts import Block, Edge, Node, Parts
 from viz.pictures import BUDGET, Detail, Weights, check, chosen, recorded_scalar
 from viz.select import select
-from viz.wires import lines, placed
+from viz.wires import Upright, crossings, lines, placed, uprights
 
 ABOVE, HOOK, HEAD = 6.0, 7.0, 30.0  # from a step to its bracket; its ends; for the topmost (points)
 
@@ -83,8 +84,9 @@ class Truncation(Drawing):
     def _positioned(self) -> tuple[str, float, float]:
         plan = placed(self.parts, self.per_line)
         found, height = lines(plan), plan.height + HEAD
+        upright = uprights(plan)
         for number, span in enumerate(self.spans):
-            found += _bracket(plan, span, number)
+            found += _bracket(plan, span, number, upright)
         box = f"0,0,{plan.width:.1f},{height:.1f}"
         return graph(found, bb=box), plan.width, height
 
@@ -104,7 +106,7 @@ def _windows(parts: Parts, starts: set[Block]) -> list[list[Block]]:
     return found
 
 
-def _bracket(plan: Layout, span: list[Block], number: int) -> list[str]:
+def _bracket(plan: Layout, span: list[Block], number: int, upright: list[Upright]) -> list[str]:
     """Over the steps of a window in each line they stand in, with words over the first."""
     by_line: dict[int, list[Block]] = {}
     for block in span:
@@ -124,8 +126,12 @@ def _bracket(plan: Layout, span: list[Block], number: int) -> list[str]:
             continue
         steps = f"{len(span)} step{'s' * (len(span) > 1)}"
         words = f"gradients flow within {steps}, back to t = {span[0].steps[0]}"
+        y += HOOK + 9
+        # where no line to the window above, as from a cut, runs through them
+        ends = [left, *crossings(upright, left, right, y), right]
+        left, right = max(pairwise(ends), key=lambda gap: gap[1] - gap[0])
         if len(words) * 5.6 > right - left:
             words = f"back to t = {span[0].steps[0]}"
-        place = f"{(left + right) / 2:.1f},{y + HOOK + 9:.1f}"
+        place = f"{(left + right) / 2:.1f},{y:.1f}"
         found.append(f"  {node_line(Node(f'k{number}', 'caption', words), pos=place)}")
     return found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
+from itertools import pairwise
 
 from viz import routes, theme
 from viz.dot import attributes, edge_line, graph, node_line, title
@@ -15,6 +17,8 @@ from viz.routes import Point
 PAST, ASIDE, EDGE = 8.0, 20.0, 28.0
 LIFT = 3.0  # of a label above a thick line
 ARROW = 6.0  # how far before a node a line ends, to leave room for its head
+
+Upright = tuple[float, float, float]  # x, the lower and the upper end
 
 
 def positioned(parts: Parts, per_line: int | None = None) -> tuple[str, float, float]:
@@ -37,7 +41,24 @@ def lines(plan: Layout, first: int = 0) -> list[str]:
     """All that stands in a layout, in DOT; `first` is the number of its first block."""
     parts = plan.parts
     found = [_block(k, block, plan) for k, block in enumerate(parts.blocks, first)]
-    return found + [_link(edge, plan) for edge in parts.links]
+    upright = uprights(plan)
+    return found + [_link(edge, plan, upright) for edge in parts.links]
+
+
+def uprights(plan: Layout) -> list[Upright]:
+    """All upright pieces of the lines between blocks, from left to right."""
+    return sorted(
+        (x, min(y, end), max(y, end))
+        for edge in plan.parts.links
+        for (x, y), (other, end) in pairwise(_route(edge, plan)[0])
+        if x == other and y != end
+    )
+
+
+def crossings(upright: list[Upright], left: float, right: float, y: float) -> list[float]:
+    """Where upright pieces cross a height between two x."""
+    some = upright[bisect_left(upright, (left,)) : bisect_right(upright, (right, math.inf))]
+    return [x for x, low, high in some if low < y < high]
 
 
 def _block(k: int, block: Block, plan: Layout) -> str:
@@ -75,12 +96,12 @@ def _tip(thing: Node | Edge) -> dict[str, str]:
     return {"tooltip": thing.tip} if thing.tip else {}
 
 
-def _link(edge: Edge, plan: Layout) -> str:
+def _link(edge: Edge, plan: Layout, upright: list[Upright]) -> str:
     """One line between blocks."""
     points, tip = _route(edge, plan)
     more = {**_tip(edge), "arrowhead": "normal"} if tip else _tip(edge)
     if edge.label:
-        x, y = _label(edge, points, plan.track(edge) is None)
+        x, y = _label(edge, points, plan.track(edge) is None, upright)
         more["lp"] = f"{x:.1f},{y:.1f}"
     return "  " + edge_line(edge, pos=routes.text(points, tip), **more)
 
@@ -154,12 +175,20 @@ def _from_hub(edge: Edge, plan: Layout) -> tuple[list[Point], Point | None]:
     return routes.rounded([start, (start[0], floor), (drop, floor), (drop, y), (x, y)]), None
 
 
-def _label(edge: Edge, points: list[Point], direct: bool) -> Point:
-    """The middle of a link's label: beside its beginning, or above the long piece of a detour."""
+def _label(edge: Edge, points: list[Point], direct: bool, upright: list[Upright]) -> Point:
+    """The middle of a link's label: beside its beginning, or above the long piece of a detour.
+
+    Where another line comes down through a label it moves along its own, to the middle or the end.
+    """
     if direct or edge.kind == "state":
-        (x, y), half = points[0], 2.6 * len(edge.label) + 5
-        rises = points[1][1] == y < points[-1][1] - 4  # then the label would be in its way
-        return x + (half if points[1][0] >= x else -half), y + (-7 if rises else 7)
+        (x, y), (end, level), half = points[0], points[-1], 2.6 * len(edge.label) + 5
+        rises = points[1][1] == y < level - 4  # then the label would be in its way
+        out = 1 if points[1][0] >= x else -1
+        places, y = [x + out * half], y + (-7 if rises else 7)
+        if direct and level == points[0][1]:
+            places += [(x + end) / 2, end - out * (half + ARROW)]
+        free = (at for at in places if not crossings(upright, at - half, at + half, y))
+        return next(free, places[0]), y
     floor = min(y for _, y in points)
     flat = [x for x, y in points if y == floor]
     return (flat[0] + flat[-1]) / 2, floor + 7
