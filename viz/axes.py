@@ -66,3 +66,9 @@ def extent(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float, float]:
     left, right = (x[0] - 0.5, x[-1] + 0.5) if x[0] <= x[-1] else (x[0] + 0.5, x[-1] - 0.5)
     top, low = (y[0] - 0.5, y[-1] + 0.5) if y[0] <= y[-1] else (y[0] + 0.5, y[-1] - 0.5)
     return left, right, low, top
+
+
+def jumps(x: np.ndarray) -> np.ndarray:
+    """Where whole numbers do not go on by one as they began, as places to split them at."""
+    way = np.diff(x)
+    return np.flatnonzero((np.abs(way) != 1) | (way != way[:1])) + 1

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_rnn import measure
 from viz import theme
-from viz.axes import extent, log_norm, positive, scale, whole_numbers
+from viz.axes import extent, jumps, log_norm, positive, scale, whole_numbers
 from viz.plot import Plot, only, panels
 
 MOST_BARS = 48  # that can be told apart
@@ -53,30 +53,33 @@ def gradient_matrix(losses: Any, letter: str | None = None, lane: str | None = N
 
         low, high = scale([m.norms for m in found.values()])
         axes = figure.subplots(1, len(found), squeeze=False, sharey=True)[0]
+        colours = [theme.OUT_OF_REACH, theme.EXACT_ZERO, theme.IMPOSSIBLE]
         image = None
         for ax, (title, m) in zip(axes, found.items(), strict=True):
-            place = extent(m.steps, m.losses)
-            image = ax.imshow(
-                np.ma.masked_where(~(m.norms > 0) | ~np.isfinite(m.norms), m.norms),
-                norm=log_norm(low, high),
-                cmap=ListedColormap(theme.ramp()),
-                extent=place,
-                interpolation="nearest",
-                aspect="auto",
-                zorder=2,
-            )
             state = np.where(~m.reached, 0, np.where(m.norms == 0, 1, 2))
-            colours = [theme.OUT_OF_REACH, theme.EXACT_ZERO, theme.IMPOSSIBLE]
-            ax.imshow(
-                state,
-                cmap=ListedColormap(colours),
-                vmin=0,
-                vmax=2,
-                extent=place,
-                interpolation="nearest",
-                aspect="auto",
-                zorder=1,
-            )
+            # each at its own time: rows between losses stay empty
+            for rows in np.split(np.arange(len(m.losses)), jumps(m.losses)):
+                norms, place = m.norms[rows], extent(m.steps, m.losses[rows])
+                image = ax.imshow(
+                    np.ma.masked_where(~(norms > 0) | ~np.isfinite(norms), norms),
+                    norm=log_norm(low, high),
+                    cmap=ListedColormap(theme.ramp()),
+                    extent=place,
+                    interpolation="nearest",
+                    aspect="auto",
+                    zorder=2,
+                )
+                ax.imshow(
+                    state[rows],
+                    cmap=ListedColormap(colours),
+                    vmin=0,
+                    vmax=2,
+                    extent=place,
+                    interpolation="nearest",
+                    aspect="auto",
+                    zorder=1,
+                )
+            ax.set_ylim(*extent(m.steps, m.losses)[2:])
             ax.set_title(title)
             ax.set_xlabel(f"step k of the state ${m.letter}_k$")
             whole_numbers(ax, m.steps, m.losses)

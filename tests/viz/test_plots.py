@@ -93,6 +93,24 @@ def test_the_map_shows_the_matrix_and_leaves_the_other_triangle_empty(losses):
     np.testing.assert_array_equal(shown[lower], expected[lower])
 
 
+@pytest.mark.parametrize(
+    ("chosen", "rows"),
+    [
+        ([0, 1, 2, 3, 4, 5, 6], [(6.5, -0.5)]),
+        ([6, 5, 4], [(3.5, 6.5)]),
+        ([2, 6], [(2.5, 1.5), (6.5, 5.5)]),
+        ([1, 2, 5], [(2.5, 0.5), (5.5, 4.5)]),
+        ([3], [(3.5, 2.5)]),
+    ],
+)
+def test_each_loss_has_its_row_at_its_time_and_each_state_its_column(chosen, rows, losses):
+    (ax,), _figure = axes_of(viz.gradient_matrix([losses[t] for t in chosen]))
+    extents = [tuple(im.get_extent()) for im in ax.images]
+    right = max(chosen) + 0.5
+    assert extents == [(-0.5, right, *row) for row in rows for _ in range(2)]
+    assert ax.get_ylim() == (rows[-1][0], rows[0][1])
+
+
 def test_panels_share_one_logarithmic_scale():
     plot = viz.gradient_matrix(
         {"RNN": run(nn.RNNCell(3, 4, rng=0)), "GRU": run(nn.GRUCell(3, 4, rng=0))}
@@ -150,6 +168,17 @@ def test_the_carousel_shows_relative_norms_and_products_of_gates(losses):
     assert ax.get_yscale() == "log"
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_the_lanes_of_the_carousel_stand_over_its_curves(reverse):
+    losses = run(nn.RNNCell(3, 4, rng=0), reverse=reverse)
+    plot = viz.carousel(losses[0 if reverse else -1])
+    (strips, _), _figure = axes_of(plot)
+    (lane,) = strips.collections
+    np.testing.assert_array_equal(lane.get_coordinates()[0, :, 0], np.arange(8) - 0.5)
+    expected = plot.numbers.relative[::-1] if reverse else plot.numbers.relative
+    np.testing.assert_array_equal(lane.get_array().ravel(), expected)
+
+
 def test_spectra_show_every_singular_value(losses):
     plot = viz.jacobian_spectra(losses[-1])
     (ax,), _figure = axes_of(plot)
@@ -186,6 +215,7 @@ def test_attractors_are_filled_and_what_pushes_away_is_open():
     (ax,), _figure = axes_of(plot)
     marked = [line for line in ax.lines if line.get_markersize() == 13]
     assert [line.get_color() == "white" for line in marked] == [False, False, True]
+    assert [line.get_marker() for line in marked] == ["o", "s", "o"]
     shown = [[line.get_xdata()[0], line.get_ydata()[0]] for line in marked]
     np.testing.assert_allclose(shown, plot.numbers["at rest"].points)
 
