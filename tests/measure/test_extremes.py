@@ -107,6 +107,14 @@ def test_a_state_that_never_rests_ends_nowhere():
         measure.attractors(lambda x, h: (h, h), [0.0], [[1.0, 0.0]])
 
 
+def test_a_state_that_rests_everywhere_ends_where_it_starts():
+    starts = [[0.1, 0.2], [0.3, 0.4]]  # h' = h: no point is the only solution
+    found = measure.attractors(lambda x, h: h * 1.0, [0.0], starts)
+    np.testing.assert_array_equal(found.points, starts)
+    np.testing.assert_array_equal(found.radius, 1)
+    assert found.ends.tolist() == [0, 1]
+
+
 @pytest.mark.parametrize("wrong", [1.0, None, np.ones(3), "loss"])
 @pytest.mark.parametrize(
     "number",

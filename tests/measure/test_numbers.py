@@ -164,6 +164,19 @@ def test_examples_that_see_each_other_are_refused():
     assert_near(whole, J)
 
 
+@pytest.mark.parametrize("read", [1, 2, 3])
+def test_a_single_example_that_sees_one_other_is_refused(read):
+    seen = np.zeros((4, 4))
+    seen[0, read] = 1
+
+    def mixed(x, h):
+        return tr.named(h=tr.tanh(x + h + Tensor(seen) @ h))
+
+    _, h = nn.unroll(mixed, np.ones((3, 4, 2)), Tensor(np.zeros((4, 2))))
+    with pytest.raises(ValueError, match="one example's state depends on another's"):
+        measure.step_jacobians(h)
+
+
 # -- the carousel ----------------------------------------------------------------------------------
 
 
@@ -278,6 +291,7 @@ def test_a_probe_reads_what_is_there_and_nothing_else():
     h = np.concatenate([np.roll(xs, k, axis=0) for k in range(3)], axis=-1)
     h[:3] = 0
     found = measure.memory_probe(h, xs, range(6))
+    assert measure.memory_probe(h, xs, np.int64(2)).scores == found.scores[2]
     assert (found.scores[:3] > 0.9).all()
     assert (found.scores[3:] < 0.1).all()
 
@@ -325,6 +339,19 @@ def test_cost_counts_every_operation_once():
     assert 0 < inner.bytes[1] < 8 * sum(x.size for x in operations)
 
 
+def test_operations_and_bytes_of_a_step_are_those_counted_by_hand():
+    W = Tensor(np.ones(3), name="W")
+
+    def step(x, h):
+        return tr.named(h=tr.softmax(h + tr.reshape(W, (1, 3)), axis=-1))
+
+    outputs, _ = nn.unroll(step, np.ones((4, 2, 3)), Tensor(np.zeros((2, 3))))
+    inner = measure.cost(outputs[-1])[0]
+    assert set(inner.nodes) == {3}
+    assert set(inner.operations) == {6 + 4 * 6}  # the sum; subtract, exp, sum and divide
+    assert set(inner.bytes) == {8 * (6 + 6)}  # the reshaped W is a view
+
+
 def test_more_steps_cost_more_in_proportion():
     totals = []
     for steps in (10, 20, 30):
@@ -348,6 +375,11 @@ def test_the_wall_has_the_slope_that_differences_show():
             assert_near([found.slope_a[i, j], found.slope_b[i, j]], slopes)
     with pytest.raises(ValueError, match=r"expected a Tensor of the grid's shape \(2, 2\)"):
         measure.loss_surface(lambda a, b: (a * b).sum(), w, b)
+
+
+def test_the_steepest_point_is_where_the_gradient_is_longest():
+    found = measure.loss_surface(lambda a, b: a * a + b, [1.0, 2.0, -3.0], [5.0, 6.0])
+    assert found.steepest() == (-3.0, 5.0)
 
 
 def test_two_units_that_inhibit_each_other_hold_one_bit():

@@ -32,6 +32,17 @@ def test_points_of_a_plane_keep_their_distances(points):
     )
 
 
+@pytest.mark.parametrize("factor", [-1.0, 1e200, 1e-200])
+def test_the_plane_is_that_of_the_points_turned_around_or_in_other_units(points, factor):
+    plane, other = measure.principal_plane(points), measure.principal_plane(points * factor)
+    np.testing.assert_allclose(other.directions, plane.directions, atol=1e-10)
+    np.testing.assert_allclose(other.explained, plane.explained)
+    largest = np.take_along_axis(
+        plane.directions, np.abs(plane.directions).argmax(axis=1)[:, None], axis=1
+    )
+    assert (largest > 0).all()
+
+
 def test_what_is_not_finite_does_not_turn_the_plane(points):
     broken = points.copy()
     broken[3, 1] = np.nan

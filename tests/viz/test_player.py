@@ -64,6 +64,26 @@ def test_operations_play_in_the_order_of_the_record_and_of_its_backward_pass(los
     assert [found[k] for k in range(1, len(turns) + 1)] == turns
 
 
+def test_the_gradient_of_a_value_is_there_when_the_last_part_of_it_has_arrived(loss):
+    data = data_of(viz.play(loss).html)
+    turns: dict[Tensor, int] = {}
+    last = {loss: 1}
+
+    def see(node, k, g):
+        last[node.inputs[k]] = turns.setdefault(node, len(turns) + 1)
+
+    grad(loss, [x for x in ancestors(loss) if x.op is None], on_edge=see)
+    came = {}
+    for block in data["blocks"]:
+        back = block["sweeps"][0]
+        born, times = data["patterns"][block["times"]], data["patterns"][back["times"]]
+        for k, node in enumerate(data["shapes"][block["shape"]]["nodes"]):
+            if "op" in node and times[k] is not None:
+                came[born[k] + block["start"]] = times[k] + back["start"]
+    operations = [x for x in ancestors(loss) if x.op]
+    assert came == {k: last[x] for k, x in enumerate(operations, start=1) if x in last}
+
+
 def test_a_record_with_gradients_in_it_plays_each_operation_where_it_happened():
     outputs, _ = nn.unroll((cell := nn.RNNCell(3, 4, rng=0)), np.ones((3, 2, 3)))
     slope = grad((outputs[-1] * outputs[-1]).sum(), cell.W_h, create_graph=True)

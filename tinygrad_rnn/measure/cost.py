@@ -101,8 +101,8 @@ def _of(
 
 
 def _kept(nodes: list[Tensor]) -> dict[Tensor, int]:
-    """Bytes by node, of the memory that it is the first to hold."""
-    seen = {id(_memory(x)) for x in nodes if x.op is None}
+    """Bytes by node, of the memory that it is the first to hold; inputs come before results."""
+    seen: set[int] = set()
     found = {}
     for node in nodes:
         memory = _memory(node)

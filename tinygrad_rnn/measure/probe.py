@@ -92,7 +92,7 @@ def memory_probe(
         if not np.isfinite(v).all():
             raise ValueError(f"memory_probe: {what} is not finite, so no decoder can be fitted.")
     lags = range(min(T // 2 + 1, T - 1)) if lags is None else lags
-    chosen = [lags] if isinstance(lags, int) else list(lags)
+    chosen = [lags] if isinstance(lags, int | np.integer) else list(lags)
     if not all(is_whole(k) and 0 <= k < T - 1 for k in chosen):
         raise ValueError(
             f"memory_probe: lags must be whole numbers in 0 … {T - 2} for {T} steps, got {chosen}."
