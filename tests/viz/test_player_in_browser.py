@@ -93,6 +93,33 @@ def test_keys_move_through_time(record, show):
     assert "forward" in page.locator("#phase").inner_text()
 
 
+def test_playing_ends_with_the_last_operation(record, show):
+    page = show(viz.play(record(nn.RNNCell(3, 4, rng=0))))
+    page.keyboard.press("End")
+    end = at(page)
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press(" ")
+    assert page.locator("#play").get_attribute("aria-label") == "Pause"
+    page.wait_for_selector("#play[aria-label=Play]")
+    assert at(page) == end
+
+
+def test_what_is_traced_is_where_the_gradient_goes(record, show):
+    page = show(viz.play(record(nn.LSTMCell(3, 4, rng=0), steps=4)))
+    page.keyboard.press("End")
+    page.locator(".k-state").last.focus()
+    page.keyboard.press("Enter")
+    traced = page.eval_on_selector_all(
+        "[data-node].traced",
+        """all => all.map((el) => {
+          const [b, n] = el.dataset.node.split(".").map(Number);
+          return [shapeOf(b).nodes[n].name, blocks[b].nodeTimes[n].came];
+        })""",
+    )
+    assert all(came is not None for _, came in traced)
+    assert {"W_h", "b_x", "f", "c"} <= {name for name, _ in traced}
+
+
 def test_steps_close_and_open_and_nodes_speak(record, show):
     page = show(viz.play(record(nn.LSTMCell(3, 4, rng=0), steps=4)))
     page.keyboard.press("End")
