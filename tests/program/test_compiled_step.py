@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
-from tinygrad_rnn.program.step import PASSES, WRITING
+from tinygrad_rnn.program.pipeline import PASSES, WRITING
 
 
 class Model(nn.Module):

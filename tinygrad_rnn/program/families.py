@@ -36,9 +36,9 @@ ADDS = frozenset(("addn", "add", "subtract", "scatter", "concatenate", "stack"))
 
 
 class NoFamily(Exception):
-    """These nodes do not repeat; the argument is the family, the message says where."""
+    """These nodes do not repeat; the argument is the family, if known, the message says why."""
 
-    def __init__(self, family: Family, why: str) -> None:
+    def __init__(self, family: Family | None, why: str) -> None:
         super().__init__(why)
         self.family = family
 

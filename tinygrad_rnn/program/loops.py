@@ -35,7 +35,9 @@ class Component:
             return 1
         if offsets and min(offsets) > 0:
             return -1
-        raise NoFamily(self.values[0].options["family"], "it reads both earlier and later steps")
+        raise NoFamily(
+            self.values[0].options.get("family"), "it reads both earlier and later steps"
+        )
 
 
 def components(values: list[Value]) -> list[Component]:
@@ -56,7 +58,8 @@ def components(values: list[Value]) -> list[Component]:
                 index[v] = low[v] = len(index)
                 path.append(v)
                 on_path.add(v)
-                reads = iter(sorted({_value(a) for a in v.operands} - {None}, key=_serial))
+                known = dict.fromkeys(a.value for a in v.operands if isinstance(a.value, Value))
+                reads = iter(sorted(known, key=_serial))  # a set would differ from run to run
             for w in reads:
                 if w not in index:
                     todo += [(v, reads), (w, None)]
@@ -79,10 +82,6 @@ def components(values: list[Value]) -> list[Component]:
     return found
 
 
-def _value(a: Any) -> Any:
-    return a.value if isinstance(a.value, Value) else None
-
-
 def _serial(v: Value) -> int:
     return v.serial
 
@@ -100,7 +99,7 @@ def _in_order(component: Component) -> list[Value]:
     while len(done) < len(ready):
         v = next((v for v in ready if v not in seen and waits[v] <= seen), None)
         if v is None:
-            raise NoFamily(component.values[0].options["family"], "a step waits for itself")
+            raise NoFamily(component.values[0].options.get("family"), "a step waits for itself")
         done.append(v)
         seen.add(v)
     return done
@@ -111,9 +110,9 @@ def loop_range(component: Component) -> tuple[int, int]:
     inside = set(component.values)
     single = next((v for v in component.values if v.lo is None or v.hi is None), None)
     if single is not None:
-        owner = next(v for v in component.values if "family" in v.options)
+        owner = next(v for v in component.values if v.lo is not None)
         raise NoFamily(
-            owner.options["family"], f"it waits for {single.name}, which is computed once"
+            owner.options.get("family"), f"it waits for {single.name}, which is computed once"
         )
     component.direction  # noqa: B018  (raises if there is none)
     lo = min(v.lo for v in component.values if v.lo is not None)
@@ -121,7 +120,7 @@ def loop_range(component: Component) -> tuple[int, int]:
     for v in component.values:
         for a in v.operands:
             if a.kind in ("at", "all") and a.value in inside:
-                raise NoFamily(v.options["family"], "it starts from a step of its own loop")
+                raise NoFamily(v.options.get("family"), "it starts from a step of its own loop")
     short = [v for v in component.values if (v.lo, v.hi) != (lo, hi)]
     changed = True
     while changed and short:
@@ -137,7 +136,7 @@ def loop_range(component: Component) -> tuple[int, int]:
         short = [v for v in short if (v.lo, v.hi) != (lo, hi)]
     if short:
         raise NoFamily(
-            short[0].options["family"], "its first or last step is another than the rest"
+            short[0].options.get("family"), "its first or last step is another than the rest"
         )
     return lo, hi
 

@@ -257,8 +257,6 @@ def gates(values: list[Value], outputs: list[Value]) -> int:
             "gates" if args else "tanh", [Arg("step", source, 0), *args], {}, source.shape,
             source.dtype, "gates", lo, hi, serial=members[0].serial,
         )  # fmt: skip
-        if "family" in members[0].options:
-            stacked.options = {"family": members[0].options["family"]}
         values.append(stacked)
         for v in members:
             v.op, v.options = "getitem", v.args[0].value.options

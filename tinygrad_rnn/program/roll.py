@@ -45,6 +45,8 @@ def roll(trace: Trace, loops: bool = True) -> tuple[list[Value], list[Value], li
             _check_loops(values[0])
         except NoFamily as error:
             broken = error.family
+            if broken is None:
+                raise
             node = next(iter(broken.members.values()))
             said.append(f"{node.name} = {node.op}: {error}")
             apart.add(node.key)

@@ -94,7 +94,7 @@ def common(values: list[Value], outputs: list[Value]) -> int:
         for v in sorted(values, key=lambda v: v.serial):
             if v.op == "leaf":
                 continue
-            key = (v.op, tuple(map(_key, v.args)), str(_plain(v)), v.lo, v.hi, v.shape, v.dtype)
+            key = (v.op, tuple(map(_key, v.args)), str(v.options), v.lo, v.hi, v.shape, v.dtype)
             key = (*key, tuple((t, _key(a)) for t, a in sorted(v.init.items())))
             first = seen.setdefault(key, v)
             if first is not v:
@@ -103,10 +103,6 @@ def common(values: list[Value], outputs: list[Value]) -> int:
                 count += 1
                 again = True
     return count
-
-
-def _plain(v: Value) -> dict[str, Any]:
-    return {k: o for k, o in v.options.items() if k != "family"}
 
 
 def _key(a: Arg) -> Any:

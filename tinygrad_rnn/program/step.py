@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -12,96 +11,14 @@ import numpy as np
 
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.tensor import Tensor, values
-from tinygrad_rnn.program import passes, simplify
-from tinygrad_rnn.program.families import NoFamily
-from tinygrad_rnn.program.graph import Value
 from tinygrad_rnn.program.loops import components
-from tinygrad_rnn.program.ops import KNOWN
-from tinygrad_rnn.program.roll import roll
-from tinygrad_rnn.program.trace import Refused, Trace, gradient_leaves, leaves_of, trace
-from tinygrad_rnn.program.write import Program, write
+from tinygrad_rnn.program.pipeline import PASSES, WRITING, Compiled
+from tinygrad_rnn.program.trace import Refused, gradient_leaves, leaves_of, trace
 
 __all__ = ["CompiledStep", "compile"]
 
-PASSES: dict[str, tuple[str, Callable[[list[Value], list[Value]], int]]] = {
-    "unstacked": (
-        "elements of what was stacked over time read where they were made",
-        simplify.unstacked,
-    ),
-    "folded": ("operations on constants done once", simplify.folded),
-    "sums": ("recurrences that only add made sums over time", simplify.running_sums),
-    "rows": ("sums over classes of what stands at one class known beforehand", passes.row_sums),
-    "squares": ("derivatives of tanh written g*(1 - y*y)", passes.squares),
-    "common": ("operations found a second time and dropped", simplify.common),
-    "gates": ("gates that are slices of one array squashed together", passes.gates),
-    "early_sums": ("additions moved out of a loop", passes.early_sums),
-    "early_products": ("multiplications moved out of a loop", passes.early_products),
-    "products": ("sums over time of products made one product of all rows", passes.products),
-    "batch_sums": ("sums over time and then over the batch made one", passes.batch_sums),
-}
-WRITING = ("in_place", "transposes", "lifetimes")  # passes while it is written
-
-
-class Compiled:
-    """One program for one signature: its function, source and what the passes did."""
-
-    def __init__(self, record: Trace, wanted: frozenset[str]) -> None:
-        unknown = sorted(
-            {x.op.name for x in record.nodes if x.op and x.op.name not in KNOWN | _SAME}
-        )
-        if unknown:
-            raise Refused(f"the primitive {unknown[0]} cannot be written in NumPy by itself")
-        self.done: dict[str, int] = {}
-        found, outputs, self.said = roll(record, loops="loops" in wanted)
-        try:
-            self.program = self._passed(found, outputs, record, wanted)
-        except NoFamily as error:
-            found, outputs, _ = roll(record, loops=False)
-            self.said.append(str(error))
-            self.program = self._passed(found, outputs, record, wanted)
-        self.lock = threading.Lock()
-        names: dict[str, Any] = {}
-        exec(compile_source(self.program.source, "<tinygrad_rnn program>", "exec"), names)
-        self.function = names["step"]
-        self.constants = list(self.program.constants.values())
-        self._check(record)
-
-    def _passed(
-        self, found: list[Value], outputs: list[Value], record: Trace, wanted: frozenset[str]
-    ) -> Program:
-        by_tensor = {v.options["leaf"]: v for v in found if v.op == "leaf"}
-        leaves = [by_tensor[x] for x in record.leaves]
-        before = len(found)
-        for name, (_, apply) in PASSES.items():
-            if name in wanted:
-                self.done[name] = apply(found, outputs)
-                found = simplify.alive(found, outputs, leaves)
-        self.done["values"], self.done["of"] = len(found), before
-        return write(found, outputs, leaves, *(name in wanted for name in WRITING))
-
-    def __call__(self, arrays: list[Any]) -> tuple[Any, ...]:
-        """Loss and gradients."""
-        with self.lock:  # the buffers are shared by all calls
-            return self.function(*arrays, *self.constants)
-
-    def _check(self, record: Trace) -> None:
-        """Compare with the record: what is printed must be what was recorded."""
-        results = self([x.data for x in record.leaves])
-        for x, y in zip(record.outputs, results, strict=True):
-            exact = np.asarray(x.data)
-            scale = max(np.abs(exact).max(initial=0), 1e-30)
-            tolerance = 1e-9 if x.dtype == np.float64 else 1e-2
-            same = np.allclose(y, exact, rtol=0, atol=tolerance * scale, equal_nan=True)
-            if y.shape != exact.shape or y.dtype != exact.dtype or not same:
-                raise Refused(
-                    f"the program gives another result than the record for {x.name or 'a gradient'}"
-                    " (a mistake in the compiler: please report it)"
-                )
-
-
 KEPT = 16  # programs at a time
-_SAME = frozenset(("stop_gradient", "pass_gradient"))
-compile_source = compile
+TARGETS = ("numpy", "c")
 
 
 class CompiledStep:
@@ -119,19 +36,24 @@ class CompiledStep:
         different but for lengths; ``eager``, calls that no program served.
     """
 
-    def __init__(self, loss_fn: Callable[..., Any], without: tuple[str, ...]) -> None:
+    def __init__(
+        self, loss_fn: Callable[..., Any], without: tuple[str, ...] = (), target: str = "numpy"
+    ) -> None:
+        if target not in TARGETS:
+            raise ValueError(f"compile: target must be one of {TARGETS}, got {target!r}.")
         unknown = sorted(set(without) - {*PASSES, *WRITING, "loops"})
         if unknown:
             raise ValueError(
                 f"compile: there is no pass {unknown[0]!r} to leave out; there are "
                 f"{', '.join(['loops', *PASSES, *WRITING])}."
             )
-        self.loss_fn = loss_fn
+        self.loss_fn, self.target = loss_fn, target
         self.passes = frozenset({*PASSES, *WRITING, "loops"} - set(without))
         self.stats = {"calls": 0, "recorded": 0, "structures": 0, "eager": 0}
         self.reason = ""
         self._programs: dict[Any, Compiled | str] = {}
         self._structures: set[Any] = set()
+        self._told: set[str] = set()
         self._last: Compiled | None = None
         self._names = _argument_names(loss_fn)
 
@@ -144,6 +66,11 @@ class CompiledStep:
     def source(self) -> str:
         """The program last used."""
         return self._last.program.source if self._last else ""
+
+    @property
+    def c_source(self) -> str:
+        """The same in C, as one file; see `tinygrad_rnn.program.native`."""
+        return self._last.c_source if self._last else ""
 
     def __call__(self, params: Any, *args: Any) -> tuple[Any, Any]:
         """Loss and gradients with respect to all Tensors in `params`."""
@@ -197,13 +124,16 @@ class CompiledStep:
         except TypeError as error:
             return f"not compiled: the function does not run on Tensors ({error})"
         try:
-            found = Compiled(record, self.passes)
+            found = Compiled(record, self.passes, self.target)
         except (Refused, AssertionError, KeyError) as error:
             try:  # a structure that looked like a recurrence and cannot be written as one
-                found = Compiled(record, self.passes - {"loops"})
+                found = Compiled(record, self.passes - {"loops"}, self.target)
                 found.said.append(f"the loops found could not be written ({error})")
             except Refused as again:
                 return f"not compiled: {again}."
+        if found.no_c and found.no_c not in self._told:
+            self._told.add(found.no_c)
+            warnings.warn(f"compile: NumPy runs instead of C: {found.no_c}", stacklevel=4)
         shape = _structure(found)
         if shape not in self._structures:
             self._structures.add(shape)
@@ -232,14 +162,19 @@ class CompiledStep:
         return "\n".join(lines + [f"not repeated: {why}" for why in self._last.said])
 
 
-def compile(loss_fn: Callable[..., Any], *, without: tuple[str, ...] = ()) -> CompiledStep:
-    """Loss and gradients of ``loss_fn(params, *args)`` as a short NumPy program.
+def compile(
+    loss_fn: Callable[..., Any], *, target: str = "numpy", without: tuple[str, ...] = ()
+) -> CompiledStep:
+    """Loss and gradients of ``loss_fn(params, *args)`` as a short program, in NumPy or in C.
 
     Parameters
     ----------
     loss_fn
         Gives a scalar Tensor from `params`, a module or a structure (dict, list, tuple) of Tensors,
         and arguments: arrays, numbers or structures of them. They reach it as Tensors.
+    target
+        ``"numpy"``, or ``"c"``: built by the system's C compiler, into a folder of the user's own.
+        What C cannot do runs as NumPy, with a warning that says why.
     without
         Passes to leave out, by name: ``loops``, and those that `explain` lists.
 
@@ -259,7 +194,7 @@ def compile(loss_fn: Callable[..., Any], *, without: tuple[str, ...] = ()) -> Co
     >>> grads["W"].shape
     (2, 2)
     """
-    return CompiledStep(loss_fn, without)
+    return CompiledStep(loss_fn, without, target)
 
 
 def _outline(args: Any) -> str:

@@ -1,0 +1,198 @@
+"""In which order is everything computed, and what in one pass?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.program.graph import Arg, Value
+from tinygrad_rnn.program.native import products
+from tinygrad_rnn.program.native.kernel import Constants, Kernel
+from tinygrad_rnn.program.native.nests import Nests
+from tinygrad_rnn.program.native.storage import ELEMENTWISE, TYPES, Storage, Unwritable, apart
+
+__all__ = ["Function", "write"]
+
+DEAR = frozenset((
+    "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "sigmoid", "softplus", "power",
+    "divide",
+))  # fmt: skip
+MOST = 3000  # lines that a compiler takes in seconds
+
+
+@dataclass(frozen=True)
+class Function:
+    """A step in C.
+
+    Attributes
+    ----------
+    text
+        The function; nothing in it but `T` depends on the length of the longest loop.
+    leaves, constants, outputs
+        Its arguments in order: name, type in C and shape, in which "T" stands for that length; the
+        constants are arrays.
+    bytes, room
+        Of the memory it works in: for this `T`, and as an expression in C for any.
+    """
+
+    text: str
+    leaves: list[tuple[str, str, tuple[Any, ...]]]
+    constants: list[np.ndarray]
+    outputs: list[tuple[str, str, tuple[Any, ...]]]
+    bytes: int
+    room: str
+    T: int
+    dtypes: list[Any]
+    results: list[tuple[tuple[int, ...], Any]]
+
+
+def write(values: list[Value], outputs: list[Value], leaves: list[Value]) -> Function:
+    """The function that computes `outputs` from `leaves`.
+
+    Raises
+    ------
+    Unwritable
+        There is something in it that has no form in C.
+    """
+    values, outputs = list(values), list(outputs)
+    for j, v in enumerate(outputs):  # each is an array of its own
+        if v in outputs[:j] or v.op == "leaf" or v.lo is not None:
+            kind = "one" if v.lo is None else "step"
+            outputs[j] = Value(
+                "copy", [Arg(kind, v)], {}, v.shape, v.dtype, v.name, serial=v.serial
+            )
+            values.append(outputs[j])
+    apart(values)
+    storage = Storage(values, outputs, leaves)
+    while True:
+        constants = Constants()
+        plan = planned(storage, Nests(storage, constants))
+        times = Counter(v for _, kernels in plan for kernel in kernels for v in kernel.formulas)
+        again = {v for v, n in times.items() if n > 1 and (v.op in DEAR or n > 2)}
+        if not again:
+            written = text(storage, plan, constants)
+            room = " + ".join(f"({many})*sizeof({kind}) + 64" for kind, _, many, _ in storage.room)
+            room = f"({room or 64})/64*64 + 64"
+            given, made = (
+                [(storage.places[v].name, TYPES[str(v.dtype)], storage.dims(v.shape)) for v in vs]
+                for vs in (leaves, outputs)
+            )
+            return Function(
+                written,
+                given,
+                constants.arrays,
+                made,
+                storage.bytes,
+                room,
+                storage.T,
+                [v.dtype for v in leaves],
+                [(v.shape, v.dtype) for v in outputs],
+            )
+        storage.kept |= again  # rather than computed several times
+        storage.lay_out()
+
+
+Plan = list[tuple[Any, list[Kernel]]]
+
+
+def planned(storage: Storage, nests: Nests) -> Plan:
+    """The kernels of each loop, and of what stands between the loops."""
+    plan: Plan = [(None, [])]
+    for c in storage.components:
+        if c.loop:
+            plan += [(c, []), (None, [])]
+        target = plan[-2 if c.loop else -1][1]
+        for v in c.values:
+            if v in storage.kept:
+                for kernel in kernels_of(storage, nests, v, v.lo is not None and not c.loop):
+                    join(nests, target, kernel)
+    return plan
+
+
+def kernels_of(storage: Storage, nests: Nests, v: Value, lifted: bool) -> list[Kernel]:
+    """What computes one value."""
+    if v in storage.added:
+        u = storage.added[v]
+        rest = [a for a in v.args if a.value is not u]
+        first = nests.elementwise([v], lifted, rest)
+        return [first, products.product(nests, u, lifted, v, True)]
+    if v in storage.added.values() or v in storage.parts.values():
+        return []  # computed where it is added, or part by part
+    if v.op in ELEMENTWISE or v.op in (
+        "getitem",
+        "transpose",
+        "broadcast_to",
+        "stack_t",
+        "reshape",
+    ):
+        return [nests.elementwise([v], lifted)]
+    if v.op == "matmul":
+        return [products.product(nests, v, lifted, v, False)]
+    if v.op == "gemm_t":
+        return [products.outer(nests, v)]
+    if v.op in ("sum", "max", "min", "sum_t"):
+        return [nests.reduction(v, lifted)]
+    if v.op in ("softmax", "log_softmax", "logsumexp"):
+        return [nests.softmax(v, lifted)]
+    if v.op == "scatter":
+        return nests.scatter(v, lifted)
+    if v.op == "scatter_t":
+        return nests.scatter_in_time(v)
+    if v.op in ("concatenate", "stack"):
+        return nests.side_by_side(v, lifted)
+    raise Unwritable(f"the primitive {v.op} has no form in C")
+
+
+def join(nests: Nests, kernels: list[Kernel], new: Kernel) -> None:
+    """Add a kernel, to one over the same places if nothing that either needs lies in between."""
+    if new.space is not None:
+        for k in reversed(range(len(kernels))):
+            old = kernels[k]
+            if old.space == new.space and not any(
+                nests.elsewhere(v, old.writes, old.values) for v in new.values
+            ):
+                kernels[k] = nests.elementwise([*old.values, *new.values], new.space[-1])
+                return
+            if old.writes & (new.reads | new.writes) or old.reads & new.writes:
+                break
+    kernels.append(new)
+
+
+def text(storage: Storage, plan: Plan, constants: Constants) -> str:
+    """The function as C."""
+    lines = [f"{kind} *restrict {name} = take(&room, {many}, sizeof({kind}));  /* {what} */"
+             for kind, name, many, what in storage.room]  # fmt: skip
+    nests = Nests(storage, constants)
+    for c, kernels in plan:
+        values = c.values if c else [v for kernel in kernels for v in kernel.values]
+        for v in dict.fromkeys(values):
+            if v in storage.kept and v.init:
+                lines += nests.initial(v)
+        inside = [line for kernel in kernels for line in kernel.lines]
+        if c is None:
+            lines += inside
+            continue
+        lines += [line for kernel in kernels for line in kernel.before]
+        lo, hi = storage.spans[id(c)]
+        first, end = storage.moment(lo), storage.moment(hi + 1)
+        heads = {1: f"for (long t = {first}; t < {end}; t++) {{",
+                 -1: f"for (long t = {end.plus(-1)}; t >= {first}; t--) {{"}  # fmt: skip
+        lines += [heads[c.direction], *(f"    {line}" for line in inside), "}"]
+    if len(lines) > MOST:
+        raise Unwritable(f"it does not repeat: {len(lines)} lines")
+    arguments = [("const ", v.dtype, storage.places[v].name, v.shape) for v in storage.leaves]
+    arguments += [("const ", x.dtype, constants.array(x), x.shape) for x in constants.arrays]
+    arguments += [("", v.dtype, storage.places[v].name, v.shape) for v in storage.outputs]
+    for _, dtype, name, _ in arguments:
+        if str(dtype) not in TYPES:
+            raise Unwritable(f"the argument {name} has the dtype {dtype}")
+    head = [f"    {c}{TYPES[str(dtype)]} *restrict {name},  /* {storage.shape(shape)} */"
+            for c, dtype, name, shape in arguments]  # fmt: skip
+    head[-1] = head[-1].replace(",  /*", ")  /*", 1)
+    body = ["int wrong = 0;", *lines, "return wrong;"]
+    return "\n".join(
+        ["int step(long T, char *room,", *head, "{", *(f"    {x}" for x in body), "}", ""]
+    )
