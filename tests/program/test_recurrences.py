@@ -35,21 +35,26 @@ class Model(nn.Module):
 
 
 def agree(loss_fn, params, *args):
-    """Compile, call twice with other values, and compare each time with the eager gradients."""
-    step = compile(loss_fn)
+    """Compile to NumPy and to C, call each twice with other values, compare with eager gradients.
+
+    A step that fell back from C to NumPy would warn, and a warning is an error here.
+    """
+    steps = [compile(loss_fn), compile(loss_fn, target="c")]
     leaves = params.parameters() if isinstance(params, nn.Module) else list(params.values())
     for _ in range(2):
-        loss, grads = step(params, *args)
         exact = loss_fn(params, *args)
-        np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
-        for g, e in zip(grads.values(), grad(exact, leaves, unused="zero"), strict=True):
-            assert g.shape == e.shape
-            assert np.abs(g - e).max(initial=0) <= 1e-12 * max(1, np.abs(e).max(initial=0))
+        expected = grad(exact, leaves, unused="zero")
+        for step in steps:
+            loss, grads = step(params, *args)
+            np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
+            for g, e in zip(grads.values(), expected, strict=True):
+                assert g.shape == e.shape
+                assert np.abs(g - e).max(initial=0) <= 1e-12 * max(1, np.abs(e).max(initial=0))
         for p in leaves:
             p.data = p.data * 0.9 - 0.01
         args = tuple(x * 0.8 if x.dtype.kind == "f" else x[::-1] for x in args)
-    assert not step.reason
-    return step
+    assert not any(step.reason for step in steps)
+    return steps[0]
 
 
 def sequence(T, B=2, V=3):
