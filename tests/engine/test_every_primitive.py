@@ -3,6 +3,7 @@
 A primitive is enrolled by its samples: add a line to `SAMPLES` and everything below holds for it.
 """
 
+import operator
 import pickle
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 
 from tinygrad_rnn import Primitive, Tensor, check_grads, grad
 from tinygrad_rnn.engine import primitives as p
+from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.engine.rules import RULES
 
@@ -186,7 +188,24 @@ SAMPLES = {
     ],
 }
 
-WITHOUT_RULE = {p.stop_gradient}
+COMPARISONS = {
+    op: [S(A, B), S(A, A), S(A, ROW), S(A, 0.5)]
+    for op in (p.less, p.less_equal, p.greater, p.greater_equal, p.equal, p.not_equal)
+}
+COMPARISONS |= {op: [S(MASK, MASK[0]), S(MASK, True)] for op in (p.logical_and, p.logical_or)}
+COMPARISONS |= {p.logical_not: [S(MASK)]}
+WITHOUT_RULE = {p.stop_gradient, *COMPARISONS}
+PYTHON = {  # their names among Python's operators
+    p.less: "lt",
+    p.less_equal: "le",
+    p.greater: "gt",
+    p.greater_equal: "ge",
+    p.equal: "eq",
+    p.not_equal: "ne",
+    p.logical_and: "and_",
+    p.logical_or: "or_",
+    p.logical_not: "invert",
+}
 NOT_ITS_OWN_SLOPE = {p.segment}  # its value is -0 whatever its inputs are
 
 
@@ -225,14 +244,39 @@ def refuse_missing(op, samples, rules):
     )
     assert op in rules or op in WITHOUT_RULE, (
         f"{op!r} has no rule, so gradients would stop there without a word. Add a line to RULES in "
-        "tinygrad_rnn/engine/rules.py; the only primitive without one is stop_gradient."
+        "tinygrad_rnn/engine/rules.py; only stop_gradient and comparisons have none."
     )
 
 
 @pytest.mark.parametrize("op", all_primitives(), ids=lambda op: op.name)
 def test_every_primitive_has_samples_and_a_rule(op):
-    refuse_missing(op, SAMPLES, RULES)
-    assert SAMPLES[op]
+    refuse_missing(op, SAMPLES | COMPARISONS, RULES)
+    assert (SAMPLES | COMPARISONS)[op]
+
+
+@enrolled(COMPARISONS)
+def test_comparisons_give_arrays_and_tensors_where_the_record_must_be_complete(op, sample):
+    first, *rest = sample.inputs
+    exact = getattr(np, op.name)(first, *rest)
+    python = getattr(operator, PYTHON.get(op, op.name))
+    plain = python(Tensor(first), *rest)
+    assert type(plain) is np.ndarray
+    np.testing.assert_array_equal(plain, exact)
+    token = context.set(context.get()._replace(complete=True))
+    try:
+        recorded = python(Tensor(first), *rest)
+        turned = [python(x, Tensor(first)) for x in rest]
+    finally:
+        context.reset(token)
+    assert recorded.op is op
+    np.testing.assert_array_equal(recorded.data, exact)
+    for x, y in zip(rest, turned, strict=True):
+        np.testing.assert_array_equal(y.data, getattr(np, op.name)(x, first))
+
+
+def test_logic_is_for_conditions():
+    with pytest.raises(TypeError, match="expected bool"):
+        p.logical_and(Tensor([1, 2]), 3)
 
 
 def test_a_primitive_without_samples_or_rule_is_refused_by_name():
@@ -243,7 +287,7 @@ def test_a_primitive_without_samples_or_rule_is_refused_by_name():
         refuse_missing(cube_root, {cube_root: [S(A)]}, RULES)
 
 
-def test_only_stop_gradient_has_no_rule():
+def test_only_stop_gradient_and_comparisons_have_no_rule():
     assert {op for op in all_primitives() if op not in RULES} == WITHOUT_RULE
 
 

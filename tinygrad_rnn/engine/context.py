@@ -1,8 +1,9 @@
 """Where and when is an operation recorded?
 
-Three things are known while an operation runs: whether it is recorded at all, the *scope* it
-belongs to ("lstm · t = 3"), and whether NaN and infinity are hunted. They live in one context
-variable, so two threads (or two asyncio tasks) that record at once do not see each other.
+Four things are known while an operation runs: whether it is recorded at all, the *scope* it
+belongs to ("lstm · t = 3"), whether NaN and infinity are hunted, and whether the record has to be
+complete. They live in one context variable, so two threads (or two asyncio tasks) that record at
+once do not see each other.
 """
 
 from __future__ import annotations
@@ -50,14 +51,19 @@ class Frame:
 
 
 class Context(NamedTuple):
-    """What holds while an operation runs."""
+    """What holds while an operation runs.
+
+    A record is for derivatives; a `complete` one is a program: comparisons are in it too, as
+    Tensors of bool, nothing is left out to be computed again, and all steps of time are alike.
+    """
 
     recording: bool
     scope: tuple[Frame, ...]
     anomaly: bool
+    complete: bool
 
 
-context: ContextVar[Context] = ContextVar("context", default=Context(True, (), False))  # noqa: B039
+context: ContextVar[Context] = ContextVar("context", default=Context(True, (), False, False))  # noqa: B039
 
 
 class scope:
@@ -89,13 +95,13 @@ class scope:
         self._frame = Frame(name, t, named)
 
     def __enter__(self) -> Frame:
-        recording, frames, anomaly = context.get()
-        context.set(Context(recording, (*frames, self._frame), anomaly))
+        recording, frames, anomaly, complete = context.get()
+        context.set(Context(recording, (*frames, self._frame), anomaly, complete))
         return self._frame
 
     def __exit__(self, *_: object) -> None:
-        recording, frames, anomaly = context.get()
-        context.set(Context(recording, frames[:-1], anomaly))  # a token would serve one entry only
+        recording, frames, anomaly, complete = context.get()  # a token would serve one entry only
+        context.set(Context(recording, frames[:-1], anomaly, complete))
 
 
 @contextmanager

@@ -100,7 +100,7 @@ class Primitive:
             self._explain(error, arrays, options)
         if not recorded:
             return data
-        recording, frames, anomaly = context.get()
+        recording, frames, anomaly, _ = context.get()
         if anomaly and not np.isfinite(data).all():
             self._accuse(inputs, arrays, data)
         if type(data) is np.ndarray:
@@ -221,7 +221,8 @@ def _flaw(a: Any) -> str:
 def _find(name: str) -> Primitive:
     from tinygrad_rnn.engine import primitives, rules
 
-    found = [op for op in (*rules.RULES, primitives.stop_gradient) if op.name == name]
+    known = [x for x in vars(primitives).values() if type(x) is Primitive]
+    found = [op for op in (*rules.RULES, *known) if op.name == name]
     if not found:
         raise LookupError(f"there is no primitive {name!r} with a rule: define it before loading.")
     return found[0]

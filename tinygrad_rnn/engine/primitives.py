@@ -65,6 +65,17 @@ def _where(condition: Any, a: Any, b: Any, /) -> Any:
     return np.where(condition, a, b)[()]
 
 
+def _logical(f: Callable[..., Any]) -> Callable[..., Any]:
+    """`f` of bool alone: of integers, & and | would work bit by bit."""
+
+    def of_bool(*xs: Any) -> Any:
+        if any(np.asarray(x).dtype != bool for x in xs):
+            raise TypeError("&, | and ~ join conditions; expected bool")
+        return f(*xs)
+
+    return of_bool
+
+
 # fmt: off
 add          = Primitive("add",          operator.add,                      2)
 subtract     = Primitive("subtract",     operator.sub,                      2)
@@ -88,6 +99,17 @@ maximum      = Primitive("maximum",      np.maximum,                        2)
 minimum      = Primitive("minimum",      np.minimum,                        2)
 where        = Primitive("where",        _where,                            3)
 stop_gradient = Primitive("stop_gradient", operator.pos,                    1)
+
+# without a derivative; called by a Tensor's operators where the record has to be complete
+less          = Primitive("less",          operator.lt,                     2)
+less_equal    = Primitive("less_equal",    operator.le,                     2)
+greater       = Primitive("greater",       operator.gt,                     2)
+greater_equal = Primitive("greater_equal", operator.ge,                     2)
+equal         = Primitive("equal",         operator.eq,                     2)
+not_equal     = Primitive("not_equal",     operator.ne,                     2)
+logical_and   = Primitive("logical_and",   _logical(operator.and_),         2)
+logical_or    = Primitive("logical_or",    _logical(operator.or_),          2)
+logical_not   = Primitive("logical_not",   _logical(operator.invert),       1)
 # fmt: on
 
 

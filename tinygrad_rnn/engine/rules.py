@@ -6,7 +6,7 @@ one place, in `backward`.
 
 Rules are written in our own primitives. Fed arrays they compute; fed Tensors they record, so the
 derivative of a gradient needs nothing more. ``None`` marks an input without a derivative; a
-primitive that is missing here (only `stop_gradient`) lets nothing pass. A primitive with any number
+primitive that is missing here (`stop_gradient`, comparisons) lets nothing pass. A primitive with any number
 of inputs has one rule, told the input's number ``k``.
 """
 

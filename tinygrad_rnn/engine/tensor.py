@@ -68,8 +68,8 @@ class Tensor:
 
     Notes
     -----
-    ``==``, ``<`` … compare elements and give arrays of bool, without gradient; the hash is by
-    identity. So look a Tensor up in a set or a dict, not with ``in`` a list.
+    ``==``, ``<``, ``&`` … compare elements and give arrays of bool, without gradient; the hash is
+    by identity. So look a Tensor up in a set or a dict, not with ``in`` a list.
     """
 
     __slots__ = (
@@ -279,13 +279,18 @@ class Tensor:
     def __pos__(self) -> Tensor: return self
     def __abs__(self) -> Tensor: return absolute(self)
 
-    # comparisons have no derivative: plain arrays of bool
-    def __lt__(self, other: Any) -> np.ndarray: return self._data < values(other)
-    def __le__(self, other: Any) -> np.ndarray: return self._data <= values(other)
-    def __gt__(self, other: Any) -> np.ndarray: return self._data > values(other)
-    def __ge__(self, other: Any) -> np.ndarray: return self._data >= values(other)
-    def __eq__(self, other: object) -> Any: return self._data == values(other)
-    def __ne__(self, other: object) -> Any: return self._data != values(other)
+    # comparisons have no derivative: plain arrays of bool, unless the record has to be complete
+    def __lt__(self, other: Any) -> Any: return _compared(less, self, other)
+    def __le__(self, other: Any) -> Any: return _compared(less_equal, self, other)
+    def __gt__(self, other: Any) -> Any: return _compared(greater, self, other)
+    def __ge__(self, other: Any) -> Any: return _compared(greater_equal, self, other)
+    def __eq__(self, other: object) -> Any: return _compared(equal, self, other)
+    def __ne__(self, other: object) -> Any: return _compared(not_equal, self, other)
+    def __and__(self, other: Any) -> Any: return _compared(logical_and, self, other)
+    def __rand__(self, other: Any) -> Any: return _compared(logical_and, other, self)
+    def __or__(self, other: Any) -> Any: return _compared(logical_or, self, other)
+    def __ror__(self, other: Any) -> Any: return _compared(logical_or, other, self)
+    def __invert__(self) -> Any: return _compared(logical_not, self)
     __hash__ = object.__hash__
 
     # The same primitives as methods; on arrays of objects, NumPy's tanh, exp, … call them.
@@ -346,6 +351,10 @@ def values(x: Any) -> Any:
     return x._data if type(x) is Tensor else x
 
 
+def _compared(by: Primitive, *operands: Any) -> Any:
+    return by(*operands) if context.get().complete else by.forward(*map(values, operands))
+
+
 def _leaf(data: np.ndarray, name: str | None, gradient: np.ndarray | None) -> Tensor:
     leaf = Tensor(data, name=name)
     leaf.grad = gradient
@@ -397,16 +406,25 @@ from tinygrad_rnn.engine.primitives import (  # noqa: E402
     astype,
     cos,
     divide,
+    equal,
     exp,
     expm1,
     getitem,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
     log,
     log1p,
+    logical_and,
+    logical_not,
+    logical_or,
     matmul,
     max,
     mean,
     multiply,
     negative,
+    not_equal,
     power,
     relu,
     reshape,

@@ -47,7 +47,8 @@ def counted(name: str, shape: tuple[int, ...], lengths: Any, mask: Any) -> Any:
             raise ValueError(
                 f"{name}: lengths must lie in 0 … {shape[0]}, got {n.min()} … {n.max()}."
             )
-        valid = _spread(np.arange(shape[0])[:, None] < n, shape)
+        kept = lengths if isinstance(lengths, Tensor) else n
+        valid = _spread(np.arange(shape[0])[:, None] < kept, shape)
     if mask is not None:
         mask = mask if isinstance(mask, Tensor) else np.asarray(mask)
         if mask.dtype.kind != "b" or mask.shape != shape[: mask.ndim]:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.primitives import where
-from tinygrad_rnn.engine.tensor import values
+from tinygrad_rnn.engine.tensor import Tensor, values
 
 __all__ = ["masked", "the_mask"]
 
 
-def masked(m: np.ndarray, new: Any, old: Any) -> Any:
+def masked(m: Any, new: Any, old: Any) -> Any:
     """`new` where `m` (*batch) says so, else `old`; what all examples share stays `new`.
 
     What is put aside can be anything, NaN too: neither it nor its gradient shows through.
@@ -23,10 +23,11 @@ def masked(m: np.ndarray, new: Any, old: Any) -> Any:
     return where(m.reshape(*m.shape, *(1,) * (len(shape) - m.ndim)), new, old)
 
 
-def the_mask(lengths: Any, mask: Any, T: int, batch: tuple[int, ...]) -> np.ndarray:
+def the_mask(lengths: Any, mask: Any, T: int, batch: tuple[int, ...]) -> Any:
     """Bool (T, *batch): a checked `mask`, or what `lengths` (*batch) say.
 
-    The last axes of the batch may be missing: one length for all places of a picture.
+    The last axes of the batch may be missing: one length for all places of a picture. What is a
+    Tensor stays one, an argument of the record.
 
     Raises
     ------
@@ -36,23 +37,23 @@ def the_mask(lengths: Any, mask: Any, T: int, batch: tuple[int, ...]) -> np.ndar
     if lengths is not None and mask is not None:
         raise ValueError("unroll: lengths and mask say the same in two ways; pass one of them.")
     if mask is not None:
-        mask = np.asarray(values(mask))
+        mask = mask if type(mask) is Tensor else np.asarray(mask)
         if mask.shape != (T, *batch)[: max(1, mask.ndim)] or mask.dtype != bool:
             raise ValueError(
                 f"unroll: expected mask as bool {(T, *batch)}, true where an input is valid, got "
                 f"{mask.dtype} {mask.shape}. Time comes first."
             )
         return mask
-    lengths = np.asarray(values(lengths))
+    lengths = lengths if type(lengths) is Tensor else np.asarray(lengths)
     if lengths.dtype.kind not in "iu":
         raise TypeError(f"unroll: lengths count steps (integers), got dtype {lengths.dtype}.")
     if lengths.shape != batch[: lengths.ndim]:
         raise ValueError(
             f"unroll: expected one length for each example, shape {batch}, got {lengths.shape}."
         )
-    if lengths.size and not 0 <= lengths.min() <= lengths.max() <= T:
+    n = np.asarray(values(lengths))
+    if n.size and not 0 <= n.min() <= n.max() <= T:
         raise ValueError(
-            f"unroll: lengths must lie in 0 … {T}, the steps there are, got {lengths.min()} … "
-            f"{lengths.max()}."
+            f"unroll: lengths must lie in 0 … {T}, the steps there are, got {n.min()} … {n.max()}."
         )
     return np.arange(T).reshape(T, *(1,) * lengths.ndim) < lengths

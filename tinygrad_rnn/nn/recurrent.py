@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.context import scope
 from tinygrad_rnn.engine.primitives import concatenate, stack, transpose
-from tinygrad_rnn.engine.tensor import values
+from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.arguments import (
     check_cell,
     check_flags,
@@ -174,7 +174,7 @@ class Recurrent(Module):
             xs = _swapped(xs)
             check_sequence(type(self).__name__, xs)
             if how.get("mask") is not None:
-                how["mask"] = _swapped_mask(np.asarray(values(how["mask"])), xs)
+                how["mask"] = _swapped_mask(how["mask"], xs)
         if state is not None:
             check_states(type(self).__name__, [*chain.from_iterable(self.layers)], xs, state)
         finals: list[Any] = []
@@ -238,8 +238,9 @@ def _swapped(xs: Any) -> Any:
     return transpose(xs, axes=(1, 0, *axes[2:]))
 
 
-def _swapped_mask(mask: np.ndarray, xs: Any) -> np.ndarray:
+def _swapped_mask(mask: Any, xs: Any) -> Any:
     """A mask (batch, T) with time first, like the inputs beside it."""
+    mask = mask if type(mask) is Tensor else np.asarray(mask)
     batch = batch_of(np.asarray(values(values(xs)[0])))
     expected = (*batch[:1], len(xs), *batch[1:])
     if mask.shape != expected or mask.dtype != bool:
@@ -247,4 +248,4 @@ def _swapped_mask(mask: np.ndarray, xs: Any) -> np.ndarray:
             f"batch_first=True: expected mask as bool {expected}, true where an input is valid, "
             f"got {mask.dtype} {mask.shape}."
         )
-    return np.swapaxes(mask, 0, 1) if batch else mask
+    return transpose(mask, axes=(1, 0, *range(2, mask.ndim))) if batch else mask

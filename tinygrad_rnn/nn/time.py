@@ -135,7 +135,7 @@ class Steps:
     call: Callable[[Any, Any], Any]
     xs: Any
     offset: int
-    mask: np.ndarray | None
+    mask: Any
     name: str
     between: Callable[[int, Any], Any] | None = None
 

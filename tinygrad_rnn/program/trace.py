@@ -8,18 +8,14 @@ in: it is run a second time on other values, and what then differs is refused.
 from __future__ import annotations
 
 import copy
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.engine.backward import ancestors, grad
-from tinygrad_rnn.engine.context import context
-from tinygrad_rnn.engine.primitive import Primitive
+from tinygrad_rnn.engine.context import Context, context
 from tinygrad_rnn.engine.tensor import Tensor, values
 
 __all__ = ["Refused", "Trace", "gradient_leaves", "leaves_of", "rebuilt", "trace"]
@@ -37,58 +33,6 @@ class Trace:
     names: list[str]
     nodes: list[Tensor]
     outputs: list[Tensor]
-
-
-_ORDER: dict[str, Any] = {
-    "__lt__": np.less,
-    "__le__": np.less_equal,
-    "__gt__": np.greater,
-    "__ge__": np.greater_equal,
-    "__eq__": np.equal,
-    "__ne__": np.not_equal,
-}
-_LOGIC: dict[str, Any] = {
-    "__and__": np.logical_and,
-    "__rand__": np.logical_and,
-    "__or__": np.logical_or,
-    "__ror__": np.logical_or,
-}
-_tracing: ContextVar[bool] = ContextVar("tracing", default=False)
-_lock = threading.RLock()
-
-
-@contextmanager
-def comparisons_recorded() -> Iterator[None]:
-    """Inside, comparisons of Tensors are recorded too: they give Tensors of bool, not arrays.
-
-    Else a mask such as ``x > 0`` would be a constant of the example. Only for this thread; others
-    see the ordinary ones meanwhile.
-    """
-    with _lock:
-        before = {name: Tensor.__dict__.get(name) for name in (*_ORDER, *_LOGIC, "__invert__")}
-        for name, ufunc in (*_ORDER.items(), *_LOGIC.items()):
-            setattr(Tensor, name, _recorded(Primitive(ufunc.__name__, ufunc, 2), before[name]))
-        invert = Primitive("logical_not", np.logical_not, 1)
-        Tensor.__invert__ = lambda self: invert(self)  # pyrefly: ignore
-        token = _tracing.set(True)
-        try:
-            yield
-        finally:
-            _tracing.reset(token)
-            for name, method in before.items():
-                if method is None:
-                    delattr(Tensor, name)
-                else:
-                    setattr(Tensor, name, method)
-
-
-def _recorded(primitive: Primitive, ordinary: Any) -> Callable[[Any, Any], Any]:
-    def method(self: Any, other: Any) -> Any:
-        if _tracing.get():
-            return primitive(self, other)
-        return NotImplemented if ordinary is None else ordinary(self, other)
-
-    return method
 
 
 def leaves_of(tree: Any, name: str) -> list[tuple[str, Any]]:
@@ -154,7 +98,7 @@ def _record(
     loss_fn: Callable[..., Any], params: Any, args: Any, names: list[str], nudge: int | None = None
 ) -> Trace:
     wrt = [p for _, p in leaves_of(params, "params")]
-    token = context.set(context.get()._replace(recording=True, scope=(), anomaly=False))
+    token = context.set(Context(recording=True, scope=(), anomaly=False, complete=True))
     try:
         inputs = []
         for arg, name in zip(args, names, strict=True):
@@ -167,11 +111,10 @@ def _record(
                 else:
                     ends.append(x)
             inputs.append((arg, ends))
-        with comparisons_recorded():
-            loss = loss_fn(params, *(rebuilt(arg, iter(ends)) for arg, ends in inputs))
-            if type(loss) is not Tensor or loss.size != 1:
-                raise Refused("the function does not give one scalar Tensor")
-            gradients = grad(loss, wrt, create_graph=True, unused="zero")
+        loss = loss_fn(params, *(rebuilt(arg, iter(ends)) for arg, ends in inputs))
+        if type(loss) is not Tensor or loss.size != 1:
+            raise Refused("the function does not give one scalar Tensor")
+        gradients = grad(loss, wrt, create_graph=True, unused="zero")
     finally:
         context.reset(token)
     leaves = [*wrt, *(x for _, ends in inputs for x in ends if type(x) is Tensor)]
