@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from tinygrad_rnn.program import passes, simplify, whole
 from tinygrad_rnn.program.families import NoFamily
 from tinygrad_rnn.program.graph import Arg, Value
+from tinygrad_rnn.program.memory import Graph, Pieces, Uncut, cut, length
 from tinygrad_rnn.program.native import Function, Native, NoCompiler, Unwritable, alone
 from tinygrad_rnn.program.native import write as write_c
 from tinygrad_rnn.program.ops import KNOWN
@@ -23,6 +25,7 @@ from tinygrad_rnn.program.write import Program, write
 __all__ = ["PASSES", "WRITING", "Compiled"]
 
 Pass = Callable[[list[Value], list[Value]], int]
+MakePiece = Callable[[Sequence[list[Value]]], Any]
 
 PASSES: dict[str, tuple[str, Pass]] = {
     "steps": ("operations on whole sequences done step by step", whole.step_by_step),
@@ -43,6 +46,7 @@ PASSES: dict[str, tuple[str, Pass]] = {
 }
 WRITING = ("in_place", "transposes", "lifetimes")  # passes while NumPy is written
 NUMPY_ALONE = frozenset(("gates", "early_sums", "early_products"))  # C's loops do better without
+DIVIDING = frozenset(("steps", "unstacked", "folded", "sums", "common"))  # before time is divided
 _SAME = frozenset(("stop_gradient", "pass_gradient"))
 compile_source = compile
 
@@ -50,7 +54,9 @@ compile_source = compile
 class Compiled:
     """The programs for one signature: what is called, its sources, and what the passes did."""
 
-    def __init__(self, record: Trace, wanted: frozenset[str], target: str) -> None:
+    def __init__(
+        self, record: Trace, wanted: frozenset[str], target: str, memory: str | int | None = None
+    ) -> None:
         unknown = sorted(
             {x.op.name for x in record.nodes if x.op and x.op.name not in KNOWN | _SAME}
         )
@@ -67,30 +73,67 @@ class Compiled:
             self.program = self._numpy()
         self.lock = threading.Lock()
         self.native: Native | None = None
+        self.pieces: Pieces | None = None
         if target == "c":
             try:
-                self.native = Native(self.in_c)
+                self._prepared(memory, self._piece_in_c)
+                self.native = Native(self.in_c) if self.pieces is None else None
             except (Unwritable, NoCompiler) as error:
                 self.no_c = str(error)
+        if target == "numpy" or self.no_c:
+            self._prepared(memory, self._piece_in_numpy)
         _check(self, record)
 
     @functools.cached_property
     def function(self) -> Callable[..., tuple[Any, ...]]:
         """The NumPy program, ready to be called."""
-        names: dict[str, Any] = {}
-        exec(compile_source(self.program.source, "<tinygrad_rnn program>", "exec"), names)
-        return names["step"]
+        return _ready(self.program)
+
+    def _prepared(self, memory: str | int | None, make: MakePiece) -> None:
+        """Divide the step in time, if so wanted and if it can be."""
+        if memory is None:
+            return
+        try:
+            divided = cut(*_passed(_copied(*self.rolled), DIVIDING & self.wanted))
+        except (Uncut, NoFamily) as error:
+            self.said.append(f"not divided in time: {error}")
+            return
+        sizes: list[int] = []
+
+        def made(*graph: list[Value]) -> Callable[[list[Any]], Sequence[Any]]:
+            piece, size = make(graph)
+            sizes.append(size)
+            return piece
+
+        few = []
+        for n in (2, 3):  # the room for a piece is linear in its length
+            sizes.clear()
+            Pieces(divided, n, made).piece(n)
+            few.append(sum(sizes[-2:]))
+        row = few[1] - few[0]
+        state = sum(v.dtype.itemsize * math.prod(v.shape) for v in divided.states)
+        n = length(divided.T, memory, row, few[0] - 2 * row, state)
+        self.pieces = Pieces(divided, n, made)
+
+    def _piece_in_numpy(self, graph: Sequence[list[Value]]) -> Any:
+        program = write(*_passed(graph, self.wanted), *(x in self.wanted for x in WRITING))
+        function = _ready(program)
+
+        def piece(arrays: list[Any]) -> tuple[Any, ...]:
+            return function(*arrays, *program.constants.values())
+
+        return piece, program.buffers
+
+    def _piece_in_c(self, graph: Sequence[list[Value]]) -> Any:
+        function = write_c(*_passed(graph, self.wanted - NUMPY_ALONE))
+        return Native(function), function.bytes
 
     def passed(self, leave_out: frozenset[str]) -> tuple[list[Value], list[Value], list[Value]]:
         """Values, outputs and arguments after the passes, in copies."""
-        found, outputs, leaves = _copied(*self.rolled)
-        self.done["of"] = len(found)
-        for name, (_, apply) in PASSES.items():
-            if name in self.wanted - leave_out:
-                self.done[name] = apply(found, outputs)
-                found = simplify.alive(found, outputs, leaves)
-        self.done["values"] = len(found)
-        return found, outputs, leaves
+        self.done["of"] = len(self.rolled[0])
+        found = _passed(_copied(*self.rolled), self.wanted - leave_out, self.done)
+        self.done["values"] = len(found[0])
+        return found
 
     def _numpy(self) -> Program:
         return write(*self.passed(frozenset()), *(name in self.wanted for name in WRITING))
@@ -111,10 +154,34 @@ class Compiled:
 
     def __call__(self, arrays: list[Any]) -> tuple[Any, ...]:
         """Loss and gradients."""
+        if self.pieces is not None:
+            with self.lock:
+                return tuple(self.pieces(arrays))
         if self.native is not None:
             return self.native(arrays)
         with self.lock:  # the buffers are shared by all calls
             return self.function(*arrays, *self.program.constants.values())
+
+
+def _ready(program: Program) -> Callable[..., tuple[Any, ...]]:
+    """A NumPy program, ready to be called."""
+    names: dict[str, Any] = {}
+    exec(compile_source(program.source, "<tinygrad_rnn program>", "exec"), names)
+    return names["step"]
+
+
+def _passed(
+    graph: Sequence[list[Value]], wanted: frozenset[str], done: dict[str, int] | None = None
+) -> Graph:
+    """A graph after the passes that are wanted."""
+    found, outputs, leaves = graph
+    for name, (_, apply) in PASSES.items():
+        if name in wanted:
+            count = apply(found, outputs)
+            found = simplify.alive(found, outputs, leaves)
+            if done is not None:
+                done[name] = count
+    return found, outputs, leaves
 
 
 def _check(program: Callable[[list[Any]], tuple[Any, ...]], record: Trace) -> None:
@@ -130,9 +197,6 @@ def _check(program: Callable[[list[Any]], tuple[Any, ...]], record: Trace) -> No
                 f"the program gives another result than the record for {x.name or 'a gradient'}"
                 " (a mistake in the compiler: please report it)"
             )
-
-
-Graph = tuple[list[Value], list[Value], list[Value]]
 
 
 def _rolled(record: Trace, loops: bool) -> tuple[Graph, list[str]]:

@@ -37,8 +37,18 @@ class CompiledStep:
     """
 
     def __init__(
-        self, loss_fn: Callable[..., Any], without: tuple[str, ...] = (), target: str = "numpy"
+        self,
+        loss_fn: Callable[..., Any],
+        without: tuple[str, ...] = (),
+        target: str = "numpy",
+        memory: str | int | None = None,
     ) -> None:
+        whole = type(memory) is int and memory > 0
+        if not (memory is None or memory == "sqrt" or whole):
+            raise ValueError(
+                'compile: memory must be "sqrt", a positive number of bytes, or None, got '
+                f"{memory!r}."
+            )
         if target not in TARGETS:
             raise ValueError(f"compile: target must be one of {TARGETS}, got {target!r}.")
         unknown = sorted(set(without) - {*PASSES, *WRITING, "loops"})
@@ -47,7 +57,7 @@ class CompiledStep:
                 f"compile: there is no pass {unknown[0]!r} to leave out; there are "
                 f"{', '.join(['loops', *PASSES, *WRITING])}."
             )
-        self.loss_fn, self.target = loss_fn, target
+        self.loss_fn, self.target, self.memory = loss_fn, target, memory
         self.passes = frozenset({*PASSES, *WRITING, "loops"} - set(without))
         self.stats = {"calls": 0, "recorded": 0, "structures": 0, "eager": 0}
         self.reason = ""
@@ -124,7 +134,7 @@ class CompiledStep:
         except TypeError as error:
             return f"not compiled: the function does not run on Tensors ({error})"
         try:
-            found = Compiled(record, self.passes, self.target)
+            found = Compiled(record, self.passes, self.target, self.memory)
         except (Refused, AssertionError, KeyError) as error:
             try:  # a structure that looked like a recurrence and cannot be written as one
                 found = Compiled(record, self.passes - {"loops"}, self.target)
@@ -163,7 +173,11 @@ class CompiledStep:
 
 
 def compile(
-    loss_fn: Callable[..., Any], *, target: str = "numpy", without: tuple[str, ...] = ()
+    loss_fn: Callable[..., Any],
+    *,
+    target: str = "numpy",
+    memory: str | int | None = None,
+    without: tuple[str, ...] = (),
 ) -> CompiledStep:
     """Loss and gradients of ``loss_fn(params, *args)`` as a short program, in NumPy or in C.
 
@@ -175,6 +189,10 @@ def compile(
     target
         ``"numpy"``, or ``"c"``: built by the system's C compiler, into a folder of the user's own.
         What C cannot do runs as NumPy, with a warning that says why.
+    memory
+        ``"sqrt"`` keeps about 2 √T states instead of T, a number at most so many bytes: time is
+        divided into pieces, each of which is computed once more on the way back. What cannot be
+        divided runs whole, and ``step.explain()`` says why.
     without
         Passes to leave out, by name: ``loops``, and those that `explain` lists.
 
@@ -194,7 +212,7 @@ def compile(
     >>> grads["W"].shape
     (2, 2)
     """
-    return CompiledStep(loss_fn, without, target)
+    return CompiledStep(loss_fn, without, target, memory)
 
 
 def _outline(args: Any) -> str:

@@ -1,0 +1,126 @@
+"""Does a step divided in time give the same gradients in less memory?"""
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn import compile, grad, nn, stack
+from tinygrad_rnn.program.memory import length
+
+T, B, V, H = 23, 2, 5, 4
+TARGETS = ["numpy", "c"]
+
+
+class Model(nn.Module):
+    def __init__(self, cell):
+        self.cell = cell(V, H, rng=0)
+        self.readout = nn.Linear(H, V, rng=1)
+
+
+def at_once(m, x, y):
+    outputs, _ = nn.unroll(m.cell, x)
+    return nn.cross_entropy(m.readout(stack(outputs)), y)
+
+
+def each_step(m, x, y):
+    outputs, _ = nn.unroll(m.cell, x)
+    total = 0.0
+    for t, h in enumerate(outputs):
+        total = total + nn.cross_entropy(m.readout(h), y[t])
+    return total / len(outputs)
+
+
+def last_step(m, x, y):
+    outputs, _ = nn.unroll(m.cell, x)
+    return nn.cross_entropy(m.readout(outputs[-1]), y[-1])
+
+
+def data(steps=T):
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((steps, B, V)), rng.integers(V, size=(steps, B))
+
+
+def same(loss_fn, m, step, x, y):
+    loss, grads = step(m, x, y)
+    exact = loss_fn(m, x, y)
+    np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
+    for g, e in zip(grads.values(), grad(exact, m.parameters()), strict=True):
+        np.testing.assert_allclose(g, e, rtol=0, atol=1e-12 * max(np.abs(e).max(), 1e-3))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("loss_fn", [at_once, each_step, last_step])
+@pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell])
+def test_gradients_are_those_of_the_whole(cell, loss_fn, target):
+    m, step = Model(cell), compile(loss_fn, target=target, memory="sqrt")
+    same(loss_fn, m, step, *data())
+    assert step._last.pieces.n == 5
+
+
+@pytest.mark.parametrize("steps", [5, 16, 17, 24, 25, 26])
+def test_any_length_can_be_divided(steps):
+    m, step = Model(nn.GRUCell), compile(at_once, memory="sqrt")
+    same(at_once, m, step, *data(steps))
+    assert "not divided" not in step.explain()
+
+
+def test_a_stack_is_divided_too():
+    class Two(nn.Module):
+        def __init__(self):
+            self.lower, self.upper = nn.GRUCell(V, H, rng=0), nn.LSTMCell(H, H, rng=1)
+
+    def loss_fn(m, x, y):
+        below, _ = nn.unroll(m.lower, x)
+        above, _ = nn.unroll(m.upper, below)
+        return (stack(above) ** 2).mean()
+
+    m, step = Two(), compile(loss_fn, memory="sqrt")
+    same(loss_fn, m, step, *data())
+    assert "not divided" not in step.explain()
+
+
+def test_two_directions_run_whole_and_say_so():
+    class Both(nn.Module):
+        def __init__(self):
+            self.there, self.back = nn.RNNCell(V, H, rng=0), nn.RNNCell(V, H, rng=1)
+
+    def loss_fn(m, x, y):
+        a, _ = nn.unroll(m.there, x)
+        b, _ = nn.unroll(m.back, x, reverse=True)
+        return ((stack(a) + stack(b)) ** 2).mean()
+
+    m, step = Both(), compile(loss_fn, memory="sqrt")
+    same(loss_fn, m, step, *data())
+    assert "not divided in time: " in step.explain()
+
+
+@pytest.mark.parametrize("steps", [16, 100, 400])
+def test_the_states_that_exist_grow_with_the_root_of_time(steps):
+    m, step = Model(nn.LSTMCell), compile(at_once, memory="sqrt")
+    step(m, *data(steps))
+    assert step._last.pieces.states < 3 * np.sqrt(steps)
+
+
+def test_a_budget_is_kept_and_used():
+    m, (x, y) = Model(nn.LSTMCell), data(400)
+    least = compile(at_once, memory="sqrt")
+    least(m, x, y)
+    few = compile(at_once, memory=60_000)
+    same(at_once, m, few, x, y)
+    assert least._last.pieces.n < few._last.pieces.n < 400
+
+
+def test_too_small_a_budget_says_what_is_needed():
+    with pytest.raises(ValueError, match=r"too few for 23 steps: at least [\d,]+ are needed"):
+        compile(at_once, memory=100)(Model(nn.LSTMCell), *data())
+
+
+@pytest.mark.parametrize("memory", ["log", 0, -5, 2.5, True])
+def test_other_words_for_memory_are_refused(memory):
+    with pytest.raises(ValueError, match="memory must be"):
+        compile(at_once, memory=memory)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 9, 10, 10_000])
+def test_a_piece_has_about_the_root_of_all_steps(steps):
+    n = length(steps, "sqrt", 1, 0, 1)
+    assert n - 1 < np.sqrt(steps) <= n
