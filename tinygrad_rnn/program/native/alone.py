@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.program.native.build import prelude
+from tinygrad_rnn.program.native.prelude import INCLUDES, prelude
 from tinygrad_rnn.program.native.storage import TYPES
 from tinygrad_rnn.program.native.write import Function
 
@@ -101,7 +101,16 @@ def alone(function: Function) -> str:
     use = "    FILE *file"
     link = "#ifdef USE_CBLAS\n    use_blas(cblas_sgemm, cblas_dgemm);\n#endif\n"
     main = main.replace(use, link + use, 1)
-    parts = [blas, "#define BLAS_INT int\n", prelude(), *arrays, "", function.text, main]
+    parts = [
+        blas,
+        "#define BLAS_INT int\n",
+        INCLUDES,
+        prelude(function.text),
+        *arrays,
+        "",
+        function.text,
+        main,
+    ]
     return "\n".join(parts)
 
 

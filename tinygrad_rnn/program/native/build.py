@@ -1,7 +1,7 @@
 """How does C become something to call, once for each source and machine?
 
-Shared libraries are kept in a folder of the user's own, named by what they were made from. Beside
-each stands the digest of its bytes: what does not match is built again, never loaded.
+Libraries are kept in a folder of the user's own, named by what they were made from. Each file
+begins with the digest of the rest: what does not match is built again, never loaded.
 """
 
 from __future__ import annotations
@@ -11,105 +11,143 @@ import functools
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import stat
 import subprocess
 import tempfile
 from pathlib import Path
 
-__all__ = ["FLAGS", "NoCompiler", "blas", "cache_folder", "library", "prelude"]
+__all__ = ["FLAGS", "NoCompiler", "blas", "cache_folder", "library"]
 
 # No -ffast-math: infinities and NaN mean what they mean, and sums keep their order but for simd's.
-FLAGS = (
-    "-std=gnu11", "-O3", "-march=native", "-fopenmp-simd", "-fno-math-errno",
-    "-fno-trapping-math", "-shared", "-fPIC",
-)  # fmt: skip
+FLAGS = ("-std=gnu11", "-O3", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math",
+         "-shared", "-fPIC")  # fmt: skip
+TUNED = ("-march=native",)  # left out where the compiler knows no such thing
+KEPT = 500  # files in the cache
+PATIENCE = 120.0  # seconds
 
 
 class NoCompiler(RuntimeError):
     """There is nothing here to build C with, or it failed; the message says what to do."""
 
 
-def prelude() -> str:
-    """The functions that every program calls."""
-    return (Path(__file__).parent / "prelude.h").read_text()
-
-
-def cache_folder() -> Path:
-    """Where libraries are kept: ``$XDG_CACHE_HOME/tinygrad_rnn``, the user's alone.
+@functools.lru_cache(64)
+def library(source: str) -> ctypes.CDLL:
+    """The library built from a source, from the cache if it is there and whole.
 
     Raises
     ------
     NoCompiler
-        The folder cannot be made, is another user's, or others may write to it.
+        It is not in the cache, and cannot be built; or cannot be kept, or loaded.
     """
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(root) / "tinygrad_rnn"
+    command = compiler()
+    key = hashlib.sha256("\0".join([source, *FLAGS, *TUNED, *machine(command)]).encode())
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.lstat()
-        mine = not hasattr(os, "getuid") or found.st_uid == os.getuid()
-        if not stat.S_ISDIR(found.st_mode) or not mine:
-            raise NoCompiler(f"the cache {folder} is not a folder of this user; remove it")
-        if found.st_mode & 0o077:
-            folder.chmod(0o700)
+        path = cache_folder() / f"{key.hexdigest()[:32]}.library"
+        made = checked(path)
+        if made is None:
+            made = built(source, command)
+            keep(made, path)
+        return loaded(made, path.parent)
     except OSError as error:
-        raise NoCompiler(
-            f"the cache {folder} cannot be used ({error}); set XDG_CACHE_HOME"
-        ) from None
+        raise NoCompiler(f"what is built cannot be kept ({error}); set XDG_CACHE_HOME") from None
+
+
+def cache_folder() -> Path:
+    """Where libraries are kept: ``$XDG_CACHE_HOME/tinygrad_rnn``, the user's alone."""
+    root = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    folder = (root if root.is_absolute() else Path("~/.cache").expanduser()) / "tinygrad_rnn"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if not os.path.lexists(folder):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()  # of a link, not of what it points to
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise NoCompiler(f"the cache {folder} is not a folder of this user; remove it")
+    if found.st_mode & 0o077:
+        folder.chmod(0o700)
     return folder
 
 
-def library(source: str) -> ctypes.CDLL:
-    """The library built from a source, from the cache if it is there and whole."""
-    folder = cache_folder()
-    key = hashlib.sha256("\0".join([source, *FLAGS, *machine()]).encode()).hexdigest()[:32]
-    path = folder / f"{key}.so"
-    if not whole(path):
-        build(source, path)
-    return ctypes.CDLL(str(path))
-
-
-def whole(path: Path) -> bool:
-    """Whether a library is there with the bytes it was built with."""
+def checked(path: Path) -> bytes | None:
+    """A library from the cache, if it is there with the bytes it was built with."""
     try:
-        expected = path.with_suffix(".sha256").read_text()
-        return hashlib.sha256(path.read_bytes()).hexdigest() == expected
-    except (OSError, UnicodeDecodeError):
-        return False
+        found = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    digest, made = found[:32], found[32:]
+    return made if hashlib.sha256(made).digest() == digest else None
 
 
-def build(source: str, path: Path) -> None:
-    """Compile into a folder beside, then move into place: others see all of it or nothing."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        text, made = Path(folder) / "step.c", Path(folder) / "step.so"
-        text.write_text(source)
-        command = [compiler(), *FLAGS, str(text), "-o", str(made), "-lm"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise NoCompiler(f"the C compiler failed: {done.stderr.strip().splitlines()[:3]}")
-        digest = Path(folder) / "digest"
-        digest.write_text(hashlib.sha256(made.read_bytes()).hexdigest())
-        made.replace(path)
-        digest.replace(path.with_suffix(".sha256"))
+def keep(made: bytes, path: Path) -> None:
+    """Put a library into the cache at once: who looks meanwhile finds all of it or nothing."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(hashlib.sha256(made).digest() + made)
+    Path(file.name).replace(path)
+    ages = {p: p.stat().st_mtime for p in path.parent.glob("*.library") if p.exists()}
+    for old in sorted(ages, key=ages.__getitem__)[:-KEPT]:
+        old.unlink(missing_ok=True)
 
 
-@functools.cache
-def compiler() -> str:
-    """The system's C compiler: ``$CC``, or cc, gcc or clang on PATH."""
-    for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
-        if name and shutil.which(name):
-            return name
-    raise NoCompiler(
-        "no C compiler is on PATH (apt install gcc, xcode-select --install), so NumPy runs instead"
-    )
+def loaded(made: bytes, folder: Path) -> ctypes.CDLL:
+    """These bytes as a library: from a copy that nobody else knows, not from what was checked."""
+    with tempfile.NamedTemporaryFile(dir=folder, suffix=".so") as file:
+        file.write(made)
+        file.flush()
+        return ctypes.CDLL(file.name)
 
 
-@functools.cache
-def machine() -> tuple[str, ...]:
+def built(source: str, command: tuple[str, ...]) -> bytes:
+    """What the compiler makes of a source."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "step.c").write_text(source)
+        for tuned in (TUNED, ()):
+            words = [*command, *FLAGS, *tuned, "step.c", "-o", "step.so", "-lm"]
+            failed = run(words, folder)
+            if not failed:
+                return Path(folder, "step.so").read_bytes()
+    raise NoCompiler(f"{shlex.join(command)} failed: {failed}")
+
+
+def run(words: list[str], folder: str) -> str:
+    """Run a compiler; what it complains of if it fails."""
+    try:
+        done = subprocess.run(
+            words, cwd=folder, capture_output=True, text=True, errors="replace", timeout=PATIENCE,
+            stdin=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    if done.returncode == 0 and Path(folder, "step.so").exists():
+        return ""
+    said = done.stderr.strip().splitlines()
+    wrong = [line for line in said if "error" in line] or said
+    return wrong[0] if wrong else f"it returned {done.returncode} and made nothing"
+
+
+def compiler() -> tuple[str, ...]:
+    """The system's C compiler: ``$CC`` if that is set, else cc, gcc or clang on PATH."""
+    chosen = os.environ.get("CC", "").strip()
+    for command in (shlex.split(chosen),) if chosen else (["cc"], ["gcc"], ["clang"]):
+        found = shutil.which(command[0])
+        if found:
+            return (found, *command[1:])
+    if chosen:
+        raise NoCompiler(f"CC={chosen} is not on PATH")
+    raise NoCompiler("no C compiler is on PATH (apt install gcc, or xcode-select --install)")
+
+
+@functools.lru_cache
+def machine(command: tuple[str, ...]) -> tuple[str, ...]:
     """What a library must not be carried across: processor, system, compiler."""
-    version = subprocess.run([compiler(), "--version"], capture_output=True, text=True, check=False)
-    return platform.machine(), platform.system(), processor(), version.stdout
+    try:
+        version = subprocess.run(
+            [*command, "--version"], capture_output=True, text=True, errors="replace",
+            timeout=PATIENCE, stdin=subprocess.DEVNULL, check=False,
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NoCompiler(f"{shlex.join(command)} does not run ({error})") from None
+    return *command, version, platform.machine(), platform.system(), processor()
 
 
 def processor() -> str:

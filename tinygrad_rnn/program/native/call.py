@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.program.native.build import blas, library, prelude
+from tinygrad_rnn.program.native.build import blas, library
+from tinygrad_rnn.program.native.prelude import INCLUDES, prelude
 from tinygrad_rnn.program.native.write import Function
 
 __all__ = ["Native"]
@@ -19,11 +20,15 @@ class Native:
 
     def __init__(self, written: Function) -> None:
         self.written = written
-        single, double, bits = blas()
-        source = f"#define BLAS_INT int{bits}_t\n{prelude()}\n{self.written.text}"
-        found = library(source)
-        found.use_blas.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
-        found.use_blas(single or None, double or None)
+        *gemms, bits = blas()
+        text = self.written.text
+        head = f"{INCLUDES}#define BLAS_INT int{bits}_t\n"
+        found = library("\n".join([head, prelude(text), text]))
+        for letter, gemm in zip("fd", gemms, strict=True):
+            if f"product_{letter}(" in text:
+                use = getattr(found, f"use_blas_{letter}")
+                use.argtypes, use.restype = [ctypes.c_void_p], None
+                use(gemm or None)
         self.shapes, self.dtypes = written.results, written.dtypes
         T = self.written.T
         self.step, self.T = found.step, T

@@ -50,7 +50,7 @@ RESERVED = frozenset((
     "cos", "count", "data", "default", "do", "double", "else", "enum", "epoch", "exit", "exp",
     "extern", "fabs", "file", "filled", "float", "fmax", "fmin", "for", "gamma", "goto", "if",
     "inline", "inner", "inside", "int", "isfinite", "j0", "j1", "jn", "log", "long", "main",
-    "malloc", "memcpy", "need", "pow", "product_d", "product_f", "rate", "register", "restrict",
+    "malloc", "memcpy", "need", "pow", "rate", "register", "restrict",
     "result", "return", "room", "row", "short", "signed", "sin", "sizeof", "sqrt", "static",
     "step", "steps", "struct", "switch", "t", "take", "tanh", "top", "total", "typedef",
     "union", "unsigned", "void", "volatile", "while", "words", "wrong", "y0", "y1", "yn",
@@ -457,7 +457,8 @@ def identifier(wish: str) -> str:
     """A C identifier close to the wish."""
     wish = re.sub(r"\W", "_", wish, flags=re.ASCII)
     wish = wish if wish[:1].isalpha() else f"x{wish}"
-    return f"{wish}_" if wish in RESERVED or wish in TYPES.values() else wish
+    ours = wish in RESERVED or wish in TYPES.values() or wish.endswith(("_f", "_d"))
+    return f"{wish}_" if ours else wish
 
 
 def shape_of(a: Arg) -> tuple[int, ...]:

@@ -1,0 +1,173 @@
+"""Is what is loaded always what was built here, and is there always something that runs?"""
+
+import os
+import re
+import stat
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn import Tensor, compile, tanh
+from tinygrad_rnn.program.native import build
+
+SOURCE = "int answer(void) { return 42; }\n"
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache, and a `library` that remembers nothing."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    build.library.cache_clear()
+    yield tmp_path / "tinygrad_rnn"
+    build.library.cache_clear()
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """The calls of the compiler."""
+    calls, run = [], build.run
+
+    def counting(words, folder):
+        calls.append(words)
+        return run(words, folder)
+
+    monkeypatch.setattr(build, "run", counting)
+    return calls
+
+
+def again():
+    """As the next process would have it."""
+    build.library.cache_clear()
+    return build.library(SOURCE).answer()
+
+
+def test_a_source_is_built_once_and_kept_for_the_user_alone(cache, counted):
+    assert again() == again() == 42
+    assert len(counted) == 1
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+    (file,) = cache.iterdir()  # nothing is left lying about
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert re.fullmatch(r"[0-9a-f]{32}\.library", file.name)
+
+
+def test_another_source_other_flags_or_another_processor_is_another_library(cache, monkeypatch):
+    again()
+    monkeypatch.setattr(build, "FLAGS", (*build.FLAGS, "-DOTHER"))
+    again()
+    monkeypatch.setattr(build, "machine", lambda command: ("another",))
+    again()
+    build.library(SOURCE + "\n")
+    assert len(list(cache.iterdir())) == 4
+
+
+@pytest.mark.parametrize("harm", [
+    lambda bytes_: b"",
+    lambda bytes_: bytes_[:31],
+    lambda bytes_: bytes_[:-1],
+    lambda bytes_: bytes(32) + bytes_[32:],
+    lambda bytes_: bytes_[:5000] + bytes([bytes_[5000] ^ 1]) + bytes_[5001:],
+])  # fmt: skip
+def test_a_damaged_library_is_built_again_not_loaded(cache, counted, harm):
+    again()
+    (file,) = cache.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(harm(whole))
+    assert again() == 42
+    assert len(counted) == 2
+    assert file.read_bytes() == whole
+
+
+def test_a_cache_that_others_could_write_to_is_closed_to_them(cache):
+    cache.mkdir(mode=0o777)
+    cache.chmod(0o777)
+    assert again() == 42
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+
+
+def test_a_link_in_place_of_the_cache_is_refused(cache, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    cache.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(build.NoCompiler, match="not a folder of this user; remove it"):
+        again()
+    assert not any((tmp_path / "elsewhere").iterdir())
+
+
+def test_a_cache_of_another_user_is_refused(cache, monkeypatch):
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    with pytest.raises(build.NoCompiler, match="not a folder of this user"):
+        again()
+
+
+def test_the_oldest_libraries_make_room(cache, monkeypatch):
+    monkeypatch.setattr(build, "KEPT", 2)
+    for k in range(4):
+        build.library(SOURCE + "\n" * k)
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_two_processes_that_build_at_once_both_get_it(cache):
+    script = (
+        "from tinygrad_rnn.program.native import build\n"
+        f"assert build.library({SOURCE!r}).answer() == 42"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]
+    assert [process.wait(timeout=60) for process in running] == [0, 0]
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_a_compiler_without_march_native_builds_without(cache, tmp_path, monkeypatch, counted):
+    real = build.compiler()[0]
+    picky = tmp_path / "picky"
+    picky.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in *-march=native*) echo "error: no such option" >&2; exit 1;; esac\n'
+        f'exec {real} "$@"\n'
+    )
+    picky.chmod(0o755)
+    monkeypatch.setenv("CC", str(picky))
+    assert again() == 42
+    assert len(counted) == 2
+
+
+@pytest.mark.parametrize(("name", "value", "why"), [
+    ("PATH", "", "no C compiler is on PATH"),
+    ("CC", "no-such-compiler", "CC=no-such-compiler is not on PATH"),
+    ("CC", "true", "it returned 0 and made nothing"),
+    ("CC", "false", "it returned 1 and made nothing"),
+    ("XDG_CACHE_HOME", "/dev/null", "set XDG_CACHE_HOME"),
+])  # fmt: skip
+def test_where_nothing_can_be_built_numpy_runs_and_one_sentence_says_why(
+    cache, monkeypatch, name, value, why
+):
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv(name, value)
+    found = compile(lambda p, x: tanh(x @ p["W"]).sum(), target="c")
+    with pytest.warns(UserWarning, match=why) as said:  # noqa: PT031
+        for rows in (3, 3, 4):
+            loss, _ = found({"W": Tensor(np.eye(2))}, np.ones((rows, 2)))
+            np.testing.assert_allclose(loss, 2 * rows * np.tanh(1))
+    (only,) = said
+    assert str(only.message).startswith("compile: NumPy runs instead of C: ")
+    assert "\n" not in str(only.message)
+
+
+def test_what_the_compiler_complains_of_is_said(cache):
+    with pytest.raises(build.NoCompiler, match=r"failed: step.c:1:.*error"):
+        build.library("int answer(void) { return nothing; }")
+
+
+@pytest.mark.parametrize("name", ['"; system("', "int", "größe", "a-b", "__x", "tanh_f", "*/", ""])
+def test_names_in_c_are_made_not_taken(name):
+    def f(p, x):
+        return tanh(x @ p[name]).sum()
+
+    found = compile(f, target="c")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loss, _ = found({name: Tensor(np.eye(2))}, np.ones((3, 2)))
+    np.testing.assert_allclose(loss, 6 * np.tanh(1))
+    assert found.c_source.isascii()
+    assert 'system("' not in found.c_source
