@@ -16,11 +16,11 @@ import numpy as np
 from tinygrad_rnn.program.families import Step
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.in_place import InPlace
-from tinygrad_rnn.program.loops import Component
+from tinygrad_rnn.program.loops import Component, loop_range
 from tinygrad_rnn.program.names import Names, plural
 from tinygrad_rnn.program.ops import ELEMENTWISE, index_text, shifted
 from tinygrad_rnn.program.statement import liftable
-from tinygrad_rnn.program.views import cut, moving, view_text
+from tinygrad_rnn.program.views import dims, moving, view_text
 
 __all__ = ["Layout", "Place"]
 
@@ -44,9 +44,10 @@ class Layout(Names):
     """A place for each value, and the lines that make the room"""
 
     def __init__(self, inside: InPlace, transposes: bool, lifetimes: bool) -> None:
-        super().__init__()
+        super().__init__(_longest(inside))
         self.inside, self.transposes, self.lifetimes = inside, transposes, lifetimes
         self.turn = {v: k for k, c in enumerate(inside.components) for v in c.values}
+        self.timed = _timed(inside)
         self.busy: list[tuple[int, Any, str]] = []
         self.reused = 0
         self.places: dict[Value, Place] = {}
@@ -72,18 +73,18 @@ class Layout(Names):
         if v.lo is None:
             fresh = v in self.inside.outputs
             if not fresh:
-                self.buffer(name, v.shape, v.dtype, v)
+                self.buffer(name, v, v)
             self.places[v] = Place("one", name, persistent=not fresh)
             return
         assert v.hi is not None
         if loop is not None and self.stays_inside(v, loop):
-            self.buffer(name, v.shape, v.dtype)
+            self.buffer(name, v)
             self.places[v] = Place("local", name)
         else:
             steps = [v.lo, v.hi, *v.init]
             lo, hi = min(steps), max(steps)
             whole = plural(name)
-            self.buffer(whole, (hi - lo + 1, *v.shape), v.dtype, v)
+            self.buffer(whole, v, v, hi - lo + 1)
             rows = None
             if self.in_a_loop(v):
                 rows = name
@@ -109,10 +110,10 @@ class Layout(Names):
             self.listed.append((name, whole_name))
         self.places[v] = Place("rows", whole_name, rows, target.base, target.n, True, False)
 
-    def buffer(self, name: str, shape: tuple[int, ...], dtype: Any, v: Value | None = None) -> None:
-        """Room of its own, or that of a sequence that nobody reads any more."""
-        key = (shape, str(dtype))
-        if self.lifetimes and v is not None:
+    def buffer(self, name: str, v: Value, shared: Value | None = None, rows: int = 0) -> None:
+        """Room of its own, or, if it may be `shared`, what nobody reads any more."""
+        key = (self.shape(v, self.span(rows) if rows else ""), str(v.dtype))
+        if self.lifetimes and shared is not None:
             now = min(
                 [self.turn[v], *(self.turn[x] for x, w in self.inside.parts.items() if w[0] is v)]
             )
@@ -123,8 +124,21 @@ class Layout(Names):
                 self.views.append(f"{name} = {old[2]}")
                 self.reused += 1
                 return
-        self.buffers[shape, str(dtype)].append(name)
-        self.bytes += math.prod(shape) * np.dtype(dtype).itemsize
+        self.buffers[key].append(name)
+        self.bytes += (rows or 1) * math.prod(v.shape) * np.dtype(v.dtype).itemsize
+
+    def leading(self, v: Value) -> str:
+        """The first axis of what is computed once, if it is time or all rows of all steps."""
+        n, T = (v.shape or (0,))[0], self.T
+        if v not in self.timed or not T or n % T or T < 3:
+            return ""
+        return "T" if n == T else f"T * {n // T}"
+
+    def shape(self, v: Value, rows: str = "") -> str:
+        """The shape of a value as it is written, with so many rows if it is a sequence."""
+        if not rows and (rows := self.leading(v)):
+            return dims(rows, v.shape[1:])
+        return dims(rows, v.shape)
 
     def last_use(self, v: Value) -> int:
         """The turn of the last component that reads a value, itself or by a view of it."""
@@ -190,7 +204,7 @@ class Layout(Names):
         lines = self.views if source.persistent else self.body
         if v.lo is None:
             text = self.arg(a, None)
-            lines.append(f"{name} = {view_text(v, text, False)}")
+            lines.append(f"{name} = {view_text(v, text, False, self.leading(v))}")
             buffer = v.op == "stack_t" and source.whole_buffer and v.options["axis"] == 0
             buffer = buffer or (v.op == "reshape" and source.whole_buffer)
             self.places[v] = Place("view", name, None, 0, 0, source.persistent, buffer)
@@ -208,7 +222,8 @@ class Layout(Names):
                 return
         else:
             assert a.k is not None
-            text, base, n = view_text(v, source.name, True, source.n), source.base - a.k, source.n
+            text = view_text(v, source.name, True, self.span(source.n))
+            base, n = source.base - a.k, source.n
         whole = plural(name)
         lines.append(f"{whole} = {text}")
         rows = None
@@ -249,26 +264,54 @@ class Layout(Names):
         if a.kind == "const":
             return self.constant(a.value)
         if a.kind == "consts":
-            name = self.constant(a.value, "ks")
+            name = self.constant(a.value, "ks", every=True)
             if lifted is not None:
                 assert lifted.lo is not None
-                return cut(name, lifted.lo - a.k, lifted.hi - a.k + 1, len(a.value))
+                return self.cut(name, lifted.lo - a.k, lifted.hi - a.k + 1, len(a.value))
             return f"{name}[{shifted(t or '', -a.k)}]"
         place = self.places[a.value]
         if a.kind == "one":
             return place.name
         if a.kind == "all":
-            return cut(place.name, a.k[0] - place.base, a.k[1] - place.base + 1, place.n)
+            return self.cut(place.name, a.k[0] - place.base, a.k[1] - place.base + 1, place.n)
         if a.kind == "at":
-            return f"{place.name}[{a.k - place.base}]"
+            return f"{place.name}[{self.row(a.k - place.base, place.n)}]"
         if lifted is not None:
             assert lifted.lo is not None
             assert lifted.hi is not None
             lo = lifted.lo + a.k - place.base
-            return cut(place.name, lo, lifted.hi + a.k - place.base + 1, place.n)
+            return self.cut(place.name, lo, lifted.hi + a.k - place.base + 1, place.n)
         if not place.n:
             return place.name
         return f"{place.rows or place.name}[{shifted(t or '', a.k - place.base)}]"
+
+
+def _longest(inside: InPlace) -> int:
+    """How many steps the longest loop takes; if there is none, the longest sequence."""
+    loops = [loop_range(c) for c in inside.components if c.loop]
+    spans = loops or [(v.lo, v.hi) for v in inside.values if v.lo is not None]
+    return max((hi + 1 for _, hi in spans if hi is not None), default=0)
+
+
+def _timed(inside: InPlace) -> set[Value]:
+    """Values computed once whose first axis is time, as far as one can see."""
+    found: set[Value] = set()
+    for c in (*inside.components, *inside.components):  # a partner may come later
+        for v in c.values:
+            if v.op == "getitem" and v.lo is not None and v.args[0].kind == "one":
+                if type(v.options["index"][0]) is Step:
+                    found.add(v.args[0].value)
+            elif v.op == "stack_t":
+                found.add(v)
+            elif v.lo is None and v.shape and v.op not in ("transpose", "gemm_t", "sum_t"):
+                alike = [a.value for a in v.args[: 1 if v.op == "matmul" else None]]
+                alike = [x for x in alike if isinstance(x, Value) and x.lo is None and x.shape]
+                if v.op in ELEMENTWISE:
+                    alike = [x for x in [v, *alike] if x.shape[0] == v.shape[0]]
+                if not found.isdisjoint(alike):
+                    found.add(v)
+                    found.update(alike if v.op in ELEMENTWISE else ())
+    return found
 
 
 def _before(t: int, v: Value, loop: Component) -> bool:

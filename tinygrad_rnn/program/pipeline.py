@@ -7,13 +7,14 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from types import CodeType
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.program import passes, simplify, whole
 from tinygrad_rnn.program.families import NoFamily
-from tinygrad_rnn.program.graph import Arg, Value
+from tinygrad_rnn.program.graph import Arg, Value, same_constant
 from tinygrad_rnn.program.memory import Graph, Pieces, Uncut, cut, length
 from tinygrad_rnn.program.native import Function, Native, NoCompiler, Unwritable, alone
 from tinygrad_rnn.program.native import write as write_c
@@ -22,7 +23,7 @@ from tinygrad_rnn.program.roll import roll
 from tinygrad_rnn.program.trace import Refused, Trace
 from tinygrad_rnn.program.write import Program, write
 
-__all__ = ["PASSES", "WRITING", "Compiled"]
+__all__ = ["PASSES", "WRITING", "Compiled", "follows"]
 
 Pass = Callable[[list[Value], list[Value]], int]
 MakePiece = Callable[[Sequence[list[Value]]], Any]
@@ -164,10 +165,16 @@ class Compiled:
 
 
 def _ready(program: Program) -> Callable[..., tuple[Any, ...]]:
-    """A NumPy program, ready to be called."""
+    """A NumPy program, ready to be called: its T and numbers, and the code that serves them all."""
     names: dict[str, Any] = {}
-    exec(compile_source(program.source, "<tinygrad_rnn program>", "exec"), names)
+    exec(program.header, names)
+    exec(_code(program.body), names)
     return names["step"]
+
+
+@functools.lru_cache(maxsize=64)
+def _code(body: str) -> CodeType:
+    return compile_source(body, "<tinygrad_rnn program>", "exec")
 
 
 def _passed(
@@ -182,6 +189,36 @@ def _passed(
             if done is not None:
                 done[name] = count
     return found, outputs, leaves
+
+
+def follows(known: Program, new: Program) -> bool:
+    """Whether a program is one that is known, for another length.
+
+    Then the function need not be run on other values to see whether it bakes some in. Whatever it
+    took from its arguments past the record stands in the body, which is that of a program found
+    free of it, or among the numbers: and those are what they were, or in proportion to the length
+    or to its inverse, as the count of a mean is. A number taken from data is not, but by chance.
+    """
+    if new.body != known.body or new.constants or new.numbers.keys() != known.numbers.keys():
+        return False
+    return all(_scaled(x, known.T, new.numbers[name], new.T) for name, x in known.numbers.items())
+
+
+def _scaled(x: Any, T: int, y: Any, U: int) -> bool:
+    if same_constant(x, y):
+        return True
+    x, y = np.asarray(x), np.asarray(y)
+    if x.dtype != y.dtype or not x.size or not y.size or not T or not U:
+        return False
+    if x.ndim == y.ndim == 1 and (x == np.arange(len(x))).all() and (y == np.arange(len(y))).all():
+        return True
+    a, b = x.flat[0], y.flat[0]
+    if not ((x == a).all() and (y == b).all()):
+        return False
+    return any(
+        math.isclose(u, v, rel_tol=1e-6 if x.dtype == np.float32 else 1e-14)
+        for u, v in ((a, b), (a * T, b * U), (a / T, b / U))
+    )
 
 
 def _check(program: Callable[[list[Any]], tuple[Any, ...]], record: Trace) -> None:

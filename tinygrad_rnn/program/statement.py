@@ -11,6 +11,7 @@ from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.program.families import Step
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.ops import ELEMENTWISE, HELPERS, REDUCTIONS, index_text, reduced_axes
+from tinygrad_rnn.program.views import dims, folded
 
 __all__ = ["Operand", "liftable", "statement"]
 
@@ -72,7 +73,6 @@ def liftable(v: Value) -> bool:
 def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) -> list[str]:
     """The lines that compute `v` into `out`."""
     op, ndim = v.op, len(v.shape)
-    n = v.steps
     if op == "addn":
         first, *rest = [x.beside(ndim) for x in xs]
         if not rest:
@@ -113,19 +113,21 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
     if op == "sum_t" and v.options:
         axes, shape = v.options["axis"], xs[0].shape
         if axes == tuple(range(len(axes))) and len(axes) == len(shape) - 1 and v.dtype.kind == "f":
-            rows = math.prod(shape[:-1])
-            ones = writer.constant(np.ones(rows, v.dtype), "ones")
-            return [f"np.dot({ones}, {xs[0].text}.reshape({rows}, {shape[-1]}), out={out})"]
+            lo, hi = xs[0].arg.k
+            many, rest = writer.span(hi - lo + 1), [str(n) for n in shape[1:-1] if n != 1]
+            many = " * ".join([f"({many})" if rest and " " in many else many, *rest])
+            ones = writer.array(f"np.ones({many}, np.{v.dtype})", "ones")
+            return [f"np.dot({ones}, {folded(xs[0].text, shape[-1])}, out={out})"]
         return [f"np.add.reduce({xs[0].text}, axis={axes}, out={out})"]
     if op == "sum_t":
         return [f"np.add.reduce({xs[0].text}, axis=0, out={out})"]
     if op == "gemm_t":
-        a, b = (f"{x.text}.reshape({math.prod(x.shape[:-1])}, {x.shape[-1]})" for x in xs)
+        a, b = (folded(x.text, x.shape[-1]) for x in xs)
         return [f"np.dot({a}.T, {b}, out={out})"]
     if op == "getitem":
-        return [f"{out}[...] = {_taken(v, xs, lifted)}"]
+        return [f"{out}[...] = {_taken(v, xs, lifted, writer)}"]
     if op == "scatter":
-        return _scattered(v, xs, out, lifted)
+        return _scattered(v, xs, out, lifted, writer)
     if op == "scatter_t":
         return [f"{out}[...] = 0", f"np.add.at({out}, {xs[1].text}, {xs[0].text})"]
     if op in ("concatenate", "stack"):
@@ -142,7 +144,7 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
         axes = (0, *(k + 1 for k in axes)) if lifted else axes
         return [f"{out}[...] = {xs[0].text}.transpose{axes}"]
     if op == "reshape":
-        shape = (n, *v.shape) if lifted and xs[0].timed else v.shape
+        shape = dims(writer.span(v.steps) if lifted and xs[0].timed else "", v.shape)
         return [f"{out}[...] = np.reshape({xs[0].text}, {shape})"]
     if op == "broadcast_to":
         return [f"{out}[...] = {xs[0].beside(ndim)}"]
@@ -157,18 +159,16 @@ def _need(function: str, writer: Any) -> None:
 def _product(v: Value, xs: list[Operand], out: str, lifted: bool) -> str:
     a, b = xs
     if lifted and len(b.shape) == 2 and not b.timed and a.timed:
-        rows = v.steps * math.prod(a.shape[:-1])
         if len(a.shape) > 1:
-            left = f"{a.text}.reshape({rows}, {a.shape[-1]})"
-            return f"np.dot({left}, {b.text}, out={out}.reshape({rows}, {b.shape[-1]}))"
+            left = folded(a.text, a.shape[-1])
+            return f"np.dot({left}, {b.text}, out={folded(out, b.shape[-1])})"
         return f"np.dot({a.text}, {b.text}, out={out})"
     plain = len(b.shape) == 2 and len(a.shape) <= 2 and a.dtype == b.dtype == v.dtype
     if plain and not lifted and len(a.shape) >= 1 and "transpose" not in out:
         return f"np.dot({a.text}, {b.text}, out={out})"
     if not lifted and len(b.shape) == 2 and len(a.shape) > 2:
-        rows = math.prod(a.shape[:-1])
-        left = f"{a.text}.reshape({rows}, {a.shape[-1]})"
-        return f"np.dot({left}, {b.text}, out={out}.reshape({rows}, {b.shape[-1]}))"
+        left = folded(a.text, a.shape[-1])
+        return f"np.dot({left}, {b.text}, out={folded(out, b.shape[-1])})"
     return f"np.matmul({a.text}, {b.text}, out={out})"
 
 
@@ -182,7 +182,14 @@ def _places(parts: tuple[Any, ...], xs: list[Operand], n: int, lifted: bool) -> 
     )
 
 
-def _taken(v: Value, xs: list[Operand], lifted: bool) -> str:
+def _each(n: int, ndim: int, writer: Any) -> str:
+    """Every step, to stand before an index of arrays of `ndim` axes."""
+    return writer.array(
+        f"np.arange({writer.span(n)})" + (f"[:{', None' * ndim}]" if ndim else ""), "each"
+    )
+
+
+def _taken(v: Value, xs: list[Operand], lifted: bool, writer: Any) -> str:
     index = v.options["index"]
     if not lifted:
         return f"{xs[0].text}[{index_text(index, 't', lambda k: xs[k].text)}]"
@@ -191,12 +198,11 @@ def _taken(v: Value, xs: list[Operand], lifted: bool) -> str:
     places = _places(index, xs, v.steps, True)
     if xs[0].timed:
         ndim = max(len(xs[p].shape) for p in index)
-        time = f"np.arange({v.steps})" + (f"[:{', None' * ndim}]" if ndim else "")
-        places = f"{time}, {places}"
+        places = f"{_each(v.steps, ndim, writer)}, {places}"
     return f"{xs[0].text}[{places}]"
 
 
-def _scattered(v: Value, xs: list[Operand], out: str, lifted: bool) -> list[str]:
+def _scattered(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) -> list[str]:
     indices = v.options["indices"]
     if not any(type(p) is Input for i in indices for p in i):
         count = np.zeros(v.shape, int)
@@ -215,8 +221,7 @@ def _scattered(v: Value, xs: list[Operand], out: str, lifted: bool) -> list[str]
         if lifted:
             places = _places(i, xs, v.steps, True)
             ndim = max(len(xs[p].shape) for p in i)
-            time = f"np.arange({v.steps})" + (f"[:{', None' * ndim}]" if ndim else "")
-            places = f"{time}, {places}"
+            places = f"{_each(v.steps, ndim, writer)}, {places}"
             text = x.beside(ndim + len(v.shape) - len(i))
         else:
             places, text = index_text(i, "t", lambda k: xs[k].text), x.text

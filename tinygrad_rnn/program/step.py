@@ -11,9 +11,9 @@ import numpy as np
 
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.tensor import Tensor, values
-from tinygrad_rnn.program.loops import components
-from tinygrad_rnn.program.pipeline import PASSES, WRITING, Compiled
-from tinygrad_rnn.program.trace import Refused, gradient_leaves, leaves_of, trace
+from tinygrad_rnn.program.pipeline import PASSES, WRITING, Compiled, follows
+from tinygrad_rnn.program.trace import Refused, gradient_leaves, leaves_of, trace, unbaked
+from tinygrad_rnn.program.write import Program
 
 __all__ = ["CompiledStep", "compile"]
 
@@ -32,8 +32,8 @@ class CompiledStep:
         Large arrays that the function took from outside: what `source` is given beside the
         arguments. Copies, so changing them outside afterwards changes nothing.
     stats
-        Counts: ``calls``; ``recorded``, one per signature; ``structures``, programs that are
-        different but for lengths; ``eager``, calls that no program served.
+        Counts: ``calls``; ``recorded``, one per signature; ``structures``, programs whose text
+        differs by more than lengths; ``eager``, calls that no program served.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class CompiledStep:
         self.stats = {"calls": 0, "recorded": 0, "structures": 0, "eager": 0}
         self.reason = ""
         self._programs: dict[Any, Compiled | str] = {}
-        self._structures: set[Any] = set()
+        self._known: dict[str, Program] = {}  # one found free of baked-in values for each body
         self._told: set[str] = set()
         self._last: Compiled | None = None
         self._names = _argument_names(loss_fn)
@@ -133,21 +133,25 @@ class CompiledStep:
             return f"not compiled: {error}."
         except TypeError as error:
             return f"not compiled: the function does not run on Tensors ({error})"
+        refused, found = "", None
         try:
             found = Compiled(record, self.passes, self.target, self.memory)
         except (Refused, AssertionError, KeyError) as error:
-            try:  # a structure that looked like a recurrence and cannot be written as one
+            refused = str(error)
+        known = self._known.get(found.program.body) if found is not None else None
+        try:
+            if known is None or found is None or not follows(known, found.program):
+                unbaked(record, self.loss_fn, params, args, names)
+            if found is None:  # a structure that looked like a recurrence and cannot be written
                 found = Compiled(record, self.passes - {"loops"}, self.target)
-                found.said.append(f"the loops found could not be written ({error})")
-            except Refused as again:
-                return f"not compiled: {again}."
+                found.said.append(f"the loops found could not be written ({refused})")
+        except Refused as error:
+            return f"not compiled: {error}."
         if found.no_c and found.no_c not in self._told:
             self._told.add(found.no_c)
             warnings.warn(f"compile: NumPy runs instead of C: {found.no_c}", stacklevel=4)
-        shape = _structure(found)
-        if shape not in self._structures:
-            self._structures.add(shape)
-            self.stats["structures"] += 1
+        self.stats["structures"] += found.program.body not in self._known
+        self._known.setdefault(found.program.body, found.program)
         return found
 
     def _eager(self, params: Any, wrt: list[Tensor], args: tuple[Any, ...]) -> tuple[Any, Any]:
@@ -229,14 +233,3 @@ def _argument_names(f: Callable[..., Any]) -> list[str]:
         return list(inspect.signature(f).parameters)
     except (TypeError, ValueError):
         return []
-
-
-def _structure(found: Compiled) -> Any:
-    """A program without its lengths: operations, in their loops, with their operands."""
-    return tuple(
-        (
-            c.loop,
-            tuple((v.op, v.name, tuple((a.kind, len(v.shape)) for a in v.args)) for v in c.values),
-        )
-        for c in components(found.program.values)
-    )

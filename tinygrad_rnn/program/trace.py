@@ -18,7 +18,7 @@ from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.context import Context, context
 from tinygrad_rnn.engine.tensor import Tensor, values
 
-__all__ = ["Refused", "Trace", "gradient_leaves", "leaves_of", "rebuilt", "trace"]
+__all__ = ["Refused", "Trace", "gradient_leaves", "leaves_of", "rebuilt", "trace", "unbaked"]
 
 
 class Refused(Exception):
@@ -75,8 +75,18 @@ def gradient_leaves(tree: Any, leaves: Iterator[Any]) -> Any:
 def trace(
     loss_fn: Callable[..., Any], params: Any, args: tuple[Any, ...], names: list[str]
 ) -> Trace:
-    """The record of ``loss_fn(params, *args)`` and its gradients; Refused if it bakes in values."""
-    record = _record(loss_fn, params, args, names)
+    """The record of ``loss_fn(params, *args)`` and its gradients."""
+    return _record(loss_fn, params, args, names)
+
+
+def unbaked(
+    record: Trace,
+    loss_fn: Callable[..., Any],
+    params: Any,
+    args: tuple[Any, ...],
+    names: list[str],
+) -> None:
+    """Refuse a function whose record has values of its arguments baked in: record it on others."""
     twin = None
     for nudge in (-1, 1, 0):
         try:
@@ -91,7 +101,6 @@ def trace(
     if twin is None:
         raise Refused("run on other values of its arguments, the function raises an error")
     _compare(record, twin)
-    return record
 
 
 def _record(

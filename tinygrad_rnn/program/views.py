@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import math
+
 from tinygrad_rnn.program.families import Step
 from tinygrad_rnn.program.graph import Value
 from tinygrad_rnn.program.ops import index_text
 
-__all__ = ["cut", "moving", "view_text"]
+__all__ = ["dims", "folded", "moving", "view_text"]
 
 
-def cut(name: str, lo: int, hi: int, n: int) -> str:
-    """Rows lo … hi of an array of n rows; its name alone if these are all."""
-    if lo == 0 and hi == n:
-        return name
-    if lo < 0 or hi > n:
-        raise AssertionError(f"{name}[{lo}:{hi}] of {n}")
-    return f"{name}[{lo or ''}:{hi if hi != n else ''}]"
+def dims(rows: str, shape: tuple[int, ...]) -> str:
+    """A shape as it is written, with a number of rows before it if that is not empty."""
+    parts = [*([rows] if rows else []), *map(str, shape)]
+    return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
 
 
-def view_text(v: Value, text: str, lifted: bool, n: int = 0) -> str:
-    """A view of one array, or, lifted, of all n rows of a sequence at once."""
+def folded(text: str, *last: int) -> str:
+    """An array with all axes but the last ones made one, however many rows that are."""
+    if not math.prod(last):  # nothing says how many rows nothing has
+        return f"{text}.reshape(0, {', '.join(map(str, last))})"
+    return f"{text}.reshape(-1, {', '.join(map(str, last))})"
+
+
+def view_text(v: Value, text: str, lifted: bool, rows: str = "") -> str:
+    """A view of one array, or, lifted, of all `rows` of a sequence at once."""
     source = v.args[0].value.shape
     if v.op == "stack_t":
         text = f"{text}[::-1]" if v.options["sign"] == -1 else text
@@ -36,13 +42,16 @@ def view_text(v: Value, text: str, lifted: bool, n: int = 0) -> str:
             return f"{text}.transpose{(0, *(k + 1 for k in axes))}"
         return f"{text}.T" if axes == (1, 0) else f"{text}.transpose{axes}"
     if v.op == "reshape":
-        return f"{text}.reshape{(n, *v.shape)}" if lifted else f"{text}.reshape{v.shape}"
+        if v.shape and math.prod(v.shape[1:]) and not lifted:
+            return folded(text, *v.shape[1:]) if v.shape[1:] else f"{text}.reshape(-1)"
+        return f"{text}.reshape{dims(rows, v.shape)}"
     if v.op == "broadcast_to":
         if lifted:
             gap = len(v.shape) - len(source)
             text = f"{text}[:{', None' * gap}]" if gap else text
-            return f"np.broadcast_to({text}, {(n, *v.shape)})"
-        return f"np.broadcast_to({text}, {v.shape})"
+        if rows and not lifted:
+            return f"np.broadcast_to({text}, {dims(rows, v.shape[1:])})"
+        return f"np.broadcast_to({text}, {dims(rows, v.shape)})"
     inner = index_text(v.options["index"], "t", str)
     return f"{text}[:, {inner}]" if lifted else f"{text}[{inner}]"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,16 +18,35 @@ from tinygrad_rnn.program.layout import Layout
 from tinygrad_rnn.program.loops import Component, loop_range
 from tinygrad_rnn.program.ops import HELPERS, REDUCTIONS, shifted
 from tinygrad_rnn.program.statement import Operand, liftable, statement
-from tinygrad_rnn.program.views import cut
 
 __all__ = ["Program", "write"]
 
 
 @dataclass
 class Program:
-    """Source, the constants it is given beside the arguments, and what it consists of."""
+    """A program in NumPy.
 
-    source: str
+    Attributes
+    ----------
+    T
+        Steps of the longest loop.
+    header, body
+        The source in two parts: lengths and numbers of the record; all else, which is the same text
+        for sequences of another length.
+    numbers
+        The constants of the header by name.
+    constants
+        Arrays it is given beside its arguments.
+    loops, values
+        What it consists of.
+    buffers, reused, inside
+        Bytes of its memory, buffers that serve twice, and operations computed where they are read.
+    """
+
+    T: int
+    header: str
+    body: str
+    numbers: dict[str, Any]
     constants: dict[str, np.ndarray]
     loops: list[Component]
     values: list[Value]
@@ -34,13 +54,17 @@ class Program:
     reused: int
     inside: int
 
+    @property
+    def source(self) -> str:
+        """The whole program, to be pasted into a file."""
+        return self.header + self.body
+
 
 class Writer(Layout):
     """Writes the statements of one program; see `write`."""
 
     def __init__(self, inside: InPlace, transposes: bool, lifetimes: bool) -> None:
         super().__init__(inside, transposes, lifetimes)
-        self.T = 0
         self.helpers: set[str] = set()
 
     def operands(self, v: Value, t: str | None, lifted: bool, out: str) -> list[Operand]:
@@ -87,7 +111,7 @@ class Writer(Layout):
             self.body += lines if place.persistent else _fresh(lines, place.name, v)
         elif liftable(v):
             assert v.hi is not None
-            out = cut(place.name, v.lo - place.base, v.hi - place.base + 1, place.n)
+            out = self.cut(place.name, v.lo - place.base, v.hi - place.base + 1, place.n)
             self.body += statement(v, self.operands(v, None, True, out), out, True, self)
         else:
             self.loop(c)
@@ -96,7 +120,11 @@ class Writer(Layout):
         """Initial values of a recurrence."""
         place = self.places[v]
         for t, a in sorted(v.init.items()):
-            target = place.name if place.kind == "local" else f"{place.name}[{t - place.base}]"
+            target = (
+                place.name
+                if place.kind == "local"
+                else f"{place.name}[{self.row(t - place.base, place.n)}]"
+            )
             if a.kind != "const" or np.any(a.value):
                 self.body.append(f"{target}[...] = {self.arg(a, None)}")
             elif self.body and self.body[-1].endswith("[...] = 0") and len(self.body[-1]) < 80:
@@ -119,9 +147,7 @@ class Writer(Layout):
                     self.start(v)
         assert lo is not None
         assert hi is not None
-        T = hi + 1
-        self.T = self.T or T
-        end = "T" if T == self.T else f"T - {self.T - T}" if T < self.T else str(T)
+        end = self.span(hi + 1)
         steps = f"range({end})" if lo == 0 else f"range({lo}, {end})"
         self.body.append(f"for t in {steps}:" if direction == 1 else f"for t in reversed({steps}):")
         count = len(self.body)
@@ -155,11 +181,9 @@ def write(
     for c in w.inside.components:
         w.component(c)
     results = [_result(w, v) for v in outputs]
-    lines = ["import numpy as np", ""]
+    lines = list[str]()
     for name in sorted(w.helpers):
         lines += [HELPERS[name], ""]
-    lines += [f"T = {w.T}"] if w.T else []
-    lines += _joined(w.constant_lines)
     alone = []
     for (shape, dtype), names in w.buffers.items():
         made = f"np.empty({shape}, np.{dtype})"
@@ -167,7 +191,7 @@ def write(
             alone.append(f"{names[0]} = {made}")
         else:
             lines += _wrapped(f"{', '.join(names)} = (", f"{made} for _ in range({len(names)}))")
-    lines += _joined(alone)
+    lines += _joined([*alone, *w.made])
     lines += _joined(w.views)
     if w.listed:
         left, right = zip(*w.listed, strict=True)
@@ -180,8 +204,12 @@ def write(
     lines += [f"    {line}" for line in w.body]
     lines += [f"    {line}" for line in _wrapped("return (", f"{', '.join(results)},)")]
     loops = [c for c in w.inside.components if c.loop]
+    header = "\n".join(["import numpy as np", "", *w.header[:1], *_joined(w.header[1:]), "", ""])
     return Program(
+        w.T,
+        header,
         "\n".join(lines) + "\n",
+        w.numbers,
         w.constants,
         loops,
         values,

@@ -1,0 +1,108 @@
+"""Is what is printed a program that a student can read, and one for every length?"""
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn import compile, grad, nn, stack
+from tinygrad_rnn.program.step import CompiledStep
+
+CELLS = [nn.RNNCell, nn.LSTMCell, nn.GRUCell, nn.PeepholeLSTMCell]
+
+
+class Model(nn.Module):
+    def __init__(self, cell=nn.LSTMCell, V=3, H=4):
+        self.cell = cell(V, H, rng=0)
+        self.readout = nn.Linear(H, V, rng=1)
+
+
+def loss_fn(m, x, y):
+    outputs, _ = nn.unroll(m.cell, x)
+    return nn.cross_entropy(m.readout(stack(outputs)), y)
+
+
+def many_to_one(m, x, y):
+    outputs, _ = nn.unroll(m.cell, x)
+    return nn.cross_entropy(m.readout(outputs[-1]), y[-1])
+
+
+def squared(m, x, y):
+    outputs, _ = nn.unroll(m.cell, x)
+    return nn.mse_loss(m.readout(stack(outputs)), x * 0.5)
+
+
+def flattened(m, x, y):
+    outputs, _ = nn.unroll(m.cell, x)
+    return nn.cross_entropy(m.readout(stack(outputs)).reshape((-1, 3)), y.reshape(-1))
+
+
+def data(T, B=2, V=3):
+    rng = np.random.default_rng(T)
+    return rng.standard_normal((T, B, V)), rng.integers(V, size=(T, B))
+
+
+def body(step: CompiledStep) -> str:
+    """The source after the header, which ends at the first empty line after the import."""
+    return step.source.split("\n\n", 2)[2]
+
+
+def agrees(f, m, step, *args):
+    loss, grads = step(m, *args)
+    exact = f(m, *args)
+    np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
+    for g, e in zip(grads.values(), grad(exact, m.parameters(), unused="zero"), strict=True):
+        np.testing.assert_allclose(g, e, rtol=0, atol=1e-12 * max(1, np.abs(e).max()))
+    assert not step.reason
+
+
+@pytest.mark.parametrize(
+    ("cell", "f"),
+    [
+        *((cell, f) for cell in CELLS for f in (loss_fn, squared, flattened)),
+        (nn.RNNCell, many_to_one),
+        (nn.LSTMCell, many_to_one),
+    ],
+)
+def test_one_text_serves_every_length(cell, f):
+    m, step, bodies = Model(cell), compile(f), set()
+    for T in (5, 7, 30, 100):
+        agrees(f, m, step, *data(T))
+        bodies.add(body(step))
+        assert f"\nT = {T}\n" in step.source
+    assert len(bodies) == 1
+    assert step.stats == {"calls": 4, "recorded": 4, "structures": 1, "eager": 0}
+
+
+def test_a_length_of_another_structure_gets_a_text_of_its_own():
+    m, step = Model(), compile(loss_fn)
+    for T in (1, 2, 9):
+        agrees(loss_fn, m, step, *data(T))
+    assert step.stats["structures"] == 3
+    assert step.stats["recorded"] == 3
+
+
+def test_values_baked_in_at_one_length_only_are_refused():
+    def f(m, x, y):
+        weight = float(np.abs(x.data).mean()) if len(x) == 9 else 1 / len(x)
+        outputs, _ = nn.unroll(m.cell, x)
+        return (stack(outputs) * weight).sum()
+
+    m, step = Model(), compile(f)
+    for T in (7, 8):
+        agrees(f, m, step, *data(T))
+    assert step.stats["structures"] == 1
+    step(m, *data(9))
+    assert "baked in" in step.reason
+    assert step.stats["eager"] == 1
+
+
+def test_a_known_structure_is_recorded_once_per_length():
+    runs = []
+
+    def f(m, x, y):
+        runs.append(len(x))
+        return loss_fn(m, x, y)
+
+    m, step = Model(), compile(f)
+    for T in (7, 9, 20):
+        step(m, *data(T))
+    assert runs == [7, 7, 9, 20]  # the first twice: do values change what it records?
