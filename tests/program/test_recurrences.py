@@ -225,22 +225,35 @@ def test_outputs_that_are_fed_back_are_two_loops():
 
 
 CELLS = [
-    nn.CoupledLSTMCell,
-    nn.GreffLSTMCell,
-    nn.IndRNNCell,
-    nn.JANETCell,
-    nn.LayerNormGRUCell,
-    nn.LayerNormLSTMCell,
-    nn.MGUCell,
-    nn.MultiplicativeLSTMCell,
-    partial(nn.JordanCell, output_size=3),
-    partial(nn.ProjectedLSTMCell, output_size=3),
+    nn.ClippedGradient(nn.LSTMCell(3, 4, rng=0), 0.01),
+    nn.ClockworkCell(3, 4, periods=(1, 2), rng=0),
+    nn.CoupledLSTMCell(3, 4, rng=0),
+    nn.GreffLSTMCell(3, 4, rng=0),
+    nn.IndRNNCell(3, 4, rng=0),
+    nn.IRNNCell(3, 4, rng=0),
+    nn.JANETCell(3, 4, rng=0),
+    nn.JordanCell(3, 4, output_size=3, rng=0),
+    nn.LayerNormGRUCell(3, 4, rng=0),
+    nn.LayerNormLSTMCell(3, 4, rng=0),
+    nn.LeakyCell(nn.RNNCell(3, 4, rng=0), 0.3),
+    nn.LearnedState(nn.GRUCell(3, 4, rng=0)),
+    nn.MGUCell(3, 4, rng=0),
+    nn.MemoryBlockCell(3, 2, 2, rng=0),
+    nn.MultiplicativeLSTMCell(3, 4, rng=0),
+    nn.MUT1Cell(3, 3, rng=0),
+    nn.MUT2Cell(3, 3, rng=0),
+    nn.MUT3Cell(3, 4, rng=0),
+    nn.OrthogonalCell(3, 4, rng=0),
+    nn.ProjectedLSTMCell(3, 4, output_size=3, rng=0),
+    nn.ReadOutCell(nn.RNNCell(3, 4, rng=0), 2, rng=0),
+    nn.SimplifiedMGUCell(3, 4, rng=0),
+    nn.Zoneout(nn.LSTMCell(3, 4, rng=0), (0.1, 0.2)),
 ]
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: type(cell).__name__)
 def test_every_recurrent_cell_is_one_loop_forward_and_one_backward(cell):
-    m = Model(cell=cell(3, 4, rng=0))
+    m = Model(cell=cell)
 
     def loss_fn(m, x):
         outputs, _ = nn.unroll(m.cell, x)
@@ -251,14 +264,101 @@ def test_every_recurrent_cell_is_one_loop_forward_and_one_backward(cell):
     assert step.source.count("for t in reversed(range(T))") == 1
 
 
-def test_truncated_windows_agree():
-    m = Model(cell=nn.RNNCell(3, 4, rng=0), readout=nn.Linear(4, 3, rng=1))
+LENGTHS = np.array([5, 20, 1])
+HOW = {
+    "truncate": ({"truncate": 5}, 1),
+    "truncate, the last shorter": ({"truncate": 7}, 1),
+    "truncate, from the end": ({"truncate": 5, "reverse": True}, 1),
+    "windows that overlap": ({"truncate": (5, 10)}, 4),
+    "checkpoint": ({"checkpoint": True}, 1),
+    "checkpoint in windows": ({"checkpoint": True, "truncate": 5}, 1),
+    "reverse": ({"reverse": True}, 1),
+    "lengths": ({"lengths": LENGTHS}, 1),
+    "lengths, from the end": ({"lengths": LENGTHS, "reverse": True}, 1),
+    "lengths in windows": ({"lengths": LENGTHS, "truncate": 5}, 1),
+    "mask": ({"mask": np.arange(60).reshape(20, 3) % 4 != 1}, 1),
+}
+
+
+@pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
+@pytest.mark.parametrize("how", HOW)
+def test_every_option_of_unroll_is_a_loop_forward_and_one_backward(how, cell):
+    options, loops = HOW[how]
+    m = Model(cell=cell(3, 4, rng=0), readout=nn.Linear(4, 3, rng=1))
 
     def loss_fn(m, x, y):
-        outputs, _ = nn.unroll(m.cell, x, truncate=3)
-        return nn.cross_entropy(m.readout(stack(outputs)), y)
+        outputs, state = nn.unroll(m.cell, x, **options)
+        last = state[0] if isinstance(state, tuple) else state
+        return nn.cross_entropy(m.readout(stack(outputs)), y) + (last**2).sum()
 
-    agree(loss_fn, m, *sequence(8))
+    told = agree(loss_fn, m, *sequence(20, B=3)).explain()
+    assert told.count("loop forward") + told.count("loop backward") == 2 * loops
+    assert told.count("loop forward") == loops
+    assert "not repeated" not in told
+
+
+NETS = {
+    "two layers": (lambda: nn.LSTM(3, 4, num_layers=2, rng=0), {}, 2, 2),
+    "two directions": (lambda: nn.GRU(3, 4, bidirectional=True, rng=0), {}, 2, 2),
+    "two directions, added": (
+        lambda: nn.Recurrent((nn.RNNCell(3, 4, rng=0), nn.RNNCell(3, 4, rng=1)), merge="sum"),
+        {},
+        2,
+        2,
+    ),
+    "two layers of two directions": (
+        lambda: nn.LSTM(3, 4, num_layers=2, bidirectional=True, rng=0),
+        {},
+        4,
+        4,
+    ),
+    "two layers, truncated": (lambda: nn.LSTM(3, 4, num_layers=2, rng=0), {"truncate": 4}, 2, 2),
+    "two layers, lengths": (lambda: nn.GRU(3, 4, num_layers=2, rng=0), {"lengths": [9, 3]}, 2, 2),
+    "two directions, lengths": (
+        lambda: nn.LSTM(3, 4, bidirectional=True, rng=0),
+        {"lengths": [9, 3]},
+        2,
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_every_layer_and_direction_is_a_loop_of_its_own(net):
+    make, options, forward, backward = NETS[net]
+    m = Model(net=make())
+    step = agree(lambda m, x: (m.net(x, **options)[0] ** 2).mean(), m, sequence(9)[0])
+    told = step.explain()
+    # a second direction goes back in time forward, and forward in time backward
+    assert told.count("loop forward") + told.count("loop backward") == forward + backward
+    assert "not repeated" not in told
+
+
+@pytest.mark.parametrize("options", [{}, {"truncate": 5}, {"lengths": [5, 9]}], ids=str)
+def test_the_source_is_as_long_whatever_the_length(options):
+    m = Model(cell=nn.LSTMCell(3, 4, rng=0))
+
+    def loss_fn(m, x):
+        return (stack(nn.unroll(m.cell, x, **options)[0]) ** 2).mean()
+
+    sources = [compiled(loss_fn, m, sequence(T)[0]).source for T in (10, 20, 80)]
+    assert len({source.partition("def step")[2].count("\n") for source in sources}) == 1
+
+
+def compiled(loss_fn, *args):
+    step = compile(loss_fn)
+    step(*args)
+    return step
+
+
+def test_a_tree_is_straight_line_code():
+    m = Model(cell=nn.NaryTreeLSTMCell(3, 4, rng=0))
+
+    def loss_fn(m, x):
+        outputs, _ = nn.unroll_tree(m.cell, [x[0], x[1], x[2]])
+        return (stack(outputs) ** 2).mean()
+
+    assert "for t in" not in agree(loss_fn, m, sequence(3)[0]).source
 
 
 def test_without_a_batch_agrees():

@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from tinygrad_rnn.engine.context import no_grad, scope
+from tinygrad_rnn.engine.context import context, no_grad, scope
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.arguments import check_call, check_flags, check_generator, check_state
 from tinygrad_rnn.nn.checkpoint import checkpointed
@@ -153,6 +153,8 @@ class Steps:
                 frame.arrays["x"] = x
             if state is None:
                 state = self.cell.initial_state(*batch_of(x))
+            if context.get().complete:
+                state = each(_as_tensor, state)
             if self.between is not None:
                 state = self.between(t, state)
             new = self.call(x, state)
@@ -178,6 +180,11 @@ class Steps:
         """The same for these steps alone: of a Tensor `xs` one slice is recorded for all."""
         low, high = min(ts), max(ts) + 1
         return replace(self, xs=self.xs[low - self.offset : high - self.offset], offset=low)
+
+
+def _as_tensor(x: Any) -> Any:
+    """A state that is a constant as a Tensor: so the first step is recorded like all others."""
+    return Tensor(x) if type(x) is np.ndarray and x.dtype.kind == "f" else x
 
 
 def drawn(cell: Any, rng: np.random.Generator | None, x: Any, state: Any) -> Any:

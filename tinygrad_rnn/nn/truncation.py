@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.context import scope
-from tinygrad_rnn.engine.primitives import pass_gradient, stop_gradient
+from tinygrad_rnn.engine.context import context, scope
+from tinygrad_rnn.engine.primitives import pass_gradient, stop_gradient, where
 from tinygrad_rnn.nn.arguments import check_probability
 from tinygrad_rnn.nn.state import through
 
@@ -91,6 +91,8 @@ def windows(
         )
     k1, k2 = ks
     T = len(ts)
+    if k1 == k2 and context.get().complete:
+        return run(replace(steps, between=partial(_cut_or_not, {*ts[k1::k1]})), ts, state)
     ends = [*range(k1, T, k1), T]
     starts = [max(0, end - k2) for end in ends] if k2 > k1 else [*range(0, T, k1)]
     kept: dict[int, tuple[Any, Any]] = {0: (state, _now(rng))}
@@ -116,6 +118,11 @@ def windows(
 
 def _cut(at: int, t: int, state: Any) -> Any:
     return through(stop_gradient, state) if t == at else state
+
+
+def _cut_or_not(at: set[int], t: int, state: Any) -> Any:
+    """The same operations at every step: where it is cut is a constant among them."""
+    return through(lambda x: where(np.array(t in at), stop_gradient(x), x), state)
 
 
 def _now(rng: np.random.Generator | None) -> Any:

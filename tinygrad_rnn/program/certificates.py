@@ -107,7 +107,7 @@ def letters(nodes: list[Tensor], given: dict[Tensor, str]) -> dict[Tensor, str]:
         else:
             source = of.inputs[mark.argument]
             if x.op is transpose and type(x.inputs[0]) is Tensor:
-                found[x] = found[x.inputs[0]] + "T"
+                found[x] = found.get(x.inputs[0], "k") + "T"
             elif type(source) is Tensor and source in found and source.shape == x.shape:
                 found[x] = "d" + found[source]
             else:

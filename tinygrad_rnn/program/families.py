@@ -24,10 +24,12 @@ __all__ = [
     "Step",
     "find_slots",
     "guess_terms",
+    "let_be_zero",
     "linear_options",
     "source",
 ]
 
+Missing = tuple[Any, Any, int, int]  # the arguments of `let_be_zero`
 Source = tuple[Any, ...]  # ("fam", family, t), ("one", node) or ("const", value)
 LINEAR = frozenset(
     ("multiply", "matmul", "transpose", "reshape", "getitem", "negative", "sum", "astype")
@@ -77,6 +79,7 @@ class Family:
     slots: list[Source] = field(default_factory=list)  # ("step", family, offset), ("one", node) …
     init: dict[int, Source] = field(default_factory=dict)
     means: dict[int, Source] = field(default_factory=dict)  # what added steps are known to be
+    span: tuple[int, int] = (0, -1)  # the steps of all gradients that flow through the same scope
     options: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -110,21 +113,26 @@ def same(a: Source | None, b: Source) -> bool:
     return same_constant(a[1], b[1]) if a[0] == "const" else a[1:] == b[1:]
 
 
-def find_slots(family: Family) -> None:
-    """Fill in the slots of a family; NoFamily if its members do not agree."""
+def find_slots(family: Family, later: list[Missing]) -> None:
+    """Fill in the slots of a family; NoFamily if its members do not agree.
+
+    What has to be zero for that is added to `later`: whether it can be is known when all slots are.
+    """
     members = family.members
     if family.op == "addn":
-        _terms(family)
+        _terms(family, later)
         return
     family.slots = []
     for j in range(len(next(iter(members.values())).ins)):
         given = {t: source(node.ins[j]) for t, node in members.items()}
-        family.slots.append(_slot(family, given))
+        family.slots.append(_slot(family, given, later))
 
 
-def _slot(family: Family, given: dict[int, Source]) -> Source:
+def _slot(family: Family, given: dict[int, Source], later: list[Missing]) -> Source:
     forms = Counter(_form(s, t) for t, s in given.items())
-    form, often = max(forms.items(), key=lambda item: (item[1], item[0][0] == "step"))
+    form, often = max(
+        forms.items(), key=lambda item: (_is_sum(item[0]), item[1], item[0][0] == "step")
+    )
     if form[0] == "const":
         if often < len(given):
             raise NoFamily(family, "an operand is a constant at some steps only")
@@ -134,13 +142,19 @@ def _slot(family: Family, given: dict[int, Source]) -> Source:
         if type(values[0]) is not np.ndarray:
             raise NoFamily(family, "a number changes from step to step")
         return ("consts", np.stack([given[t][1] for t in sorted(given)]), min(given))
-    for t, s in given.items():
-        if _form(s, t) == form:
-            continue
+    others = [t for t, s in given.items() if _form(s, t) != form]
+    if others and form[0] == "step":  # from its ends on
+        near = form[1].lo if others[-1] + form[2] > form[1].hi else form[1].hi
+        others.sort(key=lambda t: abs(t + form[2] - near))
+    for t in others:
         if form[0] != "step" or t + form[2] in form[1].members:
             raise NoFamily(family, f"step {t} is made from something else")
-        _boundary(family, form[1], t, t + form[2], s)
+        _boundary(family, form[1], t, t + form[2], given[t], later)
     return form
+
+
+def _is_sum(form: Source) -> bool:
+    return form[0] == "step" and form[1].op == "addn"
 
 
 def _form(s: Source, t: int) -> Source:
@@ -149,7 +163,7 @@ def _form(s: Source, t: int) -> Source:
     return ("const",) if s[0] == "const" else s
 
 
-def _terms(family: Family) -> None:
+def _terms(family: Family, later: list[Missing]) -> None:
     """The slots of a sum of gradients; a term that is missing at the end of time is a zero."""
     forms = guess_terms(family)
     if any(f[0] == "const" for f in forms):
@@ -165,11 +179,11 @@ def _terms(family: Family) -> None:
             raise NoFamily(family, f"the sum at step {t} has other terms than the rest")
         for k, form in enumerate(missing):  # what comes from outside takes the place of what is not
             if k >= len(extra):
-                _zero(family, form[1], t, t + form[2])
+                later.append((family, form[1], t, t + form[2]))
             elif t + form[2] in form[1].members or form[2] == 0:
                 raise NoFamily(family, f"the sum at step {t} has other terms than the rest")
             else:
-                _boundary(family, form[1], t, t + form[2], extra[k])
+                _boundary(family, form[1], t, t + form[2], extra[k], later)
     family.slots = [f for f in family.slots if f not in alone]
 
 
@@ -182,22 +196,27 @@ def guess_terms(family: Family) -> Counter[Source]:
     return forms
 
 
-def _boundary(user: Family, of: Family, t: int, at: int, s: Source) -> None:
+def _boundary(user: Family, of: Family, t: int, at: int, s: Source, later: list[Missing]) -> None:
     """Let `of` be `s` at the step `at` that it does not compute, where `user` reads it at `t`."""
     known = of.init.get(at, of.means.get(at))
     if known is not None:
         if not same(known, s):
             raise NoFamily(user, f"step {t} starts from something else than its neighbours do")
         return
-    if of.op == "addn" and s[0] == "fam":
+    if of.op == "addn":
         reads = [read(of, k, at) for k in range(len(of.slots))]
         hits = [k for k, r in enumerate(reads) if same(r, s)]
+        if not hits and of.span[0] <= at <= of.span[1]:  # what comes from outside is one of them
+            hits = [k for k, r in enumerate(reads) if r is None and of.slots[k][2]][:1]
+            if hits:
+                _, other, shift = of.slots[hits[0]]
+                _boundary(of, other, at, at + shift, s, later)
         if len(hits) == 1:
             for k, slot in enumerate(of.slots):
                 if k != hits[0]:
                     if slot[0] != "step":
                         raise NoFamily(user, f"the sum at step {at} lacks a term")
-                    _zero(of, slot[1], at, at + slot[2])
+                    later.append((of, slot[1], at, at + slot[2]))
             of.extend(at, s)
             return
     if at == t and s[0] == "const" and _computes(of, at, s[1]):
@@ -229,7 +248,7 @@ def _computes(family: Family, t: int, value: Any) -> bool:
     return False
 
 
-def _zero(user: Family, of: Any, t: int, at: int) -> None:
+def let_be_zero(user: Family, of: Any, t: int, at: int) -> None:
     """Let `of` be zero at the step `at`, which it does not compute."""
     todo = [(of, t, at)]
     while todo:
@@ -248,17 +267,27 @@ def _zero(user: Family, of: Any, t: int, at: int) -> None:
             for k, slot in enumerate(of.slots)
             if slot[0] == "step" and read(of, k, at) is None
         ]
-        linear = of.op in LINEAR or (of.op in ADDS and len(missing) == len(of.slots))
+        nulls = [read(of, k, at) is None or _is_zero(of, k, at) for k in range(len(of.slots))]
+        linear = any(nulls) if of.op in LINEAR else of.op in ADDS and all(nulls)
         if of.op == "where":  # zero if both branches are
-            linear = all(s[0] == "step" or not np.any(s[1]) for s in of.slots[1:] if s[0] != "one")
-            linear &= all(s[0] != "one" for s in of.slots[1:])
-        if of.op in LINEAR and at == t:
+            linear = all(nulls[1:])
+        inside = at == t or of.span[0] <= at <= of.span[1]
+        if of.op in LINEAR and inside:
             missing = _nulled(missing, at)
-        if at == t and missing and linear:
+        if inside and linear:
             of.extend(at, nothing)
             todo += missing
         else:
             of.init[at] = nothing
+
+
+def _is_zero(family: Family, k: int, t: int) -> bool:
+    """Whether operand k is known to be zero at step t."""
+    slot = family.slots[k]
+    if slot[0] == "step":
+        at = t + slot[2]
+        slot = slot[1].means.get(at, slot[1].init.get(at, slot))
+    return slot[0] == "const" and not np.any(slot[1])
 
 
 def _nulled(missing: list[Any], at: int) -> list[Any]:

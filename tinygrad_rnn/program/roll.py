@@ -20,6 +20,7 @@ from tinygrad_rnn.program.families import (
     Step,
     find_slots,
     guess_terms,
+    let_be_zero,
     linear_options,
     source,
 )
@@ -70,8 +71,11 @@ def _nodes(trace: Trace) -> tuple[list[Node], list[Node]]:
             found[x] = x.data
             continue
         op = "leaf" if x.op is None else x.op.name
-        if op in SAME and type(ins[0]) is Node:
+        if op in SAME:
             found[x] = ins[0]
+            continue
+        if op == "where" and ins[1] is ins[2] and ins[1].shape == x.shape:
+            found[x] = ins[1]  # a cut at some steps: forward nothing is chosen
             continue
         node = Node(op, ins, x.options, x.shape, x.dtype, names[x], x.serial, key, t)
         node.forward = x.op and x.op.forward
@@ -156,8 +160,27 @@ def _all_slots(families: list[Family]) -> None:
             guess_terms(family)
             continue
         family.slots = [_rough(family, j) for j in range(len(family.members[family.lo].ins))]
+    _spans(rest)
+    later: list[Any] = []
     for family in rest:
-        find_slots(family)
+        find_slots(family, later)
+    for missing in later:
+        let_be_zero(*missing)
+
+
+def _spans(families: list[Family]) -> None:
+    """The steps over which gradients flow in each scope."""
+    scopes: dict[Any, list[Family]] = defaultdict(list)
+    for family in families:
+        key = family.members[family.lo].key
+        if key[0] == "back":
+            while key[0] == "back":
+                key = key[1]
+            scopes[key[:-2]].append(family)  # without the primitive and its ordinal
+    for alike in scopes.values():
+        span = min(f.lo for f in alike), max(f.hi for f in alike)
+        for family in alike:
+            family.span = span
 
 
 def _real(x: Any) -> Any:
