@@ -50,6 +50,8 @@ class Value:
     init: dict[int, Arg] = field(default_factory=dict)
     serial: int = 0
     forward: Any = None  # what computes it from arrays
+    named: bool = False  # by the cell, not by us
+    of: tuple[int, int] | None = None  # the serial of whose gradient it is, so many steps away
 
     @property
     def steps(self) -> int:

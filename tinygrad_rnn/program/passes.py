@@ -206,14 +206,9 @@ def row_sums(values: list[Value], outputs: list[Value]) -> int:
         g = s.args[0]
         if g.kind == "const":
             x = np.broadcast_to(g.value, s.shape[:-1])[..., None]
-            v.op, v.args = "copy", [Arg("const", x)]
-            if x.size and np.all(x == x.flat[0]):
-                v.args = [Arg("const", np.asarray(x.flat[0], v.dtype))]
-            for user in values:
-                if user.op in ("multiply",) and any(a.value is v for a in user.args):
-                    user.args = [v.args[0] if a.value is v else a for a in user.args]
+            v.op, v.args, v.options, v.forward = "copy", [Arg("const", x)], {}, None
         elif _shape(g) == s.shape[:-1]:
-            v.op, v.args, v.options = "reshape", [g], {"shape": v.shape}
+            v.op, v.args, v.options, v.forward = "reshape", [g], {"shape": v.shape}, None
         else:
             continue
         count += 1

@@ -13,8 +13,11 @@ import numpy as np
 
 from tinygrad_rnn.program.families import Step
 from tinygrad_rnn.program.graph import Arg, Value
+from tinygrad_rnn.program.ops import ELEMENTWISE
 
-__all__ = ["alive", "common", "folded", "replace", "running_sums", "unstacked"]
+__all__ = [
+    "alive", "common", "copies", "folded", "replace", "running_sums", "shape_of", "unstacked",
+]  # fmt: skip
 
 
 def alive(values: list[Value], outputs: list[Value], leaves: list[Value]) -> list[Value]:
@@ -68,18 +71,72 @@ def unstacked(values: list[Value], outputs: list[Value]) -> int:
 
 
 def folded(values: list[Value], outputs: list[Value]) -> int:
-    """What is made of constants alone is a constant."""
+    """What is made of constants alone, at all steps of the same ones, is a constant.
+
+    If all its elements are equal it is written as one number where the shape is known without it.
+    """
     count = 0
     for v in sorted(values, key=lambda v: v.serial):
-        constant = v.lo is None and v.args and all(a.kind == "const" for a in v.args)
-        if not constant or v.forward is None or v in outputs or v.op in ("addn", "copy"):
+        constant = v.args and all(a.kind == "const" for a in v.args)
+        if not constant or v.init or v in outputs or v.op == "addn" or _moves(v):
             continue
-        result = v.forward(*(a.value for a in v.args), **v.options)
-        for user in values:
-            if any(a.value is v for a in user.operands):
-                new = Arg("const", result)
-                user.args = [new if a.value is v else a for a in user.args]
-                user.init = {t: new if a.value is v else a for t, a in user.init.items()}
+        forward = v.forward or MADE.get(v.op)
+        if forward is None:
+            continue
+        result = np.asarray(forward(*(a.value for a in v.args), **v.options), v.dtype)
+        _read_constant(values, v, result)
+        values.remove(v)
+        count += 1
+    return count
+
+
+MADE: dict[str, Any] = {  # what passes make beside the record
+    "getitem": lambda x, index: np.asarray(x)[index],
+    "broadcast_to": lambda x, shape: np.broadcast_to(x, shape),
+    "reshape": lambda x, shape: np.reshape(x, shape),
+    "copy": lambda x: x,
+}
+
+
+def _moves(v: Value) -> bool:
+    return any(type(p) is Step for p in v.options.get("index", ()))
+
+
+def _read_constant(values: list[Value], v: Value, x: np.ndarray) -> None:
+    """Let all who read `v` read a constant."""
+    number = np.asarray(x.flat[0]) if x.size and np.all(x == x.flat[0]) else x
+    for user in values:
+        if not any(a.value is v for a in user.operands):
+            continue
+        shapes = [shape_of(a) for a in user.args if a.value is not v]
+        spread = user.op in ELEMENTWISE and np.broadcast_shapes((), *shapes) == user.shape
+        spread |= user.op == "scatter" and len(user.options["indices"]) == 1
+        new = Arg("const", number if spread else x)
+        user.args = [new if a.value is v else a for a in user.args]
+        user.init = {t: Arg("const", x) if a.value is v else a for t, a in user.init.items()}
+
+
+def shape_of(a: Arg) -> tuple[int, ...]:
+    """The shape of an operand at one step."""
+    if isinstance(a.value, Value):
+        return a.value.shape if a.kind != "all" else (a.k[1] - a.k[0] + 1, *a.value.shape)
+    return np.shape(a.value)[a.kind == "consts" :]
+
+
+def copies(values: list[Value], outputs: list[Value]) -> int:
+    """A copy is what it is a copy of."""
+    count = 0
+    for v in list(values):
+        if v.op not in ("copy", "addn") or len(v.args) != 1 or v.init or v in outputs:
+            continue
+        a, x = v.args[0], v.args[0].value
+        if not isinstance(x, Value) or a.kind not in ("one", "step") or x.op == "leaf":
+            continue
+        if (x.shape, x.dtype, x.lo is None) != (v.shape, v.dtype, v.lo is None):
+            continue
+        if not x.named:
+            x.name, x.of = v.name, v.of if x.of is None else x.of
+        replace(values, outputs, v, x, a.k or 0)
         values.remove(v)
         count += 1
     return count
