@@ -20,7 +20,7 @@ from tinygrad_rnn.program.native import Function, Native, NoCompiler, Unwritable
 from tinygrad_rnn.program.native import write as write_c
 from tinygrad_rnn.program.ops import KNOWN
 from tinygrad_rnn.program.roll import roll
-from tinygrad_rnn.program.trace import Refused, Trace
+from tinygrad_rnn.program.trace import Refused, Trace, leaves_of, rebuilt
 from tinygrad_rnn.program.write import Program, write
 
 __all__ = ["PASSES", "WRITING", "Compiled", "follows"]
@@ -57,7 +57,12 @@ class Compiled:
     """The programs for one signature: what is called, its sources, and what the passes did."""
 
     def __init__(
-        self, record: Trace, wanted: frozenset[str], target: str, memory: str | int | None = None
+        self,
+        record: Trace,
+        wanted: frozenset[str],
+        target: str,
+        memory: str | int | None = None,
+        longest: int | None = None,
     ) -> None:
         unknown = sorted(
             {x.op.name for x in record.nodes if x.op and x.op.name not in KNOWN | _SAME}
@@ -65,12 +70,13 @@ class Compiled:
         if unknown:
             raise Refused(f"the primitive {unknown[0]} cannot be written in NumPy by itself")
         self.wanted, self.no_c = wanted, ""
+        self.used, self.aux = record.used, record.aux
         self.done: dict[str, int] = {}
-        self.rolled, self.said = _rolled(record, "loops" in wanted)
+        self.rolled, self.said = _rolled(record, "loops" in wanted, longest)
         try:
             self.program = self._numpy()
         except NoFamily as error:
-            self.rolled, _ = _rolled(record, False)
+            self.rolled, _ = _rolled(record, False, longest)
             self.said.append(str(error))
             self.program = self._numpy()
         self.lock = threading.Lock()
@@ -154,8 +160,14 @@ class Compiled:
         """The program as one C file."""
         return alone(self.in_c)
 
+    def beside(self, arrays: list[Any]) -> Any:
+        """What the function gives beside the loss, of the last of the results."""
+        rest = iter(arrays)
+        ends = [x and next(rest) for _, x in leaves_of(self.aux, "aux")]
+        return rebuilt(self.aux, iter(ends))
+
     def __call__(self, arrays: list[Any]) -> tuple[Any, ...]:
-        """Loss and gradients."""
+        """Loss and gradients, and what the function gives beside the loss."""
         if self.pieces is not None:
             with self.lock:
                 return tuple(self.pieces(arrays))
@@ -237,9 +249,12 @@ def _check(program: Callable[[list[Any]], tuple[Any, ...]], record: Trace) -> No
             )
 
 
-def _rolled(record: Trace, loops: bool) -> tuple[Graph, list[str]]:
+def _rolled(record: Trace, loops: bool, longest: int | None) -> tuple[Graph, list[str]]:
     """Values, outputs and leaves of a record, and what kept parts of it from repeating."""
     found, outputs, said = roll(record, loops=loops)
+    if longest is not None and len(found) > longest:
+        why = f" ({said[0]})" if said else ""
+        raise Refused(f"too much of its record does not repeat: {len(found)} operations{why}")
     by_tensor = {v.options["leaf"]: v for v in found if v.op == "leaf"}
     leaves = [by_tensor[x] for x in record.leaves]
     for v in found:  # the record itself is needed no longer

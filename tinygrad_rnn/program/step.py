@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.pipeline import PASSES, WRITING, Compiled, follows
-from tinygrad_rnn.program.trace import Refused, gradient_leaves, leaves_of, trace, unbaked
+from tinygrad_rnn.program.trace import Refused, gradient_leaves, leaves_of, rebuilt, trace, unbaked
 from tinygrad_rnn.program.write import Program
 
 __all__ = ["CompiledStep", "compile"]
@@ -42,6 +42,7 @@ class CompiledStep:
         without: tuple[str, ...] = (),
         target: str = "numpy",
         memory: str | int | None = None,
+        longest: int | None = None,
     ) -> None:
         whole = type(memory) is int and memory > 0
         if not (memory is None or memory == "sqrt" or whole):
@@ -58,6 +59,7 @@ class CompiledStep:
                 f"{', '.join(['loops', *PASSES, *WRITING])}."
             )
         self.loss_fn, self.target, self.memory = loss_fn, target, memory
+        self.longest = longest
         self.passes = frozenset({*PASSES, *WRITING, "loops"} - set(without))
         self.stats = {"calls": 0, "recorded": 0, "structures": 0, "eager": 0}
         self.reason = ""
@@ -84,7 +86,20 @@ class CompiledStep:
 
     def __call__(self, params: Any, *args: Any) -> tuple[Any, Any]:
         """Loss and gradients with respect to all Tensors in `params`."""
-        self.stats["calls"] += 1
+        program, arrays = self.find(params, *args)
+        self._warn(program)
+        if isinstance(program, str):
+            self.stats["eager"] += 1
+            return self._eager(params, args)
+        loss, *results = program(arrays)
+        gradients = results[: len(program.used)]
+        found = loss[()], gradient_leaves(params, iter(gradients))
+        if program.aux is None:
+            return found
+        return (found[0], program.beside(results[len(gradients) :])), found[1]
+
+    def signature(self, params: Any, *args: Any) -> tuple[Any, list[Any]]:
+        """What a program is made for, equal for all calls that it serves, and what it is given."""
         wrt = [p for _, p in leaves_of(params, "params")]
         for p in wrt:
             if type(p) is not Tensor:
@@ -100,23 +115,29 @@ class CompiledStep:
                 arrays.append(np.asarray(values(x)))
             else:
                 fixed.append(x)
-        key = (tuple((x.shape, x.dtype) for x in arrays), repr(fixed), _outline(args))
+        return (tuple((x.shape, x.dtype) for x in arrays), repr(fixed), _outline(args)), arrays
+
+    def find(self, params: Any, *args: Any) -> tuple[Compiled | str, list[Any]]:
+        """The program for a call, made now if need be, and what it is given.
+
+        In place of a program the sentence that says why there is none.
+        """
+        self.stats["calls"] += 1
+        key, arrays = self.signature(params, *args)
         program = self._programs.get(key)
         if program is None:
             program = self._programs[key] = self._compile(params, args)
-            self._keep_few()
-        if isinstance(program, str):
-            self.reason, self._last = program, None
-            self.stats["eager"] += 1
-            return self._eager(params, wrt, args)
-        self._last, self.reason = program, ""
-        loss, *gradients = program(arrays)
-        return loss[()], gradient_leaves(params, iter(gradients))
+            while len(self._programs) > KEPT:  # forget the oldest, whose buffers take memory
+                del self._programs[next(iter(self._programs))]
+        self._last, self.reason = (None, program) if isinstance(program, str) else (program, "")
+        return program, arrays
 
-    def _keep_few(self) -> None:
-        """Forget the oldest programs, whose buffers take memory; say when none is used twice."""
-        while len(self._programs) > KEPT:
-            del self._programs[next(iter(self._programs))]
+    def _warn(self, program: Compiled | str) -> None:
+        """Say, once, that C did not come about, and that no program is used twice."""
+        no_c = "" if isinstance(program, str) else program.no_c
+        if no_c and no_c not in self._told:
+            self._told.add(no_c)
+            warnings.warn(f"compile: NumPy runs instead of C: {no_c}", stacklevel=3)
         if self.stats["recorded"] == self.stats["calls"] == KEPT:
             warnings.warn(
                 f"compiled step: the first {KEPT} calls had {KEPT} different signatures, and each "
@@ -135,7 +156,7 @@ class CompiledStep:
             return f"not compiled: the function does not run on Tensors ({error})"
         refused, found = "", None
         try:
-            found = Compiled(record, self.passes, self.target, self.memory)
+            found = Compiled(record, self.passes, self.target, self.memory, self.longest)
         except (Refused, AssertionError, KeyError) as error:
             refused = str(error)
         known = self._known.get(found.program.body) if found is not None else None
@@ -143,21 +164,22 @@ class CompiledStep:
             if known is None or found is None or not follows(known, found.program):
                 unbaked(record, self.loss_fn, params, args, names)
             if found is None:  # a structure that looked like a recurrence and cannot be written
-                found = Compiled(record, self.passes - {"loops"}, self.target)
+                unrolled = self.passes - {"loops"}
+                found = Compiled(record, unrolled, self.target, None, self.longest)
                 found.said.append(f"the loops found could not be written ({refused})")
         except Refused as error:
             return f"not compiled: {error}."
-        if found.no_c and found.no_c not in self._told:
-            self._told.add(found.no_c)
-            warnings.warn(f"compile: NumPy runs instead of C: {found.no_c}", stacklevel=4)
         self.stats["structures"] += found.program.body not in self._known
         self._known.setdefault(found.program.body, found.program)
         return found
 
-    def _eager(self, params: Any, wrt: list[Tensor], args: tuple[Any, ...]) -> tuple[Any, Any]:
-        loss = self.loss_fn(params, *args)
-        gradients = grad(loss, wrt, unused="zero")
-        return loss.data, gradient_leaves(params, iter(gradients))
+    def _eager(self, params: Any, args: tuple[Any, ...]) -> tuple[Any, Any]:
+        found = self.loss_fn(params, *args)
+        loss, *aux = found if type(found) is tuple else (found,)
+        gradients = grad(loss, [p for _, p in leaves_of(params, "params")], unused="zero")
+        beside = [rebuilt(a, iter([values(x) for _, x in leaves_of(a, "aux")])) for a in aux]
+        value = (loss.data, *beside) if beside else loss.data
+        return value, gradient_leaves(params, iter(gradients))
 
     def explain(self) -> str:
         """What the passes did, in counts, and what stayed in loops; or why there is no program."""
@@ -189,7 +211,8 @@ def compile(
     ----------
     loss_fn
         Gives a scalar Tensor from `params`, a module or a structure (dict, list, tuple) of Tensors,
-        and arguments: arrays, numbers or structures of them. They reach it as Tensors.
+        and arguments: arrays, numbers or structures of them. They reach it as Tensors. It may give
+        a pair (loss, aux), aux being a structure of Tensors, as a state to carry on.
     target
         ``"numpy"``, or ``"c"``: built by the system's C compiler, into a folder of the user's own.
         What C cannot do runs as NumPy, with a warning that says why.
@@ -204,8 +227,9 @@ def compile(
     -------
     A function ``loss, grads = step(params, *args)``. It records once for each signature of shapes
     and dtypes, rolls the record up, and runs the program ``step.source`` from then on. Results are
-    copies, in the structure of `params`; of a module a dict by path. What cannot be compiled runs
-    eagerly, and ``step.explain()`` says why.
+    copies, in the structure of `params`; of a module a dict by path. If `loss_fn` gives a pair, so
+    does `step`: ``(loss, aux), grads = step(params, *args)``, with arrays in aux. What cannot be
+    compiled runs eagerly, and ``step.explain()`` says why.
 
     Examples
     --------
@@ -225,7 +249,7 @@ def _outline(args: Any) -> str:
         return "{" + ",".join(f"{k}:{_outline(v)}" for k, v in args.items()) + "}"
     if isinstance(args, (list, tuple)):
         return f"{type(args).__name__}({','.join(map(_outline, args))})"
-    return "."
+    return "." if isinstance(args, (Tensor, np.ndarray, np.generic, int, float)) else "-"
 
 
 def _argument_names(f: Callable[..., Any]) -> list[str]:

@@ -27,12 +27,18 @@ class Refused(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """A record: arguments and their names, all nodes in the order of birth, loss and gradients."""
+    """A record: arguments and their names, all nodes in the order of birth, loss and gradients.
+
+    After the gradients, `outputs` hold the Tensors of `aux`: what the function gave beside the
+    loss, with True in place of each. `used` are the parameters that the loss depends on.
+    """
 
     leaves: list[Tensor]
     names: list[str]
     nodes: list[Tensor]
     outputs: list[Tensor]
+    used: list[bool]
+    aux: Any
 
 
 def leaves_of(tree: Any, name: str) -> list[tuple[str, Any]]:
@@ -121,16 +127,24 @@ def _record(
                     ends.append(x)
             inputs.append((arg, ends))
         loss = loss_fn(params, *(rebuilt(arg, iter(ends)) for arg, ends in inputs))
+        loss, aux = loss if type(loss) is tuple and len(loss) == 2 else (loss, None)
         if type(loss) is not Tensor or loss.size != 1:
             raise Refused("the function does not give one scalar Tensor")
+        beside = [x for _, x in leaves_of(aux, "aux")]
+        beside = [Tensor(x) if isinstance(x, np.ndarray) else x for x in beside]
+        if not all(type(x) is Tensor or x is None for x in beside):
+            raise Refused("what the function gives beside the loss is not made of Tensors")
         gradients = grad(loss, wrt, create_graph=True, unused="zero")
     finally:
         context.reset(token)
     leaves = [*wrt, *(x for _, ends in inputs for x in ends if type(x) is Tensor)]
-    outputs = [loss, *gradients]
+    outputs = [loss, *gradients, *(x for x in beside if x is not None)]
+    made_of = set(ancestors(loss))
+    used = [p in made_of for p in wrt]
+    aux = rebuilt(aux, iter([None if x is None else True for x in beside]))
     called = [name for name, _ in leaves_of(params, "params")]
     called += [str(x.name) for x in leaves[len(wrt) :]]
-    return Trace(leaves, called, ancestors(*outputs, *leaves), outputs)
+    return Trace(leaves, called, ancestors(*outputs, *leaves), outputs, used, aux)
 
 
 def _moved(x: Any, nudge: int) -> Any:
