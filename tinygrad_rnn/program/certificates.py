@@ -14,7 +14,7 @@ from tinygrad_rnn.engine.context import Frame
 from tinygrad_rnn.engine.primitives import getitem, transpose
 from tinygrad_rnn.engine.tensor import Tensor
 
-__all__ = ["certificates", "letters"]
+__all__ = ["certificates", "cotangents", "letters"]
 
 Key = tuple[Any, ...]
 
@@ -86,6 +86,25 @@ def _backward(x: Tensor, found: Any, by_serial: dict[int, Tensor]) -> tuple[Key,
         if type(source) is Tensor and found[source][1] is not None:
             return ("back", key, found[source][0]), found[source][1]
     return ("back", key, mark.argument), t
+
+
+def cotangents(nodes: list[Tensor]) -> dict[Tensor, Tensor]:
+    """Which nodes are whole gradients, and of what; of a rule of several operations, the last."""
+    by_serial = {x.serial: x for x in nodes}
+    rules: dict[tuple[int, int | None], tuple[Tensor, Tensor]] = {}
+    for x in nodes:
+        mark = _mark(x)
+        of = by_serial.get(mark.of) if mark is not None and mark.of is not None else None
+        if of is None or mark is None:
+            continue
+        source = of if mark.argument is None else of.inputs[mark.argument]
+        if type(source) is Tensor and source.shape == x.shape:
+            rules[of.serial, mark.argument] = x, source
+    whole: dict[Tensor, Tensor] = {}
+    for (_, argument), (x, source) in rules.items():
+        if argument is None or source not in whole:  # a sum of all, or there is but one
+            whole[source] = x
+    return {x: source for source, x in whole.items()}
 
 
 def letters(nodes: list[Tensor], given: dict[Tensor, str]) -> dict[Tensor, str]:

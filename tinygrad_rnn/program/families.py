@@ -67,6 +67,8 @@ class Node:
     t: int | None = None
     family: Family | None = None
     forward: Any = None
+    named: bool = False
+    of: Any = None  # the Node whose whole gradient it is
 
 
 @dataclass(eq=False)

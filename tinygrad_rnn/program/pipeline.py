@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_rnn.program import passes, simplify, whole
 from tinygrad_rnn.program.families import NoFamily
 from tinygrad_rnn.program.graph import Arg, Value, same_constant
+from tinygrad_rnn.program.latex import Equations
 from tinygrad_rnn.program.memory import Graph, Pieces, Uncut, cut, length
 from tinygrad_rnn.program.native import Function, Native, NoCompiler, Unwritable, alone
 from tinygrad_rnn.program.native import write as write_c
@@ -49,6 +50,7 @@ PASSES: dict[str, tuple[str, Pass]] = {
 WRITING = ("in_place", "transposes", "lifetimes")  # passes while NumPy is written
 NUMPY_ALONE = frozenset(("gates", "early_sums", "early_products"))  # C's loops do better without
 DIVIDING = frozenset(("steps", "unstacked", "folded", "sums", "common"))  # before time is divided
+EQUATIONS = frozenset(("steps", "unstacked", "sums", "rows", "squares", "common"))  # for reading
 _SAME = frozenset(("stop_gradient", "pass_gradient"))
 compile_source = compile
 
@@ -154,6 +156,11 @@ class Compiled:
             return write_c(*self.passed(NUMPY_ALONE))
         finally:
             self.done = done
+
+    @functools.cached_property
+    def equations(self) -> Equations:
+        """The equations of the step."""
+        return Equations(*_passed(_copied(*self.rolled), EQUATIONS))
 
     @functools.cached_property
     def c_source(self) -> str:

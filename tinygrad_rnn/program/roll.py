@@ -12,7 +12,7 @@ from typing import Any
 
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.program.certificates import certificates, letters
+from tinygrad_rnn.program.certificates import certificates, cotangents, letters
 from tinygrad_rnn.program.families import (
     Family,
     Node,
@@ -62,7 +62,7 @@ def _nodes(trace: Trace) -> tuple[list[Node], list[Node]]:
     names = letters(trace.nodes, dict(zip(trace.leaves, trace.names, strict=True)))
     uses = Counter(y for x in trace.nodes for y in x.inputs if type(y) is Tensor)
     uses.update(trace.outputs)
-    arguments = set(trace.leaves)
+    arguments, gradients = set(trace.leaves), cotangents(trace.nodes)
     found: dict[Tensor, Any] = {}
     for x in trace.nodes:
         key, t = places[x]
@@ -79,6 +79,9 @@ def _nodes(trace: Trace) -> tuple[list[Node], list[Node]]:
             continue
         node = Node(op, ins, x.options, x.shape, x.dtype, names[x], x.serial, key, t)
         node.forward = x.op and x.op.forward
+        node.named = bool(x.name)
+        of = found.get(gradients[x]) if x in gradients else None
+        node.of = of if type(of) is Node else None
         if op == "leaf":
             node.options = {"leaf": x}
         if op == "add" and key[0] == "back" and key[2] is None:
@@ -217,7 +220,7 @@ def _values(nodes: list[Node], outputs: list[Node]) -> tuple[list[Value], list[V
         if owner not in made and x.op != "alias":
             options = x.options if family is None else family.options
             value = Value(x.op, [], options, x.shape, x.dtype, x.name, serial=x.serial)
-            value.forward = x.forward
+            value.forward, value.named = x.forward, x.named
             if family is not None:
                 value.lo, value.hi = family.lo, family.hi
                 value.options = {**options, "family": family}
@@ -230,6 +233,10 @@ def _values(nodes: list[Node], outputs: list[Node]) -> tuple[list[Value], list[V
         else:
             value.args = [_arg(source(x), made) for x in owner.ins]
             _join(value, made)
+    for x in nodes:
+        if x.of is not None and (x.of.family or x.of) in made and (x.family or x) in made:
+            away = 0 if x.of.family is None else (x.of.t or 0) - (x.t or 0)
+            made[x.family or x].of = made[x.of.family or x.of].serial, away
     found = list(made.values())
     sums = [v for v in found if v.op == "addn" and v.lo is None]
     for value in sums:

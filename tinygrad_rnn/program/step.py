@@ -11,6 +11,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.program.latex import latex
 from tinygrad_rnn.program.pipeline import PASSES, WRITING, Compiled, follows
 from tinygrad_rnn.program.trace import Refused, gradient_leaves, leaves_of, rebuilt, trace, unbaked
 from tinygrad_rnn.program.write import Program
@@ -83,6 +84,14 @@ class CompiledStep:
     def c_source(self) -> str:
         """The same in C, as one file; see `tinygrad_rnn.program.native`."""
         return self._last.c_source if self._last else ""
+
+    @property
+    def latex(self) -> str:
+        r"""The equations of the step, forward and backward, as two ``align*`` environments.
+
+        ``\bar x`` is the gradient of the loss with respect to x; each named value is a line.
+        """
+        return latex(self._last.equations) if self._last else ""
 
     def __call__(self, params: Any, *args: Any) -> tuple[Any, Any]:
         """Loss and gradients with respect to all Tensors in `params`."""

@@ -1,0 +1,375 @@
+"""How is mathematics written down, with no more brackets than it needs?
+
+A `Formula` is a tree, made of the values of a program. The functions here build it in the form that
+one would write by hand, and print it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+__all__ = ["Formula", "Letter", "Step", "call", "number", "plus", "scalars", "times"]
+
+SUM, PRODUCT, MATMUL, ATOM = range(4)  # how tightly something binds
+GREEK = frozenset(
+    ("alpha", "beta", "gamma", "delta", "epsilon", "theta", "kappa", "lambda", "mu", "rho", "sigma",
+     "tau", "phi", "psi", "omega", "zeta", "eta", "xi", "nu", "ell")
+)  # fmt: skip
+
+
+class Step(NamedTuple):
+    """The step ``sign * t + shift``, counted from 1; `sign` 0: that step alone; in steps `of` T."""
+
+    sign: int
+    shift: int
+    end: str = ""  # what `shift` is counted from, if not from 0
+
+    def moved(self, k: int) -> Step:
+        """The same where t is ``t + k``."""
+        return self._replace(shift=self.shift + self.sign * k)
+
+    def moved_alone(self, k: int) -> Step:
+        """The step ``k`` later, of a step alone."""
+        return self._replace(shift=self.shift + k)
+
+    def at(self, t: Step) -> Step:
+        """The same where t is `t`, one step alone."""
+        if not self.sign:
+            return self
+        end = self.end or t.end
+        return Step(0, self.shift + self.sign * t.shift, end if self.sign == 1 else self.end)
+
+    def tex(self) -> str:
+        """As it is written below a letter."""
+        start = {1: self.end + "+t" if self.end else "t", 0: self.end, -1: f"{self.end}-t"}
+        text = start[self.sign]
+        if self.sign == -1 and self.shift:
+            return f"{self.end}{self.shift:+d}-t" if self.end else f"{self.shift}-t"
+        return f"{text}{self.shift:+d}" if self.shift and text else text or str(self.shift)
+
+
+class Letter(NamedTuple):
+    """A name as it is written: ``W_h``; what tells it from others above it; a bar for gradients."""
+
+    name: str
+    above: tuple[str, ...] = ()
+    bar: bool = False
+
+    def tex(self, step: str = "") -> str:
+        """With the step below it."""
+        base, _, below = self.name.partition("_")
+        if base in GREEK:
+            base = f"\\{base}"
+        elif len(base) > 1:
+            base = f"\\mathrm{{{re.sub('[^A-Za-z0-9]', '', base)}}}"
+        if self.bar:
+            base = f"\\bar{{{base}}}" if base[0] == "\\" else f"\\bar {base}"
+        words = [re.sub("[^A-Za-z0-9]", " ", below).strip(), step]
+        under = ",".join(w for w in words if w)
+        over = f"^{{({','.join(self.above)})}}" if self.above else ""
+        return f"{base}{_braced('_', under)}{over}"
+
+
+@dataclass(frozen=True)
+class Formula:
+    """An operation, by name, on formulas; `what` is the number, the letter, or the option."""
+
+    head: str
+    parts: tuple[Formula, ...] = ()
+    what: Any = None
+    step: Step | None = None
+
+    @property
+    def size(self) -> int:
+        """How many letters stand in it."""
+        return sum(p.size for p in self.parts) if self.parts else self.head == "letter"
+
+    @property
+    def depth(self) -> int:
+        """How many operations lie above each other."""
+        return 1 + max((p.depth for p in self.parts), default=0)
+
+    def letters(self) -> list[Formula]:
+        """The letters in it."""
+        return [self] * (self.head == "letter") + [x for p in self.parts for x in p.letters()]
+
+    def vanishes(self, nothing: set[Formula]) -> bool:
+        """Whether it is 0 if these letters are."""
+        if self in nothing:
+            return True
+        if self.head in ("product", "matmul"):
+            return any(p.vanishes(nothing) for p in self.parts)
+        return (
+            self.head in ("sum", "row", "transpose", "rows", "columns", "index", "square")
+            and len(self.parts) > 0
+            and all(p.vanishes(nothing) for p in self.parts[: 1 if self.head == "index" else None])
+        )
+
+    def later(self, k: int) -> Formula:
+        """The same where t is ``t + k``."""
+        return self.each(lambda s: s.moved(k))
+
+    def each(self, change: Callable[[Step], Step]) -> Formula:
+        """The same at other steps."""
+        if self.head == "over":  # its t is its own
+            return self
+        step = self.step and change(self.step)
+        return Formula(self.head, tuple(p.each(change) for p in self.parts), self.what, step)
+
+
+ZERO, ONE, TWO = (Formula("number", what=Fraction(k)) for k in range(3))
+
+
+def number(x: float) -> Formula:
+    """A number; 1/12 remains 1/12."""
+    if x != x or x in (float("inf"), float("-inf")):
+        return Formula("number", what=x)
+    near = Fraction(x).limit_denominator(10**6)
+    return Formula("number", what=near if abs(near - Fraction(x)) <= abs(x) * 1e-7 else x)
+
+
+def call(name: str, *parts: Formula, what: Any = None) -> Formula:
+    """A function of something."""
+    if name == "matmul":
+        (j, a), (k, b) = map(scalars, parts)
+        if ZERO in (*j, *k):
+            return ZERO
+        if a and b and (j or k):
+            return times(*j, *k, Formula("matmul", (times(*a), times(*b))))
+    if name == "power" and parts[1] in (ONE, TWO):
+        return times(*parts[:1] * (1 if parts[1] == ONE else 2))
+    if name == "exp" and parts[0].head == "log_softmax":
+        return Formula("softmax", parts[0].parts)
+    if name == "transpose" and parts[0].head == "transpose":
+        return parts[0].parts[0]
+    if name == "transpose" and parts[0].head == "number":
+        return parts[0]
+    return Formula(name, parts, what)
+
+
+def factors(x: Formula) -> tuple[Any, list[Formula]]:
+    """A term as a number times something."""
+    if x.head == "number":
+        return x.what, []
+    parts = list(x.parts) if x.head == "product" else [x]
+    if parts[0].head == "number":
+        return parts[0].what, parts[1:]
+    return Fraction(1), parts
+
+
+def scalars(x: Formula) -> tuple[list[Formula], list[Formula]]:
+    """The numbers of a term, and the rest of its factors."""
+    parts = list(x.parts) if x.head == "product" else [x]
+    found = [p for p in parts if p.head in ("number", "inverse")]
+    return found, [p for p in parts if p.head not in ("number", "inverse")]
+
+
+def times(*given: Formula) -> Formula:
+    """A product, element by element: the number first, then the factors in their order."""
+    value: Any = Fraction(1)
+    found: list[Formula] = []
+    for x in given:
+        k, rest = factors(x)
+        value *= k
+        found += rest
+    for x in list(dict.fromkeys(found)):
+        if found.count(x) == 2:
+            found[found.index(x)] = Formula("square", (x,))
+            found.remove(x)
+    if value == 0:
+        return ZERO
+    found.sort(key=lambda x: x.head != "inverse")
+    if value != 1 or not found:
+        found.insert(0, Formula("number", what=value))
+    return found[0] if len(found) == 1 else Formula("product", tuple(found))
+
+
+def plus(*given: Formula) -> Formula:
+    """A sum; ``x - x²`` is x(1 - x), and a number that all terms have stands before them."""
+    terms: list[Formula] = []
+    for x in given:
+        k, rest = factors(x)
+        if len(rest) == 1 and rest[0].head == "sum" and k in (1, -1):
+            terms += [times(number(float(k)), p) for p in rest[0].parts]
+        elif x != ZERO:
+            terms.append(x)
+    like: dict[tuple[Formula, ...], Any] = {}
+    for k, rest in map(factors, terms):
+        like[tuple(rest)] = like.get(tuple(rest), 0) + k
+    terms = [times(Formula("number", what=k), *rest) for rest, k in like.items() if k]
+    if len(terms) == 2:
+        (a, x), (b, y) = map(factors, terms)
+        if a == -b and x and y == [Formula("square", (times(*x),))]:
+            return times(number(float(a)), *x, Formula("sum", (ONE, times(number(-1), *x))))
+    if len(terms) > 1:
+        rests = [factors(x)[1] for x in terms]
+        common = [x for x in rests[0] if all(x in rest for rest in rests)]
+        if common and all(len(rest) > 1 for rest in rests):
+            inner = [
+                times(number(float(factors(x)[0])), *_without(factors(x)[1], common)) for x in terms
+            ]
+            return times(*common, plus(*inner))
+    numbers = {abs(factors(x)[0]) for x in terms}
+    if len(terms) > 1 and len(numbers) == 1 and numbers != {1}:
+        (k,) = numbers
+        return times(
+            Formula("number", what=k),
+            plus(*(times(Formula("number", what=1 / k), x) for x in terms)),
+        )
+    terms.sort(key=lambda x: factors(x)[0] < 0)
+    return terms[0] if len(terms) == 1 else Formula("sum", tuple(terms)) if terms else ZERO
+
+
+def _without(parts: list[Formula], common: list[Formula]) -> list[Formula]:
+    rest = list(parts)
+    for x in common:
+        rest.remove(x)
+    return rest
+
+
+# -- printing -------------------------------------------------------------------------------------
+
+# fmt: off
+FUNCTIONS = {
+    "tanh": r"\tanh", "sigmoid": r"\sigma", "exp": r"\exp", "log": r"\log", "sin": r"\sin",
+    "cos": r"\cos", "softmax": r"\mathrm{softmax}", "log_softmax": r"\log\mathrm{softmax}",
+    "maximum": r"\max", "minimum": r"\min", "max": r"\max", "min": r"\min",
+}
+RELATIONS = {
+    "less": "<", "less_equal": r"\leq", "greater": ">", "greater_equal": r"\geq", "equal": "=",
+    "not_equal": r"\neq",
+}
+# fmt: on
+
+
+class Printer:
+    """Writes formulas; `names` are the letters of what stands in them."""
+
+    def __init__(self, names: dict[Any, Letter]) -> None:
+        self.names = names
+
+    def tex(self, x: Formula, binds: int = SUM) -> str:
+        """A formula, in brackets if it binds more loosely than is asked for."""
+        text, own = self.bare(x)
+        return text if own >= binds else f"({text})"
+
+    def bare(self, x: Formula) -> tuple[str, int]:
+        """A formula without brackets, and how tightly it binds."""
+        parts = x.parts
+        if x.head == "number":
+            return self.number(x.what), ATOM if x.what == x.what and x.what >= 0 else SUM
+        if x.head == "letter":
+            return self.names[x.what].tex(x.step.tex() if x.step else ""), ATOM
+        if x.head == "index of time":
+            return x.step.tex() if x.step else "", SUM
+        if x.head == "sum":
+            terms = [f"({self.tex(p)})" if p.head == "over" else self.tex(p) for p in parts[:-1]]
+            terms.append(self.tex(parts[-1]))
+            return terms[0] + "".join(_signed(t) for t in terms[1:]), SUM
+        if x.head == "product":
+            return self.product(list(parts))
+        if x.head == "matmul":
+            left = self.tex(parts[0], MATMUL)
+            return f"{left}\\, {self.tex(parts[1], ATOM)}", MATMUL
+        if x.head in ("square", "power"):
+            return self.power(parts[0], "2" if x.head == "square" else self.tex(parts[1])), ATOM
+        if x.head == "transpose":
+            return self.power(parts[0], "\\top"), ATOM
+        if x.head == "inverse":
+            return f"\\frac{{1}}{{{x.what}}}", ATOM
+        if x.head == "axes":
+            axes = ",".join(str(k) for k in x.what)
+            return f"\\mathrm{{sum}}_{{{axes}}}({self.tex(parts[0])})", ATOM
+        if x.head == "quotient":
+            return f"\\frac{{{self.tex(parts[0])}}}{{{self.tex(parts[1])}}}", ATOM
+        if x.head == "over":
+            first, last = (step.tex() for step in x.what)
+            return f"\\sum_{{t={first}}}^{{{last}}} {self.tex(parts[0], PRODUCT)}", PRODUCT
+        if x.head == "all":
+            first, last = (step.tex() for step in x.what)
+            return f"({self.tex(parts[0])})_{{t={first},\\dots,{last}}}", ATOM
+        return self.named(x)
+
+    def named(self, x: Formula) -> tuple[str, int]:
+        """What has a notation of its own, or is a function."""
+        parts = [self.tex(p) for p in x.parts]
+        if x.head == "rows":
+            return f"\\mathbf{{1}}^\\top {self.tex(x.parts[0], MATMUL)}", MATMUL
+        if x.head == "columns":
+            return f"{self.tex(x.parts[0], MATMUL)}\\, \\mathbf{{1}}", MATMUL
+        if x.head in RELATIONS:
+            return f"\\mathbf{{1}}[{parts[0]} {RELATIONS[x.head]} {parts[1]}]", ATOM
+        if x.head == "one_hot":
+            return f"\\mathbf{{1}}_{{{parts[0]}}}", ATOM
+        if x.head == "index":
+            return f"{self.tex(x.parts[0], ATOM)}[{', '.join([*parts[1:], *(x.what or ())])}]", ATOM
+        if x.head == "row":
+            return "[" + ",\\; ".join(parts) + "]", ATOM
+        if x.head == "sqrt":
+            return f"\\sqrt{{{parts[0]}}}", ATOM
+        if x.head == "absolute":
+            return f"|{parts[0]}|", ATOM
+        name = FUNCTIONS.get(x.head, f"\\mathrm{{{x.head.replace('_', ' ')}}}")
+        return f"{name}({', '.join(parts)})", ATOM
+
+    def product(self, parts: list[Formula]) -> tuple[str, int]:
+        """Factors with the sign for products element by element between them."""
+        k, _ = factors(parts[0])
+        counts, rest = scalars(Formula("product", tuple(parts)))
+        text = " \\odot ".join(self.tex(p, ATOM if len(rest) > 1 else PRODUCT) for p in rest)
+        below = "".join(x.what for x in counts if x.head == "inverse")
+        if below:
+            below = below if k.denominator == 1 else f"{k.denominator}{below}"
+            front = f"\\frac{{{abs(k.numerator)}}}{{{below}}}"
+        else:
+            front = "" if abs(k) == 1 else self.number(abs(k))
+        words = [w for w in (front, text) if w]
+        return ("-" if k < 0 else "") + "\\, ".join(words), SUM if k < 0 else PRODUCT
+
+    def power(self, base: Formula, exponent: str) -> str:
+        """Something with an exponent; the functions carry it behind their name."""
+        if base.head in ("tanh", "sigmoid"):
+            return f"{FUNCTIONS[base.head]}^{exponent}({self.tex(base.parts[0])})"
+        text = self.tex(base, ATOM)
+        if "^" in text and not text.endswith(")"):
+            text = f"({text})"
+        return f"{text}^{_group(exponent)}"
+
+    def number(self, x: Any) -> str:
+        """A number as a fraction if it is one of small numbers."""
+        if not isinstance(x, Fraction):
+            if x != x:
+                return "\\mathrm{nan}"
+            return ("-" if x < 0 else "") + "\\infty" if x in (INF, -INF) else _decimal(x)
+        sign, p, q = "-" if x < 0 else "", abs(x.numerator), x.denominator
+        if q == 1:
+            return f"{sign}{p}"
+        short = _decimal(float(abs(x)))
+        return f"{sign}\\frac{{{p}}}{{{q}}}" if q < 1000 and len(short) > 4 else f"{sign}{short}"
+
+
+INF = float("inf")
+
+
+def _decimal(x: float) -> str:
+    text = f"{x:.6g}"
+    if "e" not in text:
+        return text
+    digits, power = text.split("e")
+    return f"{digits} \\cdot 10^{{{int(power)}}}" if digits != "1" else f"10^{{{int(power)}}}"
+
+
+def _signed(term: str) -> str:
+    return f" - {term[1:]}" if term[0] == "-" else f" + {term}"
+
+
+def _group(text: str) -> str:
+    return text if len(text) == 1 or text == "\\top" else f"{{{text}}}"
+
+
+def _braced(mark: str, text: str) -> str:
+    return f"{mark}{text}" if len(text) == 1 else f"{mark}{{{text}}}" if text else ""
