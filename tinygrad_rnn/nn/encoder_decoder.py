@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.context import no_grad
-from tinygrad_rnn.engine.primitives import concatenate, stack
+from tinygrad_rnn.engine.primitives import broadcast_to, concatenate, stack
 from tinygrad_rnn.engine.tensor import values
 from tinygrad_rnn.nn.arguments import check_cell, check_flags
 from tinygrad_rnn.nn.attention import dot_attention
@@ -93,7 +93,8 @@ class EncoderDecoder(Module):
         if lengths is not None or mask is not None:
             mask = the_mask(lengths, mask, len(outputs), batch)
             missing = (1,) * (1 + len(batch) - mask.ndim)
-            mask = np.broadcast_to(mask.reshape(*mask.shape, *missing), (len(outputs), *batch))
+            mask = mask.reshape(*mask.shape, *missing)
+            mask = broadcast_to(mask, shape=(len(outputs), *batch))
         memory = stack(outputs) if self.attention else None
         first = np.full(batch, start)
         with no_grad():

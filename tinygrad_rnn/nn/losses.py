@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.primitives import astype, clip, log_softmax, softplus, where
-from tinygrad_rnn.engine.tensor import named, values
+from tinygrad_rnn.engine.tensor import Tensor, named, values
 from tinygrad_rnn.nn.arguments import is_number
 from tinygrad_rnn.nn.counted import average, counted, paired
 
@@ -120,7 +120,8 @@ def cross_entropy(
         )
     valid = counted("cross_entropy", right.shape, lengths, mask)
     if ignore_index is not None:
-        valid = (right != ignore_index) if valid is None else valid * (right != ignore_index)
+        kept = (labels if type(labels) is Tensor else right) != ignore_index
+        valid = kept if valid is None else valid * kept
     if valid is not None:
         labels, right = where(valid, labels, 0), right[values(valid)]
         logits = where(valid[..., None], logits, 0)

@@ -50,14 +50,17 @@ def _forward(nodes: list[Tensor]) -> dict[Tensor, tuple[Key, int | None]]:
     """The scopes and the step of what is no gradient."""
     found: dict[Tensor, tuple[Key, int | None]] = {}
     readers: dict[Tensor, set[int | None]] = defaultdict(set)
+    visits: dict[Any, dict[Frame, int]] = defaultdict(dict)
     for x in nodes:
         if x.op is None or _mark(x) is not None:
             continue
         timed = [k for k, frame in enumerate(x.scope) if frame.t is not None]
         if timed:
             last = timed[-1]
-            path = [(f.name, None if k == last else f.t) for k, f in enumerate(x.scope)]
-            found[x] = ("scope", *path), x.scope[last].t
+            path = tuple((f.name, None if k == last else f.t) for k, f in enumerate(x.scope))
+            frame = x.scope[last]
+            same = visits[path[: last + 1], frame.t]  # a cell may be called again at the same step
+            found[x] = ("scope", same.setdefault(frame, len(same)), *path), frame.t
             continue
         steps = [found[y][1] for y in x.inputs if type(y) is Tensor and y in found]
         steps = [t for t in steps if t is not None]

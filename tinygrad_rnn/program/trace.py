@@ -8,6 +8,8 @@ in: it is run a second time on other values, and what then differs is refused.
 from __future__ import annotations
 
 import copy
+import functools
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -42,14 +44,25 @@ class Trace:
 
 
 def leaves_of(tree: Any, name: str) -> list[tuple[str, Any]]:
-    """The Tensors, arrays, numbers and other ends of an argument, each with a name for it."""
+    """The Tensors, arrays, numbers and other ends of an argument, each with a name for it.
+
+    A list of numbers, such as lengths, is one array.
+    """
     if hasattr(tree, "named_parameters"):
         return list(tree.named_parameters().items())
     if isinstance(tree, dict):
         return [leaf for key, branch in tree.items() for leaf in leaves_of(branch, str(key))]
+    if _is_array(tree):
+        return [(name, np.asarray(tree))]
     if isinstance(tree, (list, tuple)):
         return [leaf for k, branch in enumerate(tree) for leaf in leaves_of(branch, f"{name}_{k}")]
     return [(tree.name or name if type(tree) is Tensor else name, tree)]
+
+
+def _is_array(tree: Any) -> bool:
+    """Whether it is a list of numbers of one type."""
+    kinds = {type(x) for x in tree} if type(tree) is list else set()
+    return len(kinds) == 1 and kinds <= {int, float, bool}
 
 
 def rebuilt(tree: Any, leaves: Iterator[Any]) -> Any:
@@ -60,7 +73,7 @@ def rebuilt(tree: Any, leaves: Iterator[Any]) -> Any:
         return tree
     if isinstance(tree, dict):
         return {key: rebuilt(branch, leaves) for key, branch in tree.items()}
-    if isinstance(tree, (list, tuple)):
+    if isinstance(tree, (list, tuple)) and not _is_array(tree):
         branches = [rebuilt(branch, leaves) for branch in tree]
         return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
     return next(leaves)
@@ -82,7 +95,19 @@ def trace(
     loss_fn: Callable[..., Any], params: Any, args: tuple[Any, ...], names: list[str]
 ) -> Trace:
     """The record of ``loss_fn(params, *args)`` and its gradients."""
-    return _record(loss_fn, params, args, names)
+    drawn, before = False, [(rng, rng.bit_generator.state) for rng in _generators(loss_fn, args)]
+    try:
+        record = _record(loss_fn, params, args, names)
+    finally:
+        for rng, state in before:  # the eager step that follows draws what it would have
+            drawn |= repr(rng.bit_generator.state) != repr(state)
+            rng.bit_generator.state = state
+    if drawn:
+        raise Refused(
+            "what is drawn at random inside would be baked in, and be the same at every call. Draw "
+            "outside, and pass the numbers (or the mask they make) as an argument"
+        )
+    return record
 
 
 def unbaked(
@@ -147,12 +172,25 @@ def _record(
     return Trace(leaves, called, ancestors(*outputs, *leaves), outputs, used, aux)
 
 
+def _generators(loss_fn: Callable[..., Any], args: tuple[Any, ...]) -> list[np.random.Generator]:
+    """Those a function is given or has around it; others are found by what they draw."""
+    found = [x for arg in args for _, x in leaves_of(arg, "")]
+    while isinstance(loss_fn, functools.partial):
+        found += [*loss_fn.args, *loss_fn.keywords.values()]
+        loss_fn = loss_fn.func
+    if inspect.isfunction(loss_fn):
+        around = inspect.getclosurevars(loss_fn)
+        found += [*around.nonlocals.values(), *around.globals.values()]
+    return [x for x in found if isinstance(x, np.random.Generator)]
+
+
 def _moved(x: Any, nudge: int) -> Any:
     """Other values of the same kind in about the same range."""
     x = np.asarray(x)
     rng = np.random.default_rng(0)
     if x.dtype.kind == "f":
-        return (x * rng.uniform(0.5, 1, x.shape) * rng.choice([-1, 1], x.shape)).astype(x.dtype)
+        signs = [-1, 1] if (x < 0).any() else [1]  # probabilities stay some
+        return (x * rng.uniform(0.5, 1, x.shape) * rng.choice(signs, x.shape)).astype(x.dtype)
     if not x.size:
         return x
     mixed = rng.permutation(x.ravel()).reshape(x.shape)

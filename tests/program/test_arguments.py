@@ -1,0 +1,210 @@
+"""Is everything that a step is called with an argument of its program, and nothing baked in?"""
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn import Tensor, compile, grad, nn, sigmoid, stack, tanh, where
+
+T, B = 7, 3
+LENGTHS = [np.array(n) for n in ([7, 4, 1], [7, 7, 7], [2, 0, 5], [1, 1, 1])]
+TARGETS = pytest.mark.parametrize("target", ["numpy", "c"])
+
+
+class Model(nn.Module):
+    def __init__(self, **parts):
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+
+def agree(loss_fn, m, calls, target="numpy"):
+    """One program for all calls, each with the eager gradients."""
+    step = compile(loss_fn, target=target)
+    for args in calls:
+        loss, grads = step(m, *args)
+        exact = loss_fn(m, *args)
+        np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
+        for g, e in zip(grads.values(), grad(exact, m.parameters(), unused="zero"), strict=True):
+            assert np.abs(g - e).max(initial=0) <= 1e-12 * max(1, np.abs(e).max(initial=0))
+    assert not step.reason
+    assert step.stats["recorded"] == 1
+    return step
+
+
+def numbers(seed=0, *shape):
+    return np.random.default_rng(seed).standard_normal(shape or (T, B, 3))
+
+
+def labels(seed=0):
+    return np.random.default_rng(seed).integers(3, size=(T, B))
+
+
+def model(cell=nn.LSTMCell):
+    return Model(cell=cell(3, 4, rng=0), readout=nn.Linear(4, 3, rng=1))
+
+
+@TARGETS
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
+def test_one_program_serves_all_lengths(cell, reverse, target):
+    def loss_fn(m, x, y, lengths):
+        outputs, _ = nn.unroll(m.cell, x, lengths=lengths, reverse=reverse)
+        return nn.cross_entropy(m.readout(stack(outputs)), y, lengths=lengths)
+
+    calls = [(numbers(k), labels(k), n) for k, n in enumerate(LENGTHS)]
+    told = agree(loss_fn, model(cell), calls, target).explain()
+    assert told.count("loop forward") == told.count("loop backward") == 1
+    assert "not repeated" not in told
+
+
+@TARGETS
+def test_lengths_may_be_a_list(target):
+    def loss_fn(m, x, lengths):
+        outputs, (h, c) = nn.unroll(m.cell, x, lengths=lengths)
+        return (h * c).sum() + nn.mse_loss(stack(outputs), np.zeros((T, B, 4)), lengths=lengths)
+
+    agree(loss_fn, model(), [(numbers(k), n.tolist()) for k, n in enumerate(LENGTHS)], target)
+
+
+@TARGETS
+def test_one_program_serves_all_masks(target):
+    def loss_fn(m, x, y, mask):
+        outputs, _ = nn.unroll(m.cell, x, mask=mask)
+        return nn.cross_entropy(m.readout(stack(outputs)), y, mask=mask)
+
+    masks = [numbers(k)[..., 0] < 0.5 for k in range(3)]
+    agree(loss_fn, model(), [(numbers(k), labels(k), n) for k, n in enumerate(masks)], target)
+
+
+@TARGETS
+def test_padding_may_hold_nan(target):
+    def loss_fn(m, x, y, lengths):
+        outputs, _ = nn.unroll(m.cell, x, lengths=lengths)
+        return nn.cross_entropy(m.readout(stack(outputs)), y, lengths=lengths)
+
+    x = numbers()
+    x[4:, 1] = np.nan
+    agree(loss_fn, model(), [(numbers(1), labels(), [7, 7, 7]), (x, labels(), [7, 4, 7])], target)
+
+
+@TARGETS
+@pytest.mark.parametrize(
+    "options", [{"num_layers": 2}, {"bidirectional": True}, {"batch_first": True}], ids=str
+)
+def test_layers_take_lengths_masks_and_first_states(options, target):
+    net = nn.LSTM(3, 4, rng=0, **options)
+    parts = 2 if len(net.layers) * net.directions == 2 else 1
+    first = options.get("batch_first", False)
+
+    def loss_fn(m, x, lengths, mask, h, c):
+        a, (hn, _) = m.net(x, (h, c), lengths=lengths)
+        b, _ = m.net(x, mask=mask)
+        return (a**2).mean() + (b * b * 0.5).sum() + (hn**2).sum()
+
+    calls = []
+    for k, n in enumerate(LENGTHS):
+        x, mask = numbers(k), numbers(9 - k)[..., 0] < 0.3
+        x, mask = (x.swapaxes(0, 1), mask.T) if first else (x, mask)
+        calls.append((x, n, mask, numbers(k, parts, B, 4), numbers(k + 1, parts, B, 4)))
+    agree(loss_fn, Model(net=net), calls, target)
+
+
+@TARGETS
+@pytest.mark.parametrize("loss", [nn.mse_loss, nn.huber_loss, nn.binary_cross_entropy])
+def test_losses_take_lengths_and_masks(loss, target):
+    def loss_fn(m, x, y, lengths, mask):
+        z = m.readout(tanh(x))
+        return loss(z, y, lengths=lengths) + loss(z, y, mask=mask)
+
+    m = Model(readout=nn.Linear(3, 2, rng=0))
+    calls = [
+        (numbers(k), (numbers(k)[..., :2] > 0) * 1.0, n, numbers(k)[..., 0] > -0.5)
+        for k, n in enumerate(LENGTHS)
+    ]
+    agree(loss_fn, m, calls, target)
+
+
+@TARGETS
+def test_labels_that_are_left_out_are_found_at_each_call(target):
+    def loss_fn(m, x, y):
+        return nn.cross_entropy(m.readout(x), y, ignore_index=0)
+
+    m = Model(readout=nn.Linear(3, 3, rng=0))
+    agree(loss_fn, m, [(numbers(k), labels(k)) for k in range(3)], target)
+
+
+@TARGETS
+@pytest.mark.parametrize("attention", [False, True])
+def test_an_encoder_and_a_decoder_with_lengths_are_loops(attention, target):
+    m = nn.sequence_to_sequence(3, 4, 5, attention=attention, rng=0)
+
+    def loss_fn(m, x, y, lengths):
+        return nn.cross_entropy(m(x, y, lengths=lengths), y)
+
+    calls = [
+        (numbers(k), np.random.default_rng(k).integers(5, size=(6, B)), n)
+        for k, n in enumerate([LENGTHS[0], LENGTHS[1], LENGTHS[3]])
+    ]
+    step = agree(loss_fn, m, calls, target)
+    told = step.explain()
+    assert told.count("loop forward") == told.count("loop backward") == 2
+
+
+@TARGETS
+def test_masks_of_dropout_and_uniform_numbers_are_arguments(target):
+    def loss_fn(m, x, keep, u):
+        outputs, _ = nn.unroll(m.cell, x * keep)
+        h = stack(outputs)
+        return (where(u < 0.3, 0, h / 0.7) ** 2).mean()
+
+    calls = [
+        (numbers(k), (numbers(k) > 0) * 2.0, np.random.default_rng(k).random((T, B, 4)))
+        for k in range(3)
+    ]
+    agree(loss_fn, model(), calls, target)
+
+
+def test_draws_of_a_generator_inside_are_refused_and_not_used_up():
+    def dropped(m, x, rng):
+        return (nn.dropout(m.readout(x), 0.5, rng) ** 2).sum()
+
+    def zoned(m, x, rng):
+        outputs, _ = nn.unroll(nn.Zoneout(m.cell, 0.2), x, rng=rng)
+        return (stack(outputs) ** 2).sum()
+
+    class Net(nn.Module):  # who draws from what nobody sees
+        def __init__(self, rng):
+            self.parts, self.readout, self.cell = [rng], nn.Linear(3, 4, rng=0), None
+
+    hidden = Net(np.random.default_rng(0))
+    m = Model(cell=nn.LSTMCell(3, 4, rng=0), readout=nn.Linear(3, 4, rng=0))
+    for f in (dropped, zoned):
+        step, drawn = compile(f), np.random.default_rng(5)
+        losses = [float(step(m, numbers(), drawn)[0]) for _ in range(3)]
+        again = np.random.default_rng(5)
+        assert losses == [f(m, numbers(), again).item() for _ in range(3)]
+        assert "drawn at random" in step.explain()
+        assert "as an argument" in step.explain()
+    step = compile(lambda m, x: dropped(m, x, m.parts[0]))
+    assert len({float(step(hidden, numbers())[0]) for _ in range(3)}) == 3
+    assert "drawn at random" in step.explain()
+
+
+@TARGETS
+def test_numbers_are_arguments(target):
+    def loss_fn(m, x, a, b):
+        return ((sigmoid(m.readout(x)) * a) ** 2).sum() * b
+
+    m = Model(readout=nn.Linear(3, 3, rng=0))
+    agree(loss_fn, m, [(numbers(), 0.5, 2.0), (numbers(1), -3.0, 0.1)], target)
+
+
+@TARGETS
+def test_conditions_are_joined_at_each_call(target):
+    def loss_fn(m, x, low, high):
+        y = m.readout(x)
+        inside = (y > low) & (y <= high) | ~(x[..., :1] != 0.5)
+        return where(inside, y * y, -y).sum()
+
+    m = Model(readout=nn.Linear(3, 3, rng=0))
+    agree(loss_fn, m, [(numbers(k), -0.5 + 0.1 * k, 0.2 * k) for k in range(3)], target)
+    assert not isinstance(Tensor([1.0]) > 0, Tensor)  # elsewhere they are arrays, as ever
