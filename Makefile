@@ -31,7 +31,7 @@ help:
 	@echo "make test     everything the project promises"
 	@echo "make lint     style, types, and who may import whom"
 	@echo "make parity   the same numbers as $(TORCH), which it installs into .venv"
-	@echo "make bench    how fast, on one thread"
+	@echo "make bench    how fast, beside every peer (BENCH='--quick --sizes tiny --threads 1' for a part)"
 	@echo "make clean    remove what these targets made, .venv included"
 
 setup: $(READY)
@@ -87,10 +87,10 @@ parity: $(READY)
 	@$(PYTHON) tests/golden/generate_optimisers.py --check
 	@$(PYTHON) -m pytest tests/parity
 
-# Two BLAS threads on a busy machine cost more than they bring, and OPENBLAS_CORETYPE pins slower kernels.
+# Its numbers are those of a machine with nothing else to do; peers beside Python are compared with.
 bench: $(READY)
-	@echo "bench: one BLAS thread, OPENBLAS_CORETYPE unset"
-	@env -u OPENBLAS_CORETYPE OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest tests/benchmarks
+	@echo "bench: every peer in .venv, one and two threads, into tests/benchmarks/results.md"
+	@$(PYTHON) tests/benchmarks/results.py $(BENCH)
 
 clean:
 	@rm -rf $(VENV) out dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks .coverage

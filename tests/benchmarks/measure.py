@@ -16,34 +16,50 @@ import numpy as np
 
 
 class Time(NamedTuple):
-    """Seconds of CPU time per call: the fastest round, and the median round."""
+    """Seconds per call: CPU time of the fastest round and of the median round, and wall time."""
 
     fastest: float
     median: float
+    wall: float
+    median_wall: float
 
 
 def take_turns(
-    calls: dict[str, Callable[[], Any]], rounds: int = 9, at_least: float = 0.01
+    calls: dict[str, Callable[[], Any]],
+    rounds: int | dict[str, int] = 9,
+    at_least: float = 0.01,
+    each: Callable[[int, str], Any] = lambda turn, name: None,
 ) -> dict[str, Time]:
-    """Time every call `rounds` times, taking turns; a round repeats it for `at_least` seconds."""
+    """Time every call `rounds` times, taking turns; a round repeats it for `at_least` seconds.
+
+    A dict gives each its own number of rounds; `each` is told of every turn as it begins.
+    """
+    todo = rounds if isinstance(rounds, dict) else dict.fromkeys(calls, rounds)
     repeats = {}
     for name, call in calls.items():
         call()  # caches fill, allocators settle
-        repeats[name] = max(1, round(at_least / max(seconds(call), 1e-7)))
-    samples: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
+        repeats[name] = max(1, round(at_least / max(seconds(call)[0], 1e-7)))
+    samples: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
+    for turn in range(max(todo.values())):
         for name, call in calls.items():
-            gc.collect()  # each pays for its own cycles only
-            samples[name].append(seconds(call, repeats[name]))
-    return {name: Time(min(s), statistics.median(s)) for name, s in samples.items()}
+            if turn < todo[name]:
+                each(turn, name)
+                gc.collect()  # each pays for its own cycles only
+                samples[name].append(seconds(call, repeats[name]))
+    found = {}
+    for name, sample in samples.items():
+        cpu, wall = zip(*sample, strict=True)
+        found[name] = Time(min(cpu), statistics.median(cpu), min(wall), statistics.median(wall))
+    return found
 
 
-def seconds(call: Callable[[], Any], repeats: int = 1) -> float:
-    """CPU seconds per call, over a loop that costs 20 ns a turn."""
-    before = time.process_time()
+def seconds(call: Callable[[], Any], repeats: int = 1) -> tuple[float, float]:
+    """CPU and wall seconds per call, over a loop that costs 20 ns a turn."""
+    cpu, wall = time.process_time(), time.perf_counter()
     for _ in range(repeats):
         call()
-    return (time.process_time() - before) / repeats
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    return cpu / repeats, wall / repeats
 
 
 @contextmanager
