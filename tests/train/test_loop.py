@@ -72,6 +72,7 @@ def test_a_run_is_the_steps_written_out():
         steps=5,
         schedule=staircase(0.1, 2, 0.5),
         clip=0.5,
+        target="eager",
         progress=False,
     )
     optimiser, losses, norms = Adam(other.parameters(), lr=0.1), [], []

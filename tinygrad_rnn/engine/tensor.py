@@ -162,7 +162,15 @@ class Tensor:
             raise ValueError(
                 f"item(): one element expected, got shape {self.shape}. Index or reduce it first."
             )
+        self._only_recorded("a number out of a Tensor")
         return self._data.item()
+
+    def _only_recorded(self, what: str) -> None:
+        """A value that leaves a complete record would be the same for all arguments."""
+        if context.get().complete:
+            raise TypeError(
+                f"{what} depends on a value, and what is recorded must not: use where(...)."
+            )
 
     def detach(self) -> Tensor:
         """The same values as a new leaf without history, for carrying state to the next batch.
@@ -220,6 +228,7 @@ class Tensor:
                 f"`if t:` with {self.size} elements (shape {self.shape}) is ambiguous. "
                 "Compare to get an array and ask it: (t > 0).any() or .all()."
             )
+        self._only_recorded("`if t:`")
         return bool(self._data)
 
     def __float__(self) -> float:

@@ -1,8 +1,8 @@
 """How does a model train?
 
-A step is: batch, loss, record, gradient, clip, optimiser. The rest of the loop says when to stop,
-when to look, and when to write everything down, so that a run killed at any moment goes on to the
-same bits.
+A step is: batch, loss, gradient, clip, optimiser; the gradient is that of a record, or of the
+program printed from it. The rest of the loop says when to stop, when to look, and when to write
+everything down, so that a run killed at any moment goes on to the same bits.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from tinygrad_rnn.engine.context import no_grad
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.train.arguments import check_budget, check_checkpoint, check_parts
-from tinygrad_rnn.train.carried import detached
 from tinygrad_rnn.train.clipping import clip_grad_norm
+from tinygrad_rnn.train.compiled import TrainingStep
 from tinygrad_rnn.train.interrupt import interruptible
 from tinygrad_rnn.train.optimiser import Optimiser
-from tinygrad_rnn.train.progress import progress_bar
+from tinygrad_rnn.train.progress import progress_bar, say
 from tinygrad_rnn.train.run import Run, load_run, save_run
 
 __all__ = ["fit"]
@@ -51,6 +51,7 @@ def fit(
     path: str | os.PathLike[str] | None = None,
     rng: np.random.Generator | None = None,
     progress: bool = True,
+    target: str = "auto",
 ) -> Run:
     """Train `model` until a budget is used up or validation has stopped getting better.
 
@@ -90,6 +91,13 @@ def fit(
     progress
         Whether to show a bar with loss, gradient norm and tokens (steps times sequences) per
         second; where nobody watches, as in a file or a pipe, a few lines instead.
+    target
+        What a step runs: the program `tinygrad_rnn.compile` prints from its record, ``"c"`` or
+        ``"numpy"``; or ``"eager"``, the record itself, for those who want to look at it.
+        ``"auto"`` is C if there is a compiler, else NumPy. Shapes that come for the first time
+        run eagerly, as does all inside `detect_anomaly` and what cannot be compiled: dropout, say,
+        or a model that changes itself; with progress, a line says why. The gradients are the same
+        up to rounding.
 
     Raises
     ------
@@ -112,6 +120,7 @@ def fit(
     if resumed and progress:
         print(f"fit: {path} is there, the run goes on from step {run.step}", file=sys.stderr)
     clipped = clip if callable(clip) else lambda ps, _: clip_grad_norm(ps, clip)
+    gradients = TrainingStep(model, _loss, target, run, rng, partial(say, wanted=progress))
     start, tokens, saved = time.perf_counter(), 0, run.step if resumed else -1
     total, unit = (steps, "steps") if steps is not None else (seconds or 0.0, "s")
 
@@ -123,15 +132,14 @@ def fit(
                 if restart is not None and run.step % restart == 0:
                     run.state = None
                 x = batch(run.step)
-                loss, state = _loss(model, x, run.state)
                 optimiser.zero_grad()
-                loss.backward()
+                loss, state = gradients(x, run.state)
                 norm = clipped(optimiser.parameters, run.step)
-                _check_finite(loss.item(), norm)
+                _check_finite(loss, norm)
                 optimiser.step()
-            run.losses.append(loss.item())
+            run.losses.append(loss)
             run.norms.append(norm)
-            run.state = detached(state)
+            run.state = state
             run.step += 1
 
             if run.step % every == 0:

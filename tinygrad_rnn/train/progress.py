@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["progress_bar"]
+__all__ = ["progress_bar", "say"]
 
 Show = Callable[[float, Callable[[], str]], None]
 
@@ -45,6 +45,13 @@ def progress_bar(total: float, unit: str, wanted: bool = True) -> Iterator[Show]
                 bar.refresh()
 
         yield show
+
+
+def say(line: str, *, wanted: bool = True) -> None:
+    """A line on stderr, above the bar if there is one."""
+    if wanted:
+        tqdm = sys.modules.get("tqdm")
+        print(line, file=sys.stderr) if tqdm is None else tqdm.tqdm.write(line, file=sys.stderr)
 
 
 def _watched() -> bool:

@@ -40,6 +40,11 @@ class Run:
         What is carried to the next batch: detached Tensors in tuples or lists, or None.
     best
         The model's values at the best score so far.
+    signatures
+        Of the shapes that steps were given, by a digest: whether they came ``"once"``, are
+        ``"compiled"``, or run ``"eager"`` since they could not be.
+    target
+        What the last step ran: ``"c"``, ``"numpy"`` or ``"eager"``.
     """
 
     step: int = 0
@@ -48,6 +53,8 @@ class Run:
     scores: list[tuple[int, float]] = field(default_factory=list)
     state: Any = None
     best: dict[str, np.ndarray] = field(default_factory=dict)
+    signatures: dict[str, str] = field(default_factory=dict)
+    target: str = "eager"
 
     @property
     def waited(self) -> int:
@@ -76,6 +83,7 @@ def save_run(
         "optimiser": type(optimiser).__name__,
         "generator": generator_facts(rng),
         "state": packed(run.state, parts),
+        "signatures": run.signatures,
     }
     for room, found in (
         ("model", model.state_dict()),
@@ -151,7 +159,11 @@ def _run(facts: dict[str, Any], rooms: dict[str, dict[str, np.ndarray]], model: 
     if parts:
         raise ValueError(f"unused parts of a state: {', '.join(parts)}")
     scores = list(zip(kept["scored"].tolist(), kept["scores"].tolist(), strict=True))
-    return Run(step, kept["losses"].tolist(), kept["norms"].tolist(), scores, state, best)
+    signatures = facts.get("signatures", {})
+    if not all(how in ("once", "compiled", "eager") for how in dict(signatures).values()):
+        raise ValueError(f"unknown ways to run a step: {signatures!r}")
+    losses, norms = kept["losses"].tolist(), kept["norms"].tolist()
+    return Run(step, losses, norms, scores, state, best, dict(signatures))
 
 
 def _check_like(what: str, found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
