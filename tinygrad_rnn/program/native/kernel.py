@@ -15,14 +15,9 @@ import numpy as np
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.native.index import Affine, align, contiguous, progression
-from tinygrad_rnn.program.native.storage import (
-    TYPES,
-    Storage,
-    Unwritable,
-    dtype_of,
-    identifier,
-    shape_of,
-)
+from tinygrad_rnn.program.native.names import TYPES, identifier
+from tinygrad_rnn.program.native.operands import Unwritable, dtype_of, shape_of
+from tinygrad_rnn.program.native.storage import Storage
 
 __all__ = ["STEP", "Constants", "Kernel", "axes", "loops", "nested"]
 

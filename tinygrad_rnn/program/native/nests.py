@@ -11,15 +11,15 @@ from tinygrad_rnn.program.families import Step
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.native.index import Affine, taken
 from tinygrad_rnn.program.native.kernel import STEP, Kernel, axes, loops, nested
-from tinygrad_rnn.program.native.storage import (
+from tinygrad_rnn.program.native.names import TYPES
+from tinygrad_rnn.program.native.operands import (
     ELEMENTWISE,
-    TYPES,
-    Storage,
     Unwritable,
     same_but_ones,
     shape_of,
     spans,
 )
+from tinygrad_rnn.program.native.storage import Storage
 
 __all__ = ["Nests"]
 

@@ -13,7 +13,7 @@ from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.native.index import Affine, align
 from tinygrad_rnn.program.native.kernel import STEP, Kernel, nested
 from tinygrad_rnn.program.native.nests import Nests
-from tinygrad_rnn.program.native.storage import Unwritable, dtype_of, shape_of
+from tinygrad_rnn.program.native.operands import Unwritable, dtype_of, shape_of
 
 __all__ = ["outer", "product"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +11,13 @@ import numpy as np
 
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.native import products
+from tinygrad_rnn.program.native.kept import apart
 from tinygrad_rnn.program.native.kernel import Constants, Kernel
+from tinygrad_rnn.program.native.lifetimes import owners
+from tinygrad_rnn.program.native.names import TYPES
 from tinygrad_rnn.program.native.nests import Nests
-from tinygrad_rnn.program.native.storage import ELEMENTWISE, TYPES, Storage, Unwritable, apart
+from tinygrad_rnn.program.native.operands import ELEMENTWISE, Unwritable
+from tinygrad_rnn.program.native.storage import Storage
 
 __all__ = ["Function", "write"]
 
@@ -20,7 +25,7 @@ DEAR = frozenset((
     "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "sigmoid", "softplus", "power",
     "divide",
 ))  # fmt: skip
-MOST = 3000  # lines that a compiler takes in seconds
+MOST = 600  # operations; more a compiler does not take in seconds
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,8 @@ def write(values: list[Value], outputs: list[Value], leaves: list[Value]) -> Fun
             )
             values.append(outputs[j])
     apart(values)
+    if len(values) > MOST:
+        raise Unwritable(f"it does not repeat: {len(values)} operations")
     storage = Storage(values, outputs, leaves)
     while True:
         constants = Constants()
@@ -73,24 +80,7 @@ def write(values: list[Value], outputs: list[Value], leaves: list[Value]) -> Fun
         times = Counter(v for _, kernels in plan for kernel in kernels for v in kernel.formulas)
         again = {v for v, n in times.items() if n > 1 and (v.op in DEAR or n > 2)}
         if not again:
-            written = text(storage, plan, constants)
-            room = " + ".join(f"({many})*sizeof({kind}) + 64" for kind, _, many, _ in storage.room)
-            room = f"({room or 64})/64*64 + 64"
-            given, made = (
-                [(storage.places[v].name, TYPES[str(v.dtype)], storage.dims(v.shape)) for v in vs]
-                for vs in (leaves, outputs)
-            )
-            return Function(
-                written,
-                given,
-                constants.arrays,
-                made,
-                storage.bytes,
-                room,
-                storage.T,
-                [v.dtype for v in leaves],
-                [(v.shape, v.dtype) for v in outputs],
-            )
+            return function(storage, plan, constants)
         storage.kept |= again  # rather than computed several times
         storage.lay_out()
 
@@ -119,7 +109,7 @@ def kernels_of(storage: Storage, nests: Nests, v: Value, lifted: bool) -> list[K
         rest = [a for a in v.args if a.value is not u]
         first = nests.elementwise([v], lifted, rest)
         return [first, products.product(nests, u, lifted, v, True)]
-    if v in storage.added.values() or v in storage.parts.values():
+    if v in storage.added.values() or v in storage.wholes:
         return []  # computed where it is added, or part by part
     if v.op in ELEMENTWISE or v.op in (
         "getitem",
@@ -161,38 +151,70 @@ def join(nests: Nests, kernels: list[Kernel], new: Kernel) -> None:
     kernels.append(new)
 
 
-def text(storage: Storage, plan: Plan, constants: Constants) -> str:
-    """The function as C."""
-    lines = [f"{kind} *restrict {name} = take(&room, {many}, sizeof({kind}));  /* {what} */"
-             for kind, name, many, what in storage.room]  # fmt: skip
-    nests = Nests(storage, constants)
+def function(storage: Storage, plan: Plan, constants: Constants) -> Function:
+    """The whole of it as C."""
+    parts = body(storage, plan, constants)
+    if sum(map(len, parts)) > 5 * MOST:
+        raise Unwritable(f"it does not repeat: {sum(map(len, parts))} lines")
+    owner = owners(storage.room, parts)
+    arrays = [x for x in storage.room if owner[x.name] is x]
+    taken = "{0.kind} *restrict {0.name} = take(&room, {0.many}, sizeof({0.kind}));  /* {0.what} */"
+    again = "{0.kind} *{0.name} = {1.name};  /* {0.what}, where nothing else is by then */"
+    lines = [taken.format(x) for x in arrays]
+    lines += [again.format(x, owner[x.name]) for x in storage.room if owner[x.name] is not x]
+    lines += [line for part in parts for line in part]
+    given = [("const ", v.dtype, storage.places[v].name, v.shape) for v in storage.leaves]
+    given += [("const ", x.dtype, constants.array(x), x.shape) for x in constants.arrays]
+    given += [("", v.dtype, storage.places[v].name, v.shape) for v in storage.outputs]
+    for _, dtype, name, _ in given:
+        if str(dtype) not in TYPES:
+            raise Unwritable(f"the argument {name} has the dtype {dtype}")
+    head = [f"    {c}{TYPES[str(dtype)]} *restrict {name},  /* {storage.shape(shape)} */"
+            for c, dtype, name, shape in given]  # fmt: skip
+    head[-1] = head[-1].replace(",  /*", ")  /*", 1)
+    mentioned = set(re.findall(r"\w+", "\n".join(lines)))
+    unread = [x for x in ("T", "room", *(name for _, _, name, _ in given)) if x not in mentioned]
+    lines = [*(f"(void){x};" for x in unread), "int wrong = 0;", *lines, "return wrong;"]
+    text = "\n".join(
+        ["int step(long T, char *room,", *head, "{", *(f"    {x}" for x in lines), "}", ""]
+    )
+    room = " + ".join(f"({x.many})*sizeof({x.kind}) + 64" for x in arrays)
+    leaves, outputs = (
+        [(storage.places[v].name, TYPES[str(v.dtype)], storage.dims(v.shape)) for v in vs]
+        for vs in (storage.leaves, storage.outputs)
+    )
+    return Function(
+        text,
+        leaves,
+        constants.arrays,
+        outputs,
+        sum(x.bytes for x in arrays),
+        room or "0",
+        storage.T,
+        [v.dtype for v in storage.leaves],
+        [(v.shape, v.dtype) for v in storage.outputs],
+    )
+
+
+def body(storage: Storage, plan: Plan, constants: Constants) -> list[list[str]]:
+    """The lines of each part: a loop, what precedes one, or a kernel that is in none."""
+    nests, parts = Nests(storage, constants), list[list[str]]()
     for c, kernels in plan:
         values = c.values if c else [v for kernel in kernels for v in kernel.values]
         for v in dict.fromkeys(values):
             if v in storage.kept and v.init:
-                lines += nests.initial(v)
-        inside = [line for kernel in kernels for line in kernel.lines]
+                parts.append(nests.initial(v))
         if c is None:
-            lines += inside
+            parts += [kernel.lines for kernel in kernels]
             continue
-        lines += [line for kernel in kernels for line in kernel.before]
+        parts += [kernel.before for kernel in kernels]
         lo, hi = storage.spans[id(c)]
         first, end = storage.moment(lo), storage.moment(hi + 1)
         heads = {1: f"for (long t = {first}; t < {end}; t++) {{",
                  -1: f"for (long t = {end.plus(-1)}; t >= {first}; t--) {{"}  # fmt: skip
-        lines += [heads[c.direction], *(f"    {line}" for line in inside), "}"]
-    if len(lines) > MOST:
-        raise Unwritable(f"it does not repeat: {len(lines)} lines")
-    arguments = [("const ", v.dtype, storage.places[v].name, v.shape) for v in storage.leaves]
-    arguments += [("const ", x.dtype, constants.array(x), x.shape) for x in constants.arrays]
-    arguments += [("", v.dtype, storage.places[v].name, v.shape) for v in storage.outputs]
-    for _, dtype, name, _ in arguments:
-        if str(dtype) not in TYPES:
-            raise Unwritable(f"the argument {name} has the dtype {dtype}")
-    head = [f"    {c}{TYPES[str(dtype)]} *restrict {name},  /* {storage.shape(shape)} */"
-            for c, dtype, name, shape in arguments]  # fmt: skip
-    head[-1] = head[-1].replace(",  /*", ")  /*", 1)
-    body = ["int wrong = 0;", *lines, "return wrong;"]
-    return "\n".join(
-        ["int step(long T, char *room,", *head, "{", *(f"    {x}" for x in body), "}", ""]
-    )
+        roots = (storage.root(v) for v in c.values if v in storage.kept)
+        what = ", ".join(dict.fromkeys(storage.places[v].name for v in roots))
+        title = f"/* {'forward' if c.direction == 1 else 'backward'} in time: {what} */"
+        inside = [f"    {line}" for kernel in kernels for line in kernel.lines]
+        parts.append([title, heads[c.direction], *inside, "}"])
+    return parts

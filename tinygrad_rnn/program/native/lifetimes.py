@@ -1,0 +1,43 @@
+"""Which arrays can use the same room, one after the other?
+
+An array lives from the first of a program's parts (a loop, or what stands between loops) that
+mentions it to the last. Largest first, each goes where all others live at other times (Pisarchyk
+and Lee 2020, arXiv:2001.03288, greedy by size).
+"""
+
+from __future__ import annotations
+
+import re
+
+from tinygrad_rnn.program.native.storage import Array
+
+__all__ = ["owners"]
+
+
+def owners(arrays: list[Array], parts: list[list[str]]) -> dict[str, Array]:
+    """For each array, by name, the one in whose room it is: itself, or one as large at any T."""
+    lives: dict[str, tuple[int, int]] = {}
+    for now, lines in enumerate(parts):
+        for word in set(re.findall(r"\w+", "\n".join(lines))):
+            lives[word] = (lives.get(word, (now,))[0], now)
+    tenants: dict[str, list[Array]] = {}
+    found: dict[str, Array] = {}
+    for array in sorted(arrays, key=lambda x: (-x.many.factor("T"), -x.many.add)):
+        first, last = lives[array.name]
+        for owner in [x for x in arrays if x.name in tenants and fits(array, x)]:
+            ends = [lives[x.name] for x in tenants[owner.name]]
+            if all(last < start or end < first for start, end in ends):
+                tenants[owner.name].append(array)
+                found[array.name] = owner
+                break
+        else:
+            tenants[array.name] = [array]
+            found[array.name] = array
+    return found
+
+
+def fits(array: Array, owner: Array) -> bool:
+    """Whether one array has room in that of another, however long time is."""
+    more = owner.many.plus(array.many.times(-1))
+    k = more.factor("T")  # which is 4 or more where it stands in a size
+    return array.kind == owner.kind and k >= 0 and 4 * k + more.add >= 0
