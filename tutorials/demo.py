@@ -15,6 +15,11 @@ from tinygrad_rnn.tasks import Alphabet, chunks, python_documentation
 from tinygrad_rnn.train import Adam, fit
 
 BATCH, STEPS, HIDDEN = 16, 32, 128
+WAYS = {  # what the training loop ran: C where there is a compiler
+    "c": "the program printed from their record, in C",
+    "numpy": "the program printed from their record, in NumPy",
+    "eager": "their record",
+}
 
 
 class CharModel(nn.Module):
@@ -44,7 +49,7 @@ def train(model, numbers, seconds, rng):
         return passes[step % length]
 
     optimiser = Adam(model.parameters(), lr=4e-3)
-    return fit(model, batch, optimiser, seconds=seconds, clip=1.0, restart=length).losses
+    return fit(model, batch, optimiser, seconds=seconds, clip=1.0, restart=length)
 
 
 @no_grad()
@@ -83,8 +88,9 @@ def main():
         end=" ",
     )
     print(f"= {np.log(len(alphabet)):.2f} nats per character.")
-    losses = train(model, numbers, options.seconds, rng)
-    print(f"Loss {losses[0]:.2f} → {np.mean(losses[-50:]):.2f} nats after {len(losses)} steps.\n")
+    run = train(model, numbers, options.seconds, rng)
+    print(f"Loss {run.losses[0]:.2f} → {np.mean(run.losses[-50:]):.2f} nats", end=" ")
+    print(f"after {run.step} steps, the last of them by {WAYS[run.target]}.\n")
     print(write(model, alphabet, "The ", 300, rng), "\n")
 
     # The same model on a few characters: every picture below is drawn from this one record.

@@ -12,6 +12,7 @@ from viz.pictures import folded, gradient_flow, graph, unrolled
 from viz.planes import loss_surface
 from viz.player import Frames, Player, frames, play
 from viz.plot import Plot
+from viz.program import program
 from viz.reading_text import text_activation, text_connectivity
 from viz.sheet import Sheet
 from viz.states import attractors, trajectories
@@ -40,6 +41,7 @@ __all__ = [
     "jacobian_spectra",
     "loss_surface",
     "play",
+    "program",
     "reach",
     "text_activation",
     "text_connectivity",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import viz
-from tinygrad_rnn import Tensor, nn, scope, tanh
+from tinygrad_rnn import Tensor, compile, nn, scope, stack, tanh
 
 FAMILY = (
     "RNNCell", "IRNNCell", "IndRNNCell", "ClockworkCell", "OrthogonalCell",
@@ -99,6 +99,12 @@ def exhibits(models: dict[str, Any]) -> list[Exhibit]:
             "11_differences.svg", "RNN → LSTM → GRU",
             "What is new in each is coloured.",
             lambda: viz.differences(few),
+        ),
+        (
+            "15_program.svg", "A training step as a program",
+            "What waits for itself stays in a loop, one forward and one backward; all else is done "
+            "for all steps at once, and gradients of weights are sums over time.",
+            lambda: viz.program(_compiled()),
         ),
     )  # fmt: skip
     section(
@@ -280,6 +286,20 @@ def _truncated() -> Any:
     for h in outputs[1:]:
         total = total + (h * h).sum()
     return total
+
+
+def _compiled() -> Any:
+    """A training step of an LSTM that guesses the next symbol, compiled."""
+
+    def loss_fn(parts: Any, xs: Any, y: Any) -> Any:
+        outputs, _ = nn.unroll(parts["cell"], xs)
+        return nn.cross_entropy(parts["readout"](stack(outputs)), y)
+
+    rng = np.random.default_rng(0)
+    parts = {"cell": nn.LSTMCell(3, 4, rng=rng), "readout": nn.Linear(4, 3, rng=rng)}
+    step = compile(loss_fn)
+    step(parts, rng.standard_normal((6, 2, 3)), rng.integers(3, size=(6, 2)))
+    return step
 
 
 def _latch(x: Any, h: Any) -> Any:

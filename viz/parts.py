@@ -53,6 +53,7 @@ class Block:
     kind: str  # "step", "cell", "gap", "before", "initial", "after", "hub", "note"
     titled: bool = False
     name: str = ""  # of its lane, where there are several
+    caption: str = ""  # a title of its own
     steps: tuple[int, int] = (0, 0)  # the first and the last that it shows
     row: int = 0
     column: int = 0
@@ -65,7 +66,7 @@ class Block:
     def title(self) -> str:
         """``lstm · t = 3 · backward``; empty if it has none."""
         if not self.titled:
-            return ""
+            return self.caption
         first, last = self.steps
         time = f"t = {first}" if first == last else f"t = {first} … {last}"
         back = "backward" if self.order == 1 else f"backward {self.order}" if self.order else ""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import viz
-from tinygrad_rnn import grad, nn
+from tinygrad_rnn import compile, grad, nn
 
 EVERYTHING = 10**9  # operations: nothing is left out
 
@@ -48,3 +48,12 @@ def test_lstm(benchmark, steps, picture):
     benchmark.extra_info |= {"megabytes": len(svg) / 1e6, "left out": left_out}
     assert "<svg" in svg
     assert not (left_out and "everything" in picture)
+
+
+@pytest.mark.parametrize("steps", [10, 100])
+def test_program(benchmark, steps):
+    step = compile(lambda cell, xs: nn.unroll(cell, xs)[0][-1].sum())
+    step(nn.LSTMCell(3, 4, rng=0), np.ones((steps, 2, 3)))
+    svg = benchmark(lambda: viz.program(step).svg())
+    benchmark.extra_info["megabytes"] = len(svg) / 1e6
+    assert "<svg" in svg

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Arg", "Value", "same_constant"]
+__all__ = ["Arg", "Value", "ancestors", "same_constant"]
 
 
 class Arg(NamedTuple):
@@ -72,3 +72,15 @@ def same_constant(a: Any, b: Any) -> bool:
         return False
     a, b = np.asarray(a), np.asarray(b)
     return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
+def ancestors(v: Value) -> set[Value]:
+    """A value and all that it is computed from."""
+    seen = {v}
+    todo = [v]
+    while todo:
+        for a in todo.pop().operands:
+            if isinstance(a.value, Value) and a.value not in seen:
+                seen.add(a.value)
+                todo.append(a.value)
+    return seen

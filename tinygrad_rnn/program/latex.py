@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tinygrad_rnn.program.formula import ZERO, Formula, Letter, Printer, Step
-from tinygrad_rnn.program.graph import Value
+from tinygrad_rnn.program.graph import Value, ancestors
 from tinygrad_rnn.program.loops import components
 from tinygrad_rnn.program.notation import TRIVIAL, Notation, cut_of
 
@@ -46,11 +46,15 @@ class Equation:
 class Equations:
     """The equations of one program: which values are lines, their formulas and letters."""
 
-    def __init__(self, values: list[Value], outputs: list[Value], leaves: list[Value]) -> None:
+    def __init__(
+        self, values: list[Value], outputs: list[Value], leaves: list[Value], parameters: int
+    ) -> None:
         self.outputs, self.leaves = outputs, leaves
+        self.parameters = dict(zip(leaves[:parameters], outputs[1:], strict=False))
         self.order = [v for c in components(values) for v in c.values]
         self.loops = {v for c in components(values) if c.loop for v in c.values}
-        self.forward = _ancestors(outputs[0]) | set(leaves)
+        computed = (outputs[0], *outputs[1 + parameters :])
+        self.forward = set(leaves).union(*map(ancestors, computed))
         self.readers: dict[Value, list[Value]] = defaultdict(list)
         for v in self.order:
             for a in v.operands:
@@ -240,7 +244,6 @@ class Equations:
             label = mine if mine and others.count(mine) == 1 else str(k + 1)
             if source in names:
                 names[p] = Letter(names[source].name, (*names[source].above, label))
-        self.parameters = dict(zip(self.leaves, self.outputs[1:], strict=False))
         for v in lined:
             if v not in self.forward and of.get(v) in names:
                 names[v] = names[of[v]]._replace(bar=True)
@@ -322,14 +325,3 @@ def _line(left: str, f: Formula, p: Printer, e: Equations, v: Value) -> str:
 def _aligned(lines: list[str]) -> list[str]:
     body = " \\\\\n  ".join(lines)
     return ["\\begin{align*}", f"  {body}", "\\end{align*}"] if lines else []
-
-
-def _ancestors(v: Value) -> set[Value]:
-    seen = {v}
-    todo = [v]
-    while todo:
-        for a in todo.pop().operands:
-            if isinstance(a.value, Value) and a.value not in seen:
-                seen.add(a.value)
-                todo.append(a.value)
-    return seen

@@ -160,7 +160,13 @@ class Compiled:
     @functools.cached_property
     def equations(self) -> Equations:
         """The equations of the step."""
-        return Equations(*_passed(_copied(*self.rolled), EQUATIONS))
+        return Equations(*_passed(_copied(*self.rolled), EQUATIONS), self.parameters)
+
+    @property
+    def parameters(self) -> int:
+        """How many arguments are parameters; as many results after the loss are their gradients."""
+        beside = sum(x is not None for _, x in leaves_of(self.aux, "aux"))
+        return len(self.rolled[1]) - 1 - beside
 
     @functools.cached_property
     def c_source(self) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.latex import latex
+from tinygrad_rnn.program.outline import Outline, outline
 from tinygrad_rnn.program.pipeline import PASSES, WRITING, Compiled, follows
 from tinygrad_rnn.program.trace import Refused, gradient_leaves, leaves_of, rebuilt, trace, unbaked
 from tinygrad_rnn.program.write import Program
@@ -92,6 +93,23 @@ class CompiledStep:
         ``\bar x`` is the gradient of the loss with respect to x; each named value is a line.
         """
         return latex(self._last.equations) if self._last else ""
+
+    @property
+    def outline(self) -> Outline:
+        """What stayed in the loops and what was lifted out of them, as data.
+
+        Raises
+        ------
+        ValueError
+            Nothing is compiled: the step was not called yet, or runs eagerly.
+        """
+        if self._last is None:
+            raise ValueError(
+                f"outline: there is no program. {self.reason} It runs eagerly; see explain()."
+                if self.reason
+                else "outline: nothing is compiled yet. Call the step once: step(params, ...)."
+            )
+        return outline(self._last.program, self._last.parameters)
 
     def __call__(self, params: Any, *args: Any) -> tuple[Any, Any]:
         """Loss and gradients with respect to all Tensors in `params`."""

@@ -37,10 +37,12 @@ class Program:
         The constants of the header by name.
     constants
         Arrays it is given beside its arguments.
-    loops, values
-        What it consists of.
+    loops, values, outputs
+        What it consists of, and which of it are the results.
     buffers, reused, inside
         Bytes of its memory, buffers that serve twice, and operations computed where they are read.
+    names
+        What values are called in the source, each step of a sequence by the name of its rows.
     """
 
     T: int
@@ -50,9 +52,11 @@ class Program:
     constants: dict[str, np.ndarray]
     loops: list[Component]
     values: list[Value]
+    outputs: list[Value]
     buffers: int
     reused: int
     inside: int
+    names: dict[Value, str]
 
     @property
     def source(self) -> str:
@@ -213,9 +217,11 @@ def write(
         w.constants,
         loops,
         values,
+        outputs,
         w.bytes,
         w.reused,
         len(w.inside.nested) + len(w.inside.parts),
+        {v: place.rows or place.name for v, place in w.places.items()},
     )
 
 
