@@ -101,8 +101,9 @@ def main() -> None:
                     if "step" not in found:
                         section.update(found)
                         continue
-                    section.setdefault("steps", {})[found.pop("step")] = found
-                    say(f"{dtype}, {threads} threads: {report.one_line(section)}")
+                    step = found.pop("step")
+                    section.setdefault("steps", {})[step] = found
+                    say(f"{dtype}, {threads} threads: {report.one_line(section, step)}")
                     keep()
     if "scalars" in parts:
         for found in run("turns.py", "--scalars"):
@@ -127,7 +128,7 @@ def main() -> None:
                 keep()
     if "long" in parts:
         for name in report.LONG:
-            for T in (100, 1000, 10000):
+            for T in (1000, 10000):
                 for found in run("footprint.py", "long", name, "--T", str(T)):
                     known.setdefault("long", {}).setdefault(name, {})[str(T)] = found
                 say(f"long: {name}, T = {T}")
