@@ -17,6 +17,7 @@ from tinygrad_rnn.engine.tensor import Tensor
 __all__ = ["certificates", "cotangents", "letters"]
 
 Key = tuple[Any, ...]
+SQUASHING = frozenset(("sigmoid", "tanh", "relu", "softplus"))
 
 
 def certificates(nodes: list[Tensor]) -> dict[Tensor, tuple[Key, int | None]]:
@@ -114,9 +115,13 @@ def letters(nodes: list[Tensor], given: dict[Tensor, str]) -> dict[Tensor, str]:
     """A letter for each node: its own, or d and the letter of what it is the gradient of."""
     by_serial = {x.serial: x for x in nodes}
     found: dict[Tensor, str] = {}
+    squashed = _squashed(nodes)
     for x in nodes:
         if x.name or x in given:
             found[x] = x.name or given[x]
+            continue
+        if x in squashed and x.op is not None:
+            found[x] = f"a_{squashed[x]}"
             continue
         mark = next((frame for frame in reversed(x.scope) if frame.of is not None), None)
         of = by_serial.get(mark.of) if mark is not None and mark.of is not None else None
@@ -135,6 +140,21 @@ def letters(nodes: list[Tensor], given: dict[Tensor, str]) -> dict[Tensor, str]:
             else:
                 found[x] = _formed(x.op.name if x.op else "x", "")
     return found
+
+
+def _squashed(nodes: list[Tensor]) -> dict[Tensor, str]:
+    """What is read by one gate alone, before its sigmoid or tanh, and the letter of the gate."""
+    readers: dict[Tensor, list[Tensor]] = defaultdict(list)
+    for x in nodes:
+        if _mark(x) is None:
+            for y in x.inputs:
+                if type(y) is Tensor:
+                    readers[y].append(x)
+    return {
+        y: x.name
+        for y, (x, *others) in readers.items()
+        if not others and x.name and x.op is not None and x.op.name in SQUASHING
+    }
 
 
 def _formed(op: str, source: str) -> str:

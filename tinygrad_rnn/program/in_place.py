@@ -15,7 +15,10 @@ from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.loops import components
 from tinygrad_rnn.program.ops import ELEMENTWISE
 
-__all__ = ["InPlace", "direct"]
+__all__ = ["VIEWS", "InPlace", "direct"]
+
+VIEWS = frozenset(("getitem", "transpose", "reshape", "broadcast_to", "stack_t"))
+ONCE = frozenset(("sigmoid", "gates", "softmax", "log_softmax"))  # read once, at the beginning
 
 
 class InPlace:
@@ -32,6 +35,8 @@ class InPlace:
                     self.readers[a.value].append((v, a))
         self.parts = self.assembled() if in_place else {}
         self.nested = self.nests() if in_place else {}
+        self.inner = {v: u for u, v in self.nested.items()}
+        self.hosts = self.hosted()
 
     def assembled(self) -> dict[Value, tuple[Value, Any]]:
         """Values that are only put side by side into another: computed right there."""
@@ -91,7 +96,8 @@ class InPlace:
             isinstance(b.value, Value) and len(b.value.shape) == 2 and b.value.dtype == u.dtype
             for b in u.args
         )
-        if not direct(u) and not (flat and (u.lo is None or u in self.loop_of)):
+        number = u.op == "sum_t" and u.lo is None and not u.shape
+        if not direct(u) and not number and not (flat and (u.lo is None or u in self.loop_of)):
             return False
         same = (u.shape, u.dtype, u.lo, u.hi) == (v.shape, v.dtype, v.lo, v.hi)
         lone = len(self.readers[u]) == 1 and not u.init and u not in self.outputs
@@ -111,6 +117,45 @@ class InPlace:
         # what it reads of the step before must still be there when the reader's turn has come
         late = [b for w in _chain(u, found) for b in w.args if b.kind == "step" and b.k]
         return depth < 3 and all(where.get(b.value, len(where)) >= where.get(v, 0) for b in late)
+
+    def overwritten(self, u: Value, v: Value) -> bool:
+        """Whether `v` can be written where `u` stands: what is there has been read by then.
+
+        Of each element, by lines before, or by the very operation that writes there.
+        """
+        if u.init or v.init or u in self.outputs or (u.lo, u.hi) != (v.lo, v.hi):
+            return False
+        loop, first = self.loop_of.get(v), v
+        while first in self.inner:
+            first = self.inner[first]
+        where = {x: k for k, x in enumerate(loop.values)} if loop is not None else {}
+        for user, a in self.readers[u]:
+            if (user.op in VIEWS and len(user.args) == 1) or a.kind not in ("step", "one") or a.k:
+                return False
+            if user is first:
+                if not (direct(user) or (user.op in ONCE and user.args[0] is a)):
+                    return False
+            elif self.turn(user) is v or where.get(self.turn(user), -1) > where.get(v, -1):
+                return False
+        return True
+
+    def hosted(self) -> dict[Value, Value]:
+        """What is computed before a loop in the place where the loop puts a part of an array."""
+        found: dict[Value, Value] = {}
+        for v in self.parts:
+            first = v
+            while first in self.inner:
+                first = self.inner[first]
+            for u in (a.value for a in first.args if a.kind == "step" and not a.k):
+                whole = u
+                while direct(whole) and whole in self.inner:
+                    whole = self.inner[whole]
+                before = v in self.loop_of and u not in self.loop_of and u not in found
+                alike = (u.shape, u.dtype) == (v.shape, v.dtype) and u not in self.parts
+                if before and alike and direct(whole) and self.overwritten(u, v):
+                    found[u] = v
+                    break
+        return found
 
     def turn(self, v: Value) -> Value:
         """The value in whose line this one is computed."""

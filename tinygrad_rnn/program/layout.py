@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_rnn.program.families import Step
 from tinygrad_rnn.program.graph import Arg, Value
-from tinygrad_rnn.program.in_place import InPlace
+from tinygrad_rnn.program.in_place import VIEWS, InPlace
 from tinygrad_rnn.program.loops import Component, loop_range
 from tinygrad_rnn.program.names import Names, plural
 from tinygrad_rnn.program.ops import ELEMENTWISE, index_text, shifted
@@ -23,8 +23,6 @@ from tinygrad_rnn.program.statement import liftable
 from tinygrad_rnn.program.views import dims, moving, view_text
 
 __all__ = ["Layout", "Place"]
-
-VIEWS = frozenset(("getitem", "transpose", "reshape", "broadcast_to", "stack_t"))
 
 
 @dataclass
@@ -48,14 +46,26 @@ class Layout(Names):
         self.inside, self.transposes, self.lifetimes = inside, transposes, lifetimes
         self.turn = {v: k for k, c in enumerate(inside.components) for v in c.values}
         self.timed = _timed(inside)
-        self.busy: list[tuple[int, Any, str]] = []
+        self.busy: list[tuple[int, Any, str, Value]] = []
         self.reused = 0
         self.places: dict[Value, Place] = {}
+        self.wishes: dict[Value, str] = {}
         self.body: list[str] = []
         self.views: list[str] = []
+        self.again: list[str] = []
+        self.aliases: list[str] = []
+        self.roots: dict[str, str] = {}
         self.buffers: dict[Any, list[str]] = defaultdict(list)
         self.listed: list[tuple[str, str]] = []
         self.bytes = 0
+        for v in inside.outputs[:1]:
+            self.wishes[v] = self.name(v.name or "loss")
+        for v in (v for c in inside.components if c.loop for v in c.values if v.op == "addn"):
+            self.wishes[v] = self.name(v.name or "x")  # the sum, before its terms
+        for c in inside.components:
+            for v in c.values if c.loop else ():
+                if v.init and c.direction == -1 and v.name and v not in self.wishes:
+                    self.wishes[v] = self.name(f"{v.name}_next")
 
     def place(self, v: Value) -> None:
         """Decide where a value is kept, and write the line that makes the room for it."""
@@ -69,27 +79,47 @@ class Layout(Names):
         if v in self.inside.parts:
             self.part(v)
             return
-        name = self.name(v.name or v.op)
         if v.lo is None:
-            fresh = v in self.inside.outputs
-            if not fresh:
-                self.buffer(name, v, v)
+            fresh = v in self.inside.outputs or not v.shape
+            name = self.room(v) if not fresh else self.wishes.get(v) or self.name(v.name or v.op)
             self.places[v] = Place("one", name, persistent=not fresh)
             return
         assert v.hi is not None
         if loop is not None and self.stays_inside(v, loop):
-            self.buffer(name, v)
-            self.places[v] = Place("local", name)
-        else:
+            self.places[v] = Place("local", self.room(v, shared=False))
+        elif not self.host(v):
             steps = [v.lo, v.hi, *v.init]
             lo, hi = min(steps), max(steps)
-            whole = plural(name)
-            self.buffer(whole, v, v, hi - lo + 1)
-            rows = None
-            if self.in_a_loop(v):
-                rows = name
-                self.listed.append((name, whole))
-            self.places[v] = Place("rows", whole, rows, lo, hi - lo + 1)
+            name = self.room(v, hi - lo + 1)
+            self.sequence(v, Place("rows", plural(name), name, lo, hi - lo + 1))
+
+    def sequence(self, v: Value, place: Place) -> None:
+        """Keep a sequence there, with a list of its rows if single ones are asked for."""
+        if place.rows and self.in_a_loop(v):
+            if (place.rows, place.name) not in self.listed:
+                self.listed.append((place.rows, place.name))
+        else:
+            place.rows = None
+        self.places[v] = place
+
+    def host(self, v: Value) -> bool:
+        """Keep a sequence where a loop will put its results, each row once it has been read."""
+        part = self.inside.hosts.get(v) if self.lifetimes else None
+        if part is None:
+            return False
+        whole = self.inside.parts[part][0]
+        if whole not in self.places:
+            self.place(whole)
+        if part not in self.places:
+            self.part(part)
+        there = self.places[part]
+        if there.kind != "rows" or (there.base, there.n) != (v.lo, v.steps):
+            return False
+        name = self.name(v.name or v.op)
+        self.again.append(f"{plural(name)} = {there.name}")
+        self.reused += 1
+        self.sequence(v, Place("rows", plural(name), name, there.base, there.n, True, False))
+        return True
 
     def part(self, v: Value) -> None:
         """A piece of the array it is put into."""
@@ -104,28 +134,44 @@ class Layout(Names):
             return
         whole_name = plural(name)
         self.views.append(f"{whole_name} = {target.name}[:, {inner}]")
-        rows = None
-        if target.rows:
-            rows = name
-            self.listed.append((name, whole_name))
+        rows = name if target.rows else None
+        if rows is not None:
+            self.listed.append((rows, whole_name))
         self.places[v] = Place("rows", whole_name, rows, target.base, target.n, True, False)
 
-    def buffer(self, name: str, v: Value, shared: Value | None = None, rows: int = 0) -> None:
-        """Room of its own, or, if it may be `shared`, what nobody reads any more."""
+    def room(self, v: Value, rows: int = 0, shared: bool = True) -> str:
+        """The name of a new buffer or, if it may be `shared`, of what nobody reads any more."""
         key = (self.shape(v, self.span(rows) if rows else ""), str(v.dtype))
-        if self.lifetimes and shared is not None:
-            now = min(
-                [self.turn[v], *(self.turn[x] for x, w in self.inside.parts.items() if w[0] is v)]
-            )
-            old = next((b for b in self.busy if b[0] < now and b[1] == key), None)
-            self.busy.append((self.last_use(v), key, name))
+        old = self.free(v, key) if self.lifetimes and shared else None
+        if old is not None:
+            self.busy.remove(old)
+            self.reused += 1
+        alike = old is not None and (old[3].name, old[3].lo is None) == (v.name, v.lo is None)
+        if alike and v not in self.wishes:
+            name = old[2]
+        else:
+            name = self.wishes.get(v) or self.name(v.name or v.op)
+            called = plural(name) if rows else name
             if old is not None:
-                self.busy.remove(old)
-                self.views.append(f"{name} = {old[2]}")
-                self.reused += 1
-                return
-        self.buffers[key].append(name)
-        self.bytes += (rows or 1) * math.prod(v.shape) * np.dtype(v.dtype).itemsize
+                first = plural(old[2]) if old[3].lo is not None else old[2]
+                self.roots[called] = self.roots.get(first, first)
+                self.aliases.append(f"{called} = {self.roots[called]}")
+            else:
+                self.buffers[key].append(called)
+                self.bytes += (rows or 1) * math.prod(v.shape) * np.dtype(v.dtype).itemsize
+        if self.lifetimes and shared:
+            self.busy.append((self.last_use(v), key, name, v))
+        return name
+
+    def free(self, v: Value, key: Any) -> Any:
+        """A buffer of this shape that is free when `v` is computed, or becomes free by that."""
+        parts = [x for x, w in self.inside.parts.items() if w[0] is v]
+        early = [u for u, x in self.inside.hosts.items() if x in parts]
+        now = min(self.turn[x] for x in (v, *parts, *early))
+        alike = [b for b in self.busy if b[1] == key]
+        ends = [b for b in alike if b[0] == now and not parts and self.inside.overwritten(b[3], v)]
+        ends += [b for b in alike if b[0] < now]
+        return max(ends, key=lambda b: b[3].name == v.name, default=None)
 
     def leading(self, v: Value) -> str:
         """The first axis of what is computed once, if it is time or all rows of all steps."""
@@ -311,6 +357,8 @@ def _timed(inside: InPlace) -> set[Value]:
                 if not found.isdisjoint(alike):
                     found.add(v)
                     found.update(alike if v.op in ELEMENTWISE else ())
+            if v in found and v.op == "reshape":
+                found.add(v.args[0].value)
     return found
 
 

@@ -124,7 +124,7 @@ def _early(values: list[Value], outputs: list[Value], ops: tuple[str, ...], op: 
                 if len(u.args) != 2 or len(outer) != 1 or (u.lo, u.hi) != (v.lo, v.hi):
                     continue
                 shape = np.broadcast_shapes(_shape(outer[0]), _shape(z))
-                early = _like(v, op, [outer[0], z], shape)
+                early = _like(v, op, [outer[0], z], shape, _early_name(v, inner[0], op))
                 if early.lo is None and all(a.kind == "const" for a in early.args):
                     continue
                 values.append(early)
@@ -135,6 +135,15 @@ def _early(values: list[Value], outputs: list[Value], ops: tuple[str, ...], op: 
                 again = True
                 break
     return count
+
+
+def _early_name(v: Value, inner: Arg, op: str) -> str:
+    """What is added beforehand to v is part of it; what multiplies dh to make dc is dh_dc."""
+    if op == "add":
+        return v.name or "k"
+    if v.name and v.name[0] == "d" and isinstance(inner.value, Value) and inner.value.name:
+        return f"{inner.value.name}_{v.name}" if inner.value.name[0] == "d" else "k"
+    return "k"
 
 
 def products(values: list[Value], outputs: list[Value]) -> int:
@@ -206,7 +215,7 @@ def row_sums(values: list[Value], outputs: list[Value]) -> int:
         g = s.args[0]
         if g.kind == "const":
             x = np.broadcast_to(g.value, s.shape[:-1])[..., None]
-            v.op, v.args, v.options, v.forward = "copy", [Arg("const", x)], {}, None
+            v.op, v.args, v.options, v.forward = "copy", [Arg("const", x)], dict[str, Any](), None
         elif _shape(g) == s.shape[:-1]:
             v.op, v.args, v.options, v.forward = "reshape", [g], {"shape": v.shape}, None
         else:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.program import passes, simplify, whole
+from tinygrad_rnn.program.cost import cost_of
 from tinygrad_rnn.program.families import NoFamily
 from tinygrad_rnn.program.graph import Arg, Value, same_constant
 from tinygrad_rnn.program.latex import Equations
@@ -145,6 +146,27 @@ class Compiled:
         self.done["values"] = len(found[0])
         return found
 
+    def explained(self) -> list[str]:
+        """What each pass did: how often it applied, and what it saved by the model of `cost`."""
+        program, done = self.program, self.done
+        saved = _saved(_copied(*self.rolled), self.wanted)
+        times = {name: f"{done[name]} {PASSES[name][0]}" for name in PASSES if name in done}
+        times["in_place"] = f"{program.inside} operations computed where they are read"
+        times["transposes"] = "weights transposed once, not at every step"
+        times["lifetimes"] = f"{program.reused} buffers that were free taken again"
+        lines = [f"{done['of']} families and single values, {done['values']} after the passes"]
+        for name, what in times.items():
+            if name in self.wanted:
+                lines.append(f"{name}: {what}" + (f"; {saved[name]}" if saved[name] else ""))
+        for c in program.loops:
+            where = "forward" if c.direction == 1 else "backward"
+            lines.append(f"loop {where} in time: {len(c.values)} operations per step")
+        sums = sum(v.op in ("sum_t", "gemm_t", "scatter_t") for v in program.values)
+        calls, _, flops = cost_of(program.values)
+        lines += [f"{sums} sums over time", f"{calls:,} calls and {flops:,} operations on numbers"]
+        lines.append(f"{program.buffers} bytes of buffers")
+        return lines + [f"not repeated: {why}" for why in self.said]
+
     def _numpy(self) -> Program:
         return write(*self.passed(frozenset()), *(name in self.wanted for name in WRITING))
 
@@ -171,7 +193,7 @@ class Compiled:
     @functools.cached_property
     def c_source(self) -> str:
         """The program as one C file."""
-        return alone(self.in_c)
+        return alone(self.in_c, len(self.used))
 
     def beside(self, arrays: list[Any]) -> Any:
         """What the function gives beside the loss, of the last of the results."""
@@ -215,6 +237,22 @@ def _passed(
             if done is not None:
                 done[name] = count
     return found, outputs, leaves
+
+
+def _saved(graph: Sequence[list[Value]], wanted: frozenset[str]) -> dict[str, str]:
+    """What each pass changed in calls, bytes and operations."""
+    found, outputs, leaves = graph
+    before, said = cost_of(found), dict[str, str]()
+    for name in PASSES:
+        found, outputs, leaves = _passed((found, outputs, leaves), wanted & {name})
+        after = cost_of(found)
+        said[name], before = after.against(before), after
+    without = {name: write(found, outputs, leaves, *(x != name for x in WRITING)).buffers
+               for name in WRITING}  # fmt: skip
+    with_all = write(found, outputs, leaves).buffers
+    for name, size in without.items():
+        said[name] = f"bytes of buffers {size:,} → {with_all:,}" if size != with_all else ""
+    return said
 
 
 def follows(known: Program, new: Program) -> bool:
@@ -270,6 +308,7 @@ def _rolled(record: Trace, loops: bool, longest: int | None) -> tuple[Graph, lis
         raise Refused(f"too much of its record does not repeat: {len(found)} operations{why}")
     by_tensor = {v.options["leaf"]: v for v in found if v.op == "leaf"}
     leaves = [by_tensor[x] for x in record.leaves]
+    outputs[0].name = outputs[0].name if outputs[0].named else "loss"
     for v in found:  # the record itself is needed no longer
         v.options = {k: x for k, x in v.options.items() if k not in ("family", "leaf")}
     return (found, outputs, leaves), said

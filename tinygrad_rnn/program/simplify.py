@@ -75,19 +75,20 @@ def folded(values: list[Value], outputs: list[Value]) -> int:
 
     If all its elements are equal it is written as one number where the shape is known without it.
     """
-    count = 0
-    for v in sorted(values, key=lambda v: v.serial):
+    todo, done = sorted(values, key=lambda v: v.serial), set[Value]()
+    while todo:
+        v = todo.pop(0)
         constant = v.args and all(a.kind == "const" for a in v.args)
-        if not constant or v.init or v in outputs or v.op == "addn" or _moves(v):
+        if not constant or v.init or v in outputs or v in done or v.op == "addn" or _moves(v):
             continue
         forward = v.forward or MADE.get(v.op)
         if forward is None:
             continue
         result = np.asarray(forward(*(a.value for a in v.args), **v.options), v.dtype)
-        _read_constant(values, v, result)
+        todo += _read_constant(values, v, result)
         values.remove(v)
-        count += 1
-    return count
+        done.add(v)
+    return len(done)
 
 
 MADE: dict[str, Any] = {  # what passes make beside the record
@@ -102,18 +103,18 @@ def _moves(v: Value) -> bool:
     return any(type(p) is Step for p in v.options.get("index", ()))
 
 
-def _read_constant(values: list[Value], v: Value, x: np.ndarray) -> None:
-    """Let all who read `v` read a constant."""
+def _read_constant(values: list[Value], v: Value, x: np.ndarray) -> list[Value]:
+    """Let all who read `v` read a constant; who they are."""
+    readers = [user for user in values if any(a.value is v for a in user.operands)]
     number = np.asarray(x.flat[0]) if x.size and np.all(x == x.flat[0]) else x
-    for user in values:
-        if not any(a.value is v for a in user.operands):
-            continue
+    for user in readers:
         shapes = [shape_of(a) for a in user.args if a.value is not v]
         spread = user.op in ELEMENTWISE and np.broadcast_shapes((), *shapes) == user.shape
         spread |= user.op == "scatter" and len(user.options["indices"]) == 1
         new = Arg("const", number if spread else x)
         user.args = [new if a.value is v else a for a in user.args]
         user.init = {t: Arg("const", x) if a.value is v else a for t, a in user.init.items()}
+    return readers
 
 
 def shape_of(a: Arg) -> tuple[int, ...]:

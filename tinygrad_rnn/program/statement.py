@@ -105,10 +105,8 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
         return [_product(v, xs, out, lifted)]
     if op == "gates":
         _need("squash", writer)
-        half, shift = (
-            writer.constant(x.arg.value, name)
-            for x, name in zip(xs[1:], ("half", "shift"), strict=True)
-        )
+        half = writer.constant(xs[1].arg.value, "half")
+        shift = writer.array(f"1 - {half}", "shift")
         return [f"squash({xs[0].text}, {half}, {shift}, out={out})"]
     if op == "sum_t" and v.options:
         axes, shape = v.options["axis"], xs[0].shape

@@ -212,17 +212,7 @@ class CompiledStep:
         """What the passes did, in counts, and what stayed in loops; or why there is no program."""
         if self._last is None:
             return self.reason or "nothing compiled yet: call it first."
-        program, done = self._last.program, self._last.done
-        lines = [f"{done['of']} families and single values, {done['values']} after the passes"]
-        lines += [f"{name}: {done[name]} {PASSES[name][0]}" for name in PASSES if name in done]
-        for c in program.loops:
-            where = "forward" if c.direction == 1 else "backward"
-            lines.append(f"loop {where} in time: {len(c.values)} operations per step")
-        sums = sum(v.op in ("sum_t", "gemm_t", "scatter_t") for v in program.values)
-        lines += [f"{sums} sums over time", f"{program.buffers} bytes of buffers"]
-        lines.append(f"in_place: {program.inside} operations computed where they are read")
-        lines.append(f"lifetimes: {program.reused} buffers that were free taken again")
-        return "\n".join(lines + [f"not repeated: {why}" for why in self._last.said])
+        return "\n".join(self._last.explained())
 
 
 def compile(

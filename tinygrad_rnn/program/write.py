@@ -7,6 +7,7 @@ the functions they call.
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
@@ -182,21 +183,28 @@ def write(
     w = Writer(InPlace(values, outputs, in_place), transposes, lifetimes)
     for v in leaves:
         w.place(v)
-    for c in w.inside.components:
+    title = ""
+    for c, part in _parts(w.inside, outputs):
+        count = len(w.body)
         w.component(c)
+        if part != title and len(w.body) > count:
+            w.body.insert(count, f"# {part}")
+            title = part
     results = [_result(w, v) for v in outputs]
     lines = list[str]()
     for name in sorted(w.helpers):
         lines += [HELPERS[name], ""]
     alone = []
     for (shape, dtype), names in w.buffers.items():
-        made = f"np.empty({shape}, np.{dtype})"
+        made = f"np.empty({shape})" if dtype == "float64" else f"np.empty({shape}, np.{dtype})"
         if len(names) == 1:
             alone.append(f"{names[0]} = {made}")
         else:
             lines += _wrapped(f"{', '.join(names)} = (", f"{made} for _ in range({len(names)}))")
     lines += _joined([*alone, *w.made])
+    lines += [f"{line}  # the same memory again" for line in _joined(w.aliases)]
     lines += _joined(w.views)
+    lines += [f"{line}  # until t gets there" for line in _joined(w.again)]
     if w.listed:
         left, right = zip(*w.listed, strict=True)
         if len(left) == 1:
@@ -208,10 +216,12 @@ def write(
     lines += [f"    {line}" for line in w.body]
     lines += [f"    {line}" for line in _wrapped("return (", f"{', '.join(results)},)")]
     loops = [c for c in w.inside.components if c.loop]
-    header = "\n".join(["import numpy as np", "", *w.header[:1], *_joined(w.header[1:]), "", ""])
+    shapes = [f"{w.places[v].name} {v.shape}" for v in leaves if v.shape]
+    header = ["import numpy as np", "", *w.header[:1], *_joined(w.header[1:])]
+    header += [f"# {line}" for line in _filled(shapes)]
     return Program(
         w.T,
-        header,
+        "\n".join(header) + "\n\n",
         "\n".join(lines) + "\n",
         w.numbers,
         w.constants,
@@ -225,10 +235,35 @@ def write(
     )
 
 
+def _parts(inside: InPlace, outputs: list[Value]) -> list[tuple[Component, str]]:
+    """What each component belongs to: what the loss is made of, or what goes back from it."""
+    loss = set(outputs[:1])
+    todo = [*loss]
+    while todo:
+        for a in todo.pop().operands:
+            if isinstance(a.value, Value) and a.value not in loss:
+                loss.add(a.value)
+                todo.append(a.value)
+    loops = [k for k, c in enumerate(inside.components) if c.loop]
+    there = [k for k in loops if inside.components[k].values[0] in loss]
+    found = []
+    for k, c in enumerate(inside.components):
+        if c.values[0] in loss:
+            part = "forward" if not there or k <= there[-1] else "the loss"
+        elif not loops or k <= loops[-1]:
+            part = "backward in time" if len(loops) > len(there) else "backward"
+        else:
+            part = "sums over time" if loops else "backward"
+        found.append((c, part))
+    return found
+
+
 def _fresh(lines: list[str], name: str, v: Value) -> list[str]:
     """Lines that compute into an array of their own."""
     tail = f", out={name})"
     plain = v.op in ("gemm_t", "sum_t", "matmul") or v.op in REDUCTIONS or direct(v)
+    if plain and not v.shape and len(lines) == 1 and lines[0].endswith(tail):
+        return [f"{name} = {lines[0].replace(tail, ')')}"]  # numbers, however deep
     once = len(lines) == 1 and lines[0].count(name) == lines[0].count(tail) == 1
     if plain and once and lines[0].startswith("np.") and lines[0].endswith(tail):
         return [f"{name} = {lines[0].removesuffix(tail)})"]
@@ -256,6 +291,12 @@ def _joined(lines: list[str]) -> list[str]:
         left.append(name)
         right.append(text)
     return [*found, f"{', '.join(left)} = {', '.join(right)}"] if left else found
+
+
+def _filled(words: list[str]) -> list[str]:
+    """A list on as few lines as it needs, none of its items broken."""
+    lines = textwrap.wrap(", ".join(word.replace(" ", "~") for word in words), 98)
+    return [line.replace("~", " ") for line in lines]
 
 
 def _wrapped(head: str, tail: str) -> list[str]:
