@@ -66,6 +66,18 @@ def test_lengths_may_be_a_list(target):
 
 
 @TARGETS
+def test_one_sequence_has_one_length(target):
+    def loss_fn(m, x, n):
+        outputs, (h, _) = nn.unroll(m.cell, x, lengths=n)
+        return (stack(outputs) ** 2).sum() + h.sum()
+
+    step = agree(
+        loss_fn, model(), [(numbers(k)[:, 0], np.array(n)) for k, n in enumerate([3, 7, 0])], target
+    )
+    assert step.source.count("for t in") == 2
+
+
+@TARGETS
 def test_one_program_serves_all_masks(target):
     def loss_fn(m, x, y, mask):
         outputs, _ = nn.unroll(m.cell, x, mask=mask)

@@ -297,6 +297,42 @@ def test_every_option_of_unroll_is_a_loop_forward_and_one_backward(how, cell):
     assert "not repeated" not in told
 
 
+@pytest.mark.parametrize("name", nn.HISTORIC)
+@pytest.mark.parametrize("truncated", [False, True])
+def test_every_historic_net_is_a_loop_forward_and_one_backward(name, truncated):
+    m = Model(net=nn.historic_net(name, truncated=truncated, rng=0))
+    x = np.random.default_rng(0).standard_normal((8, 2, m.net.input_size))
+
+    def loss_fn(m, x):
+        return (stack(nn.unroll(m.net, x)[0]) ** 2).mean()
+
+    told = agree(loss_fn, m, x).explain()
+    assert told.count("loop forward") == told.count("loop backward") == 1
+    assert "not repeated" not in told
+
+
+@pytest.mark.parametrize("part", [slice(5), slice(5, None), slice(3, 9)], ids=str)
+def test_a_loss_on_a_part_of_the_steps_is_a_loop_forward_and_one_backward(part):
+    m = Model(cell=nn.LSTMCell(3, 4, rng=0))
+
+    def loss_fn(m, x):
+        return (stack(nn.unroll(m.cell, x)[0][part]) ** 2).mean()
+
+    told = agree(loss_fn, m, sequence(12)[0]).explain()
+    assert told.count("loop forward") == told.count("loop backward") == 1
+
+
+def test_one_net_called_twice_is_four_loops():
+    m = Model(cell=nn.LSTMCell(3, 4, rng=0))
+
+    def loss_fn(m, x):
+        a, _ = nn.unroll(m.cell, x, lengths=[8, 3])
+        b, _ = nn.unroll(m.cell, x * 0.5)
+        return (stack(a) * stack(b)).mean()
+
+    assert agree(loss_fn, m, sequence(8)[0]).source.count("for t in") == 4
+
+
 NETS = {
     "two layers": (lambda: nn.LSTM(3, 4, num_layers=2, rng=0), {}, 2, 2),
     "two directions": (lambda: nn.GRU(3, 4, bidirectional=True, rng=0), {}, 2, 2),

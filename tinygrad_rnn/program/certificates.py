@@ -44,7 +44,10 @@ def certificates(nodes: list[Tensor]) -> dict[Tensor, tuple[Key, int | None]]:
 
 
 def _mark(x: Tensor) -> Frame | None:
-    return next((frame for frame in reversed(x.scope) if frame.of is not None), None)
+    for frame in reversed(x.scope):
+        if frame.of is not None:
+            return frame
+    return None
 
 
 def _forward(nodes: list[Tensor]) -> dict[Tensor, tuple[Key, int | None]]:

@@ -52,7 +52,7 @@ class Step(NamedTuple):
     shift: int
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Node:
     """A node of the record, light: sums of gradients are one node of many terms."""
 
@@ -276,6 +276,8 @@ def let_be_zero(user: Family, of: Any, t: int, at: int) -> None:
         inside = at == t or of.span[0] <= at <= of.span[1]
         if of.op in LINEAR and inside:
             missing = _nulled(missing, at)
+        elif of.op == "where" and inside:  # of its condition nobody says that it is zero
+            missing = [x for x in missing if x[0] is not of.slots[0][1] or not _computed(x[0], at)]
         if inside and linear:
             of.extend(at, nothing)
             todo += missing
@@ -297,11 +299,42 @@ def _nulled(missing: list[Any], at: int) -> list[Any]:
     found = list(missing)
     for factor in missing:
         other, _, when = factor
-        there = when == at and all(read(other, k, at) is not None for k in range(len(other.slots)))
-        if there and len(found) > 1:
-            other.extend(at, ("computed",))
+        if when == at and len(found) > 1 and _computed(other, at):
             found.remove(factor)
     return found
+
+
+def _computed(family: Family, at: int) -> bool:
+    """Whether a family can be, and now is, computed at one more step, with what it is made from."""
+    chain, todo = [], [family]
+    while todo:
+        of = todo.pop()
+        if of.has(at) or at in of.init or of in chain:
+            continue
+        reads = [read(of, k, at) for k in range(len(of.slots))]
+        missing = [slot for slot, r in zip(of.slots, reads, strict=True) if r is None]
+        if at not in (of.lo - 1, of.hi + 1) or any(slot[2] for slot in missing):
+            return False
+        if any(slot[0] == "consts" for slot in of.slots) or not _inside(of, at):
+            return False
+        chain.append(of)
+        todo += [slot[1] for slot in missing]
+    for of in chain:
+        of.extend(at, ("computed",))
+    return True
+
+
+def _inside(family: Family, t: int) -> bool:
+    """Whether what it takes by an index is there at step t."""
+    index = family.options.get("index", ())
+    for axis, p in enumerate(index):
+        if type(p) is Step:
+            source = family.slots[0]
+            shape = source[1].shape if source[0] == "one" else ()
+            if None in index[:axis] or axis >= len(shape):
+                return False
+            return 0 <= p.sign * t + p.shift < shape[axis]
+    return True
 
 
 def linear_options(members: dict[int, Node]) -> dict[str, Any] | None:

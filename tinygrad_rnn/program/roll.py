@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.engine.tensor import Tensor
@@ -26,7 +26,7 @@ from tinygrad_rnn.program.families import (
 )
 from tinygrad_rnn.program.graph import Arg, Value, same_constant
 from tinygrad_rnn.program.loops import components, loop_range, padded
-from tinygrad_rnn.program.trace import Trace
+from tinygrad_rnn.program.trace import Trace, no_garbage
 
 __all__ = ["roll"]
 
@@ -35,10 +35,16 @@ SAME = frozenset(("stop_gradient", "pass_gradient"))  # forward they change noth
 
 def roll(trace: Trace, loops: bool = True) -> tuple[list[Value], list[Value], list[str]]:
     """The values of a program, its outputs among them, and what kept parts of it from repeating."""
+    with no_garbage():
+        return _rolled(trace, loops)
+
+
+def _rolled(trace: Trace, loops: bool) -> tuple[list[Value], list[Value], list[str]]:
     apart: set[Any] = set()
     said: list[str] = []
+    births = _births(trace)
     for attempt in range(12):
-        nodes, outputs = _nodes(trace)
+        nodes, outputs = _nodes(trace, births)
         families = _families(nodes, apart) if loops and attempt < 11 else []
         try:
             _all_slots(families)
@@ -56,13 +62,26 @@ def roll(trace: Trace, loops: bool = True) -> tuple[list[Value], list[Value], li
     raise AssertionError("straight-line code has no families")
 
 
-def _nodes(trace: Trace) -> tuple[list[Node], list[Node]]:
-    """The record, light, with sums of gradients flattened and identities passed over."""
-    places = certificates(trace.nodes)
-    names = letters(trace.nodes, dict(zip(trace.leaves, trace.names, strict=True)))
-    uses = Counter(y for x in trace.nodes for y in x.inputs if type(y) is Tensor)
+class Births(NamedTuple):
+    """What is known of each node: certificate, letter, how many readers, whose gradient it is."""
+
+    places: dict[Tensor, Any]
+    names: dict[Tensor, str]
+    uses: Counter[Tensor]
+    gradients: dict[Tensor, Tensor]
+
+
+def _births(trace: Trace) -> Births:
+    nodes, given = trace.nodes, dict(zip(trace.leaves, trace.names, strict=True))
+    uses = Counter([y for x in nodes for y in x.inputs if type(y) is Tensor])
     uses.update(trace.outputs)
-    arguments, gradients = set(trace.leaves), cotangents(trace.nodes)
+    return Births(certificates(nodes), letters(nodes, given), uses, cotangents(nodes))
+
+
+def _nodes(trace: Trace, births: Births) -> tuple[list[Node], list[Node]]:
+    """The record, light, with sums of gradients flattened and identities passed over."""
+    places, names, uses, gradients = births
+    arguments = set(trace.leaves)
     found: dict[Tensor, Any] = {}
     for x in trace.nodes:
         key, t = places[x]
@@ -74,7 +93,7 @@ def _nodes(trace: Trace) -> tuple[list[Node], list[Node]]:
         if op in SAME:
             found[x] = ins[0]
             continue
-        if op == "where" and ins[1] is ins[2] and ins[1].shape == x.shape:
+        if op == "where" and ins[1] is ins[2] and getattr(ins[1], "shape", None) == x.shape:
             found[x] = ins[1]  # a cut at some steps: forward nothing is chosen
             continue
         node = Node(op, ins, x.options, x.shape, x.dtype, names[x], x.serial, key, t)
