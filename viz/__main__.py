@@ -33,16 +33,18 @@ def main(arguments: list[str] | None = None) -> int:
             print(_player(options).save(options.output))
             return 0
         if options.picture == "flow" and options.matrix:
+            if options.detail is not None:
+                raise ValueError("--matrix shows time against time: it has no --detail.")
             plot, numbers = _matrix(options), options.output.lower().endswith(".csv")
             print(plot.csv(options.output) if numbers else plot.save(options.output))
             return 0
-        loss = _loss(options)
+        loss, detail = _loss(options), options.detail or "op"
         if options.picture == "unroll":
-            drawing = viz.unrolled(loss, options.detail)
+            drawing = viz.unrolled(loss, detail)
         elif options.picture == "fold":
-            drawing = viz.folded(loss, options.detail)
+            drawing = viz.folded(loss, detail)
         else:
-            drawing = viz.gradient_flow(loss, options.detail)
+            drawing = viz.gradient_flow(loss, detail)
         print(drawing.save(options.output))
     except KeyboardInterrupt:
         return 130  # as a shell counts it
@@ -156,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
             one.add_argument("--text", help="guess its next character, instead of random inputs")
             endings = ".html"
         else:
-            one.add_argument("--detail", choices=("cell", "gate", "op"), default="op")
+            one.add_argument("--detail", choices=("cell", "gate", "op"), help="by default op")
         if name == "flow":
             one.add_argument(
                 "--matrix",

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tinygrad_rnn.measure import Table
 from viz.dot import source
 from viz.paint import FORMATS, INSTALL, MISSING, NoRenderer, available, draw
 from viz.parts import Parts
@@ -37,6 +38,26 @@ class Drawing:
         self.parts, self.per_line = parts, per_line
         for edge in parts.edges():
             edge.uses.clear()  # so that a picture does not keep the record alive
+
+    @property
+    def numbers(self) -> Table:
+        """The norm of the gradient along each edge: ``.numbers.norms``, ``.numbers.columns()``.
+
+        Raises
+        ------
+        AttributeError
+            If the picture shows no gradient.
+        """
+        if self.parts.numbers is None:
+            raise AttributeError(
+                "numbers: this picture shows no gradient, and so has no numbers. "
+                "viz.gradient_flow, viz.truncation and viz.forward_backward have."
+            )
+        return self.parts.numbers
+
+    def csv(self, path: str | os.PathLike[str]) -> Path:
+        """Write `numbers` as CSV, a row for each edge; gives the path."""
+        return self.numbers.csv(path)
 
     @cached_property
     def source(self) -> str:

@@ -5,15 +5,61 @@ from __future__ import annotations
 import html
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn import Tensor, ancestors, grad
 from tinygrad_rnn.engine import Input
+from tinygrad_rnn.measure import Table, norm
 from viz import theme
 from viz.parts import Block, Edge, Parts
+from viz.wording import letter
+
+
+class EdgeGradients(Table):
+    """The norm of the gradient along each edge of a picture, in the order they are drawn in.
+
+    Attributes
+    ----------
+    tails, heads
+        What stands at the ends of the edge: labels, as in the picture.
+    letters
+        The letter of what is handed on to the next step, else empty.
+    lanes, steps
+        The lane, as its steps are titled, and the t that the edge leads into, or else stems from;
+        empty and None outside of all steps.
+    norms
+        (edges,) Euclidean norms; edges without gradient are not among them.
+    """
+
+    def __init__(self, parts: Parts, norms: dict[int, float]) -> None:
+        edges = [edge for edge in parts.edges() if id(edge) in norms]
+        nodes = {node.id: node for block in parts.blocks for node in block.nodes}
+        home = {node.id: block for block in parts.blocks for node in block.nodes}
+        names = {node.id: node.label or letter(node.role) for node in nodes.values()}
+        before = {edge.head: names[edge.tail] for edge in edges}
+        after = {edge.tail: names[edge.head] for edge in edges}
+        # where wires meet stands a point without a name: what is before or behind it is meant
+        self.tails = [names[edge.tail] or before.get(edge.tail, "") for edge in edges]
+        self.heads = [names[edge.head] or after.get(edge.head, "") for edge in edges]
+        self.letters = [edge.role if edge.kind == "state" else "" for edge in edges]
+        blocks = [home[e.head] if home[e.head].titled else home[e.tail] for e in edges]
+        self.lanes = [block.name for block in blocks]
+        self.steps = [block.steps[0] if block.titled else None for block in blocks]
+        self.norms = np.array([norms[id(edge)] for edge in edges])
+
+    def columns(self) -> dict[str, Sequence[Any] | np.ndarray]:
+        """One row per edge."""
+        return {
+            "from": self.tails,
+            "to": self.heads,
+            "letter": self.letters,
+            "lane": self.lanes,
+            "t": self.steps,
+            "norm": self.norms,
+        }
 
 
 def flow(parts: Parts, loss: Tensor) -> None:
@@ -24,15 +70,16 @@ def flow(parts: Parts, loss: Tensor) -> None:
     """
     norms, _ = measure(parts.edges(), loss, "gradient_flow")
     low, high = decades(norms.values())
+    parts.numbers = EdgeGradients(parts, norms)
     shared = Counter(edge.head for edge in parts.links if edge.kind == "cross")
     for edge in parts.edges():
-        norm = norms.get(id(edge))
+        size = norms.get(id(edge))
         if edge.style.get("class") != "cut":
-            edge.style = look(norm, low, high)
-        edge.tip = "no gradient" if norm is None else f"‖gradient‖ = {_number(norm)}"
-        if edge.kind == "state" and edge.label and norm is not None:
-            edge.label = f"{edge.label} {_number(norm)}"
-        if norm and shared[edge.head] > 1:  # a wire of many steps would drown what happens in them
+            edge.style = look(size, low, high)
+        edge.tip = "no gradient" if size is None else f"‖gradient‖ = {_number(size)}"
+        if edge.kind == "state" and edge.label and size is not None:
+            edge.label = f"{edge.label} {_number(size)}"
+        if size and shared[edge.head] > 1:  # a wire of many steps would drown what happens in them
             edge.style["penwidth"] = f"{float(edge.style['penwidth']) / 2:.2f}"
     note = Block("note")
     text, table = _legend(low, high, any(not math.isfinite(n) for n in norms.values()))
@@ -72,12 +119,12 @@ def measure(
                 g = _whole(g, node, argument)
                 sums[key] = sums[key] + g if key in sums else g
             if not waiting[key]:
-                norms[id(edge)] = math.hypot(norms.get(id(edge), 0.0), _norm(sums.pop(key, g)))
+                norms[id(edge)] = math.hypot(norms.get(id(edge), 0.0), norm(sums.pop(key, g)))
 
     with np.errstate(all="ignore"):  # infinities and NaN are drawn, not warned of
         grad(loss, leaves, unused="zero", on_edge=on_edge)
     for (edge_id, _), g in sums.items():  # some of their edges carry no gradient
-        norms[edge_id] = math.hypot(norms.get(edge_id, 0.0), _norm(g))
+        norms[edge_id] = math.hypot(norms.get(edge_id, 0.0), norm(g))
     return norms, turns
 
 
@@ -93,19 +140,6 @@ def _whole(g: Any, node: Tensor, argument: int) -> Any:
     )
     np.add.at(whole, index, g)
     return whole
-
-
-def _norm(g: Any) -> float:
-    """The Euclidean norm, without overflow on the way."""
-    if g is None or np.size(g) == 0:
-        return 0.0
-    g = np.asarray(g, dtype=np.float64)
-    largest = float(np.abs(g).max())
-    return (
-        largest * math.sqrt(float(np.square(g / largest).sum()))
-        if 0 < largest < math.inf
-        else largest
-    )
 
 
 def decades(norms: Iterable[float]) -> tuple[float, float]:
@@ -152,8 +186,8 @@ def _legend(low: float, high: float, not_finite: bool) -> tuple[str, str]:
         word = f"1e{power}"
         cells.append(_sample(sample["color"], float(sample["penwidth"]), word))
         words.append(f"     {word}  ")
-    cells.append(_word("┅┅", theme.ZERO_GRADIENT["color"], "exactly zero"))
-    cells.append(_word("·····", theme.GREY, "no gradient"))
+    cells.append(f"<TD>{dashes(theme.ZERO_GRADIENT)}</TD><TD>exactly zero</TD>")
+    cells.append(f'<TD><FONT COLOR="{theme.GREY}">·····</FONT></TD><TD>no gradient</TD>')
     words += ["     exactly zero", "     no gradient"]
     if not_finite:
         cells.append(_sample(theme.NOT_FINITE["color"], 5, "NaN or ∞"))
@@ -174,5 +208,14 @@ def _sample(colour: str, width: float, word: str) -> str:
     return f"<TD>{bar}</TD><TD>{html.escape(word)}</TD>"
 
 
-def _word(line: str, colour: str, word: str) -> str:
-    return f'<TD><FONT COLOR="{colour}">{line}</FONT></TD><TD>{html.escape(word)}</TD>'
+def dashes(style: Mapping[str, str]) -> str:
+    """A dashed line for a legend, as thick as the edges of that style are."""
+    thick = round(float(style["penwidth"]))
+    bar = (
+        f'<TD FIXEDSIZE="TRUE" WIDTH="8" HEIGHT="{thick}" BGCOLOR="{style["color"]}"></TD>'
+        f'<TD FIXEDSIZE="TRUE" WIDTH="4" HEIGHT="{thick}"></TD>'
+    )
+    return (
+        '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">'
+        f"<TR>{bar * 3}</TR></TABLE>"
+    )

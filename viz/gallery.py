@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import nn, scope, tasks, train
-from viz.drawing import the_path, write
+from viz.drawing import Drawing, the_path, write
 from viz.exhibits import exhibits
 from viz.gallery_page import page
 from viz.paint import INSTALL, MISSING, NoRenderer, available
@@ -76,7 +76,8 @@ def gallery(folder: str | Path, seconds: float = 6.0, progress: bool = True) -> 
         path = picture.save(folder / exhibit.file)
         if path.suffix == ".svg" and _ratio(path) > WIDE:
             wide.add(exhibit.file)
-        if isinstance(picture, Plot):
+        measured = isinstance(picture, Drawing) and picture.parts.numbers is not None
+        if isinstance(picture, Plot) or measured:
             numbers[exhibit.file] = picture.csv(folder / f"{Path(exhibit.file).stem}.csv").name
     return write(folder / "index.html", page(every, numbers, wide).encode())
 

@@ -31,9 +31,10 @@ STYLE = """
   .many figure > a { height: 12rem; }
   figure > a:focus-visible { outline: 3px solid var(--link); outline-offset: -3px; }
   img { width: 100%; height: 100%; object-fit: contain; }
-  figure.live { grid-column: 1 / -1; }
+  figure.live, .full { grid-column: 1 / -1; }
   @media (min-width: 60rem) { .wide { grid-column: span 2; } }
   iframe { width: 100%; height: 44rem; border: 0; background: #ffffff; }
+  iframe[src*="frames"] { height: 17rem; }
   figcaption { padding: .7rem .9rem .8rem; border-top: 1px solid var(--line); }
   figcaption span { display: block; color: var(--quiet); }
   figcaption small { font-size: .85rem; }
@@ -51,9 +52,9 @@ def page(
     exhibits
         What is shown, sections together.
     numbers
-        By the file of a plot, the CSV with its numbers.
+        By the file of a picture, the CSV with its numbers.
     wide
-        Files of pictures that take the room of two.
+        Files of pictures that take the room of two, or of a line where nothing stands beside.
     """
     sections = [
         (title, list(group)) for title, group in itertools.groupby(exhibits, lambda e: e.section)
@@ -86,18 +87,20 @@ def _section(
     wide: Collection[str],
 ) -> str:
     many = " many" if not any(e.caption for e in exhibits[:1]) else ""
-    figures = "\n".join(
-        _figure(e, numbers.get(e.file), e.file in wide and not many) for e in exhibits
-    )
+    broad = [e.file for e in exhibits if e.file in wide and not many]
+    narrow = sum(not e.file.endswith(".html") for e in exhibits) - len(broad)
+    # of three columns, a narrow picture fills the one beside a broad; without one it stays empty
+    sizes = {file: "wide" if k < narrow else "full" for k, file in enumerate(broad)}
+    figures = "\n".join(_figure(e, numbers.get(e.file), sizes.get(e.file, "")) for e in exhibits)
     return (
         f'<h2 id="s{number}">{html.escape(title)}</h2>\n<div class="grid{many}">\n{figures}\n</div>'
     )
 
 
-def _figure(exhibit: Exhibit, numbers: str | None, wide: bool) -> str:
+def _figure(exhibit: Exhibit, numbers: str | None, size: str) -> str:
     file, title = html.escape(exhibit.file), html.escape(exhibit.title)
     live = file.endswith(".html")
-    kind = " class=live" if live else " class=wide" if wide else ""
+    kind = " class=live" if live else f" class={size}" if size else ""
     shown = (
         f'<iframe src="{file}" title="{title}" loading="lazy"></iframe>'
         if live

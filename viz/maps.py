@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,17 @@ import numpy as np
 from tinygrad_rnn import measure
 from viz import theme
 from viz.axes import extent, jumps, log_norm, positive, scale, whole_numbers
+from viz.pictures import check
 from viz.plot import Plot, only, panels
 
 MOST_BARS = 48  # that can be told apart
+BUDGET = 400  # losses; so many walks back through as many steps of an LSTM take about 5 s
 LARGEST = 1e300  # of a bar, so that sums stay finite
 
 
-def gradient_matrix(losses: Any, letter: str | None = None, lane: str | None = None) -> Plot:
+def gradient_matrix(
+    losses: Any, letter: str | None = None, lane: str | None = None, *, budget: int = BUDGET
+) -> Plot:
     """Who sends how much gradient back to whom: ‖∂L_t/∂h_k‖ as a map, time against time.
 
     The lower triangle: the loss at t reaches the states k ≤ t. Along a row the gradient flows from
@@ -30,6 +35,13 @@ def gradient_matrix(losses: Any, letter: str | None = None, lane: str | None = N
         such, a panel each: ``{"RNN": …, "LSTM": …}``.
     letter, lane
         As in `measure.gradient_matrix`.
+    budget
+        How many losses at most: each is a walk back, so the time grows with their square.
+
+    Raises
+    ------
+    ValueError
+        There are more than `budget` losses.
 
     Returns
     -------
@@ -44,9 +56,7 @@ def gradient_matrix(losses: Any, letter: str | None = None, lane: str | None = N
     >>> gradient_matrix([(h * h).sum() for h in outputs]).numbers.norms.shape
     (5, 5)
     """
-    found = panels(
-        losses, lambda x: measure.gradient_matrix(x, letter, lane), measure.GradientMatrix
-    )
+    found = _measured("gradient_matrix", losses, letter, lane, budget)
 
     def draw(figure: Any) -> None:
         from matplotlib.colors import ListedColormap
@@ -106,7 +116,26 @@ def gradient_matrix(losses: Any, letter: str | None = None, lane: str | None = N
     return Plot(only(found), draw, (1.8 + 3.0 * len(found), 4.1))
 
 
-def gradient_bars(losses: Any, letter: str | None = None, lane: str | None = None) -> Plot:
+def _measured(
+    name: str, losses: Any, letter: str | None, lane: str | None, budget: int
+) -> dict[str, measure.GradientMatrix]:
+    check(name, budget=budget)
+
+    def matrix(x: Any) -> measure.GradientMatrix:
+        if isinstance(x, Sequence) and len(x) > budget:
+            raise ValueError(
+                f"{name}: {len(x):,} losses are more than the budget of {budget:,}, each of them a "
+                f"walk back through the record. Take some of them (losses[::{-(-len(x) // budget)}]"
+                " has a row for each that is left), or raise budget."
+            )
+        return measure.gradient_matrix(x, letter, lane)
+
+    return panels(losses, matrix, measure.GradientMatrix)
+
+
+def gradient_bars(
+    losses: Any, letter: str | None = None, lane: str | None = None, *, budget: int = BUDGET
+) -> Plot:
     """The gradient that arrives at each step, stacked by how far the loss is that it comes from.
 
     A segment for each doubling of the distance: 0, 1, 2–3, 4–7 …, the lighter the further. After
@@ -115,17 +144,20 @@ def gradient_bars(losses: Any, letter: str | None = None, lane: str | None = Non
 
     Parameters
     ----------
-    losses, letter, lane
+    losses, letter, lane, budget
         As in `gradient_matrix`.
+
+    Raises
+    ------
+    ValueError
+        There are more than `budget` losses.
 
     Returns
     -------
     Its ``.numbers`` are `measure.gradient_matrix`, of which ``.numbers.by_distance()`` is what is
     stacked, [k, distance]; ``.csv(path)`` writes one row for each loss and step.
     """
-    found = panels(
-        losses, lambda x: measure.gradient_matrix(x, letter, lane), measure.GradientMatrix
-    )
+    found = _measured("gradient_bars", losses, letter, lane, budget)
 
     def draw(figure: Any) -> None:
         from matplotlib.patches import Patch

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tinygrad_rnn import Tensor
+from tinygrad_rnn.measure import Table
 
 
 @dataclass(slots=True)
@@ -80,6 +81,7 @@ class Parts:
     blocks: list[Block] = field(default_factory=list)
     links: list[Edge] = field(default_factory=list)
     next: int = 0
+    numbers: Table | None = None  # what was measured for it
 
     def add(self, block: Block, kind: str, label: str = "", note: str = "", **more: str) -> str:
         """A new node in `block`; gives its name, an ordinal."""

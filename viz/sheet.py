@@ -55,6 +55,7 @@ class Sheet(Drawing):
                 merged.add(note, "title", panel.title)
                 merged.blocks += [note, *panel.parts.blocks]
                 merged.links += panel.parts.links
+                merged.numbers = merged.numbers or panel.parts.numbers
         if panels[0].dress:
             panels[0].dress(None)
         super().__init__(merged, per_line)

@@ -91,7 +91,8 @@ CLUSTER = {
 LINE = 2400
 COLUMN_GAP, ROW_GAP, TRACK, MARGIN, TITLE, STATE_GAP = 44, 30, 12, 9, 20, 28
 
-CUT = {"color": ORANGE, "style": "dashed", "penwidth": "2.4", "class": "cut"}
+# three times as wide as an exact zero, so that grey paper tells them apart
+CUT = {"color": ORANGE, "style": "dashed", "penwidth": "3.6", "class": "cut"}
 NO_GRADIENT = {"color": LIGHT, "style": "dotted", "penwidth": "1"}
 ZERO_GRADIENT = {"color": VERMILION, "style": "dashed", "penwidth": "1.2"}
 NOT_FINITE = {"color": PURPLE, "fontcolor": PURPLE, "penwidth": "5"}

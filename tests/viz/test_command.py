@@ -86,3 +86,10 @@ def test_unknown_words_and_missing_ones_exit_with_2(options, capsys):
     with pytest.raises(SystemExit) as exit_:
         main(options)
     assert exit_.value.code == 2
+
+
+def test_a_matrix_has_no_detail(tmp_path, capsys):
+    path = str(tmp_path / "m.svg")
+    words = ["flow", "rnn", "--steps", "3", "--matrix", "--detail", "gate", "-o", path]
+    assert main(words) == 2
+    assert "no --detail" in capsys.readouterr().err

@@ -113,3 +113,33 @@ def test_cuts_between_steps_are_orange_dashes_in_every_picture(detail, parsed):
         assert any("gradients do not come back" in text for text in parsed(drawing).texts)
     plain, _ = nn.unroll(nn.LSTMCell(3, 4, rng=0), np.ones((4, 2, 3)))
     assert "come back" not in viz.unrolled(plain[-1], detail).source
+
+
+@pytest.mark.parametrize("draw", [viz.gradient_flow, viz.truncation, viz.forward_backward])
+def test_what_an_edge_says_is_had_as_a_number(draw, tmp_path):
+    outputs, _ = nn.unroll(nn.LSTMCell(2, 3, rng=0), np.ones((4, 1, 2)), truncate=2)
+    picture = draw((outputs[-1] * outputs[-1]).sum())
+    told = [edge.tip for edge in picture.parts.edges() if "=" in edge.tip]
+    norms = picture.numbers.norms
+    assert len(told) == len(norms) > 3
+    for tip, norm in zip(told, norms, strict=True):
+        assert float(tip.split("= ")[1]) == pytest.approx(norm, rel=0.06)
+    rows = picture.csv(tmp_path / "edges.csv").read_text(encoding="utf-8").splitlines()
+    assert rows[0] == "from,to,letter,lane,t,norm"
+    assert [float(row.rsplit(",", 1)[1]) for row in rows[1:]] == norms.tolist()
+
+
+@pytest.mark.parametrize("detail", ["cell", "op"])
+def test_an_edge_has_two_names_a_letter_and_the_time_it_leads_into(detail):
+    outputs, _ = nn.unroll(nn.LSTMCell(2, 3, rng=0), np.ones((4, 1, 2)))
+    table = viz.gradient_flow((outputs[-1] * outputs[-1]).sum(), detail).numbers
+    assert all(table.tails) and all(table.heads)
+    rows = zip(table.letters, table.steps, strict=True)
+    assert sorted(row for row in rows if row[0]) == [(v, t) for v in "ch" for t in (1, 2, 3)]
+
+
+def test_a_picture_without_gradient_says_that_it_has_no_numbers(tmp_path):
+    picture = viz.unrolled((Tensor(np.ones(2), name="x") * 2).sum())
+    with pytest.raises(AttributeError, match="shows no gradient"):
+        picture.csv(tmp_path / "no.csv")
+    assert list(tmp_path.iterdir()) == []

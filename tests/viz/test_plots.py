@@ -462,3 +462,10 @@ def test_without_matplotlib_the_way_to_it_is_named_and_the_numbers_are_there(
     assert 'pip install "tinygrad_rnn[plots]"' in plot._repr_mimebundle_()["text/plain"]
     assert plot.csv(tmp_path / "a.csv").exists()
     assert plot.numbers.norms.shape == (7, 7)
+
+
+@pytest.mark.parametrize("draw", [viz.gradient_matrix, viz.gradient_bars])
+def test_more_losses_than_the_budget_are_refused_before_the_first_walk(draw):
+    loss = (Tensor(np.ones(2)) * 2).sum()
+    with pytest.raises(ValueError, match=r"1,000 losses are more than the budget of 400.*::3\]"):
+        draw([loss] * 1000)

@@ -48,7 +48,7 @@ from tinygrad_rnn.measure.matrix import GradientMatrix, gradient_matrix
 from tinygrad_rnn.measure.parameters import ParameterGradients, parameter_gradients
 from tinygrad_rnn.measure.probe import Probe, memory_probe
 from tinygrad_rnn.measure.reach import Reach, reach
-from tinygrad_rnn.measure.results import Table, to_csv
+from tinygrad_rnn.measure.results import Table, norm, to_csv
 from tinygrad_rnn.measure.surface import Surface, loss_surface, pascanu_wall
 from tinygrad_rnn.measure.trajectories import Plane, Trajectories, principal_plane, trajectories
 
@@ -89,6 +89,7 @@ __all__ = [
     "saturation",
     "state_gradients",
     "step_jacobians",
+    "norm",
     "to_csv",
     "trajectories",
 ]
