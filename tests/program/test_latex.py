@@ -167,6 +167,27 @@ def test_lengths_are_compared_with_the_step():
     assert "K" not in step.latex
 
 
+def test_what_is_given_beside_the_loss_has_no_gradient():
+    def with_state(m, x, y, first):
+        outputs, last = nn.unroll(m.cells[0], x, first)
+        return nn.cross_entropy(m.readout(stack(outputs)), y), last
+
+    text = stepped(with_state, Model(nn.RNNCell(4, 4, rng=0)), *sequence(5), np.ones((2, 4))).latex
+    forward, backward = equations(text)
+    assert forward["h_0"] == "\\mathrm{first}"
+    assert "h_T" in forward.values()
+    assert [left for left in backward if left.startswith("\\bar x")] == []
+
+
+def test_without_loops_each_step_is_written_out():
+    m = Model(nn.RNNCell(4, 4, rng=0))
+    step = compile(language_model, without=("loops",))
+    step(m, *sequence(4))
+    forward, backward = equations(step.latex)
+    assert sum(left.startswith("h") for left in forward) == 4
+    assert sum(left.startswith("\\bar h") for left in backward) == 4
+
+
 def test_what_is_not_compiled_has_no_equations():
     assert compile(language_model).latex == ""
 

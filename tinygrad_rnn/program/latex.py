@@ -66,13 +66,8 @@ class Equations:
         self.soft: dict[Value, set[Value]] = {}  # gradients, and what has a line because of them
         self.lines = self._lines()
         self.zeros: dict[tuple[Value, Step], None] = {}
-        while True:
-            if (unfit := self._built()) is not None:
-                self.lines.add(unfit)
-            elif (short := self._short()) is not None:
-                self.lines -= self.soft.pop(short)
-            else:
-                break
+        while not self._built() or self._shortened():
+            pass
         self.names = self._names()
 
     def _gradients(self) -> dict[Value, Value]:
@@ -121,47 +116,42 @@ class Equations:
                     count += 1
         return count
 
-    def _built(self) -> Value | None:
-        """Make all formulas; a value that has to become a line, if there is one."""
+    def _built(self) -> bool:
+        """Make all formulas, and lines of what is too long; False if a circle had to be cut."""
         n = self.notation
         n.formulas = {v: n.letter(v) for v in (*self.leaves, *self.lines, *self.parts)}
         self.zeros.clear()
         for v in self._inner():
-            if v is None:
-                break
             if not all(a.value in n.formulas for a in v.operands if isinstance(a.value, Value)):
-                return v
+                self.lines.add(v)
+                return False
             f = n.formula(v)
-            uses = self._uses(v)
-            if (
-                f.size > LARGEST
-                or f.depth > LARGEST
-                or (uses > 1 and (f.size > TWICE or f.depth > DEEP))
-            ):
-                return v
-            if v.init and not self._starts_at_zero(v, f):
-                return v
-            n.formulas[v] = f
+            again = self._uses(v) > 1 and (f.size > TWICE or f.depth > DEEP)
+            large = f.size > LARGEST or f.depth > LARGEST
+            if large or again or (v.init and not self._starts_at_zero(v, f)):
+                self.lines.add(v)
+            n.formulas[v] = n.letter(v) if v in self.lines else f
         self.equations = []
         for v in self.order:
             if v in self.lines and v.op != "leaf":
                 k = n.shifts.get(v, 0)
-                starts = [
-                    (n.step_of(v, t).moved_alone(k), n.read(a)) for t, a in sorted(v.init.items())
-                ]
+                ends = sorted(v.init.items())
+                starts = [(n.step_of(v, t).moved_alone(k), n.read(a)) for t, a in ends]
                 self.equations.append(Equation(v, n.formula(v).later(-k), starts))
-        return None
+        return True
 
-    def _short(self) -> Value | None:
-        """A gradient that is a number, or another one, and needs no line."""
-        for e in self.equations:
-            if (
-                e.value in self.soft
-                and not e.starts
-                and (e.formula.head == "letter" or not e.formula.size)
-            ):
-                return e.value
-        return None
+    def _shortened(self) -> bool:
+        """Whether there were gradients that are numbers or other ones, which need no line."""
+        gone = [
+            e.value
+            for e in self.equations
+            if e.value in self.soft
+            and not e.starts
+            and (e.formula.head == "letter" or not e.formula.size)
+        ]
+        for v in gone:
+            self.lines -= self.soft.pop(v)
+        return bool(gone)
 
     def _inner(self) -> list[Value]:
         """What is no line, each after what it reads; of a circle, the first is put anyway."""
