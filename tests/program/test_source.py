@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import compile, grad, nn, stack
+from tinygrad_rnn.program import in_place
 from tinygrad_rnn.program.step import CompiledStep
 
 CELLS = [nn.RNNCell, nn.LSTMCell, nn.GRUCell, nn.PeepholeLSTMCell]
@@ -70,6 +71,40 @@ def test_one_text_serves_every_length(cell, f):
         assert f"\nT = {T}\n" in step.source
     assert len(bodies) == 1
     assert step.stats == {"calls": 4, "recorded": 4, "structures": 1, "eager": 0}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_large_sequences_are_kept_where_the_loop_puts_its_results(cell, monkeypatch):
+    m, shared = Model(cell), []
+    for large in (0, 1 << 40):
+        monkeypatch.setattr(in_place, "LARGE", large)
+        step = compile(loss_fn)
+        agrees(loss_fn, m, step, *data(9))
+        agrees(loss_fn, m, step, *data(9, B=1))
+        shared.append("until t gets there" in step.source)
+    assert shared == [cell is nn.LSTMCell, False]
+
+
+def test_source_is_short_and_says_its_parts_whatever_the_size():
+    for V, H, B, T in [(3, 4, 2, 9), (64, 32, 1, 25), (17, 300, 16, 6)]:
+        step = compile(loss_fn)
+        step(Model(V=V, H=H), *data(T, B, V))
+        assert step.source.count("\n") <= 80
+        parts = ["# forward", "# the loss", "# backward in time", "# sums over time"]
+        places = [step.source.index(part) for part in parts]
+        assert places == sorted(places)
+        for name in ("da_i", "da_f", "da_g", "da_o", "dh_next", "dc_next", "dc_da_f"):
+            assert f"{name}[t]" in step.source or f"{name}," in step.source
+
+
+def test_explain_says_what_each_pass_saved():
+    step = compile(loss_fn)
+    step(Model(), *data(9))
+    told = dict(line.split(": ", 1) for line in step.explain().split("\n") if ": " in line)
+    before, after = told["early_products"].split("calls ")[1].split(",")[0].split(" → ")
+    assert int(before) - int(after) == 5 * (9 - 1)  # five products, of all steps at once
+    assert "bytes of buffers" in told["lifetimes"]
+    assert "flops" in told["products"]
 
 
 def test_a_length_of_another_structure_gets_a_text_of_its_own():

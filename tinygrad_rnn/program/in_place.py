@@ -6,6 +6,7 @@ reads are computed in the array that this line writes.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from typing import Any
 
@@ -18,6 +19,7 @@ from tinygrad_rnn.program.ops import ELEMENTWISE
 __all__ = ["VIEWS", "InPlace", "direct"]
 
 VIEWS = frozenset(("getitem", "transpose", "reshape", "broadcast_to", "stack_t"))
+LARGE = 1 << 14  # bytes of one step from which memory is worth more than slower, strided rows
 ONCE = frozenset(("sigmoid", "gates", "softmax", "log_softmax"))  # read once, at the beginning
 
 
@@ -152,6 +154,7 @@ class InPlace:
                     whole = self.inner[whole]
                 before = v in self.loop_of and u not in self.loop_of and u not in found
                 alike = (u.shape, u.dtype) == (v.shape, v.dtype) and u not in self.parts
+                alike &= math.prod(v.shape) * v.dtype.itemsize >= LARGE
                 if before and alike and direct(whole) and self.overwritten(u, v):
                     found[u] = v
                     break
