@@ -103,16 +103,22 @@ def test_a_batch_of_tensors_is_an_argument_too():
 
 def test_what_comes_once_is_not_compiled():
     run = trained(LAYERS["GRU"](), drawn(times=(2, 3, 4, 3, 3)), "numpy", steps=5)
-    assert sorted(run.signatures.values()) == ["compiled", "once", "once"]
+    assert sorted(run.signatures.values()) == ["numpy", "once", "once"]
 
 
 def test_after_sixteen_lengths_others_run_eagerly_and_that_is_said(capsys):
     times = tuple(range(2, 20))
     run = trained(LAYERS["RNN"](), drawn(times=times), "numpy", steps=36, progress=True)
-    assert list(run.signatures.values()) == ["compiled"] * 16 + ["once"] * 2
+    assert list(run.signatures.values()) == ["numpy"] * 16 + ["once"] * 2
     said = [x for x in capsys.readouterr().err.splitlines() if "fit:" in x]
     assert len(said) == 1
     assert "runs eagerly: shapes beyond the first 16; pad sequences to fewer lengths" in said[0]
+
+
+def test_only_the_first_shapes_are_built_in_c():
+    run = trained(LAYERS["RNN"](), drawn(times=(2, 3, 4, 5)), "auto", steps=8)
+    assert list(run.signatures.values()) == ["c", "c", "numpy", "numpy"]
+    assert run.target == "numpy"
 
 
 def test_shapes_that_come_once_are_said_too(capsys):
@@ -142,7 +148,7 @@ def test_a_changed_model_is_another_program():
         for m, target in zip(models, ["eager", "numpy"], strict=True)
     )
     np.testing.assert_allclose(b.losses, a.losses, rtol=0, atol=1e-9)
-    assert list(b.signatures.values()) == ["compiled", "compiled"]
+    assert list(b.signatures.values()) == ["numpy", "numpy"]
 
 
 # -- what has no program ----------------------------------------------------------------------
@@ -256,7 +262,7 @@ def test_an_unknown_target_is_refused():
 # -- going on ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", [*TARGETS, "auto"])
 @pytest.mark.parametrize("stop", [1, 2, 5, 8])
 def test_going_on_is_not_stopping_whatever_is_compiled_by_then(stop, target, tmp_path):
     path, batch = tmp_path / "run.npz", drawn(times=(4, 4, 5))

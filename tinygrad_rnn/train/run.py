@@ -41,8 +41,8 @@ class Run:
     best
         The model's values at the best score so far.
     signatures
-        Of the shapes that steps were given, by a digest: whether they came ``"once"``, are
-        ``"compiled"``, or run ``"eager"`` since they could not be.
+        Of the shapes that steps were given, by a digest: whether they came ``"once"``, run as
+        ``"c"`` or ``"numpy"``, or ``"eager"`` since they could not be compiled.
     target
         What the last step ran: ``"c"``, ``"numpy"`` or ``"eager"``.
     """
@@ -160,7 +160,7 @@ def _run(facts: dict[str, Any], rooms: dict[str, dict[str, np.ndarray]], model: 
         raise ValueError(f"unused parts of a state: {', '.join(parts)}")
     scores = list(zip(kept["scored"].tolist(), kept["scores"].tolist(), strict=True))
     signatures = facts.get("signatures", {})
-    if not all(how in ("once", "compiled", "eager") for how in dict(signatures).values()):
+    if not all(how in ("once", "c", "numpy", "eager") for how in dict(signatures).values()):
         raise ValueError(f"unknown ways to run a step: {signatures!r}")
     losses, norms = kept["losses"].tolist(), kept["norms"].tolist()
     return Run(step, losses, norms, scores, state, best, dict(signatures))
