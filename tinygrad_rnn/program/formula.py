@@ -1,24 +1,26 @@
-"""How is mathematics written down, with no more brackets than it needs?
+"""What is the mathematics of a value, in the form that one would write by hand?
 
-A `Formula` is a tree, made of the values of a program. The functions here build it in the form that
-one would write by hand, and print it.
+A `Formula` is a tree. The functions here build it: they put numbers first, like terms together, and
+common factors before a bracket.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-__all__ = ["Formula", "Letter", "Step", "call", "number", "plus", "scalars", "times"]
+__all__ = ["Formula", "Step", "call", "factors", "number", "plus", "scalars", "times"]
 
-SUM, PRODUCT, MATMUL, ATOM = range(4)  # how tightly something binds
-GREEK = frozenset(
-    ("alpha", "beta", "gamma", "delta", "epsilon", "theta", "kappa", "lambda", "mu", "rho", "sigma",
-     "tau", "phi", "psi", "omega", "zeta", "eta", "xi", "nu", "ell")
-)  # fmt: skip
+RELATIONS = {
+    "less": "<",
+    "less_equal": r"\leq",
+    "greater": ">",
+    "greater_equal": r"\geq",
+    "equal": "=",
+    "not_equal": r"\neq",
+}
 
 
 class Step(NamedTuple):
@@ -50,28 +52,6 @@ class Step(NamedTuple):
         if self.sign == -1 and self.shift:
             return f"{self.end}{self.shift:+d}-t" if self.end else f"{self.shift}-t"
         return f"{text}{self.shift:+d}" if self.shift and text else text or str(self.shift)
-
-
-class Letter(NamedTuple):
-    """A name as it is written: ``W_h``; what tells it from others above it; a bar for gradients."""
-
-    name: str
-    above: tuple[str, ...] = ()
-    bar: bool = False
-
-    def tex(self, step: str = "") -> str:
-        """With the step below it."""
-        base, _, below = self.name.partition("_")
-        if base in GREEK:
-            base = f"\\{base}"
-        elif len(base) > 1:
-            base = f"\\mathrm{{{re.sub('[^A-Za-z0-9]', '', base)}}}"
-        if self.bar:
-            base = f"\\bar{{{base}}}" if base[0] == "\\" else f"\\bar {base}"
-        words = [re.sub("[^A-Za-z0-9]", " ", below).strip(), step]
-        under = ",".join(w for w in words if w)
-        over = f"^{{({','.join(self.above)})}}" if self.above else ""
-        return f"{base}{_braced('_', under)}{over}"
 
 
 @dataclass(frozen=True)
@@ -229,147 +209,3 @@ def _without(parts: list[Formula], common: list[Formula]) -> list[Formula]:
     for x in common:
         rest.remove(x)
     return rest
-
-
-# -- printing -------------------------------------------------------------------------------------
-
-# fmt: off
-FUNCTIONS = {
-    "tanh": r"\tanh", "sigmoid": r"\sigma", "exp": r"\exp", "log": r"\log", "sin": r"\sin",
-    "cos": r"\cos", "softmax": r"\mathrm{softmax}", "log_softmax": r"\log\mathrm{softmax}",
-    "maximum": r"\max", "minimum": r"\min", "max": r"\max", "min": r"\min",
-}
-RELATIONS = {
-    "less": "<", "less_equal": r"\leq", "greater": ">", "greater_equal": r"\geq", "equal": "=",
-    "not_equal": r"\neq",
-}
-# fmt: on
-
-
-class Printer:
-    """Writes formulas; `names` are the letters of what stands in them."""
-
-    def __init__(self, names: dict[Any, Letter]) -> None:
-        self.names = names
-
-    def tex(self, x: Formula, binds: int = SUM) -> str:
-        """A formula, in brackets if it binds more loosely than is asked for."""
-        text, own = self.bare(x)
-        return text if own >= binds else f"({text})"
-
-    def bare(self, x: Formula) -> tuple[str, int]:
-        """A formula without brackets, and how tightly it binds."""
-        parts = x.parts
-        if x.head == "number":
-            return self.number(x.what), ATOM if x.what == x.what and x.what >= 0 else SUM
-        if x.head == "letter":
-            return self.names[x.what].tex(x.step.tex() if x.step else ""), ATOM
-        if x.head == "index of time":
-            return x.step.tex() if x.step else "", SUM
-        if x.head == "sum":
-            terms = [f"({self.tex(p)})" if p.head == "over" else self.tex(p) for p in parts[:-1]]
-            terms.append(self.tex(parts[-1]))
-            return terms[0] + "".join(_signed(t) for t in terms[1:]), SUM
-        if x.head == "product":
-            return self.product(list(parts))
-        if x.head == "matmul":
-            left = self.tex(parts[0], MATMUL)
-            return f"{left}\\, {self.tex(parts[1], ATOM)}", MATMUL
-        if x.head in ("square", "power"):
-            return self.power(parts[0], "2" if x.head == "square" else self.tex(parts[1])), ATOM
-        if x.head == "transpose":
-            return self.power(parts[0], "\\top"), ATOM
-        if x.head == "inverse":
-            return f"\\frac{{1}}{{{x.what}}}", ATOM
-        if x.head == "axes":
-            axes = ",".join(str(k) for k in x.what)
-            return f"\\mathrm{{sum}}_{{{axes}}}({self.tex(parts[0])})", ATOM
-        if x.head == "quotient":
-            return f"\\frac{{{self.tex(parts[0])}}}{{{self.tex(parts[1])}}}", ATOM
-        if x.head == "over":
-            first, last = (step.tex() for step in x.what)
-            return f"\\sum_{{t={first}}}^{{{last}}} {self.tex(parts[0], PRODUCT)}", PRODUCT
-        if x.head == "all":
-            first, last = (step.tex() for step in x.what)
-            return f"({self.tex(parts[0])})_{{t={first},\\dots,{last}}}", ATOM
-        return self.named(x)
-
-    def named(self, x: Formula) -> tuple[str, int]:
-        """What has a notation of its own, or is a function."""
-        parts = [self.tex(p) for p in x.parts]
-        if x.head == "rows":
-            return f"\\mathbf{{1}}^\\top {self.tex(x.parts[0], MATMUL)}", MATMUL
-        if x.head == "columns":
-            return f"{self.tex(x.parts[0], MATMUL)}\\, \\mathbf{{1}}", MATMUL
-        if x.head in RELATIONS:
-            return f"\\mathbf{{1}}[{parts[0]} {RELATIONS[x.head]} {parts[1]}]", ATOM
-        if x.head == "one_hot":
-            return f"\\mathbf{{1}}_{{{parts[0]}}}", ATOM
-        if x.head == "index":
-            return f"{self.tex(x.parts[0], ATOM)}[{', '.join([*parts[1:], *(x.what or ())])}]", ATOM
-        if x.head == "row":
-            return "[" + ",\\; ".join(parts) + "]", ATOM
-        if x.head == "sqrt":
-            return f"\\sqrt{{{parts[0]}}}", ATOM
-        if x.head == "absolute":
-            return f"|{parts[0]}|", ATOM
-        name = FUNCTIONS.get(x.head, f"\\mathrm{{{x.head.replace('_', ' ')}}}")
-        return f"{name}({', '.join(parts)})", ATOM
-
-    def product(self, parts: list[Formula]) -> tuple[str, int]:
-        """Factors with the sign for products element by element between them."""
-        k, _ = factors(parts[0])
-        counts, rest = scalars(Formula("product", tuple(parts)))
-        text = " \\odot ".join(self.tex(p, ATOM if len(rest) > 1 else PRODUCT) for p in rest)
-        below = "".join(x.what for x in counts if x.head == "inverse")
-        if below:
-            below = below if k.denominator == 1 else f"{k.denominator}{below}"
-            front = f"\\frac{{{abs(k.numerator)}}}{{{below}}}"
-        else:
-            front = "" if abs(k) == 1 else self.number(abs(k))
-        words = [w for w in (front, text) if w]
-        return ("-" if k < 0 else "") + "\\, ".join(words), SUM if k < 0 else PRODUCT
-
-    def power(self, base: Formula, exponent: str) -> str:
-        """Something with an exponent; the functions carry it behind their name."""
-        if base.head in ("tanh", "sigmoid"):
-            return f"{FUNCTIONS[base.head]}^{exponent}({self.tex(base.parts[0])})"
-        text = self.tex(base, ATOM)
-        if "^" in text and not text.endswith(")"):
-            text = f"({text})"
-        return f"{text}^{_group(exponent)}"
-
-    def number(self, x: Any) -> str:
-        """A number as a fraction if it is one of small numbers."""
-        if not isinstance(x, Fraction):
-            if x != x:
-                return "\\mathrm{nan}"
-            return ("-" if x < 0 else "") + "\\infty" if x in (INF, -INF) else _decimal(x)
-        sign, p, q = "-" if x < 0 else "", abs(x.numerator), x.denominator
-        if q == 1:
-            return f"{sign}{p}"
-        short = _decimal(float(abs(x)))
-        return f"{sign}\\frac{{{p}}}{{{q}}}" if q < 1000 and len(short) > 4 else f"{sign}{short}"
-
-
-INF = float("inf")
-
-
-def _decimal(x: float) -> str:
-    text = f"{x:.6g}"
-    if "e" not in text:
-        return text
-    digits, power = text.split("e")
-    return f"{digits} \\cdot 10^{{{int(power)}}}" if digits != "1" else f"10^{{{int(power)}}}"
-
-
-def _signed(term: str) -> str:
-    return f" - {term[1:]}" if term[0] == "-" else f" + {term}"
-
-
-def _group(text: str) -> str:
-    return text if len(text) == 1 or text == "\\top" else f"{{{text}}}"
-
-
-def _braced(mark: str, text: str) -> str:
-    return f"{mark}{text}" if len(text) == 1 else f"{mark}{{{text}}}" if text else ""

@@ -14,9 +14,9 @@ import numpy as np
 
 from tinygrad_rnn.program import passes, simplify, whole
 from tinygrad_rnn.program.cost import cost_of
+from tinygrad_rnn.program.equations import Equations
 from tinygrad_rnn.program.families import NoFamily
 from tinygrad_rnn.program.graph import Arg, Value, same_constant
-from tinygrad_rnn.program.latex import Equations
 from tinygrad_rnn.program.memory import Graph, Pieces, Uncut, cut, length
 from tinygrad_rnn.program.native import Function, Native, NoCompiler, Unwritable, alone
 from tinygrad_rnn.program.native import write as write_c
