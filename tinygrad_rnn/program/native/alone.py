@@ -87,11 +87,10 @@ int main(int count, char **words) {
 """
 
 
-def alone(function: Function) -> str:
-    """The whole file."""
+def alone(function: Function, parameters: int) -> str:
+    """The whole file; the first leaves are so many parameters, and outputs 1 … their gradients."""
     listed, read, descend, keep = list[str](), list[str](), list[str](), list[str]()
     names, constants = list[str](), list[str]()
-    parameters = len(function.outputs) - 1
     width = max(len(name) for name, *_ in (*function.leaves, *function.outputs))
     for k, (name, kind, shape) in enumerate(function.leaves):
         count, names = _count(shape), [*names, name]
