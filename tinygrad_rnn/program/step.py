@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import gc
 import inspect
 import os
 import warnings
@@ -158,6 +159,7 @@ class CompiledStep:
         program = self._programs.get(key)
         if program is None:
             with _collector_off():
+                with _collector_off():
                 program = self._programs[key] = self._compile(params, args)
             while len(self._programs) > KEPT:  # forget the oldest, whose buffers take memory
                 del self._programs[next(iter(self._programs))]
@@ -281,6 +283,18 @@ def compile(
 @contextmanager
 def _collector_off() -> Iterator[None]:
     """Look for no cycles while many nodes are made, none of which is garbage yet: a tenth faster."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Look for no cycles while many nodes are made, none of them garbage yet: a tenth faster."""
     on = gc.isenabled()
     gc.disable()
     try:
