@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, detect_anomaly, nn, stack
-from tinygrad_rnn.train import SGD, Adam, fit
+from tinygrad_rnn.train import SGD, Adam, fit, information_flow
 from tinygrad_rnn.train.compiled import held
 
 TARGETS = ["numpy", "c"]
@@ -91,6 +91,17 @@ def test_what_the_loss_does_not_reach_stays_where_it_is():
     assert trained(model, drawn(), "numpy").target == "numpy"
     assert model.idle.W.data is before
     assert model.idle.W.grad is None
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_loss_with_a_gradient_in_it_is_compiled_too(target):
+    class Flowing(Carried):
+        def loss(self, x, y):
+            outputs, _ = nn.unroll(self.cell, x)
+            loss = nn.cross_entropy(self.read(outputs[-1]), y[-1])
+            return loss + 0.5 * information_flow(loss, outputs)
+
+    same(lambda: Flowing(nn.RNNCell), drawn(), target)
 
 
 def test_a_batch_of_tensors_is_an_argument_too():
