@@ -274,6 +274,22 @@ def test_comparisons_give_arrays_and_tensors_where_the_record_must_be_complete(o
         np.testing.assert_array_equal(y.data, getattr(np, op.name)(x, first))
 
 
+@pytest.mark.parametrize("sample", SAMPLES[p.conv], ids=repr)
+def test_a_complete_record_has_the_parts_of_a_convolution_and_the_same_gradients(sample):
+    x, w = map(Tensor, sample.inputs)
+    whole = p.conv(x, w, **sample.options)
+    token = context.set(context.get()._replace(complete=True))
+    try:
+        parts = p.conv(x, w, **sample.options)
+    finally:
+        context.reset(token)
+    assert parts.op is p.matmul
+    np.testing.assert_allclose(parts.data, whole.data, rtol=1e-12, atol=1e-13)
+    g = np.random.default_rng(0).standard_normal(whole.shape)
+    for a, b in zip(grad(parts, [x, w], g), grad(whole, [x, w], g), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
 def test_logic_is_for_conditions():
     with pytest.raises(TypeError, match="expected bool"):
         p.logical_and(Tensor([1, 2]), 3)

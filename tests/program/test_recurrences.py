@@ -297,6 +297,32 @@ def test_every_option_of_unroll_is_a_loop_forward_and_one_backward(how, cell):
     assert "not repeated" not in told
 
 
+@pytest.mark.parametrize(
+    ("cell", "space"), [(nn.ConvLSTM1dCell, (5,)), (nn.ConvLSTM2dCell, (4, 3))]
+)
+def test_a_convolution_is_slices_and_a_product_in_each_loop(cell, space):
+    m = Model(cell=cell(3, 4, 3, rng=0))
+    x = np.random.default_rng(0).standard_normal((6, 2, *space, 3))
+
+    def loss_fn(m, x):
+        return (stack(nn.unroll(m.cell, x)[0]) ** 2).mean()
+
+    told = agree(loss_fn, m, x).explain()
+    assert told.count("loop forward") == told.count("loop backward") == 1
+    assert "not repeated" not in told
+
+
+def test_a_state_of_three_axes_times_a_matrix_is_two_loops():
+    rng = np.random.default_rng(0)
+    p = {"W": Tensor(rng.standard_normal((3, 3))), "h": Tensor(rng.standard_normal((2, 5, 3)))}
+
+    def loss_fn(p, x):
+        outputs, _ = nn.unroll(lambda x, h: tanh(x + h @ p["W"]), x, p["h"])
+        return (stack(outputs) ** 2).sum()
+
+    assert agree(loss_fn, p, rng.standard_normal((6, 2, 5, 3))).source.count("for t in") == 2
+
+
 @pytest.mark.parametrize("name", nn.HISTORIC)
 @pytest.mark.parametrize("truncated", [False, True])
 def test_every_historic_net_is_a_loop_forward_and_one_backward(name, truncated):

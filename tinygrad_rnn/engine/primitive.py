@@ -24,7 +24,7 @@ from tinygrad_rnn.engine.tensor import (
     next_serial,
 )
 
-__all__ = ["Primitive"]
+__all__ = ["Composed", "Primitive"]
 
 _NUMBERS = frozenset(
     {float, int, bool, np.float64, np.float32, np.float16, np.int64, np.int32, np.bool_}
@@ -210,6 +210,29 @@ class Primitive:
         )
 
 
+class Composed(Primitive):
+    """A primitive that is recorded as a composition of others where the record must be complete.
+
+    Parameters
+    ----------
+    name, forward
+        As of any primitive.
+    parts
+        The same result of the same inputs and options, from other primitives.
+    """
+
+    def __init__(self, name: str, forward: Callable[..., Any], parts: Callable[..., Any]) -> None:
+        super().__init__(name, forward)
+        self.parts = parts
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """Compute, and record it or its parts if there is a Tensor among the inputs."""
+        if context.get().complete and any(type(x) is Tensor for x in inputs):
+            super().__call__(*inputs, **options)  # which checks them, and says what is wrong
+            return self.parts(*inputs, **options)
+        return super().__call__(*inputs, **options)
+
+
 def _shapes(arrays: list[Any]) -> str:
     return " and ".join(str(np.shape(a)) for a in arrays)
 
@@ -221,7 +244,7 @@ def _flaw(a: Any) -> str:
 def _find(name: str) -> Primitive:
     from tinygrad_rnn.engine import primitives, rules
 
-    known = [x for x in vars(primitives).values() if type(x) is Primitive]
+    known = [x for x in vars(primitives).values() if isinstance(x, Primitive)]
     found = [op for op in (*rules.RULES, *known) if op.name == name]
     if not found:
         raise LookupError(f"there is no primitive {name!r} with a rule: define it before loading.")

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.primitive import Primitive
+from tinygrad_rnn.engine.primitive import Composed, Primitive
 from tinygrad_rnn.engine.tensor import DTYPE_KINDS, Tensor, values
 
 
@@ -187,6 +187,33 @@ def _framed(x: Any, margins: tuple[tuple[int, int], ...]) -> Any:
     return y
 
 
+def _conv_in_parts(x: Any, w: Any, padding: Any = "same") -> Any:
+    """The same of slices and one product: what each place of the kernel sees, side by side."""
+    kernel = w.shape[:-2]
+    margin = margins(padding, kernel)
+    batch = (slice(None),) * (x.ndim - 1 - len(kernel))
+    space = x.shape[len(batch) : -1]
+    if any(end < 0 for ends in margin for end in ends):
+        cut = [
+            slice(builtins.max(-a, 0), n + builtins.min(b, 0))
+            for n, (a, b) in zip(space, margin, strict=True)
+        ]
+        x = getitem(x, index=(*batch, *cut))
+    around = [(builtins.max(a, 0), builtins.max(b, 0)) for a, b in margin]
+    if any(map(any, around)):
+        put = [slice(a, a + n) for n, (a, _) in zip(x.shape[len(batch) :], around, strict=False)]
+        wide = [a + n + b for n, (a, b) in zip(x.shape[len(batch) :], around, strict=False)]
+        shape = (*x.shape[: len(batch)], *wide, x.shape[-1])
+        x = scatter(x, indices=((*batch, *put),), shape=shape)
+    lengths = [n - k + 1 for n, k in zip(x.shape[len(batch) : -1], kernel, strict=True)]
+    seen = [
+        getitem(x, index=(*batch, *(slice(k, k + n) for k, n in zip(place, lengths, strict=True))))
+        for place in itertools.product(*map(range, kernel))
+    ]
+    rows = concatenate(seen, axis=-1)
+    return matmul(rows, reshape(w, shape=(math.prod(w.shape[:-1]), w.shape[-1])))
+
+
 def _sum(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
     """Sum over `axis` (an int, a tuple, or None for all)."""
     return np.add.reduce(x, axis=axis, keepdims=keepdims)
@@ -288,7 +315,7 @@ clip         = Primitive("clip",         _clip)
 pass_gradient = Primitive("pass_gradient", _pass_gradient)
 astype       = Primitive("astype",       _astype)
 matmul       = Primitive("matmul",       _matmul)
-conv         = Primitive("conv",         _conv)
+conv         = Composed("conv",          _conv, _conv_in_parts)
 sum          = Primitive("sum",          _sum)
 max          = Primitive("max",          _max)
 min          = Primitive("min",          _min)

@@ -58,7 +58,7 @@ def product(nests: Nests, v: Value, lifted: bool, out: Value, add: bool) -> Kern
         loops.pop()
     strides = (fa, A[1].factor("inner"), B[1].factor("inner"), B[1].factor("col"))
     if t and not lifted and b.kind == "one" and m > 1 and n > 1 and not loops and strides[1] == 1:
-        packed(kernel, v, (m, n, k), (A, B, C), strides, add, fc)
+        packed(kernel, v, (rows.add, n, k), (A, B, C), strides, add, fc)
         return kernel
     call = written(
         v, (rows, n, k), (A, B, C), strides, str(int(add)), (fc or n, C[1].factor("col") or 1)
