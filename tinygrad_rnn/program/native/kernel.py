@@ -48,8 +48,6 @@ class Constants:
         x = np.ascontiguousarray(x)
         key = (x.shape, str(x.dtype), x.tobytes())
         if key not in self.names:
-            if str(x.dtype) not in TYPES:
-                raise Unwritable(f"a constant has the dtype {x.dtype}")
             self.names[key] = f"constant{len(self.arrays)}"
             self.arrays.append(x)
         return self.names[key]
@@ -124,9 +122,9 @@ class Kernel:
         if a.kind == "consts":
             assert t is not None
             at = (t.plus(-a.k), *at)
-        if x.ndim == 0 or (x.size and np.all(x == x.flat[0])):
+        if x.dtype.kind not in "iu" and (x.ndim == 0 or (x.size and np.all(x == x.flat[0]))):
             return self.constants.number(x.flat[0], like)
-        line = progression(x, at) if x.dtype.kind in "iu" else None
+        line = progression(x, at) if x.dtype.kind in "iu" and x.size else None
         if line is not None:
             return line
         name, place = self.constants.place(x, at)
@@ -200,8 +198,15 @@ class Kernel:
         """How the arrays in the index of `v` are read, for `taken`."""
 
         def place(p: Input, at: tuple[Affine, ...], n: int) -> Affine:
-            found = self.operand(v.args[int(p)], t, at, np.dtype(np.int64))
-            return found if isinstance(found, Affine) else self.checked(found, n)
+            a = v.args[int(p)]
+            if isinstance(a.value, Value):
+                return self.checked(str(self.operand(a, t, at, np.dtype(np.int64))), n)
+            x = np.asarray(a.value)  # known to be inside when it was recorded
+            if x.dtype.kind not in "iu":
+                raise Unwritable(f"an index of dtype {x.dtype}")
+            a = a._replace(value=np.where(x < 0, x + n, x).astype(np.int64))
+            found = self.operand(a, t, at, np.dtype(np.int64))
+            return found if isinstance(found, Affine) else Affine.of(found)
 
         return place
 

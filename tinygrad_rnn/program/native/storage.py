@@ -90,9 +90,7 @@ class Storage(Kept):
 
     def array(self, name: str, dtype: Any, count: int, size: int, what: str) -> None:
         """Room for so many times `size` elements."""
-        kind = TYPES.get(str(dtype))
-        if kind is None:
-            raise Unwritable(f"{name} has the dtype {dtype}")
+        kind = TYPES[str(dtype)]
         many, taken = self.moment(count).times(size), -(-count * size * dtype.itemsize // 64) * 64
         self.room.append(Array(name, kind, many, what, taken))
 

@@ -16,7 +16,7 @@ from tinygrad_rnn.program.native.kernel import Constants, Kernel
 from tinygrad_rnn.program.native.lifetimes import owners
 from tinygrad_rnn.program.native.names import TYPES
 from tinygrad_rnn.program.native.nests import Nests
-from tinygrad_rnn.program.native.operands import ELEMENTWISE, Unwritable
+from tinygrad_rnn.program.native.operands import ELEMENTWISE, Unwritable, dtype_of
 from tinygrad_rnn.program.native.storage import Storage
 
 __all__ = ["Function", "write"]
@@ -62,6 +62,10 @@ def write(values: list[Value], outputs: list[Value], leaves: list[Value]) -> Fun
     Unwritable
         There is something in it that has no form in C.
     """
+    for v in values:
+        for dtype in (v.dtype, *map(dtype_of, v.operands)):
+            if str(dtype) not in TYPES:
+                raise Unwritable(f"C here has no numbers of dtype {dtype}, as {v.name or v.op} has")
     values, outputs = list(values), list(outputs)
     for j, v in enumerate(outputs):  # each is an array of its own
         if v in outputs[:j] or v.op == "leaf" or v.lo is not None:
@@ -166,9 +170,6 @@ def function(storage: Storage, plan: Plan, constants: Constants) -> Function:
     given = [("const ", v.dtype, storage.places[v].name, v.shape) for v in storage.leaves]
     given += [("const ", x.dtype, constants.array(x), x.shape) for x in constants.arrays]
     given += [("", v.dtype, storage.places[v].name, v.shape) for v in storage.outputs]
-    for _, dtype, name, _ in given:
-        if str(dtype) not in TYPES:
-            raise Unwritable(f"the argument {name} has the dtype {dtype}")
     head = [f"    {c}{TYPES[str(dtype)]} *restrict {name},  /* {storage.shape(shape)} */"
             for c, dtype, name, shape in given]  # fmt: skip
     head[-1] = head[-1].replace(",  /*", ")  /*", 1)
