@@ -37,8 +37,9 @@ def take_turns(
     todo = rounds if isinstance(rounds, dict) else dict.fromkeys(calls, rounds)
     repeats = {}
     for name, call in calls.items():
-        call()  # caches fill, allocators settle
-        repeats[name] = max(1, round(at_least / max(seconds(call)[0], 1e-7)))
+        first = seconds(call)[0]  # caches fill, allocators settle
+        settled = seconds(call)[0] if first < at_least else first
+        repeats[name] = max(1, round(at_least / max(settled, 1e-7)))
     samples: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
     for turn in range(max(todo.values())):
         for name, call in calls.items():

@@ -451,9 +451,10 @@ def absent() -> list[str]:
     return [p for p in packages if not importlib.util.find_spec(p)]
 
 
-def disagreement(steps: dict[str, Callable[[], float]]) -> dict[str, float]:
+def disagreement(
+    steps: dict[str, Callable[[], float]], losses: dict[str, float]
+) -> dict[str, float]:
     """Each candidate's largest distance from the first: of its loss, of each gradient, by norm."""
-    losses = {name: step() for name, step in steps.items()}
     first = next(iter(steps))
     expected = [losses[first], *steps[first].gradients()]
     return {

@@ -33,8 +33,9 @@ On one thread that is CPU time, on two wall time, as threads that wait for work 
 
 * *hand NumPy* is `bptt_by_hand.py`, *hand C* is `bptt_by_hand.c`: derived by hand, the latter with
   the whole loop in C, sizes known when it was compiled, and the BLAS that NumPy has loaded.
-* *limit*: the products of the step at the best rate of this machine (the fastest of products of
-  256, 512 and 1024 squared, in the same rounds), plus all of hand C but for its products.
+* *limit*: the products of the step at the best rate that NumPy's BLAS reaches here (the fastest of
+  256, 512 and 1024 squared, in the same rounds), plus all of hand C but for its products. Who packs
+  a weight once for all steps may be a little faster.
 """
 
 

@@ -117,7 +117,9 @@ def main() -> None:
             say(f"memory: {name}")
             keep()
     if "compiling" in parts:
-        for size in words.sizes.split(","):
+        for size in words.sizes.replace(",large", "").split(
+            ","
+        ):  # no other program, but slow steps
             for cell in words.cells.split(","):
                 for name in COMPILERS:
                     seconds = compiling(name, cell, size)

@@ -36,7 +36,7 @@ def one(cell: str, size: str, dtype: str, quick: bool) -> dict:
     """Times of all candidates at one step, and why some have none."""
     told.step = f"{cell} {size}, {dtype}"
     task = peers.Task.random(cell, *SIZES[size], np.dtype(dtype))
-    steps, notes = {}, {}
+    steps, losses, notes = {}, {}, {}
     for name, (package, build) in peers.CANDIDATES.items():
         if package in peers.absent() or size not in peers.ONLY.get(name, SIZES):
             continue
@@ -45,7 +45,7 @@ def one(cell: str, size: str, dtype: str, quick: bool) -> dict:
             warnings.simplefilter("always")
             try:
                 step = build(task)
-                step()
+                losses[name] = step()
             except Exception as error:  # whatever a peer cannot do is told, and the others go on
                 notes[name] = f"fails: {type(error).__name__}: {str(error)[:200]}"
                 continue
@@ -57,7 +57,7 @@ def one(cell: str, size: str, dtype: str, quick: bool) -> dict:
                 reasons = [f"runs eagerly: {compiled.reason}"]
             if reasons:
                 notes[name] = reasons[0]
-    for name, distance in peers.disagreement(steps).items():
+    for name, distance in peers.disagreement(steps, losses).items():
         if not distance <= TOLERANCE[dtype]:
             notes[name] = f"gives other numbers than eager: {distance:.1e}"
             del steps[name]
