@@ -75,7 +75,8 @@ def _matrix(options: argparse.Namespace) -> viz.Plot:
     outputs = _outputs(options, rng)
     with scope("loss"):
         target = rng.standard_normal((options.batch, options.hidden))
-        return viz.gradient_matrix([nn.mse_loss(h, target) for h in outputs])
+        losses = [nn.mse_loss(h, target) for h in outputs]
+        return viz.gradient_matrix(losses, budget=MATRIX)
 
 
 def _player(options: argparse.Namespace) -> viz.Player:

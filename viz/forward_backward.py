@@ -49,6 +49,10 @@ def forward_backward(
     weights, per_line, budget
         As in `unrolled`.
 
+    Returns
+    -------
+    A picture with ``.numbers`` and ``.csv(path)`` as of `gradient_flow`.
+
     Raises
     ------
     TypeError, ValueError

@@ -34,7 +34,7 @@ STYLE = """
   figure.live, .full { grid-column: 1 / -1; }
   @media (min-width: 60rem) { .wide { grid-column: span 2; } }
   iframe { width: 100%; height: 44rem; border: 0; background: #ffffff; }
-  iframe[src*="frames"] { height: 17rem; }
+  iframe[src*="frames"] { height: 18rem; }
   figcaption { padding: .7rem .9rem .8rem; border-top: 1px solid var(--line); }
   figcaption span { display: block; color: var(--quiet); }
   figcaption small { font-size: .85rem; }

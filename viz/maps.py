@@ -14,7 +14,7 @@ from viz.pictures import check
 from viz.plot import Plot, only, panels
 
 MOST_BARS = 48  # that can be told apart
-BUDGET = 400  # losses; so many walks back through as many steps of an LSTM take about 5 s
+BUDGET = 250  # losses; so many walks back into 1,000 steps of an LSTM take about 9 s
 LARGEST = 1e300  # of a bar, so that sums stay finite
 
 

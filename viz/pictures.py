@@ -138,6 +138,11 @@ def gradient_flow(
     detail, weights, per_line, budget
         As in `unrolled`.
 
+    Returns
+    -------
+    A picture with numbers: ``.numbers.norms`` and, as long, ``.tails``, ``.heads``, ``.letters``,
+    ``.lanes`` and ``.steps``; ``.csv(path)`` writes one row for each edge with a gradient.
+
     Raises
     ------
     TypeError, ValueError

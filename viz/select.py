@@ -7,6 +7,7 @@ from typing import Any
 from tinygrad_rnn import Tensor, ancestors
 from viz import theme
 from viz.collapse import Gap, view
+from viz.flow import dashes
 from viz.labels import is_number, shape_text, short
 from viz.nodes import Nodes
 from viz.parts import Block, Edge, Parts
@@ -42,8 +43,11 @@ def select(roots: list[Tensor], detail: str, weights: str, budget: int) -> Parts
     picture.finish()
     if _mark_cuts(picture.parts):
         note = picture.block("cuts", Block("note"))
-        sample = f'<FONT COLOR="{theme.ORANGE}">┅┅</FONT>&#160; {CUT}'
-        picture.parts.add(note, "legend", f"┅┅  {CUT}", html=sample)
+        sample = (
+            '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="3" CELLPADDING="1"><TR>'
+            f"<TD>{dashes(theme.CUT)}</TD><TD>{CUT}</TD></TR></TABLE>"
+        )
+        picture.parts.add(note, "legend", f"       {CUT}", html=sample)
     if seen.left_out:
         note = picture.block("note", Block("note"))
         steps = f"{seen.left_out} of {seen.columns} steps are left out"

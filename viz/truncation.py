@@ -29,9 +29,9 @@ def truncation(
 ) -> Drawing:
     """The gradient on every edge, the cuts in time, and brackets over how far it gets.
 
-    A cut is an orange dashed edge: values go on, gradients do not come back, so the colours end
-    there. A bracket spans the steps between two cuts; with ``truncate=(k1, k2)`` and k2 > k1 the
-    windows overlap, and each has a row of its own.
+    A cut is an orange edge of thick dashes: values go on, gradients do not come back, so the
+    colours end there. A bracket spans the steps between two cuts; with ``truncate=(k1, k2)`` and
+    k2 > k1 the windows overlap, and each has a row of its own.
 
     Parameters
     ----------
@@ -39,6 +39,10 @@ def truncation(
         A recorded scalar of steps that were unrolled with ``truncate=…``, or with `stop_gradient`.
     detail, weights, per_line, budget
         As in `unrolled`.
+
+    Returns
+    -------
+    A picture with ``.windows``, and with ``.numbers`` and ``.csv(path)`` as of `gradient_flow`.
 
     Raises
     ------

@@ -44,3 +44,12 @@ def test_lstm(benchmark, browser, tmp_path, steps):
     }
     assert path.stat().st_size < 3e6
     assert elements < 5000  # however long: what is out of sight is not drawn
+
+
+@pytest.mark.parametrize("steps", [10, 100, 1000])  # at most 25 frames each
+def test_frames(benchmark, steps):
+    loss = record(nn.LSTMCell(3, 4, rng=0), steps)
+    made = []
+    benchmark.pedantic(lambda: made.append(viz.frames(loss, "cell").html), rounds=1)
+    benchmark.extra_info["megabytes"] = round(len(made[-1].encode()) / 1e6, 2)
+    assert made[-1].count("<svg") > 2

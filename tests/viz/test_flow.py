@@ -133,7 +133,8 @@ def test_what_an_edge_says_is_had_as_a_number(draw, tmp_path):
 def test_an_edge_has_two_names_a_letter_and_the_time_it_leads_into(detail):
     outputs, _ = nn.unroll(nn.LSTMCell(2, 3, rng=0), np.ones((4, 1, 2)))
     table = viz.gradient_flow((outputs[-1] * outputs[-1]).sum(), detail).numbers
-    assert all(table.tails) and all(table.heads)
+    assert all(table.tails)
+    assert all(table.heads)
     rows = zip(table.letters, table.steps, strict=True)
     assert sorted(row for row in rows if row[0]) == [(v, t) for v in "ch" for t in (1, 2, 3)]
 

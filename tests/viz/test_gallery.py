@@ -7,7 +7,9 @@ import pytest
 
 import viz
 from viz.__main__ import main
+from viz.exhibits import Exhibit
 from viz.gallery import gallery
+from viz.gallery_page import page as page_of
 
 NOT_IN_IT = {"Drawing", "Frames", "NoRenderer", "Player", "Plot", "Sheet"}  # no pictures
 AS_FLOW = {"graph"}  # the same drawing as unrolled, of anything
@@ -55,6 +57,14 @@ def test_every_picture_of_something_measured_lies_there_as_its_numbers(page):
     not_measured = {"02", "03", "09", "11", "15", "ce"}  # graphs without gradient
     for path in page.parent.glob("*.svg"):
         assert (path.stem in numbers) != (path.stem[:2] in not_measured), path.name
+
+
+@pytest.mark.parametrize(("broad", "narrow"), [(1, 0), (1, 1), (2, 1), (3, 0), (1, 4)])
+def test_a_broad_picture_with_none_beside_it_takes_the_line(broad, narrow):
+    every = [Exhibit("one", f"{k}.svg", "title", "caption", list) for k in range(broad + narrow)]
+    text = page_of(every, {}, {f"{k}.svg" for k in range(broad)})
+    assert text.count("<figure class=wide>") == min(broad, narrow)
+    assert text.count("<figure class=full>") == max(0, broad - narrow)
 
 
 def test_interrupted_it_leaves_whole_files_only_and_says_how_far_it_was(

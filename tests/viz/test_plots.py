@@ -467,5 +467,5 @@ def test_without_matplotlib_the_way_to_it_is_named_and_the_numbers_are_there(
 @pytest.mark.parametrize("draw", [viz.gradient_matrix, viz.gradient_bars])
 def test_more_losses_than_the_budget_are_refused_before_the_first_walk(draw):
     loss = (Tensor(np.ones(2)) * 2).sum()
-    with pytest.raises(ValueError, match=r"1,000 losses are more than the budget of 400.*::3\]"):
+    with pytest.raises(ValueError, match=r"1,000 losses are more than the budget of 250.*::4\]"):
         draw([loss] * 1000)

@@ -81,6 +81,7 @@ __all__ = [
     "lanes",
     "loss_surface",
     "memory_probe",
+    "norm",
     "parameter_gradients",
     "pascanu_wall",
     "principal_plane",
@@ -89,7 +90,6 @@ __all__ = [
     "saturation",
     "state_gradients",
     "step_jacobians",
-    "norm",
     "to_csv",
     "trajectories",
 ]

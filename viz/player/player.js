@@ -22,7 +22,7 @@ function legend() {
     sample("NaN or ∞", "5px solid var(--broken)");
   if (links.some(({kind}) => kind === "cut") ||
       shapes.some(({edges}) => edges.some(({kind}) => kind === "cut")))
-    sample("cut: gradients do not come back", "2px dashed var(--cut)");
+    sample("cut: gradients do not come back", "4px dashed var(--cut)");
   html("span", "dashed: not computed yet · a … b: smallest and largest value, ⌀ mean", made);
 }
 
