@@ -5,6 +5,8 @@ import pytest
 
 from tinygrad_rnn import compile, grad, nn, stack
 from tinygrad_rnn.program import in_place
+from tinygrad_rnn.program.cost import cost_of
+from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.step import CompiledStep
 
 CELLS = [nn.RNNCell, nn.LSTMCell, nn.GRUCell, nn.PeepholeLSTMCell]
@@ -105,6 +107,31 @@ def test_explain_says_what_each_pass_saved():
     assert int(before) - int(after) == 5 * (9 - 1)  # five products, of all steps at once
     assert "bytes of buffers" in told["lifetimes"]
     assert "flops" in told["products"]
+
+
+def test_a_product_costs_two_operations_per_factor_and_a_view_nothing():
+    x = Value("leaf", [], {}, (3, 2), np.dtype(float))
+    W = Value("leaf", [], {}, (5, 2), np.dtype(float), serial=1)
+    WT = Value("transpose", [Arg("one", W)], {"axes": (1, 0)}, (2, 5), np.dtype(float), serial=2)
+    y = Value("matmul", [Arg("one", x), Arg("one", WT)], {}, (3, 5), np.dtype(float), serial=3)
+    assert cost_of([x, W, WT, y]) == (1, 3 * 5 * 8, 2 * 3 * 2 * 5)
+
+
+def test_lengths_that_differ_from_each_other_have_names_of_their_own():
+    m = Model(nn.RNNCell)
+
+    def translated(m, x, z, y):
+        _, h = nn.unroll(m.cell, x, name="encoder")
+        outputs, _ = nn.unroll(m.cell, z, h, name="decoder")
+        return nn.cross_entropy(m.readout(stack(outputs)), y)
+
+    step = compile(translated)
+    for T, U in [(30, 9), (20, 13)]:
+        (x, _), (z, y) = data(T), data(U)
+        agrees(translated, m, step, x, z, y)
+    assert step.stats["structures"] == 1
+    assert "for t in range(T):" in step.source
+    assert "for t in range(T2):" in step.source
 
 
 def test_a_length_of_another_structure_gets_a_text_of_its_own():
