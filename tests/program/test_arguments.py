@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tinygrad_rnn import Tensor, compile, grad, nn, sigmoid, stack, tanh, where
+from tinygrad_rnn import Primitive, Tensor, compile, grad, nn, sigmoid, stack, tanh, where
+from tinygrad_rnn.engine.rules import RULES
 
 T, B = 7, 3
 LENGTHS = [np.array(n) for n in ([7, 4, 1], [7, 7, 7], [2, 0, 5], [1, 1, 1])]
@@ -199,6 +200,23 @@ def test_draws_of_a_generator_inside_are_refused_and_not_used_up():
     step = compile(lambda m, x: dropped(m, x, m.parts[0]))
     assert len({float(step(hidden, numbers())[0]) for _ in range(3)}) == 3
     assert "drawn at random" in step.explain()
+
+
+def test_a_primitive_of_your_own_runs_eagerly_and_its_composition_compiles(monkeypatch):
+    cube = Primitive("cube", lambda x, /: x * x * x)
+    monkeypatch.setitem(RULES, cube, (lambda g, y, x: 3.0 * g * x * x,))
+    m = Model(readout=nn.Linear(3, 3, rng=0))
+    step = compile(lambda m, x: cube(m.readout(x)).sum())
+    loss, grads = step(m, numbers())
+    assert "the primitive cube" in step.explain()
+    assert step.stats["eager"] == 1
+    composed = agree(
+        lambda m, x: (m.readout(x) * m.readout(x) * m.readout(x)).sum(), m, [(numbers(),)]
+    )
+    again, others = composed(m, numbers())
+    np.testing.assert_allclose(loss, again, rtol=1e-12)
+    for a, b in zip(grads.values(), others.values(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
 
 
 @TARGETS

@@ -306,7 +306,7 @@ def _nulled(missing: list[Any], at: int) -> list[Any]:
 
 def _computed(family: Family, at: int) -> bool:
     """Whether a family can be, and now is, computed at one more step, with what it is made from."""
-    chain, todo = [], [family]
+    chain, todo = list[Family](), [family]
     while todo:
         of = todo.pop()
         if of.has(at) or at in of.init or of in chain:

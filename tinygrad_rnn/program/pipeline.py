@@ -71,7 +71,10 @@ class Compiled:
             {x.op.name for x in record.nodes if x.op and x.op.name not in KNOWN | _SAME}
         )
         if unknown:
-            raise Refused(f"the primitive {unknown[0]} cannot be written in NumPy by itself")
+            raise Refused(
+                f"a program is not written in the primitive {unknown[0]}; as a function made of "
+                "the primitives of tinygrad_rnn it would be"
+            )
         self.wanted, self.no_c = wanted, ""
         self.used, self.aux = record.used, record.aux
         self.done: dict[str, int] = {}
