@@ -109,6 +109,18 @@ def test_a_budget_is_kept_and_used():
     assert least._last.pieces.n < few._last.pieces.n < 400
 
 
+def test_what_is_printed_is_what_runs():
+    m, (x, y) = Model(nn.LSTMCell), data()
+    step = compile(at_once, memory="sqrt")
+    loss, grads = step(m, x, y)
+    names = {}
+    exec(step.source, names)
+    found = names["step"](*(p.data for p in m.parameters()), x, y)
+    for a, b in zip(found, [loss, *grads.values()], strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert "for s in reversed(range(0, T, N)):" in step.source
+
+
 def test_too_small_a_budget_says_what_is_needed():
     with pytest.raises(ValueError, match=r"too few for 23 steps: at least [\d,]+ are needed"):
         compile(at_once, memory=100)(Model(nn.LSTMCell), *data())

@@ -11,7 +11,9 @@ the gradients after it as arguments.
 
 from __future__ import annotations
 
+import functools
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +23,7 @@ import numpy as np
 from tinygrad_rnn.program.families import NoFamily, Step
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.loops import components, loop_range
+from tinygrad_rnn.program.names import Names
 
 __all__ = ["Cut", "Pieces", "Uncut", "cut", "length"]
 
@@ -219,7 +222,6 @@ class Pieces:
     def __init__(self, cut: Cut, n: int, make: Make) -> None:
         self.cut, self.n, self.make = cut, n, make
         self.starts = range(0, cut.T, n)
-        self.rows = [k for k, v in enumerate(cut.leaves) if v in cut.timed]
         ends = [cut.states, cut.cotangents]
         starts, after = ([v.init[t] for v in vs] for vs, t in zip(ends, (-1, cut.T), strict=True))
         sums = [*cut.early, *cut.last]
@@ -259,38 +261,86 @@ class Pieces:
             made.append(self.make(list(found), outputs, leaves))
         return made[0], made[1]
 
-    def part(self, arrays: list[Any], start: int) -> list[Any]:
-        """The arguments of one piece: of those with a row for each step, its rows."""
-        found = list(arrays)
-        for k in self.rows:
-            found[k] = arrays[k][start : start + self.n]
-        return found
+    @functools.cached_property
+    def driver(self) -> str:
+        """The program that goes through the pieces, as text: it is what runs."""
+        c, names = self.cut, Names()
+        names.names |= {*re.findall(r"[a-z]+", DRIVER), "N"}
+        called = [names.name(v.name or "x") for v in c.leaves]
+        pairs = zip(called, c.leaves, strict=True)
+        parts = [f"{name}[s:s + N]" if v in c.timed else name for name, v in pairs]
+        S, K = len(c.states), len(c.cotangents)
+        words = {"arguments": ", ".join(called), "part": ", ".join(parts), "S": S, "K": K,
+                 "L": S + len(c.last), "M": len(c.needed), "F": K + len(c.first)}  # fmt: skip
+        return DRIVER.format(**words)
+
+    @functools.cached_property
+    def step(self) -> Callable[..., Sequence[Any]]:
+        """The driver, ready to be called."""
+        names: dict[str, Any] = {"T": self.cut.T, "N": self.n}
+        for name in ("begin", "middle", "end"):
+            names[name] = _spread(getattr(self, name))
+        for k, name in enumerate(("forward", "backward")):
+            names[name] = {size: _spread(pair[k]) for size, pair in self.pieces.items()}
+        exec(self.driver, names)
+        return names["step"]
+
+    @property
+    def source(self) -> str:
+        """All of it as text: a function for each program, then the driver."""
+        lines, tables = ["import numpy as np", ""], list[str]()
+        for name in ("begin", "middle", "end"):
+            lines += _function(f"make_{name}", getattr(self, name).source)
+        for k, name in enumerate(("forward", "backward")):
+            for size, pair in self.pieces.items():
+                lines += _function(f"make_{name}_{size}", pair[k].source)
+            sizes = ", ".join(f"{size}: make_{name}_{size}()" for size in self.pieces)
+            tables.append(f"{name} = {{{sizes}}}  # by the length of the piece")
+        lines += [f"T, N = {self.cut.T}, {self.n}"]
+        lines += ["begin, middle, end = make_begin(), make_middle(), make_end()", *tables]
+        return "\n".join(lines) + "\n" + self.driver
 
     def __call__(self, arrays: list[Any]) -> Sequence[Any]:
         """Loss and gradients."""
-        c = self.cut
-        states = [list(self.begin(arrays))]
-        sums: list[Any] = []
-        last: list[Any] = []
-        for start in self.starts:
-            forward, _ = self.pieces[min(self.n, c.T - start)]
-            found = list(forward([*self.part(arrays, start), *states[-1]]))
-            last = found[len(c.states) : len(found) - len(c.early)]
-            states.append(found[: len(c.states)])
-            sums = _added(sums, found[len(found) - len(c.early) :])
-        early = [*sums, *last]
-        known = list(self.middle([*arrays, *early]))
-        needed, after = known[: len(c.needed)], known[len(c.needed) :]
-        sums, first = list[Any](), list[Any]()
-        states.pop()
-        for start in reversed(self.starts):
-            _, backward = self.pieces[min(self.n, c.T - start)]
-            given = [*self.part(arrays, start), *states.pop(), *needed, *after]
-            found = list(backward(given))
-            k = len(c.cotangents)
-            after, first = found[:k], found[k : k + len(c.first)]
-            sums = _added(sums, found[k + len(c.first) :])
-        return self.end([*arrays, *early, *sums, *first])
+        return self.step(*arrays)
+
+
+DRIVER = """
+
+def add(sums, more):
+    return [a + b for a, b in zip(sums, more)] if sums else more
+
+
+def step({arguments}):
+    # forward: of each piece only the states after it are kept
+    saved, sums = [begin({arguments})], []
+    for s in range(0, T, N):
+        found = forward[min(N, T - s)]({part}, *saved[-1])
+        saved.append(found[:{S}])
+        last, sums = found[{S}:{L}], add(sums, found[{L}:])
+    early = [*sums, *last]
+    given = middle({arguments}, *early)
+    needed, after, sums = given[:{M}], given[{M}:], []
+    # backward: each piece once more, then its gradients
+    for s in reversed(range(0, T, N)):
+        found = backward[min(N, T - s)]({part}, *saved[s // N], *needed, *after)
+        after, first, sums = found[:{K}], found[{K}:{F}], add(sums, found[{F}:])
+    return end({arguments}, *early, *sums, *first)
+"""
+
+
+def _spread(program: Callable[[list[Any]], Sequence[Any]]) -> Callable[..., Sequence[Any]]:
+    def called(*arrays: Any) -> Sequence[Any]:
+        return program(list(arrays))
+
+    return called
+
+
+def _function(name: str, source: str) -> list[str]:
+    """A program as a function that makes its step."""
+    inside = source.removeprefix("import numpy as np\n").strip("\n").split("\n")
+    indented = [f"    {line}" if line else "" for line in inside]
+    return [f"def {name}():", *indented, "    return step", "", ""]
 
 
 class _Copy:
@@ -365,7 +415,3 @@ class _Copy:
 def _output(a: Arg) -> Value:
     x = a.value if isinstance(a.value, Value) else np.asarray(a.value)
     return Value("copy", [a], {}, x.shape, x.dtype, getattr(x, "name", None) or "start")
-
-
-def _added(sums: list[Any], more: list[Any]) -> list[Any]:
-    return [a + b for a, b in zip(sums, more, strict=True)] if sums else more

@@ -98,6 +98,12 @@ class Compiled:
             self._prepared(memory, self._piece_in_numpy)
         _check(self, record)
 
+    @property
+    def source(self) -> str:
+        """What runs, in NumPy; if pieces run in C, the whole that they are cut from."""
+        in_numpy = self.pieces is not None and isinstance(self.pieces.begin, Piece)
+        return self.pieces.source if self.pieces and in_numpy else self.program.source
+
     @functools.cached_property
     def function(self) -> Callable[..., tuple[Any, ...]]:
         """The NumPy program, ready to be called."""
@@ -107,11 +113,6 @@ class Compiled:
         """Divide the step in time, if so wanted and if it can be."""
         if memory is None:
             return
-        try:
-            divided = cut(*_passed(_copied(*self.rolled), DIVIDING & self.wanted))
-        except (Uncut, NoFamily) as error:
-            self.said.append(f"not divided in time: {error}")
-            return
         sizes: list[int] = []
 
         def made(*graph: list[Value]) -> Callable[[list[Any]], Sequence[Any]]:
@@ -119,11 +120,16 @@ class Compiled:
             sizes.append(size)
             return piece
 
-        few = []
-        for n in (2, 3):  # the room for a piece is linear in its length
-            sizes.clear()
-            Pieces(divided, n, made).piece(n)
-            few.append(sum(sizes[-2:]))
+        try:
+            divided = cut(*_passed(_copied(*self.rolled), DIVIDING & self.wanted))
+            few = list[int]()
+            for n in (2, 3):  # the room for a piece is linear in its length
+                sizes.clear()
+                Pieces(divided, n, made).piece(n)
+                few.append(sum(sizes[-2:]))
+        except (Uncut, NoFamily) as error:
+            self.said.append(f"not divided in time: {error}")
+            return
         row = few[1] - few[0]
         state = sum(v.dtype.itemsize * math.prod(v.shape) for v in divided.states)
         n = length(divided.T, memory, row, few[0] - 2 * row, state)
@@ -131,12 +137,9 @@ class Compiled:
 
     def _piece_in_numpy(self, graph: Sequence[list[Value]]) -> Any:
         program = write(*_passed(graph, self.wanted), *(x in self.wanted for x in WRITING))
-        function = _ready(program)
-
-        def piece(arrays: list[Any]) -> tuple[Any, ...]:
-            return function(*arrays, *program.constants.values())
-
-        return piece, program.buffers
+        if program.constants:
+            raise Uncut(f"it holds the large array {next(iter(program.constants))}")
+        return Piece(program), program.buffers
 
     def _piece_in_c(self, graph: Sequence[list[Value]]) -> Any:
         function = write_c(*_passed(graph, self.wanted - NUMPY_ALONE))
@@ -213,6 +216,17 @@ class Compiled:
             return self.native(arrays)
         with self.lock:  # the buffers are shared by all calls
             return self.function(*arrays, *self.program.constants.values())
+
+
+class Piece:
+    """A NumPy program with its text; called with arrays."""
+
+    def __init__(self, program: Program) -> None:
+        self.source, self.function = program.source, _ready(program)
+
+    def __call__(self, arrays: list[Any]) -> tuple[Any, ...]:
+        """What it computes."""
+        return self.function(*arrays)
 
 
 def _ready(program: Program) -> Callable[..., tuple[Any, ...]]:

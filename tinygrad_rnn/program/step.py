@@ -83,7 +83,7 @@ class CompiledStep:
     @property
     def source(self) -> str:
         """The program last used."""
-        return self._last.program.source if self._last else ""
+        return self._last.source if self._last else ""
 
     @property
     def c_source(self) -> str:
