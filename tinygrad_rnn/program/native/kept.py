@@ -92,6 +92,17 @@ class Kept:
             if loop and all(off == 0 and user.op in ELEMENTWISE for user, off in users):
                 self.loop_of[v] = loop
                 sunk[id(loop)].append(v)
+        for v in self.values:  # what is put together of values of one loop is so in that loop
+            parts = [a.value for a in v.args]
+            if covering(v) is None or v.lo is None or v in self.outputs or v in self.loop_of:
+                continue
+            reads = [a for part in parts for a in part.args]
+            loops = {self.loop_of.get(a.value) for a in reads if a.kind == "step" and not a.k}
+            (loop,) = loops if len(loops) == 1 else (None,)
+            inside = all(a.kind == "step" and not a.k and a.value.op in ELEMENTWISE for a in reads)
+            if loop and inside and (v.lo, v.hi) == self.spans[id(loop)]:
+                self.loop_of |= dict.fromkeys([*parts, v], loop)
+                sunk[id(loop)] += [*parts, v]
         self.components = [c for c in self.components if c.loop or c.values[0] not in self.loop_of]
         for c in self.components:
             if c.loop:
