@@ -77,6 +77,7 @@ class Compiled:
             )
         self.wanted, self.no_c = wanted, ""
         self.used, self.aux = record.used, record.aux
+        self.paths: list[str] = []  # of the parameters
         self.done: dict[str, int] = {}
         self.rolled, self.said = _rolled(record, "loops" in wanted, longest)
         try:

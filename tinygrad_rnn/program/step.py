@@ -124,29 +124,33 @@ class CompiledStep:
             return self._eager(params, args)
         loss, *results = program(arrays)
         gradients = results[: len(program.used)]
-        found = loss[()], gradient_leaves(params, iter(gradients))
+        if hasattr(params, "named_parameters"):  # whose paths are part of the signature
+            found = loss[()], dict(zip(program.paths, gradients, strict=True))
+        else:
+            found = loss[()], gradient_leaves(params, iter(gradients))
         if program.aux is None:
             return found
         return (found[0], program.beside(results[len(gradients) :])), found[1]
 
     def signature(self, params: Any, *args: Any) -> tuple[Any, list[Any]]:
         """What a program is made for, equal for all calls that it serves, and what it is given."""
-        wrt = [p for _, p in leaves_of(params, "params")]
-        for p in wrt:
+        named = leaves_of(params, "params")
+        for _, p in named:
             if type(p) is not Tensor:
                 raise TypeError(
                     f"compiled step: expected params to hold Tensors alone, got {type(p).__name__}."
                     " What is no parameter is an argument of its own."
                 )
         ends = [x for arg in args for _, x in leaves_of(arg, "")]
-        arrays: list[Any] = [p.data for p in wrt]
+        arrays: list[Any] = [p.data for _, p in named]
         fixed = []
         for x in ends:
             if isinstance(x, (Tensor, np.ndarray, np.generic, int, float)):
                 arrays.append(np.asarray(values(x)))
             else:
                 fixed.append(x)
-        return (tuple((x.shape, x.dtype) for x in arrays), repr(fixed), _outline(args)), arrays
+        paths, kinds = tuple([name for name, _ in named]), [(x.shape, x.dtype) for x in arrays]
+        return (paths, tuple(kinds), repr(fixed), _outline(args)), arrays
 
     def find(self, params: Any, *args: Any) -> tuple[Compiled | str, list[Any]]:
         """The program for a call, made now if need be, and what it is given.
@@ -201,6 +205,7 @@ class CompiledStep:
                 found.said.append(f"the loops found could not be written ({refused})")
         except Refused as error:
             return f"not compiled: {error}."
+        found.paths = [name for name, _ in leaves_of(params, "params")]
         self.stats["structures"] += found.program.body not in self._known
         self._known.setdefault(found.program.body, found.program)
         return found

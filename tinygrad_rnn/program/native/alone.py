@@ -146,7 +146,7 @@ def save(path: str | os.PathLike[str], function: Function, arrays: Sequence[Any]
     path = Path(path)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(np.int64(function.T).tobytes())
-        for x, dtype in zip(arrays, function.dtypes, strict=True):
+        for x, (_, dtype) in zip(arrays, function.arguments, strict=True):
             file.write(np.ascontiguousarray(x, dtype).tobytes())
     Path(file.name).replace(path)
 

@@ -50,7 +50,7 @@ class Function:
     bytes: int
     room: str
     T: int
-    dtypes: list[Any]
+    arguments: list[tuple[tuple[int, ...], Any]]  # shapes and dtypes for this T
     results: list[tuple[tuple[int, ...], Any]]
 
 
@@ -192,7 +192,7 @@ def function(storage: Storage, plan: Plan, constants: Constants) -> Function:
         sum(x.bytes for x in arrays),
         room or "0",
         storage.T,
-        [v.dtype for v in storage.leaves],
+        [(v.shape, v.dtype) for v in storage.leaves],
         [(v.shape, v.dtype) for v in storage.outputs],
     )
 
