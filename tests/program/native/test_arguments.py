@@ -109,3 +109,16 @@ def test_what_c_cannot_write_runs_as_numpy_and_one_sentence_says_why():
             loss, _ = step({"w": Tensor(np.ones(3))}, np.arange(3.0))
             assert loss == 3
     assert len(said) == 1
+
+
+def test_a_result_may_be_a_new_shape_of_a_product():
+    def f(p):
+        return (((p["h"].reshape((10, 3)) @ p["W"]).reshape((2, 5, 3))) ** 2).sum()
+
+    rng = np.random.default_rng(0)
+    p = {"h": Tensor(rng.standard_normal((2, 5, 3))), "W": Tensor(rng.standard_normal((3, 3)))}
+    step = compile(f, target="c")
+    _, grads = step(p)
+    assert step.stats["eager"] == 0
+    for g, e in zip(grads.values(), grad(f(p), list(p.values())), strict=True):
+        np.testing.assert_allclose(g, e, rtol=1e-12, atol=1e-13)

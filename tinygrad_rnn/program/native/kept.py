@@ -49,7 +49,7 @@ class Kept:
         self.views = {v for v in values if self.is_view(v)}
         self.sink()
         self.kept = {v for v in values if v.op != "leaf" and v not in self.views and self.needed(v)}
-        for v in [v for v in self.views if v.op == "reshape" and not same_but_ones(v)]:
+        for v in [v for v in values if v.op == "reshape" and not same_but_ones(v)]:
             source = v.args[0].value  # a new shape needs elements in one row
             if isinstance(source, Value):
                 base = self.in_order_of(source)

@@ -204,10 +204,12 @@ class Storage(Kept):
         number = Affine()
         for ix, stride in zip(at, contiguous(v.shape), strict=True):
             number = number.plus(ix.times(stride))
-        while v not in self.places:
+        while True:  # at least once: a new shape may be kept itself, as an output is
             a = v.args[0]
             t = self.moment(a.k[0]) if a.kind == "all" else self.moved(a, t, at)[0]
             v = a.value
+            if v in self.places:
+                break
         p = self.places[v]
         if p.whole is not None or p.rows == 2:
             raise Unwritable(f"a new shape of {v.name or v.op}, which is part of another array")
