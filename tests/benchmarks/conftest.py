@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # measure, lstm_steps, scalar_steps
+sys.path.insert(0, str(Path(__file__).parent))  # measure, scalar_steps
 
 
 def pytest_configure(config):

@@ -35,7 +35,7 @@ def test_bytes_against_T(capsys):
         for c, name in ((False, "plain"), (True, "checkpoint=True")):
             row = "  ".join(f"{b / 1e6:8.2f}" for b in bytes_of[c])
             print(f"{name:16s} {row}   grows as T^{slopes[c]:.2f}")
-    assert slopes[True] < slopes[False]
+    assert slopes[True] < slopes[False] < 1.05
 
 
 def cells():
