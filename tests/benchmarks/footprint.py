@@ -92,13 +92,12 @@ def long(name: str, T: int) -> dict:
     step = peers.ours(task, **options[name])
     first = timed(step)
     replay = min(seconds(step)[0] for _ in range(5))
-    program = step.compiled._last  # nothing public tells how many
-    pieces = program.pieces if program else None
+    compiled = step.compiled
     return {
         "first": first,
         "replay": replay,
-        "states": pieces.states if pieces else None,
-        "said": step.compiled.reason if step.compiled.stats["eager"] else "",
+        "states": None if compiled.reason else compiled.outline.states,
+        "said": compiled.reason if compiled.stats["eager"] else "",
     }
 
 

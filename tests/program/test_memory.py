@@ -53,7 +53,8 @@ def same(loss_fn, m, step, x, y):
 def test_gradients_are_those_of_the_whole(cell, loss_fn, target):
     m, step = Model(cell), compile(loss_fn, target=target, memory="sqrt")
     same(loss_fn, m, step, *data())
-    assert step._last.pieces.n == 5
+    assert step.outline.piece == 5
+    assert "divided in time: pieces of 5 steps, 11 states at one time" in step.explain()
 
 
 @pytest.mark.parametrize("steps", [5, 16, 17, 24, 25, 26])
@@ -91,13 +92,14 @@ def test_two_directions_run_whole_and_say_so():
     m, step = Both(), compile(loss_fn, memory="sqrt")
     same(loss_fn, m, step, *data())
     assert "not divided in time: " in step.explain()
+    assert step.outline.piece is step.outline.states is None
 
 
 @pytest.mark.parametrize("steps", [16, 100, 400])
 def test_the_states_that_exist_grow_with_the_root_of_time(steps):
     m, step = Model(nn.LSTMCell), compile(at_once, memory="sqrt")
     step(m, *data(steps))
-    assert step._last.pieces.states < 3 * np.sqrt(steps)
+    assert step.outline.states < 3 * np.sqrt(steps)
 
 
 def test_a_budget_is_kept_and_used():
@@ -106,7 +108,7 @@ def test_a_budget_is_kept_and_used():
     least(m, x, y)
     few = compile(at_once, memory=60_000)
     same(at_once, m, few, x, y)
-    assert least._last.pieces.n < few._last.pieces.n < 400
+    assert least.outline.piece < few.outline.piece < 400
 
 
 def test_what_is_printed_is_what_runs():

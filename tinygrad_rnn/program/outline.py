@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tinygrad_rnn.program.graph import Arg, Value, ancestors
 from tinygrad_rnn.program.loops import Component, components
+from tinygrad_rnn.program.memory import Pieces
 from tinygrad_rnn.program.write import Program
 
 __all__ = ["Operation", "Outline", "Part", "Read", "outline"]
@@ -85,10 +86,22 @@ class Part:
 
 @dataclass(frozen=True)
 class Outline:
-    """A program as data: its arguments, and its parts, each after what it reads."""
+    """A program as data: its arguments, and its parts, each after what it reads.
+
+    Attributes
+    ----------
+    arguments, parts
+        Of the whole, also if time is divided.
+    piece
+        How many steps a piece has if time is divided, as by ``memory="sqrt"``; else None.
+    states
+        How many states there are at one time if it is: those between pieces, and of one piece.
+    """
 
     arguments: tuple[Operation, ...]
     parts: tuple[Part, ...]
+    piece: int | None = None
+    states: int | None = None
 
     @property
     def operations(self) -> list[Operation]:
@@ -97,7 +110,7 @@ class Outline:
         return sorted(found, key=lambda x: x.number)
 
 
-def outline(program: Program, parameters: int) -> Outline:
+def outline(program: Program, parameters: int, pieces: Pieces | None = None) -> Outline:
     """The outline of a program, the first of whose arguments are parameters."""
     results = [program.outputs[0], *program.outputs[1 + parameters :]]
     forward = set[Value]().union(*map(ancestors, results))
@@ -130,7 +143,8 @@ def outline(program: Program, parameters: int) -> Outline:
                 if some:
                     parts.append(Part(kind, back, None, tuple(map(made, some))))
     kinds = ["parameter" if k < parameters else "argument" for k in range(len(leaves))]
-    return Outline(tuple(map(made, leaves, kinds)), tuple(parts))
+    divided = (pieces.n, pieces.states) if pieces else ()
+    return Outline(tuple(map(made, leaves, kinds)), tuple(parts), *divided)
 
 
 def _stages(found: list[Component], forward: set[Value]) -> dict[Value, int]:

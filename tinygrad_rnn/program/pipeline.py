@@ -171,7 +171,10 @@ class Compiled:
         sums = sum(v.op in ("sum_t", "gemm_t", "scatter_t") for v in program.values)
         calls, _, flops = cost_of(program.values)
         lines += [f"{sums} sums over time", f"{calls:,} calls and {flops:,} operations on numbers"]
-        lines.append(f"{program.buffers} bytes of buffers")
+        lines.append(f"{program.buffers:,} bytes of buffers")
+        if self.pieces is not None:
+            p = self.pieces
+            lines.append(f"divided in time: pieces of {p.n} steps, {p.states} states at one time")
         return lines + [f"not repeated: {why}" for why in self.said]
 
     def _numpy(self) -> Program:

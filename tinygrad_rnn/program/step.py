@@ -24,6 +24,7 @@ from tinygrad_rnn.program.write import Program
 __all__ = ["CompiledStep", "compile"]
 
 KEPT = 16  # programs at a time
+ARRAYS = "the function does not run on Tensors"
 TARGETS = ("numpy", "c")
 
 
@@ -113,7 +114,7 @@ class CompiledStep:
                 if self.reason
                 else "outline: nothing is compiled yet. Call the step once: step(params, ...)."
             )
-        return outline(self._last.program, self._last.parameters)
+        return outline(self._last.program, self._last.parameters, self._last.pieces)
 
     def __call__(self, params: Any, *args: Any) -> tuple[Any, Any]:
         """Loss and gradients with respect to all Tensors in `params`."""
@@ -121,7 +122,7 @@ class CompiledStep:
         self._warn(program)
         if isinstance(program, str):
             self.stats["eager"] += 1
-            return self._eager(params, args)
+            return self._eager(params, args if ARRAYS in program else tuple(map(_tensors, args)))
         loss, *results = program(arrays)
         gradients = results[: len(program.used)]
         if hasattr(params, "named_parameters"):  # whose paths are part of the signature
@@ -189,7 +190,7 @@ class CompiledStep:
         except Refused as error:
             return f"not compiled: {error}."
         except TypeError as error:
-            return f"not compiled: the function does not run on Tensors ({error})"
+            return f"not compiled: {ARRAYS} ({error})"
         refused, found = "", None
         try:
             found = Compiled(record, self.passes, self.target, self.memory, self.longest)
@@ -302,6 +303,17 @@ def _outline(args: Any) -> str:
     if isinstance(args, (list, tuple)):
         return f"{type(args).__name__}({','.join(map(_outline, args))})"
     return "." if isinstance(args, (Tensor, np.ndarray, np.generic, int, float)) else "-"
+
+
+def _tensors(arg: Any) -> Any:
+    """The argument as a function that is compiled is given it."""
+    ends = [
+        Tensor(np.asarray(values(x)), name=name)
+        if isinstance(x, (Tensor, np.ndarray, np.generic, int, float))
+        else x
+        for name, x in leaves_of(arg, "")
+    ]
+    return rebuilt(arg, iter(ends))
 
 
 def _argument_names(f: Callable[..., Any]) -> list[str]:
