@@ -158,8 +158,8 @@ static inline __attribute__((always_inline)) void product_r(
 
 /* ==== pack_r times_r ==== C = A B + add C, with B packed before: 64 bytes of a row together, and below
    them the next row, so that the loops read it along memory. ROWS rows of A at a time stay in
-   registers; 256 columns of 48 rows of A are packed too, as rows at distances of whole pages would
-   push each other out of the cache. */
+   registers. Rows of A at distances of whole pages would push each other out of the cache: of such,
+   256 columns of 48 rows are packed too. */
 #ifdef __AVX512F__
 enum { ROWS_r = 12, WIDE_r = 64 / sizeof(real) };
 #else
@@ -174,13 +174,14 @@ static inline void pack_r(long k, long n, const real *w, long wr, long wc, real 
 }
 
 static inline __attribute__((always_inline)) void block_r(
-        const long rows, long k, const real *a, const real *b, real *c, long cr, long wide, int add) {
+        const long rows, long k, const real *a, long ar, long ac, const real *b, real *c, long cr,
+        long wide, int add) {
     vector_r s[12];
     for (long r = 0; r < rows; r++) s[r] = (vector_r){0};
     for (long l = 0; l < k; l++) {
         vector_r row = *(const vector_r *)(b + l * WIDE_r);
         #pragma GCC unroll 12
-        for (long r = 0; r < rows; r++) s[r] += a[l * rows + r] * row;
+        for (long r = 0; r < rows; r++) s[r] += a[r * ar + l * ac] * row;
     }
     for (long r = 0; r < rows; r++) {
         real *o = c + r * cr;
@@ -196,37 +197,40 @@ static inline __attribute__((always_inline)) void block_r(
 static void times_r(long m, long n, long k, const real *a, long ar, const real *p, int add, real *c,
                     long cr) {
     real packed[48 * 256] __attribute__((aligned(64)));
+    int pages = ar * (long)sizeof(real) % 4096 == 0;
     for (long top = 0; top < m; top += 48)
         for (long from = 0; from < k; from += 256) {
             long high = m - top < 48 ? m - top : 48, deep = k - from < 256 ? k - from : 256;
-            real *q = packed;
-            for (long i = 0; i < high; i += ROWS_r) {
+            real *into = packed;
+            for (long i = 0; pages && i < high; i += ROWS_r) {
                 long rows = high - i < ROWS_r ? high - i : ROWS_r;
                 for (long r = 0; r < rows; r++)
                     for (long l = 0; l < deep; l++)
-                        q[l * rows + r] = a[(top + i + r) * ar + from + l];
-                q += rows * deep;
+                        into[l * rows + r] = a[(top + i + r) * ar + from + l];
+                into += rows * deep;
             }
             for (long j = 0; j < n; j += WIDE_r) {
                 const real *b = p + j * k + from * WIDE_r;
                 real *o = c + top * cr + j;
                 long wide = n - j < WIDE_r ? n - j : WIDE_r, i = 0;
                 int more = add || from;
-                for (q = packed; i + ROWS_r <= high; i += ROWS_r, q += ROWS_r * deep, o += ROWS_r * cr)
-                    block_r(ROWS_r, deep, q, b, o, cr, wide, more);
+                const real *q = pages ? packed : a + top * ar + from;
+                long next = ROWS_r * (pages ? deep : ar), rs = pages ? 1 : ar;
+                for (; i + ROWS_r <= high; i += ROWS_r, q += next, o += ROWS_r * cr)
+                    block_r(ROWS_r, deep, q, rs, pages ? ROWS_r : 1, b, o, cr, wide, more);
                 switch (high - i) {
-                case 1: block_r(1, deep, q, b, o, cr, wide, more); break;
-                case 2: block_r(2, deep, q, b, o, cr, wide, more); break;
-                case 3: block_r(3, deep, q, b, o, cr, wide, more); break;
-                case 4: block_r(4, deep, q, b, o, cr, wide, more); break;
-                case 5: block_r(5, deep, q, b, o, cr, wide, more); break;
+                case 1: block_r(1, deep, q, rs, pages ? 1 : 1, b, o, cr, wide, more); break;
+                case 2: block_r(2, deep, q, rs, pages ? 2 : 1, b, o, cr, wide, more); break;
+                case 3: block_r(3, deep, q, rs, pages ? 3 : 1, b, o, cr, wide, more); break;
+                case 4: block_r(4, deep, q, rs, pages ? 4 : 1, b, o, cr, wide, more); break;
+                case 5: block_r(5, deep, q, rs, pages ? 5 : 1, b, o, cr, wide, more); break;
 #ifdef __AVX512F__
-                case 6: block_r(6, deep, q, b, o, cr, wide, more); break;
-                case 7: block_r(7, deep, q, b, o, cr, wide, more); break;
-                case 8: block_r(8, deep, q, b, o, cr, wide, more); break;
-                case 9: block_r(9, deep, q, b, o, cr, wide, more); break;
-                case 10: block_r(10, deep, q, b, o, cr, wide, more); break;
-                case 11: block_r(11, deep, q, b, o, cr, wide, more); break;
+                case 6: block_r(6, deep, q, rs, pages ? 6 : 1, b, o, cr, wide, more); break;
+                case 7: block_r(7, deep, q, rs, pages ? 7 : 1, b, o, cr, wide, more); break;
+                case 8: block_r(8, deep, q, rs, pages ? 8 : 1, b, o, cr, wide, more); break;
+                case 9: block_r(9, deep, q, rs, pages ? 9 : 1, b, o, cr, wide, more); break;
+                case 10: block_r(10, deep, q, rs, pages ? 10 : 1, b, o, cr, wide, more); break;
+                case 11: block_r(11, deep, q, rs, pages ? 11 : 1, b, o, cr, wide, more); break;
 #endif
                 }
             }
