@@ -272,6 +272,12 @@ def compile(
     does `step`: ``(loss, aux), grads = step(params, *args)``, with arrays in aux. What cannot be
     compiled runs eagerly, and ``step.explain()`` says why.
 
+    Notes
+    -----
+    `loss_fn` itself runs while it is recorded, not at later calls of that signature. What it takes
+    from elsewhere (numbers a module holds, globals) stays as it was then, and what it checks of
+    values is not checked again: a label of -1, which `cross_entropy` refuses, is the last class.
+
     Examples
     --------
     >>> import numpy as np
