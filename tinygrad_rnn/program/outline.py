@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tinygrad_rnn.program.graph import Arg, Value, ancestors
 from tinygrad_rnn.program.loops import Component, components
-from tinygrad_rnn.program.memory import Pieces
+from tinygrad_rnn.program.pieces import Pieces
 from tinygrad_rnn.program.write import Program
 
 __all__ = ["Operation", "Outline", "Part", "Read", "outline"]

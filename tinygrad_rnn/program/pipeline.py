@@ -17,10 +17,11 @@ from tinygrad_rnn.program.cost import cost_of
 from tinygrad_rnn.program.equations import Equations
 from tinygrad_rnn.program.families import NoFamily
 from tinygrad_rnn.program.graph import Arg, Value, same_constant
-from tinygrad_rnn.program.memory import Graph, Pieces, Uncut, cut, length
+from tinygrad_rnn.program.memory import Graph, Uncut, cut, length
 from tinygrad_rnn.program.native import Function, Native, NoCompiler, Unwritable, alone
 from tinygrad_rnn.program.native import write as write_c
 from tinygrad_rnn.program.ops import KNOWN
+from tinygrad_rnn.program.pieces import Pieces
 from tinygrad_rnn.program.roll import roll
 from tinygrad_rnn.program.trace import Refused, Trace, leaves_of, rebuilt
 from tinygrad_rnn.program.write import Program, write
