@@ -231,6 +231,8 @@ class Notation:
         index, source = v.options["index"], v.args[0].value
         if not isinstance(source, Value) or source.op not in RELATIONS or len(index) != 1:
             return None
+        if type(index[0]) is not Tick or index[0].sign != 1:
+            return None
         args = [
             Arg("consts", a.value, -index[0].shift)
             if a.kind == "const" and np.ndim(a.value) == len(source.shape)
@@ -238,9 +240,7 @@ class Notation:
             for a in source.args
         ]
         timeless = all(a.kind == "consts" or len(_shape(a)) < len(source.shape) for a in args)
-        if type(index[0]) is not Tick or index[0].sign != 1 or not timeless:
-            return None
-        return call(source.op, *map(self.read, args))
+        return call(source.op, *map(self.read, args)) if timeless else None
 
     def together(self, args: list[Arg]) -> Formula:
         """What is added at one place: over time, if it is all steps of something."""

@@ -203,8 +203,11 @@ class Compiled:
 
     @functools.cached_property
     def c_source(self) -> str:
-        """The program as one C file."""
-        return alone(self.in_c, len(self.used))
+        """The program as one C file; empty if it cannot be written in C."""
+        try:
+            return alone(self.in_c, len(self.used))
+        except Unwritable:
+            return ""
 
     def beside(self, arrays: list[Any]) -> Any:
         """What the function gives beside the loss, of the last of the results."""

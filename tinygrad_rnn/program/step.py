@@ -88,7 +88,7 @@ class CompiledStep:
 
     @property
     def c_source(self) -> str:
-        """The same in C, as one file; see `tinygrad_rnn.program.native`."""
+        """The same in C, as one file; see `tinygrad_rnn.program.native`. Empty if C has no form."""
         return self._last.c_source if self._last else ""
 
     @property
@@ -231,6 +231,11 @@ class CompiledStep:
         if isinstance(program, str):
             raise ValueError(f"save_arguments: {program}")
         save(path, program.in_c, arrays)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy records anew: programs hold buffers, locks and what the compiler built."""
+        without = tuple({*PASSES, *WRITING, "loops"} - self.passes)
+        return type(self), (self.loss_fn, without, self.target, self.memory, self.longest)
 
     def explain(self) -> str:
         """What the passes did, in counts, and what stayed in loops; or why there is no program."""

@@ -144,25 +144,35 @@ def unbaked(
 ) -> None:
     """Refuse a function whose record has values of its arguments baked in: record it on others."""
     twin = None
-    for nudge in (-1, 1, 0):
-        try:
-            with np.errstate(all="ignore"), no_garbage():
-                other = copy.deepcopy(params)
-                for _, p in leaves_of(other, ""):
-                    p.data = _moved(p.data, 0)
-                twin = _record(loss_fn, other, args, names, nudge)
+    for far in (True, False):  # what raises an error on values far off may take those nearby
+        for nudge in (-1, 1, 0):
+            move = functools.partial(_moved, nudge=nudge, far=far)
+            try:
+                with np.errstate(all="ignore"), no_garbage():
+                    other = copy.deepcopy(params)
+                    for _, p in leaves_of(other, ""):
+                        p.data = move(p.data)
+                    twin = _record(loss_fn, other, args, names, move)
+                break
+            except (ValueError, IndexError, TypeError):
+                continue
+        if twin is not None:
             break
-        except (ValueError, IndexError, TypeError):
-            continue
     if twin is None:
         raise Refused("run on other values of its arguments, the function raises an error")
     _compare(record, twin)
 
 
 def _record(
-    loss_fn: Callable[..., Any], params: Any, args: Any, names: list[str], nudge: int | None = None
+    loss_fn: Callable[..., Any],
+    params: Any,
+    args: Any,
+    names: list[str],
+    move: Callable[[Any], Any] | None = None,
 ) -> Trace:
     wrt = [p for _, p in leaves_of(params, "params")]
+    if len({id(p) for p in wrt}) < len(wrt):
+        raise Refused("one Tensor stands in two places of params. Put it there once")
     token = context.set(Context(recording=True, scope=(), anomaly=False, complete=True))
     try:
         inputs = []
@@ -171,7 +181,7 @@ def _record(
             for letter, x in leaves_of(arg, name):
                 if isinstance(x, (Tensor, np.ndarray, np.generic, int, float)):
                     array = np.asarray(values(x))
-                    array = array if nudge is None else _moved(array, nudge)
+                    array = array if move is None else move(array)
                     ends.append(Tensor(array, name=letter))
                 else:
                     ends.append(x)
@@ -185,7 +195,7 @@ def _record(
         if not all(type(x) is Tensor or x is None for x in beside):
             raise Refused("what the function gives beside the loss is not made of Tensors")
         gradients = (  # of the twin, which is compared forward alone: rules see no values
-            grad(loss, wrt, create_graph=True, unused="zero") if nudge is None else []
+            grad(loss, wrt, create_graph=True, unused="zero") if move is None else []
         )
     finally:
         context.reset(token)
@@ -211,21 +221,34 @@ def _generators(loss_fn: Callable[..., Any], args: tuple[Any, ...]) -> list[np.r
     return [x for x in found if isinstance(x, np.random.Generator)]
 
 
-def _moved(x: Any, nudge: int) -> Any:
-    """Other values of the same kind in about the same range."""
+def _moved(x: Any, nudge: int, far: bool) -> Any:
+    """Other values of the same kind: with other signs, extremes, zeros and counts if `far`."""
     x = np.asarray(x)
     rng = np.random.default_rng(0)
-    if x.dtype.kind == "f":
-        signs = [-1, 1] if (x < 0).any() else [1]  # probabilities stay some
-        return (x * rng.uniform(0.5, 1, x.shape) * rng.choice(signs, x.shape)).astype(x.dtype)
     if not x.size:
         return x
     mixed = rng.permutation(x.ravel()).reshape(x.shape)
+    if x.dtype.kind == "f":
+        if far:
+            known = np.where(np.isfinite(x) & (x != 0), x, rng.uniform(-1, 1, x.shape))
+            return (-known * rng.uniform(1.2, 2, x.shape)).astype(x.dtype)
+        signs = [-1, 1] if (x < 0).any() else [1]  # probabilities stay some
+        return (mixed * rng.uniform(0.5, 1, x.shape) * rng.choice(signs, x.shape)).astype(x.dtype)
+    low, high = x.min(), x.max()
     if x.dtype.kind == "b":
-        return mixed if x.min() != x.max() else ~x
-    if x.min() == x.max():
+        if low == high:
+            return ~x
+        if far:  # one more or one less
+            at = np.flatnonzero(mixed == (mixed.sum() > 1))[0]
+            mixed.flat[at] = not mixed.flat[at]
+        return mixed
+    if low == high:
         return x + np.asarray(nudge, x.dtype)
-    return x.min() + (x.max() - mixed)
+    found = low + (high - mixed)
+    if far:
+        found = np.clip(found, low + (high - low > 1), high - 1)
+        found.flat[0] -= found.sum() == x.sum() and found.flat[0] > low
+    return found
 
 
 def _compare(a: Trace, b: Trace) -> None:

@@ -128,7 +128,11 @@ def run(words: list[str], folder: str) -> str:
 def compiler() -> tuple[str, ...]:
     """The system's C compiler: ``$CC`` if that is set, else cc, gcc or clang on PATH."""
     chosen = os.environ.get("CC", "").strip()
-    for command in (shlex.split(chosen),) if chosen else (["cc"], ["gcc"], ["clang"]):
+    try:
+        words = shlex.split(chosen)
+    except ValueError as error:
+        raise NoCompiler(f"CC={chosen} is no command ({error})") from None
+    for command in (words,) if chosen else (["cc"], ["gcc"], ["clang"]):
         found = shutil.which(command[0])
         if found:
             return (found, *command[1:])
