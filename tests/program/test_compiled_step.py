@@ -9,10 +9,17 @@ import pytest
 from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
 from tinygrad_rnn.program.pipeline import PASSES, WRITING
 
+CELLS = [
+    nn.RNNCell, nn.IRNNCell, nn.IndRNNCell, nn.ClockworkCell, nn.LSTMCell, nn.PeepholeLSTMCell,
+    nn.CoupledLSTMCell, nn.GreffLSTMCell, nn.LayerNormLSTMCell, nn.MultiplicativeLSTMCell,
+    nn.GRUCell, nn.LayerNormGRUCell, nn.MGUCell, nn.SimplifiedMGUCell, nn.JANETCell, nn.MUT1Cell,
+    nn.MUT2Cell, nn.MUT3Cell, nn.OrthogonalCell, nn.EchoStateCell,
+]  # fmt: skip
+
 
 class Model(nn.Module):
-    def __init__(self, cell=nn.LSTMCell):
-        self.cell = cell(3, 4, rng=0)
+    def __init__(self, cell=nn.LSTMCell, inputs=3):
+        self.cell = cell(inputs, 4, rng=0)
         self.readout = nn.Linear(4, 3, rng=1)
 
 
@@ -21,9 +28,9 @@ def loss_fn(m, x, y):
     return nn.cross_entropy(m.readout(stack(outputs)), y)
 
 
-def data(T=7, B=2):
+def data(T=7, B=2, inputs=3):
     rng = np.random.default_rng(T)
-    return rng.standard_normal((T, B, 3)), rng.integers(3, size=(T, B))
+    return rng.standard_normal((T, B, inputs)), rng.integers(3, size=(T, B))
 
 
 def eager(m, *args):
@@ -31,12 +38,12 @@ def eager(m, *args):
     return loss.data, grad(loss, m.parameters())
 
 
-@pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
+@pytest.mark.parametrize("cell", CELLS)
 def test_the_source_runs_in_a_file_with_numpy_alone(cell, tmp_path):
-    m, (x, y) = Model(cell), data()
+    m, (x, y) = Model(cell, inputs=4), data(inputs=4)
     step = compile(loss_fn)
     loss, grads = step(m, x, y)
-    arrays = [*(p.data for p in m.parameters()), x, y]
+    arrays = [*(p.data for p in m.parameters()), x, y, *step.constants.values()]
     np.savez(tmp_path / "in.npz", *arrays)
     lines = [
         step.source,
@@ -51,6 +58,9 @@ def test_the_source_runs_in_a_file_with_numpy_alone(cell, tmp_path):
         results = [found[k] for k in found.files]
     for a, b in zip(results, [loss, *grads.values()], strict=True):
         np.testing.assert_array_equal(a, b)
+    exact, expected = eager(m, x, y)
+    for a, b in zip(results, [exact, *expected], strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["loops", *PASSES, *WRITING])
