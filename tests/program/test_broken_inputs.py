@@ -92,3 +92,15 @@ def test_equations_of_a_loss_with_lengths_are_written():
     rng = np.random.default_rng(0)
     step(Model(), rng.standard_normal((7, 3, 3)), rng.integers(3, size=(7, 3)), np.array([0, 7, 3]))
     assert r"\begin{align*}" in step.latex
+
+
+def test_weights_tied_after_a_program_was_made_are_not_served_by_it():
+    def f(p, x):
+        return ((x @ p["a"]) * (x @ p["b"])).sum()
+
+    x, a = np.arange(6.0).reshape(2, 3), Tensor(np.eye(3))
+    step = compile(f)
+    step({"a": a, "b": Tensor(2 * np.eye(3))}, x)
+    _, grads = step({"a": a, "b": a}, x)
+    for g, e in zip(grads.values(), grad(f({"a": a, "b": a}, x), [a, a]), strict=True):
+        np.testing.assert_allclose(g, e)

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.program.graph import same_constant
 
 __all__ = [
@@ -356,8 +355,3 @@ def linear_options(members: dict[int, Node]) -> dict[str, Any] | None:
         if [type(p) for p in got] != [type(p) for p in expected] or got != expected:
             return None
     return {**first, "index": tuple(template)}
-
-
-def arrays_in(index: tuple[Any, ...]) -> int:
-    """How many arrays stand in an index."""
-    return sum(type(p) is Input for p in index)

@@ -71,8 +71,10 @@ def components(values: list[Value]) -> list[Component]:
                     parent = todo[-1][0]
                     low[parent] = min(low[parent], low[v])
                 if low[v] == index[v]:
-                    cut = path.index(v)
-                    members, path = path[cut:], path[:cut]
+                    members = [path.pop()]
+                    while members[-1] is not v:
+                        members.append(path.pop())
+                    members.reverse()
                     on_path -= set(members)
                     itself = any(a.value is v for a in v.operands)
                     found.append(Component(members, len(members) > 1 or itself))

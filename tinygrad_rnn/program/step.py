@@ -25,6 +25,7 @@ __all__ = ["CompiledStep", "compile"]
 
 KEPT = 16  # programs at a time
 ARRAYS = "the function does not run on Tensors"
+LONGEST = 3000  # operations of a record that does not repeat: beyond, writing them takes minutes
 TARGETS = ("numpy", "c")
 
 
@@ -49,7 +50,7 @@ class CompiledStep:
         without: tuple[str, ...] = (),
         target: str = "numpy",
         memory: str | int | None = None,
-        longest: int | None = None,
+        longest: int | None = LONGEST,
     ) -> None:
         whole = type(memory) is int and memory > 0
         if not (memory is None or memory == "sqrt" or whole):
@@ -151,7 +152,8 @@ class CompiledStep:
             else:
                 fixed.append(x)
         paths, kinds = tuple([name for name, _ in named]), [(x.shape, x.dtype) for x in arrays]
-        return (paths, tuple(kinds), repr(fixed), _outline(args)), arrays
+        once = len({id(p) for _, p in named})  # one Tensor in two places is another function
+        return (paths, once, tuple(kinds), repr(fixed), _outline(args)), arrays
 
     def find(self, params: Any, *args: Any) -> tuple[Compiled | str, list[Any]]:
         """The program for a call, made now if need be, and what it is given.
