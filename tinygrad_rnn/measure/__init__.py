@@ -18,6 +18,7 @@
 ``trajectories(loss)``          the way h_t takes through its space
 ``principal_plane(points)``     the plane in which most of it is seen
 ``loss_surface(f, a, b)``       a loss over two of its numbers, such as ``pascanu_wall``
+``norm(g)``                     the length of a gradient, without overflow on the way
 ``lanes(loss)``                 what all of this is read from: steps, named values, states
 ==============================  ===================================================================
 
