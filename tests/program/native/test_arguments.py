@@ -122,3 +122,12 @@ def test_a_result_may_be_a_new_shape_of_a_product():
     assert step.stats["eager"] == 0
     for g, e in zip(grads.values(), grad(f(p), list(p.values())), strict=True):
         np.testing.assert_allclose(g, e, rtol=1e-12, atol=1e-13)
+
+
+def test_one_text_serves_every_length():
+    m, step = Model(), compile(loss_fn, target="c")
+    texts = set()
+    for T in (5, 8, 21):
+        agree(step, m, *data(T))
+        texts.add(step._last.in_c.text)
+    assert len(texts) == 1

@@ -122,7 +122,8 @@ class Kernel:
         if a.kind == "consts":
             assert t is not None
             at = (t.plus(-a.k), *at)
-        if x.dtype.kind not in "iu" and (x.ndim == 0 or (x.size and np.all(x == x.flat[0]))):
+        places = x.dtype.kind in "iu" and np.dtype(like).kind != "f"  # else a count, as of a mean
+        if not places and (x.ndim == 0 or (x.size and np.all(x == x.flat[0]))):
             return self.constants.number(x.flat[0], like)
         line = progression(x, at) if x.dtype.kind in "iu" and x.size else None
         if line is not None:
