@@ -104,3 +104,20 @@ def test_weights_tied_after_a_program_was_made_are_not_served_by_it():
     _, grads = step({"a": a, "b": a}, x)
     for g, e in zip(grads.values(), grad(f({"a": a, "b": a}, x), [a, a]), strict=True):
         np.testing.assert_allclose(g, e)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_data_that_are_not_finite_compile_without_a_warning(bad):
+    x = np.array([[1.0, bad], [2.0, 3.0]])
+    step = compile(lambda p, x: (x * p["w"]).sum())
+    with np.errstate(all="ignore"):
+        _, grads = step({"w": Tensor(np.ones(2))}, x)
+    np.testing.assert_array_equal(grads["w"], x.sum(axis=0))
+    assert step.stats["eager"] == 0
+
+
+def test_what_c_cannot_write_has_no_file_of_arguments(tmp_path):
+    step = compile(lambda p, x: (p["w"] * x.astype(np.float16)).sum())
+    with pytest.raises(ValueError, match=r"there is no program in C: .*float16"):
+        step.save_arguments(tmp_path / "a.bin", {"w": Tensor(np.ones(3))}, np.arange(3.0))
+    assert list(tmp_path.iterdir()) == []

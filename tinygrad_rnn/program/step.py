@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.latex import latex
-from tinygrad_rnn.program.native import save
+from tinygrad_rnn.program.native import Unwritable, save
 from tinygrad_rnn.program.outline import Outline, outline
 from tinygrad_rnn.program.pipeline import PASSES, WRITING, Compiled, follows
 from tinygrad_rnn.program.trace import Refused, gradient_leaves, leaves_of, rebuilt, trace, unbaked
@@ -227,12 +227,15 @@ class CompiledStep:
         Raises
         ------
         ValueError
-            The function cannot be compiled.
+            The function cannot be compiled, or not to C.
         """
         program, arrays = self.find(params, *args)
         if isinstance(program, str):
             raise ValueError(f"save_arguments: {program}")
-        save(path, program.in_c, arrays)
+        try:
+            save(path, program.in_c, arrays)
+        except Unwritable as error:
+            raise ValueError(f"save_arguments: there is no program in C: {error}.") from None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy records anew: programs hold buffers, locks and what the compiler built."""
