@@ -76,9 +76,8 @@ def length(T: int, memory: str | int, row: int, fixed: int, state: int) -> int:
     ValueError
         There is no length for which so few bytes are enough.
     """
-    best = max(1, math.isqrt(T - 1) + 1) if T > 1 else 1
     if memory == "sqrt":
-        return best
+        return math.isqrt(T - 1) + 1
     assert isinstance(memory, int)
 
     def bytes_of(n: int) -> int:

@@ -122,20 +122,20 @@ class Compiled:
             sizes.append(size)
             return piece
 
+        row = fixed = state = 0
         try:
             divided = cut(*_passed(_copied(*self.rolled), DIVIDING & self.wanted))
-            few = list[int]()
-            for n in (2, 3):  # the room for a piece is linear in its length
-                sizes.clear()
-                Pieces(divided, n, made).piece(n)
-                few.append(sum(sizes[-2:]))
+            if memory != "sqrt":  # bytes are counted; the room for a piece is linear in its length
+                few = list[int]()
+                for n in (2, 3):
+                    sizes.clear()
+                    Pieces(divided, n, made).piece(n)
+                    few.append(sum(sizes[-2:]))
+                row, fixed = few[1] - few[0], 3 * few[0] - 2 * few[1]
+                state = sum(v.dtype.itemsize * math.prod(v.shape) for v in divided.states)
+            self.pieces = Pieces(divided, length(divided.T, memory, row, fixed, state), made)
         except (Uncut, NoFamily) as error:
             self.said.append(f"not divided in time: {error}")
-            return
-        row = few[1] - few[0]
-        state = sum(v.dtype.itemsize * math.prod(v.shape) for v in divided.states)
-        n = length(divided.T, memory, row, few[0] - 2 * row, state)
-        self.pieces = Pieces(divided, n, made)
 
     def _piece_in_numpy(self, graph: Sequence[list[Value]]) -> Any:
         program = write(*_passed(graph, self.wanted), *(x in self.wanted for x in WRITING))
