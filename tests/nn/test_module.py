@@ -1,8 +1,10 @@
 """Does a module find its parameters, keep them, give them back and take them over?"""
 
 import copy
+import gc
 import pickle
 import re
+import weakref
 
 import numpy as np
 import pytest
@@ -94,6 +96,93 @@ def test_a_module_that_holds_itself_is_looked_into_once():
     module = Pair()
     module.parent = module
     assert len(module.parameters()) == 4
+
+
+def replace_in_a_module(model):
+    model.cells[1].W_h = Tensor(np.ones((2, 2)))
+
+
+def replace_past_setattr(model):
+    vars(model.cells[0])["b"] = Tensor(np.ones(2))
+
+
+def replace_in_a_list(model):
+    model.loose[0] = Tensor(np.ones(3))
+
+
+def append_to_a_list(model):
+    model.cells.append(nn.Linear(2, 2))
+
+
+def take_out_of_a_list(model):
+    del model.cells[0]
+
+
+def insert_in_a_dict(model):
+    model.heads["more"] = nn.Linear(2, 2)
+
+
+def rename_in_a_dict(model):
+    model.heads["other"] = model.heads.pop("mean")
+
+
+def freeze(model):
+    model.heads["mean"].W = model.heads["mean"].W.data
+
+
+def tie(model):
+    model.heads["mean"].b = model.cells[1].b_h
+
+
+def take_away(model):
+    del model.cells[1].W_h
+
+
+def turn_round(model):
+    model.cells.reverse()
+
+
+def move_last(model):
+    cells = model.cells
+    del model.cells
+    model.cells = cells
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        replace_in_a_module, replace_past_setattr, replace_in_a_list, append_to_a_list,
+        take_out_of_a_list, insert_in_a_dict, rename_in_a_dict, freeze, tie, take_away, turn_round,
+        move_last,
+    ],
+)  # fmt: skip
+def test_parameters_looked_for_before_are_found_as_if_for_the_first_time(change):
+    model = nn.Module()
+    model.cells = [nn.Linear(2, 2, rng=0), nn.RNNCell(2, 2, rng=1)]
+    model.heads, model.loose = {"mean": nn.Linear(2, 2, rng=2)}, [Tensor(np.zeros(3))]
+    before = model.named_parameters()
+    change(model)
+    after, fresh = model.named_parameters(), copy.copy(model).named_parameters()
+    before, after, fresh = ([(k, id(p)) for k, p in x.items()] for x in (before, after, fresh))
+    assert after == fresh != before
+
+
+def test_what_is_done_to_the_parameters_found_is_not_done_to_the_module():
+    model = Pair()
+    model.named_parameters().clear()
+    assert len(model.named_parameters()) == len(model.named_parameters()) == 4
+
+
+def test_a_module_whose_parameters_were_found_is_no_garbage_that_waits_for_the_collector():
+    model = Pair()
+    model.named_parameters()
+    gone = weakref.ref(model)
+    gc.disable()
+    try:
+        del model
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_a_missing_attribute_is_an_error_and_not_none():

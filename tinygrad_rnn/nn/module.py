@@ -9,6 +9,7 @@ generator: both are arguments of what needs them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ class Module:
     attribute. Copying (`copy.deepcopy`) and pickling work.
     """
 
+    __slots__ = ("__dict__", "__weakref__", "_found")  # the last not among what vars() gives
+
     def __setattr__(self, name: str, value: Any) -> None:
         if type(value) is Tensor and value.op is None and value.name is None:
             value.name = name
@@ -32,11 +35,16 @@ class Module:
 
     def named_parameters(self) -> dict[str, Tensor]:
         """The Tensors by their path, e.g. ``"cells.0.W_h"``; a shared one where it stands first."""
+        known = getattr(self, "_found", None)
+        if known is not None and _unchanged(self, known[0]):
+            return dict(known[1])
         found: dict[int, tuple[str, Tensor]] = {}
         for path, _, _, value in self._leaves():
             if type(value) is Tensor:
                 found.setdefault(id(value), (path, value))
-        return dict(found.values())
+        parameters = dict(found.values())
+        object.__setattr__(self, "_found", (_looked_into(self), parameters))
+        return dict(parameters)
 
     def parameters(self) -> list[Tensor]:
         """The Tensors that training changes, each once, in the order of their attributes."""
@@ -88,6 +96,12 @@ class Module:
             else:
                 owner[key] = array.astype(value.dtype)
 
+    def __getstate__(self) -> Any:
+        """For copies, of which nothing is found yet."""
+        if hasattr(self, "_found"):
+            object.__delattr__(self, "_found")
+        return super().__getstate__()
+
     def __repr__(self) -> str:
         facts = [f"{k}={v}" for k, v in vars(self).items() if isinstance(v, (int, float, str))]
         return f"{type(self).__name__}({', '.join(facts)})"
@@ -101,15 +115,54 @@ class Module:
             if type(value) is Tensor or isinstance(value, np.ndarray):
                 yield path, owner, key, value
                 continue
-            if isinstance(value, Module):
-                items = list(vars(value).items())
-            elif isinstance(value, dict):
-                items = list(value.items())
-            elif isinstance(value, (list, tuple)):
-                items = list(enumerate(value))
-            else:
-                continue
-            if id(value) not in seen:
+            inside = _inside(value)
+            if inside is not None and id(value) not in seen:
                 seen.add(id(value))
                 prefix = f"{path}." if path else ""
-                todo.extend((f"{prefix}{k}", value, k, v) for k, v in reversed(items))
+                todo.extend((f"{prefix}{k}", value, k, v) for k, v in reversed(inside.items()))
+
+
+def _inside(value: Any) -> dict[Any, Any] | None:
+    """What to look into, by attribute, key or index; None if it is nothing of that kind."""
+    if isinstance(value, Module):
+        return vars(value)
+    if isinstance(value, (list, tuple)):
+        return dict(enumerate(value))
+    return value if isinstance(value, dict) else None
+
+
+Seen = list[tuple[Any, list[Any]]]
+
+
+def _looked_into(module: Module) -> Seen:
+    """Each thing that `_leaves` looks into, the module first, with the names and values in it now.
+
+    If at another time each of these is the same object, so are the parameters: to see that takes a
+    third of the time to look for them, which every call of a compiled step does.
+    """
+    found, todo, seen = Seen(), list[Any]([module]), set[int]()
+    while todo:
+        value = todo.pop()
+        inside = _inside(value)
+        if inside is not None and id(value) not in seen:
+            seen.add(id(value))
+            todo += inside.values()
+            # the module itself is not mentioned: it would hold itself, and be garbage late
+            found.append((None if value is module else value, _content(value)))
+    return found
+
+
+def _content(value: Any) -> list[Any]:
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    inside = vars(value) if isinstance(value, Module) else value
+    return [*inside, *inside.values()]
+
+
+def _unchanged(module: Module, seen: Seen) -> bool:
+    """Whether all is as it was, object by object: Tensors have an ``==`` of their own."""
+    for value, then in seen:
+        now = _content(module if value is None else value)
+        if len(now) != len(then) or not all(map(is_, now, then)):
+            return False
+    return True
