@@ -104,9 +104,10 @@ class Kernel:
     ) -> tuple[str, Affine] | None:
         """Where an element is kept: array and place. It counts as read."""
         found = self.storage.find(v, t, at)
-        if found is None:
-            return None
-        owner, when, name, place = found
+        return found and self.read(*found)
+
+    def read(self, owner: Value, when: Affine | None, name: str, place: Affine) -> Any:
+        """Array and place of an element that is kept. It counts as read."""
         if when is None or when == STEP or owner not in self.storage.loop_of:
             self.reads.add(self.storage.root(owner))  # rows of other steps are out of the way
         return name, place

@@ -82,7 +82,7 @@ class Nests:
             where = taken(v.options["index"], shape_of(a), at, t, find)
             return str(kernel.operand(a, t, where, v.dtype))
         if v.op == "reshape" and not same_but_ones(v):
-            name, place = self.storage.in_row(v, t, at)[2:]
+            name, place = kernel.read(*self.storage.in_row(v, t, at))
             return f"{name}[{place}]"
         a, t, at = self.storage.source_of(v, t, at)
         if isinstance(a.value, Value):
