@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 
 from tinygrad_rnn import Primitive, Tensor, check_grads, grad
 from tinygrad_rnn.engine import primitives as p
+from tinygrad_rnn.engine.abstract import Shapes
 from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.engine.rules import RULES
@@ -288,6 +289,21 @@ def test_a_complete_record_has_the_parts_of_a_convolution_and_the_same_gradients
     g = np.random.default_rng(0).standard_normal(whole.shape)
     for a, b in zip(grad(parts, [x, w], g), grad(whole, [x, w], g), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+@both_precisions
+@enrolled(SAMPLES | COMPARISONS)
+def test_without_values_it_has_the_same_shape_and_dtype(op, sample, dtype):
+    inputs, shapes = sample.arguments(dtype), Shapes()
+    exact = op.forward(*inputs, **sample.options)
+    unknown = [shapes.leaf(Tensor(x)) if is_float(x) else x for x in inputs]
+    token = context.set(context.get()._replace(complete=True))
+    try:
+        found = op(*unknown, **sample.options)
+    finally:
+        context.reset(token)
+    assert (found.shape, found.dtype) == (exact.shape, exact.dtype)
+    assert not shapes.asked
 
 
 def test_logic_is_for_conditions():

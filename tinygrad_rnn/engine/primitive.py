@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tinygrad_rnn.engine.context import context, describe
+from tinygrad_rnn.engine.abstract import evaluated
+from tinygrad_rnn.engine.context import Context, context, describe
 from tinygrad_rnn.engine.tensor import (
     DTYPE_KINDS,
     NO_OPTIONS,
@@ -29,6 +30,7 @@ __all__ = ["Composed", "Primitive"]
 _NUMBERS = frozenset(
     {float, int, bool, np.float64, np.float32, np.float16, np.int64, np.int32, np.bool_}
 )
+UNRECORDED = Context(False, (), False, False)
 _new = Tensor.__new__
 _FROM_SIGNATURE: Any = object()
 
@@ -94,13 +96,16 @@ class Primitive:
                 x = self._as_array(x)
                 inputs = (*inputs[: len(arrays)], x, *inputs[len(arrays) + 1 :])
                 arrays.append(x)
+        recording, frames, anomaly, complete = context.get() if recorded else UNRECORDED
         try:
-            data = self.forward(*arrays, **options) if options else self.forward(*arrays)
+            if complete:
+                data = evaluated(self, self.forward, arrays, options)
+            else:
+                data = self.forward(*arrays, **options) if options else self.forward(*arrays)
         except (TypeError, ValueError, IndexError, AttributeError) as error:
             self._explain(error, arrays, options)
         if not recorded:
             return data
-        recording, frames, anomaly, _ = context.get()
         if anomaly and not np.isfinite(data).all():
             self._accuse(inputs, arrays, data)
         if type(data) is np.ndarray:

@@ -360,6 +360,12 @@ def values(x: Any) -> Any:
     return x._data if type(x) is Tensor else x
 
 
+def shaped(x: Any) -> Any:
+    """What has the shape and the dtype of `x`, a Tensor or plain; its values may be unknown."""
+    x = values(x)
+    return x if hasattr(x, "dtype") else np.asarray(x)
+
+
 def _compared(by: Primitive, *operands: Any) -> Any:
     return by(*operands) if context.get().complete else by.forward(*map(values, operands))
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.engine.tensor import Tensor, shaped, values
 
 __all__ = [
     "check_call",
@@ -114,7 +114,7 @@ def check_call(owner: str, cell: Any, xs: Any, state: Any) -> None:
     check_cell(owner, cell, starts=state is None)
     head, expected = values(values(xs)[0]), getattr(cell, "input_size", None)
     shape = np.shape(head)
-    symbols = np.asarray(head).dtype.kind in "iu"
+    symbols = shaped(head).dtype.kind in "iu"
     if expected is not None and not symbols and shape[-1:] != (expected,):
         raise ValueError(
             f"{owner}: {type(cell).__name__} expects {expected} features per step, got xs of shape "

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.context import no_grad
 from tinygrad_rnn.engine.primitives import stack
-from tinygrad_rnn.engine.tensor import values
+from tinygrad_rnn.engine.tensor import shaped, values
 from tinygrad_rnn.nn.state import each, parts
 from tinygrad_rnn.nn.time import batch_of
 
@@ -29,7 +29,7 @@ def check_states(owner: str, cells: list[Any], xs: Any, state: Any) -> None:
             f"({len(cells)}, …), or a list of {len(cells)} states; got {_shapes(state)}. Pass what "
             "the layer returned for the batch before."
         )
-    batch = batch_of(np.asarray(values(values(xs)[0])))
+    batch = batch_of(shaped(values(xs)[0]))
     for k, cell in enumerate(cells):
         if not hasattr(cell, "initial_state"):
             continue

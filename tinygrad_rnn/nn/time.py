@@ -15,7 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from tinygrad_rnn.engine.context import context, no_grad, scope
-from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.engine.tensor import Tensor, shaped, values
 from tinygrad_rnn.nn.arguments import check_call, check_flags, check_generator, check_state
 from tinygrad_rnn.nn.checkpoint import checkpointed
 from tinygrad_rnn.nn.mask import masked, the_mask
@@ -113,7 +113,7 @@ def unroll(
     ts = range(len(xs))[::-1] if reverse else range(len(xs))
     call = drawn(cell, rng, values(xs)[ts[0]], state)
     if lengths is not None or mask is not None:
-        mask = the_mask(lengths, mask, len(xs), batch_of(np.asarray(values(values(xs)[0]))))
+        mask = the_mask(lengths, mask, len(xs), batch_of(shaped(values(xs)[0])))
     steps = Steps(cell, call, xs, 0, mask, name or name_of(cell))
     run = functools.partial(checkpointed, rng=rng) if checkpoint else Steps.run
     if isinstance(truncate, RandomTruncation):
@@ -191,7 +191,7 @@ def drawn(cell: Any, rng: np.random.Generator | None, x: Any, state: Any) -> Any
     """What to call for one sequence: the cell with its draws, if it has any and there is `rng`."""
     if rng is None or not hasattr(cell, "sample"):
         return cell
-    x = np.asarray(values(x))
+    x = shaped(x)
     with no_grad():
         start = cell.initial_state(*batch_of(x)) if state is None else state
     return cell.sample(rng, x, start)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.primitives import broadcast_to, pass_gradient, where
-from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.engine.tensor import Tensor, shaped, values
 from tinygrad_rnn.nn.arguments import check_cell, check_probability, is_number
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.state import each, first, output_of, relabelled, through
@@ -199,13 +199,13 @@ def _as_parameter(x: Any) -> Any:
 
 
 def _is_float(x: Any) -> bool:
-    return np.asarray(values(x)).dtype.kind == "f"
+    return shaped(x).dtype.kind == "f"
 
 
 def _mask(x: Any, p: float, rng: np.random.Generator) -> Any:
     if not p:
         return None
-    x = np.asarray(values(x))
+    x = shaped(x)
     if x.dtype.kind != "f":
         raise TypeError(
             "VariationalDropout: symbols cannot be scaled. Put inputs= around a cell that is given "

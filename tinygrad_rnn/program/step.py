@@ -12,19 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.latex import latex
+from tinygrad_rnn.program.make import ARRAYS, Given, How, eager, made, tensors
 from tinygrad_rnn.program.native import Unwritable, save
 from tinygrad_rnn.program.outline import Outline, outline
-from tinygrad_rnn.program.pipeline import PASSES, WRITING, Compiled, follows
-from tinygrad_rnn.program.trace import Refused, gradient_leaves, leaves_of, rebuilt, trace, unbaked
+from tinygrad_rnn.program.pipeline import PASSES, WRITING, Compiled
+from tinygrad_rnn.program.trace import gradient_leaves, leaves_of, rebuilt
 from tinygrad_rnn.program.write import Program
 
 __all__ = ["CompiledStep", "compile"]
 
 KEPT = 16  # programs at a time
-ARRAYS = "the function does not run on Tensors"
 LONGEST = 3000  # operations of a record that does not repeat: beyond, writing them takes minutes
 TARGETS = ("numpy", "c")
 
@@ -119,12 +118,12 @@ class CompiledStep:
 
     def __call__(self, params: Any, *args: Any) -> tuple[Any, Any]:
         """Loss and gradients with respect to all Tensors in `params`."""
-        program, arrays = self.find(params, *args)
+        program, arrays, results = self._found(params, args)
         self._warn(program)
         if isinstance(program, str):
             self.stats["eager"] += 1
-            return self._eager(params, args if ARRAYS in program else tuple(map(_tensors, args)))
-        loss, *results = program(arrays)
+            return self._eager(params, args if ARRAYS in program else tuple(map(tensors, args)))
+        loss, *results = results or program(arrays)
         gradients = results[: len(program.used)]
         if hasattr(params, "named_parameters"):  # whose paths are part of the signature
             found = loss[()], dict(zip(program.paths, gradients, strict=True))
@@ -160,16 +159,22 @@ class CompiledStep:
 
         In place of a program the sentence that says why there is none.
         """
+        return self._found(params, args)[:2]
+
+    def _found(self, params: Any, args: tuple[Any, ...]) -> tuple[Compiled | str, list[Any], Any]:
+        """The same, and the results if there are some already."""
         self.stats["calls"] += 1
+        results = None
         key, arrays = self.signature(params, *args)
         program = self._programs.get(key)
         if program is None:
             with _collector_off():
-                program = self._programs[key] = self._compile(params, args)
+                program, results = self._compile(params, args, arrays)
+            self._programs[key] = program
             while len(self._programs) > KEPT:  # forget the oldest, whose buffers take memory
                 del self._programs[next(iter(self._programs))]
         self._last, self.reason = (None, program) if isinstance(program, str) else (program, "")
-        return program, arrays
+        return program, arrays, results
 
     def _warn(self, program: Compiled | str) -> None:
         """Say, once, that C did not come about, and that no program is used twice."""
@@ -184,41 +189,24 @@ class CompiledStep:
                 stacklevel=3,
             )
 
-    def _compile(self, params: Any, args: tuple[Any, ...]) -> Compiled | str:
+    def _compile(
+        self, params: Any, args: tuple[Any, ...], arrays: list[Any]
+    ) -> tuple[Compiled | str, Any]:
+        """A program and its first results, or the sentence that says why there is none."""
         self.stats["recorded"] += 1
         names = [*self._names[1:], *(f"x{k}" for k in range(len(args)))][: len(args)]
-        try:
-            record = trace(self.loss_fn, params, args, names)
-        except Refused as error:
-            return f"not compiled: {error}."
-        except TypeError as error:
-            return f"not compiled: {ARRAYS} ({error})"
-        refused, found = "", None
-        try:
-            found = Compiled(record, self.passes, self.target, self.memory, self.longest)
-        except (Refused, AssertionError, KeyError) as error:
-            refused = str(error)
-        known = self._known.get(found.program.body) if found is not None else None
-        try:
-            if known is None or found is None or not follows(known, found.program):
-                unbaked(record, self.loss_fn, params, args, names)
-            if found is None:  # a structure that looked like a recurrence and cannot be written
-                unrolled = self.passes - {"loops"}
-                found = Compiled(record, unrolled, self.target, None, self.longest)
-                found.said.append(f"the loops found could not be written ({refused})")
-        except Refused as error:
-            return f"not compiled: {error}."
-        found.paths = [name for name, _ in leaves_of(params, "params")]
-        self.stats["structures"] += found.program.body not in self._known
-        self._known.setdefault(found.program.body, found.program)
-        return found
+        how = How(self.passes, self.target, self.memory, self.longest)
+        found, results = made(Given(self.loss_fn, params, args, names), arrays, how, self._known)
+        if not isinstance(found, str):
+            self.stats["structures"] += found.program.body not in self._known
+            self._known.setdefault(found.program.body, found.program)
+        return found, results
 
     def _eager(self, params: Any, args: tuple[Any, ...]) -> tuple[Any, Any]:
-        found = self.loss_fn(params, *args)
-        loss, *aux = found if type(found) is tuple else (found,)
-        gradients = grad(loss, [p for _, p in leaves_of(params, "params")], unused="zero")
-        beside = [rebuilt(a, iter([values(x) for _, x in leaves_of(a, "aux")])) for a in aux]
-        value = (loss.data, *beside) if beside else loss.data
+        loss, gradients, aux = eager(self.loss_fn, params, args)
+        value = loss.data
+        if aux is not None:
+            value = value, rebuilt(aux, iter([values(x) for _, x in leaves_of(aux, "aux")]))
         return value, gradient_leaves(params, iter(gradients))
 
     def save_arguments(self, path: str | os.PathLike[str], params: Any, *args: Any) -> None:
@@ -319,17 +307,6 @@ def _outline(args: Any) -> str:
     if isinstance(args, (list, tuple)):
         return f"{type(args).__name__}({','.join(map(_outline, args))})"
     return "." if isinstance(args, (Tensor, np.ndarray, np.generic, int, float)) else "-"
-
-
-def _tensors(arg: Any) -> Any:
-    """The argument as a function that is compiled is given it."""
-    ends = [
-        Tensor(np.asarray(values(x)), name=name)
-        if isinstance(x, (Tensor, np.ndarray, np.generic, int, float))
-        else x
-        for name, x in leaves_of(arg, "")
-    ]
-    return rebuilt(arg, iter(ends))
 
 
 def _argument_names(f: Callable[..., Any]) -> list[str]:

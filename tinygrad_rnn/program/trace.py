@@ -1,8 +1,8 @@
 """What does a function of Tensors compute?
 
 It is run once on Tensors, and the record of its loss and gradients says. Every argument is a leaf
-of that record. Whatever else the function took from its arguments, past the record, would be baked
-in: it is run a second time on other values, and what then differs is refused.
+of that record. Parameters are recorded without values, of which a record does not depend; a
+function that asks for them is recorded with them.
 """
 
 from __future__ import annotations
@@ -12,30 +12,64 @@ import functools
 import gc
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.abstract import Shapes, Unknown
 from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.context import Context, context
 from tinygrad_rnn.engine.tensor import Tensor, values
 
 __all__ = [
+    "Forward",
     "Refused",
     "Trace",
+    "forward",
     "gradient_leaves",
     "leaves_of",
     "no_garbage",
     "rebuilt",
     "trace",
-    "unbaked",
+    "with_values",
 ]
 
 
 class Refused(Exception):
     """A function that cannot be compiled; the message is the sentence that says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Forward:
+    """The record of a loss: arguments and their names, what the function gave, how it was recorded.
+
+    `beside` are the Tensors of `aux`: what the function gave beside the loss, with True in place of
+    each. The first so many leaves are `parameters`; `params` is what the function was given. With
+    `shapes`, the parameters have no values.
+    """
+
+    leaves: list[Tensor]
+    names: list[str]
+    parameters: int
+    loss: Tensor
+    beside: list[Tensor]
+    aux: Any
+    params: Any
+    shapes: Shapes | None
+
+    @property
+    def nodes(self) -> list[Tensor]:
+        """All there is, in the order of birth."""
+        return ancestors(self.loss, *self.beside, *self.leaves)
+
+    @property
+    def used(self) -> list[bool]:
+        """Which parameters the loss depends on."""
+        made_of = set(ancestors(self.loss))
+        return [p in made_of for p in self.leaves[: self.parameters]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,17 +148,41 @@ def gradient_leaves(tree: Any, leaves: Iterator[Any]) -> Any:
     return next(leaves)
 
 
-def trace(
+def forward(
     loss_fn: Callable[..., Any], params: Any, args: tuple[Any, ...], names: list[str]
-) -> Trace:
-    """The record of ``loss_fn(params, *args)`` and its gradients."""
+) -> Forward:
+    """The record of ``loss_fn(params, *args)``, without values of the parameters if that goes.
+
+    Whatever goes wrong without values is tried with them, and then goes right or says why.
+    """
+    _check_places(params)
+    with suppress(Exception):
+        with _not_drawn(loss_fn, args):
+            found = recorded(loss_fn, params, args, names, Shapes())
+        given = {p for _, p in leaves_of(params, "params")}
+        if given.isdisjoint(found.nodes):  # taken from elsewhere than params
+            return found
+    return with_values(loss_fn, params, args, names)
+
+
+def with_values(
+    loss_fn: Callable[..., Any], params: Any, args: tuple[Any, ...], names: list[str]
+) -> Forward:
+    """The record of ``loss_fn(params, *args)``, computed."""
+    _check_places(params)
+    with _not_drawn(loss_fn, args):
+        return recorded(loss_fn, params, args, names)
+
+
+@contextmanager
+def _not_drawn(loss_fn: Callable[..., Any], args: tuple[Any, ...]) -> Iterator[None]:
+    """Refuse what draws at random; the eager step that follows draws what it would have."""
     drawn: bool = False
     before = [(rng, rng.bit_generator.state) for rng in _generators(loss_fn, args)]
     try:
-        with no_garbage():
-            record = _record(loss_fn, params, args, names)
+        yield
     finally:
-        for rng, state in before:  # the eager step that follows draws what it would have
+        for rng, state in before:
             drawn |= repr(rng.bit_generator.state) != repr(state)
             rng.bit_generator.state = state
     if drawn:
@@ -132,57 +190,57 @@ def trace(
             "what is drawn at random inside would be baked in, and be the same at every call. Draw "
             "outside, and pass the numbers (or the mask they make) as an argument"
         )
-    return record
 
 
-def unbaked(
-    record: Trace,
-    loss_fn: Callable[..., Any],
-    params: Any,
-    args: tuple[Any, ...],
-    names: list[str],
-) -> None:
-    """Refuse a function whose record has values of its arguments baked in: record it on others."""
-    twin = None
-    for far in (True, False):  # what raises an error on values far off may take those nearby
-        for nudge in (-1, 1, 0):
-            move = functools.partial(_moved, nudge=nudge, far=far)
-            try:
-                with np.errstate(all="ignore"), no_garbage():
-                    other = copy.deepcopy(params)
-                    for _, p in leaves_of(other, ""):
-                        p.data = move(p.data)
-                    twin = _record(loss_fn, other, args, names, move)
-                break
-            except (ValueError, IndexError, TypeError):
-                continue
-        if twin is not None:
-            break
-    if twin is None:
-        raise Refused("run on other values of its arguments, the function raises an error")
-    _compare(record, twin)
+def _check_places(params: Any) -> None:
+    wrt = [p for _, p in leaves_of(params, "params")]
+    if len({id(p) for p in wrt}) < len(wrt):
+        raise Refused("one Tensor stands in two places of params. Put it there once")
 
 
-def _record(
+def trace(record: Forward) -> Trace:
+    """The record with its gradients."""
+    wrt = record.leaves[: record.parameters]
+    with no_garbage(), complete():
+        gradients = grad(record.loss, wrt, create_graph=True, unused="zero")
+    outputs = [record.loss, *gradients, *record.beside]
+    nodes = ancestors(*outputs, *record.leaves)
+    return Trace(record.leaves, record.names, nodes, outputs, record.used, record.aux)
+
+
+@contextmanager
+def complete() -> Iterator[None]:
+    """What is recorded inside is a program."""
+    token = context.set(Context(recording=True, scope=(), anomaly=False, complete=True))
+    try:
+        yield
+    finally:
+        context.reset(token)
+
+
+def recorded(
     loss_fn: Callable[..., Any],
     params: Any,
     args: Any,
     names: list[str],
-    move: Callable[[Any], Any] | None = None,
-) -> Trace:
-    wrt = [p for _, p in leaves_of(params, "params")]
-    if len({id(p) for p in wrt}) < len(wrt):
-        raise Refused("one Tensor stands in two places of params. Put it there once")
-    token = context.set(Context(recording=True, scope=(), anomaly=False, complete=True))
-    try:
+    shapes: Shapes | None = None,
+    move: Callable[[Any], Any] = np.asarray,
+) -> Forward:
+    """One run of the function: on a copy of the parameters that has but `shapes`, if given.
+
+    `move` makes the arrays that it is given of the arguments.
+    """
+    with no_garbage(), complete():
+        if shapes is not None:
+            shapes.asked = False
+            params = _without_values(params, shapes)
+        wrt = [p for _, p in leaves_of(params, "params")]
         inputs = []
         for arg, name in zip(args, names, strict=True):
             ends = []
             for letter, x in leaves_of(arg, name):
                 if isinstance(x, (Tensor, np.ndarray, np.generic, int, float)):
-                    array = np.asarray(values(x))
-                    array = array if move is None else move(array)
-                    ends.append(Tensor(array, name=letter))
+                    ends.append(Tensor(move(np.asarray(values(x))), name=letter))
                 else:
                     ends.append(x)
             inputs.append((arg, ends))
@@ -194,19 +252,20 @@ def _record(
         beside = [Tensor(x) if isinstance(x, np.ndarray) else x for x in beside]
         if not all(type(x) is Tensor or x is None for x in beside):
             raise Refused("what the function gives beside the loss is not made of Tensors")
-        gradients = (  # of the twin, which is compared forward alone: rules see no values
-            grad(loss, wrt, create_graph=True, unused="zero") if move is None else []
-        )
-    finally:
-        context.reset(token)
+    if shapes is not None and shapes.asked:
+        raise Unknown("a value was asked for, and the error passed over")
     leaves = [*wrt, *(x for _, ends in inputs for x in ends if type(x) is Tensor)]
-    outputs = [loss, *gradients, *(x for x in beside if x is not None)]
-    made_of = set(ancestors(loss))
-    used = [p in made_of for p in wrt]
     aux = rebuilt(aux, iter([None if x is None else True for x in beside]))
     called = [name for name, _ in leaves_of(params, "params")]
     called += [str(x.name) for x in leaves[len(wrt) :]]
-    return Trace(leaves, called, ancestors(*outputs, *leaves), outputs, used, aux)
+    beside = [x for x in beside if x is not None]
+    return Forward(leaves, called, len(wrt), loss, beside, aux, params, shapes)
+
+
+def _without_values(params: Any, shapes: Shapes) -> Any:
+    """A copy with Tensors in it of which only shapes and dtypes are known."""
+    given = sorted((p for _, p in leaves_of(params, "")), key=attrgetter("serial"))
+    return copy.deepcopy(params, {id(p): shapes.leaf(p) for p in given})
 
 
 def _generators(loss_fn: Callable[..., Any], args: tuple[Any, ...]) -> list[np.random.Generator]:
@@ -219,71 +278,3 @@ def _generators(loss_fn: Callable[..., Any], args: tuple[Any, ...]) -> list[np.r
         around = inspect.getclosurevars(loss_fn)
         found += [*around.nonlocals.values(), *around.globals.values()]
     return [x for x in found if isinstance(x, np.random.Generator)]
-
-
-def _moved(x: Any, nudge: int, far: bool) -> Any:
-    """Other values of the same kind: with other signs, extremes, zeros and counts if `far`."""
-    x = np.asarray(x)
-    rng = np.random.default_rng(0)
-    if not x.size:
-        return x
-    mixed = rng.permutation(x.ravel()).reshape(x.shape)
-    if x.dtype.kind == "f":
-        if far:
-            known = np.where(np.isfinite(x) & (x != 0), x, rng.uniform(-1, 1, x.shape))
-            return (-known * rng.uniform(1.2, 2, x.shape)).astype(x.dtype)
-        signs = [-1, 1] if (x < 0).any() else [1]  # probabilities stay some
-        return (mixed * rng.uniform(0.5, 1, x.shape) * rng.choice(signs, x.shape)).astype(x.dtype)
-    low, high = x.min(), x.max()
-    if x.dtype.kind == "b":
-        if low == high:
-            return ~x
-        if far:  # one more or one less
-            at = np.flatnonzero(mixed == (mixed.sum() > 1))[0]
-            mixed.flat[at] = not mixed.flat[at]
-        return mixed
-    if low == high:
-        return x + np.asarray(nudge, x.dtype)
-    found = low + (high - mixed)
-    if far:
-        found = np.clip(found, low + (high - low > 1), high - 1)
-        found.flat[0] -= found.sum() == x.sum() and found.flat[0] > low
-    return found
-
-
-def _compare(a: Trace, b: Trace) -> None:
-    nodes = [_made(a), _made(b)]
-    if len(nodes[0]) != len(nodes[1]):
-        raise Refused(
-            f"what it records depends on values: {len(nodes[0])} nodes, and {len(nodes[1])} for "
-            "other values of the arguments"
-        )
-    for x, y in zip(*nodes, strict=True):
-        if x.op is None and not _equal(x.data, y.data):
-            raise Refused(_baked("a Tensor made inside", x))
-        if (x.op and x.op.name) != (y.op and y.op.name) or x.shape != y.shape:
-            raise Refused("what it records depends on the values of the arguments")
-        for k, (u, v) in enumerate(zip(x.inputs, y.inputs, strict=True)):
-            if type(u) is not Tensor and not _equal(u, v):
-                raise Refused(_baked(f"input {k} of {x.op.name if x.op else ''}", x))
-        if str(x.options) != str(y.options) and "again" not in x.options:
-            raise Refused(_baked("an option", x))
-
-
-def _made(record: Trace) -> list[Tensor]:
-    """All nodes but gradients and the arguments, whose order of birth says nothing."""
-    given, beside = set(record.leaves), sum(x is True for _, x in leaves_of(record.aux, ""))
-    ends = [record.outputs[0], *record.outputs[len(record.outputs) - beside :]]
-    return [x for x in ancestors(*ends) if x not in given]
-
-
-def _baked(what: str, x: Tensor) -> str:
-    return (
-        f"{what} (shape {x.shape}) is an array that changes with the arguments or is drawn at "
-        "random: it would be baked in. Pass it as an argument, or compute it from Tensors"
-    )
-
-
-def _equal(a: Any, b: Any) -> bool:
-    a, b = np.asarray(values(a)), np.asarray(values(b))
-    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.tensor import Tensor, named, values
+from tinygrad_rnn.engine.tensor import Tensor, named, shaped, values
 from tinygrad_rnn.nn.arguments import check_cell, check_sizes
 from tinygrad_rnn.nn.cells.base import activated, affine, check_activation
 from tinygrad_rnn.nn.start import uniform
@@ -56,7 +56,7 @@ class LeakyCell(Wrapper):
         return call
 
     def _leak(self, new: Any, old: Any) -> Any:
-        if np.asarray(values(new)).dtype.kind != "f":
+        if shaped(new).dtype.kind != "f":
             return new
         return relabelled((1 - self.alpha) * old + self.alpha * new, new)
 

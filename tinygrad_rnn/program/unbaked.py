@@ -1,0 +1,133 @@
+"""Does a record hold for other values of its arguments?
+
+Whatever a function took from its arguments past the record would be baked in: it is run a second
+time on other values, and what then differs is refused.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.abstract import Unknown
+from tinygrad_rnn.engine.backward import ancestors
+from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.program.trace import Forward, Refused, leaves_of, recorded
+
+__all__ = ["unbaked"]
+
+
+def unbaked(
+    record: Forward,
+    loss_fn: Callable[..., Any],
+    params: Any,
+    args: tuple[Any, ...],
+    names: list[str],
+) -> None:
+    """Refuse a function whose record has values of its arguments baked in: record it on others.
+
+    Parameters that were recorded without values need no others. They are copied from those that
+    the function has run on: a generator among them draws other numbers than it did.
+    """
+    twin = None
+    for far in (True, False):  # what raises an error on values far off may take those nearby
+        for nudge in (-1, 1, 0):
+            move = functools.partial(_moved, nudge=nudge, far=far)
+            try:
+                with np.errstate(all="ignore"):
+                    twin = _twin(record, loss_fn, params, args, names, move)
+                break
+            except (ValueError, IndexError, TypeError, Unknown):
+                continue
+        if twin is not None:
+            break
+    if twin is None:
+        raise Refused("run on other values of its arguments, the function raises an error")
+    _compare(record, twin)
+
+
+def _twin(
+    record: Forward,
+    loss_fn: Callable[..., Any],
+    params: Any,
+    args: tuple[Any, ...],
+    names: list[str],
+    move: Callable[[Any], Any],
+) -> Forward:
+    if record.shapes is not None:
+        return recorded(loss_fn, record.params, args, names, record.shapes, move)
+    other = copy.deepcopy(params)
+    for _, p in leaves_of(other, ""):
+        p.data = move(p.data)
+    return recorded(loss_fn, other, args, names, None, move)
+
+
+def _moved(x: Any, nudge: int, far: bool) -> Any:
+    """Other values of the same kind: with other signs, extremes, zeros and counts if `far`."""
+    x = np.asarray(x)
+    rng = np.random.default_rng(0)
+    if not x.size:
+        return x
+    mixed = rng.permutation(x.ravel()).reshape(x.shape)
+    if x.dtype.kind == "f":
+        if far:
+            known = np.where(np.isfinite(x) & (x != 0), x, rng.uniform(-1, 1, x.shape))
+            return (-known * rng.uniform(1.2, 2, x.shape)).astype(x.dtype)
+        signs = [-1, 1] if (x < 0).any() else [1]  # probabilities stay some
+        return (mixed * rng.uniform(0.5, 1, x.shape) * rng.choice(signs, x.shape)).astype(x.dtype)
+    low, high = x.min(), x.max()
+    if x.dtype.kind == "b":
+        if low == high:
+            return ~x
+        if far:  # one more or one less
+            at = np.flatnonzero(mixed == (mixed.sum() > 1))[0]
+            mixed.flat[at] = not mixed.flat[at]
+        return mixed
+    if low == high:
+        return x + np.asarray(nudge, x.dtype)
+    found = low + (high - mixed)
+    if far:
+        found = np.clip(found, low + (high - low > 1), high - 1)
+        found.flat[0] -= found.sum() == x.sum() and found.flat[0] > low
+    return found
+
+
+def _compare(a: Forward, b: Forward) -> None:
+    nodes = [_made(a), _made(b)]
+    if len(nodes[0]) != len(nodes[1]):
+        raise Refused(
+            f"what it records depends on values: {len(nodes[0])} nodes, and {len(nodes[1])} for "
+            "other values of the arguments"
+        )
+    for x, y in zip(*nodes, strict=True):
+        if x.op is None and not _equal(x.data, y.data):
+            raise Refused(_baked("a Tensor made inside", x))
+        if (x.op and x.op.name) != (y.op and y.op.name) or x.shape != y.shape:
+            raise Refused("what it records depends on the values of the arguments")
+        for k, (u, v) in enumerate(zip(x.inputs, y.inputs, strict=True)):
+            if type(u) is not Tensor and not _equal(u, v):
+                raise Refused(_baked(f"input {k} of {x.op.name if x.op else ''}", x))
+        if str(x.options) != str(y.options) and "again" not in x.options:
+            raise Refused(_baked("an option", x))
+
+
+def _made(record: Forward) -> list[Tensor]:
+    """All nodes but the arguments, whose order of birth says nothing."""
+    given = set(record.leaves)
+    return [x for x in ancestors(record.loss, *record.beside) if x not in given]
+
+
+def _baked(what: str, x: Tensor) -> str:
+    return (
+        f"{what} (shape {x.shape}) is an array that changes with the arguments or is drawn at "
+        "random: it would be baked in. Pass it as an argument, or compute it from Tensors"
+    )
+
+
+def _equal(a: Any, b: Any) -> bool:
+    a, b = np.asarray(values(a)), np.asarray(values(b))
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
