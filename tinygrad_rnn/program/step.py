@@ -74,6 +74,7 @@ class CompiledStep:
         self._known: dict[str, Program] = {}  # one found free of baked-in values for each body
         self._told: set[str] = set()
         self._last: Compiled | None = None
+        self._key: Any = None  # of the last call
         self._names = _argument_names(loss_fn)
 
     @property
@@ -123,36 +124,42 @@ class CompiledStep:
         if isinstance(program, str):
             self.stats["eager"] += 1
             return self._eager(params, args if ARRAYS in program else tuple(map(tensors, args)))
-        loss, *results = results or program(arrays)
-        gradients = results[: len(program.used)]
+        results = results or program(arrays)
+        loss, end = results[0][()], len(program.used) + 1
         if hasattr(params, "named_parameters"):  # whose paths are part of the signature
-            found = loss[()], dict(zip(program.paths, gradients, strict=True))
+            gradients = dict(zip(program.paths, results[1:end], strict=True))
         else:
-            found = loss[()], gradient_leaves(params, iter(gradients))
-        if program.aux is None:
-            return found
-        return (found[0], program.beside(results[len(gradients) :])), found[1]
+            gradients = gradient_leaves(params, iter(results[1:end]))
+        value = loss if program.aux is None else (loss, program.beside(list(results[end:])))
+        return value, gradients
 
     def signature(self, params: Any, *args: Any) -> tuple[Any, list[Any]]:
         """What a program is made for, equal for all calls that it serves, and what it is given."""
         named = leaves_of(params, "params")
+        arrays = list[Any]()
         for _, p in named:
             if type(p) is not Tensor:
                 raise TypeError(
                     f"compiled step: expected params to hold Tensors alone, got {type(p).__name__}."
                     " What is no parameter is an argument of its own."
                 )
-        ends = [x for arg in args for _, x in leaves_of(arg, "")]
-        arrays: list[Any] = [p.data for _, p in named]
-        fixed = []
-        for x in ends:
-            if isinstance(x, (Tensor, np.ndarray, np.generic, int, float)):
-                arrays.append(np.asarray(values(x)))
-            else:
-                fixed.append(x)
-        paths, kinds = tuple([name for name, _ in named]), [(x.shape, x.dtype) for x in arrays]
+            arrays.append(p.data)
+        fixed = list[Any]()
+        others = [x for x in args if type(x) is not np.ndarray]
+        if not others:  # as nearly always: there is time to win
+            arrays += args
+            structure = f"tuple({','.join('.' * len(args))})"
+        else:
+            structure = _outline(args)
+            for x in [x for arg in args for _, x in leaves_of(arg, "")]:
+                if isinstance(x, (Tensor, np.ndarray, np.generic, int, float)):
+                    arrays.append(np.asarray(values(x)))
+                else:
+                    fixed.append(x)
         once = len({id(p) for _, p in named})  # one Tensor in two places is another function
-        return (paths, once, tuple(kinds), repr(fixed), _outline(args)), arrays
+        paths = tuple([name for name, _ in named])
+        shapes, dtypes = tuple([x.shape for x in arrays]), tuple([x.dtype for x in arrays])
+        return (paths, once, shapes, dtypes, repr(fixed) if fixed else "", structure), arrays
 
     def find(self, params: Any, *args: Any) -> tuple[Compiled | str, list[Any]]:
         """The program for a call, made now if need be, and what it is given.
@@ -166,6 +173,8 @@ class CompiledStep:
         self.stats["calls"] += 1
         results = None
         key, arrays = self.signature(params, *args)
+        if key == self._key:  # dtypes take long to hash
+            return self._last or self.reason, arrays, None
         program = self._programs.get(key)
         if program is None:
             with _collector_off():
@@ -173,6 +182,7 @@ class CompiledStep:
             self._programs[key] = program
             while len(self._programs) > KEPT:  # forget the oldest, whose buffers take memory
                 del self._programs[next(iter(self._programs))]
+        self._key = key
         self._last, self.reason = (None, program) if isinstance(program, str) else (program, "")
         return program, arrays, results
 

@@ -50,6 +50,45 @@ def test_arrays_in_any_order_of_memory_and_small_integers():
     agree(step, m, x, y.astype(np.int32))
 
 
+def test_arrays_that_must_not_be_written_to_large_and_small():
+    step, m = compile(loss_fn, target="c"), Model(40)
+    for T in (5, 400):
+        x, y = data(T)
+        for array in (x, y, *(p.data for p in m.parameters())):
+            array.flags.writeable = False
+        agree(step, m, x, y)
+    assert {x.nbytes > 8192 for x in (x, m.cell.b_h.data)} == {True, False}
+
+
+def test_results_of_one_call_are_not_those_of_the_next_large_and_small():
+    step, m, (x, y) = compile(loss_fn, target="c"), Model(40), data()
+    first = step(m, x, y)[1]
+    kept = {name: g.copy() for name, g in first.items()}
+    second = step(m, -x, y)[1]
+    for name, g in first.items():
+        np.testing.assert_array_equal(g, kept[name])
+        assert not np.shares_memory(g, second[name])
+        assert (g != second[name]).any()
+    assert {g.nbytes > 8192 for g in first.values()} == {True, False}
+
+
+def test_parameters_replaced_between_calls_are_the_ones_used():
+    step, m, args = compile(loss_fn, target="c"), Model(), data()
+    agree(step, m, *args)
+    m.cell.b_h.data = m.cell.b_h.data + 1.0
+    agree(step, m, *args)
+    m.cell.W_h = Tensor(m.cell.W_h.data * 2.0)
+    agree(step, m, *args)
+    m.cell.W_h.data[...] *= -1.0
+    agree(step, m, *args)
+    m.readout = nn.Linear(4, 3, rng=5)
+    agree(step, m, *args)
+    assert step.stats["recorded"] == 1
+    m.cell.b_h = m.cell.b_h.data  # frozen: another function
+    agree(step, m, *args)
+    assert step.stats["recorded"] == 2
+
+
 def test_nan_and_infinity_arrive():
     (x, y), step, m = data(), compile(loss_fn, target="c"), Model()
     step(m, x, y)

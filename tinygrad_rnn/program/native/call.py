@@ -14,6 +14,8 @@ from tinygrad_rnn.program.native.write import Function
 
 __all__ = ["Native"]
 
+SMALL = 8192  # bytes; to copy so many takes as long as to ask for an address
+
 
 class Native:
     """A program, built: call it with arrays, get arrays of one's own."""
@@ -23,50 +25,56 @@ class Native:
         *gemms, bits = blas()
         text = self.written.text
         head = f"{INCLUDES}#define BLAS_INT int{bits}_t\n"
-        found = library("\n".join([head, prelude(text), text]))
+        count = len(written.arguments) + len(written.constants) + len(written.results)
+        found = library("\n".join([head, prelude(text), f"static {text}", entry(count)]))
         for letter, gemm in zip("fd", gemms, strict=True):
             if f"product_{letter}(" in text:
                 use = getattr(found, f"use_blas_{letter}")
                 use.argtypes, use.restype = [ctypes.c_void_p], None
                 use(gemm or None)
-        self.shapes = written.results
-        T = self.written.T
-        self.step, self.T = found.step, T
-        n = len(written.arguments) + len(written.constants) + len(self.shapes) + 1
-        self.step.argtypes = [ctypes.c_long, *[ctypes.c_void_p] * n]
-        self.step.restype = ctypes.c_int
+        self.shapes, self.T, self.run = written.results, written.T, found.run
+        self.run.argtypes = [ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+        self.run.restype = ctypes.c_int
         self.room = np.empty(self.written.bytes + 64, np.uint8)
         start = -self.room.ctypes.data % 64
         self.start = self.room.ctypes.data + start
         self.lock = threading.Lock()
-        # What an array's address costs to ask for, SMALL bytes cost to copy: where such stand is
-        # known beforehand.
-        self.dtypes = [dtype for _, dtype in written.arguments]
-        self.given = [_fixed(shape, dtype) for shape, dtype in written.arguments]
-        self.made = [_fixed(shape, dtype) for shape, dtype in written.results]
-        self.known = [x is not None and _address(x) for x in (*self.given, *self.made)]
-        self.constants = [_address(x) for x in self.written.constants]
+        # Where each argument is. What is small is copied to and from where it always is.
+        self.given = [_fixed(*kind) for kind in written.arguments]
+        self.made = [_fixed(*kind) for kind in written.results]
+        self.places = (ctypes.c_void_p * count)()
+        places = [*self.given, *written.constants, *self.made]
+        for k, x in enumerate(places):
+            self.places[k] = None if x is None else x.ctypes.data
+        self.table = ctypes.addressof(self.places)
+        self.first = count - len(self.made)  # of the results
 
     def __call__(self, arrays: list[Any]) -> tuple[Any, ...]:
         """The outputs, in new arrays."""
         with self.lock:  # one room for all calls
-            given = list(map(_placed, arrays, self.given, self.dtypes))
-            results = [
-                np.empty(*shape) if here is None else here
-                for here, shape in zip(self.made, self.shapes, strict=True)
-            ]
-            places = [
-                known or _address(x)
-                for x, known in zip((*given, *results), self.known, strict=True)
-            ]
-            n = len(given)
-            if self.step(self.T, self.start, *places[:n], *self.constants, *places[n:]):
+            alive = list[Any]()  # until the call is over
+            for k, (x, here) in enumerate(zip(arrays, self.given, strict=True)):
+                if here is not None:
+                    here[...] = x
+                else:
+                    x = np.ascontiguousarray(x, self.written.arguments[k][1])
+                    self.places[k] = _address(x)
+                    alive.append(x)
+            results = list[Any](self.made)
+            for k, here in enumerate(self.made):
+                if here is None:
+                    results[k] = x = np.empty(*self.shapes[k])
+                    self.places[self.first + k] = _address(x)
+            if self.run(self.T, self.start, self.table):
                 raise IndexError("compiled step: an index is outside of the array it is for")
-            return tuple([x if x is not here else x.copy()
+            return tuple([x if here is None else here.copy()
                           for x, here in zip(results, self.made, strict=True)])  # fmt: skip
 
 
-SMALL = 8192  # bytes
+def entry(count: int) -> str:
+    """A function that is given the addresses of all arrays at once, and hands them to the step."""
+    places = ", ".join(f"at[{k}]" for k in range(count))
+    return f"int run(long T, char *room, void **at) {{ return step(T, room, {places}); }}\n"
 
 
 def _fixed(shape: tuple[int, ...], dtype: Any) -> np.ndarray | None:
@@ -75,13 +83,8 @@ def _fixed(shape: tuple[int, ...], dtype: Any) -> np.ndarray | None:
     return x if x.nbytes <= SMALL else None
 
 
-def _placed(x: Any, here: np.ndarray | None, dtype: Any) -> np.ndarray:
-    """An argument, copied to where it is looked for, or as it is if its numbers stand in order."""
-    if here is None:
-        return np.ascontiguousarray(x, dtype)
-    here[...] = x
-    return here
-
-
 def _address(x: Any) -> int:
-    return x.__array_interface__["data"][0]
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(x))
+    except TypeError:  # it must not be written to
+        return x.__array_interface__["data"][0]

@@ -136,24 +136,45 @@ static inline __attribute__((always_inline)) void product_r(
                la < wa ? wa : la, b, lb < wb ? wb : lb, add, c, cr < n ? n : cr);
         return;
     }
-    for (long i = 0; i < m; i++) {
-        real *row = c + i * cr;
+    for (long i = 0; i < m; i++, a += ar, c += cr)
         if (bc == 1 && cc == 1) {
             if (!add)
-                for (long j = 0; j < n; j++) row[j] = 0;
-            for (long l = 0; l < k; l++) {
-                real x = a[i * ar + l * ac];
+                for (long j = 0; j < n; j++) c[j] = 0;
+            long l = 0;
+            for (; l + 4 <= k; l += 4) {  /* four rows of B for each time that one of C is read */
+                const real *x = a + l * ac, *y = b + l * br;
                 #pragma omp simd
-                for (long j = 0; j < n; j++) row[j] += x * b[l * br + j];
+                for (long j = 0; j < n; j++)
+                    c[j] += x[0] * y[j] + x[ac] * y[j + br] + x[2 * ac] * y[j + 2 * br] +
+                            x[3 * ac] * y[j + 3 * br];
             }
-        } else
-            for (long j = 0; j < n; j++) {
+            for (; l < k; l++) {
+                #pragma omp simd
+                for (long j = 0; j < n; j++) c[j] += a[l * ac] * b[l * br + j];
+            }
+        } else {
+            long j = 0;
+            for (; j + 4 <= n; j += 4) {  /* four columns at a time */
+                const real *y = b + j * bc;
+                real s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+                #pragma omp simd reduction(+:s0, s1, s2, s3)
+                for (long l = 0; l < k; l++) {
+                    real x = a[l * ac];
+                    s0 += x * y[l * br];
+                    s1 += x * y[l * br + bc];
+                    s2 += x * y[l * br + 2 * bc];
+                    s3 += x * y[l * br + 3 * bc];
+                }
+                real sums[] = {s0, s1, s2, s3};
+                for (long q = 0; q < 4; q++) c[(j + q) * cc] = (add ? c[(j + q) * cc] : 0) + sums[q];
+            }
+            for (; j < n; j++) {
                 real sum = 0;
                 #pragma omp simd reduction(+:sum)
-                for (long l = 0; l < k; l++) sum += a[i * ar + l * ac] * b[l * br + j * bc];
-                row[j * cc] = (add ? row[j * cc] : 0) + sum;
+                for (long l = 0; l < k; l++) sum += a[l * ac] * b[l * br + j * bc];
+                c[j * cc] = (add ? c[j * cc] : 0) + sum;
             }
-    }
+        }
 }
 
 /* ==== pack_r times_r ==== C = A B + add C, with B packed before: 64 bytes of a row together, and below
