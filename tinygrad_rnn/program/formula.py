@@ -47,6 +47,8 @@ class Step(NamedTuple):
 
     def tex(self) -> str:
         """As it is written below a letter."""
+        if abs(self.sign) > 1:
+            return f"{self.sign}t{self.shift:+d}" if self.shift else f"{self.sign}t"
         start = {1: self.end + "+t" if self.end else "t", 0: self.end, -1: f"{self.end}-t"}
         text = start[self.sign]
         if self.sign == -1 and self.shift:

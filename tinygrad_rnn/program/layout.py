@@ -345,7 +345,8 @@ def _timed(inside: InPlace) -> set[Value]:
     for c in (*inside.components, *inside.components):  # a partner may come later
         for v in c.values:
             if v.op == "getitem" and v.lo is not None and v.args[0].kind == "one":
-                if type(v.options["index"][0]) is Step:
+                first = v.options["index"][0]
+                if type(first) is Step and abs(first.sign) == 1:
                     found.add(v.args[0].value)
             elif v.op == "stack_t":
                 found.add(v)

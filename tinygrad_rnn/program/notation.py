@@ -255,8 +255,8 @@ class Notation:
         """The step that an integer in an index is."""
         if type(p) is int:
             return self.step(p) if p >= 0 else Step(0, p + 1, "T")
-        if p.sign == 1:
-            return Step(1, p.shift)
+        if p.sign != -1:
+            return Step(p.sign, p.shift + 1 - p.sign)
         for hi, name in self.ends.items():
             if abs(p.shift - hi) <= 2:
                 return Step(-1, p.shift - hi + 1, name)

@@ -91,7 +91,8 @@ def index_text(index: tuple[Any, ...], step: str, array: Callable[[int], str]) -
         if type(p) is Input:
             parts.append(array(int(p)))
         elif type(p) is Step:
-            parts.append(shifted(step if p.sign == 1 else f"-{step}", p.shift))
+            times = {1: "", -1: "-"}.get(p.sign, f"{p.sign}*")
+            parts.append(shifted(f"{times}{step}", p.shift))
         elif isinstance(p, slice):
             ends = ["" if e is None else str(e) for e in (p.start, p.stop)]
             parts.append(":".join(ends) + (f":{p.step}" if p.step not in (None, 1) else ""))

@@ -68,6 +68,10 @@ def moving(v: Value, text: str, shape: tuple[int, ...]) -> tuple[str, int, int]:
         text = f"{text}[{index_text(tuple(rest), 't', str)}]"
     place = sum(type(p) is not int for p in rest[:k])
     text = f"np.moveaxis({text}, {place}, 0)" if place else text
-    if sign == -1:
+    stride = abs(sign)
+    if stride > 1:  # every so many rows, as at every second step
+        text = f"{text}[{shift % stride}::{stride}]"
+        n, shift = len(range(shift % stride, n, stride)), shift // stride
+    if sign < 0:
         return f"{text}[::-1]", shift - n + 1, n
     return text, -shift, n

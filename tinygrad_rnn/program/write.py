@@ -130,7 +130,9 @@ class Writer(Layout):
                 if place.kind == "local"
                 else f"{place.name}[{self.row(t - place.base, place.n)}]"
             )
-            if a.kind != "const" or np.any(a.value):
+            if not v.shape and place.kind != "local":  # a row is a number, and no array
+                self.body.append(f"{target} = {self.arg(a, None)}")
+            elif a.kind != "const" or np.any(a.value):
                 self.body.append(f"{target}[...] = {self.arg(a, None)}")
             elif self.body and self.body[-1].endswith("[...] = 0") and len(self.body[-1]) < 80:
                 self.body[-1] = f"{target}[...] = {self.body[-1]}"
@@ -164,7 +166,8 @@ class Writer(Layout):
                 continue
             out = place.name
             if place.kind == "rows":
-                out = f"{place.rows or place.name}[{shifted('t', -place.base)}]"
+                whole = ", ..." if not v.shape and not place.rows else ""
+                out = f"{place.rows or place.name}[{shifted('t', -place.base)}{whole}]"
             lines = statement(v, self.operands(v, "t", False, out), out, False, self)
             self.body += [f"    {line}" for line in lines]
         if len(self.body) == count:
@@ -205,8 +208,12 @@ def write(
     lines += [f"{line}  # the same memory again" for line in _joined(w.aliases)]
     lines += _joined(w.views)
     lines += [f"{line}  # until t gets there" for line in _joined(w.again)]
-    if w.listed:
-        left, right = zip(*w.listed, strict=True)
+    numbers = {w.places[v].rows for v in w.places if not v.shape} - {None}
+    views = [(rows, name) for rows, name in w.listed if rows in numbers]
+    lines += [f"{rows} = [{name}[t, ...] for t in range(len({name}))]" for rows, name in views]
+    listed = [pair for pair in w.listed if pair not in views]
+    if listed:
+        left, right = zip(*listed, strict=True)
         if len(left) == 1:
             lines.append(f"{left[0]} = list({right[0]})")
         else:
