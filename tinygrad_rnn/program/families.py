@@ -124,9 +124,27 @@ def find_slots(family: Family, later: list[Missing]) -> None:
         _terms(family, later)
         return
     family.slots = []
-    for j in range(len(next(iter(members.values())).ins)):
-        given = {t: source(node.ins[j]) for t, node in members.items()}
-        family.slots.append(_slot(family, given, later))
+    nodes = list(members.values())
+    for j in range(len(nodes[0].ins)):
+        slot = _alike([node.ins[j] for node in nodes], family.lo)
+        if slot is None:
+            given = {t: source(node.ins[j]) for t, node in members.items()}
+            slot = _slot(family, given, later)
+        family.slots.append(slot)
+
+
+def _alike(xs: list[Any], lo: int) -> Source | None:
+    """The slot of an operand that is alike at all steps from `lo` on; most are."""
+    x = xs[0]
+    if type(x) is not Node:
+        return None
+    if x.family is None:
+        return ("one", x) if all(y is x for y in xs) else None
+    family, away = x.family, (x.t or 0) - lo
+    for t, y in enumerate(xs, lo + away):
+        if type(y) is not Node or y.family is not family or y.t != t:
+            return None
+    return "step", family, away
 
 
 def _slot(family: Family, given: dict[int, Source], later: list[Missing]) -> Source:
@@ -354,4 +372,11 @@ def linear_options(members: dict[int, Node]) -> dict[str, Any] | None:
         got = list(members[t].options["index"])
         if [type(p) for p in got] != [type(p) for p in expected] or got != expected:
             return None
+    for axis, p in enumerate(template):
+        last = members[ts[-1]].options["index"][axis]
+        if type(p) is Step and (a[axis] < 0 or last < 0):  # counted from the end
+            if a[axis] >= 0 or last >= 0 or None in template[:axis] or Ellipsis in template[:axis]:
+                return None
+            n = members[ts[0]].ins[0].shape[axis]
+            template[axis] = p._replace(shift=p.shift + n)
     return {**first, "index": tuple(template)}

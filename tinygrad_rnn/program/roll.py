@@ -8,11 +8,20 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
+from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.program.certificates import certificates, cotangents, letters
+from tinygrad_rnn.program.certificates import (
+    Certificate,
+    Place,
+    certificates,
+    cotangents,
+    letters,
+    marks,
+)
 from tinygrad_rnn.program.families import (
     Family,
     Node,
@@ -56,7 +65,8 @@ def _rolled(trace: Trace, loops: bool) -> tuple[list[Value], list[Value], list[s
                 raise
             node = next(iter(broken.members.values()))
             said.append(f"{node.name} = {node.op}: {error}")
-            apart.add(node.key)
+            around = node.key.place.around or node.key.place
+            apart.add(around if around.inferred else node.key)
             continue
         return *values, said
     raise AssertionError("straight-line code has no families")
@@ -69,83 +79,86 @@ class Births(NamedTuple):
     names: dict[Tensor, str]
     uses: Counter[Tensor]
     gradients: dict[Tensor, Tensor]
+    sums: dict[Place, Certificate]  # of all terms of a gradient together
 
 
 def _births(trace: Trace) -> Births:
     nodes, given = trace.nodes, dict(zip(trace.leaves, trace.names, strict=True))
     uses = Counter([y for x in nodes for y in x.inputs if type(y) is Tensor])
     uses.update(trace.outputs)
-    return Births(certificates(nodes), letters(nodes, given), uses, cotangents(nodes))
+    of = marks(nodes)
+    return Births(
+        certificates(nodes, of), letters(nodes, given, of), uses, cotangents(nodes, of), {}
+    )
 
 
 def _nodes(trace: Trace, births: Births) -> tuple[list[Node], list[Node]]:
     """The record, light, with sums of gradients flattened and identities passed over."""
-    places, names, uses, gradients = births
+    places, names, uses, gradients, sums = births
     arguments = set(trace.leaves)
     found: dict[Tensor, Any] = {}
+    nodes: list[Node] = []
     for x in trace.nodes:
         key, t = places[x]
-        ins = [found[y] if type(y) is Tensor else y for y in x.inputs]
-        if x.op is None and x not in arguments:
-            found[x] = x.data
-            continue
-        op = "leaf" if x.op is None else x.op.name
+        if x.op is None:
+            if x not in arguments:
+                found[x] = x.data
+                continue
+            op, ins, options = "leaf", list[Any](), {"leaf": x}
+        else:
+            op, options = x.op.name, x.options
+            ins = [found[y] if type(y) is Tensor else y for y in x.inputs]
         if op in SAME:
             found[x] = ins[0]
             continue
         if op == "where" and ins[1] is ins[2] and getattr(ins[1], "shape", None) == x.shape:
             found[x] = ins[1]  # a cut at some steps: forward nothing is chosen
             continue
-        node = Node(op, ins, x.options, x.shape, x.dtype, names[x], x.serial, key, t)
-        node.forward = x.op and x.op.forward
-        node.named = bool(x.name)
-        of = found.get(gradients[x]) if x in gradients else None
-        node.of = of if type(of) is Node else None
-        if op == "leaf":
-            node.options = {"leaf": x}
-        if op == "add" and key[0] == "back" and key[2] is None:
-            node.op, node.key = "addn", (*key[:3], "addn")
+        if op == "add" and key.place.adds:
+            op = "addn"
+            key = sums.setdefault(key.place, Certificate(key.place, op, 0))
             first = x.inputs[0]
-            if type(first) is Tensor and uses[first] == 1 and ins[0].key == node.key:
-                node.ins = [*ins[0].ins, *ins[1:]] if len(ins[0].ins) < 3 else ins[0].ins
-                if node.ins is ins[0].ins:
-                    node.ins.extend(ins[1:])
+            if type(first) is Tensor and uses[first] == 1 and getattr(ins[0], "key", None) is key:
+                ins[0].ins.append(ins[1])
+                ins = ins[0].ins
+        of = found.get(gradients[x]) if x in gradients else None
+        node = Node(op, ins, options, x.shape, x.dtype, names[x], x.serial, key, t)
+        node.forward, node.named = x.op and x.op.forward, bool(x.name)
+        node.of = of if type(of) is Node else None
         found[x] = node
-    outputs = [
-        found[x]
-        if type(found[x]) is Node
-        else Node("copy", [found[x]], {}, x.shape, x.dtype, x.name or "g", x.serial)
-        for x in trace.outputs
-    ]
-    return _alive(outputs, [found[x] for x in trace.leaves if x in found]), outputs
+        nodes.append(node)
+    outputs: list[Node] = []
+    for x in trace.outputs:
+        node = found[x]
+        if type(node) is not Node:
+            node = Node("copy", [node], {}, x.shape, x.dtype, x.name or "g", x.serial)
+            nodes.append(node)
+        outputs.append(node)
+    return _alive(nodes, {*outputs, *(found[x] for x in trace.leaves if x in found)}), outputs
 
 
-def _alive(outputs: list[Node], leaves: list[Node]) -> list[Node]:
-    seen: set[Node] = {*outputs, *leaves}
-    todo = list(seen)
-    while todo:
-        for x in todo.pop().ins:
-            if type(x) is Node and x not in seen:
-                seen.add(x)
-                todo.append(x)
-    return sorted(seen, key=lambda x: x.serial)
+def _alive(nodes: list[Node], ends: set[Node]) -> list[Node]:
+    """Those that the ends are made from, and they themselves."""
+    nodes.sort(key=attrgetter("serial"))
+    seen = ends
+    for x in reversed(nodes):
+        if x in seen:
+            seen.update([y for y in x.ins if type(y) is Node])
+    return [x for x in nodes if x in seen]
 
 
 def _families(nodes: list[Node], apart: set[Any]) -> list[Family]:
     groups: dict[Any, dict[int, Node]] = defaultdict(dict)
     for x in nodes:
-        if x.t is not None and x.op != "leaf" and x.key not in apart:
+        if x.t is not None:
             groups[x.key][x.t] = x
     found = []
-    for members in groups.values():
+    for key, members in groups.items():
+        around = key.place.around or key.place
+        if key in apart or around in apart or len(members) < 2:
+            continue
         ts = sorted(members)
-        first = members[ts[0]]
-        alike = all(
-            (m.op, m.shape, m.dtype) == (first.op, first.shape, first.dtype)
-            and (m.op == "addn" or len(m.ins) == len(first.ins))
-            for m in members.values()
-        )
-        if len(ts) < 2 or ts[-1] - ts[0] + 1 != len(ts) or not alike:
+        if ts[-1] - ts[0] + 1 != len(ts) or not _alike(members.values()):
             continue
         options = linear_options(members)
         if options is None:
@@ -157,24 +170,35 @@ def _families(nodes: list[Node], apart: set[Any]) -> list[Family]:
     return found
 
 
+def _alike(nodes: Iterable[Node]) -> bool:
+    """Whether their results are of one kind and they have as many operands."""
+    first = next(iter(nodes))
+    op, shape, dtype, n = first.op, first.shape, first.dtype, len(first.ins)
+    return all(
+        x.op == op
+        and x.shape == shape
+        and (x.dtype is dtype or x.dtype == dtype)
+        and (len(x.ins) == n or op == "addn")
+        for x in nodes
+    )
+
+
 def _all_slots(families: list[Family]) -> None:
     """Slots of all families; what is the same at every step becomes one node.
 
     In two rounds, as slots of gradients may point to families whose own slots come later.
     """
+    rest, aliases = list[Family](), False
     for family in families:
-        for k, node in family.members.items():
-            del k
-            node.family = family
-    for family in families:
-        if family.op != "addn" and _constant(family):
-            first = family.members[family.lo]
-            for node in family.members.values():
-                node.family = None
-            for node in list(family.members.values())[1:]:
-                node.op, node.ins = "alias", [first]
-    rest = [f for f in families if f.members[f.lo].family is f]
-    for family in rest:
+        if family.op == "addn" or not _constant(family):
+            rest.append(family)
+            continue
+        first, *others = family.members.values()
+        first.family = None
+        for node in others:
+            node.family, node.op, node.ins = None, "alias", [first]
+        aliases = True
+    for family in rest if aliases else []:
         for node in family.members.values():
             node.ins = [_real(x) for x in node.ins]
     for family in rest:
@@ -194,11 +218,9 @@ def _spans(families: list[Family]) -> None:
     """The steps over which gradients flow in each scope."""
     scopes: dict[Any, list[Family]] = defaultdict(list)
     for family in families:
-        key = family.members[family.lo].key
-        if key[0] == "back":
-            while key[0] == "back":
-                key = key[1]
-            scopes[key[:-2]].append(family)  # without the primitive and its ordinal
+        place = family.members[family.lo].key.place
+        if place.gradient:
+            scopes[place.around].append(family)
     for alike in scopes.values():
         span = min(f.lo for f in alike), max(f.hi for f in alike)
         for family in alike:
@@ -210,16 +232,18 @@ def _real(x: Any) -> Any:
 
 
 def _constant(family: Family) -> bool:
+    """Whether it is the same at every step."""
+    first, *others = family.members.values()
+    heads = [_real(x) for x in first.ins]
+    if any(type(x) is Node and x.family is not None for x in heads):
+        return False
     if any(type(p) is Step for p in family.options.get("index", ())):
         return False
-    members = list(family.members.values())
-    for node in members:
-        node.ins = [_real(x) for x in node.ins]
     return all(
-        x.family is None and all(m.ins[j] is x for m in members)
+        all(_real(m.ins[j]) is x for m in others)
         if type(x) is Node
-        else all(type(m.ins[j]) is not Node and same_constant(m.ins[j], x) for m in members)
-        for j, x in enumerate(members[0].ins)
+        else all(type(m.ins[j]) is not Node and same_constant(m.ins[j], x) for m in others)
+        for j, x in enumerate(heads)
     )
 
 
@@ -233,8 +257,9 @@ def _rough(family: Family, j: int) -> Any:
 def _values(nodes: list[Node], outputs: list[Node]) -> tuple[list[Value], list[Value]]:
     made: dict[Any, Value] = {}
     for x in nodes:
-        x.ins = [_real(y) for y in x.ins]
         family = x.family
+        if family is None:
+            x.ins = [_real(y) for y in x.ins]
         owner: Any = x if family is None else family
         if owner not in made and x.op != "alias":
             options = x.options if family is None else family.options
@@ -253,9 +278,10 @@ def _values(nodes: list[Node], outputs: list[Node]) -> tuple[list[Value], list[V
             value.args = [_arg(source(x), made) for x in owner.ins]
             _join(value, made)
     for x in nodes:
-        if x.of is not None and (x.of.family or x.of) in made and (x.family or x) in made:
-            away = 0 if x.of.family is None else (x.of.t or 0) - (x.t or 0)
-            made[x.family or x].of = made[x.of.family or x.of].serial, away
+        of = x.of
+        if of is not None and (of.family or of) in made and (x.family or x) in made:
+            away = 0 if of.family is None else (of.t or 0) - (x.t or 0)
+            made[x.family or x].of = made[of.family or of].serial, away
     found = list(made.values())
     sums = [v for v in found if v.op == "addn" and v.lo is None]
     for value in sums:

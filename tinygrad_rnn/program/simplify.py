@@ -181,13 +181,16 @@ def running_sums(values: list[Value], outputs: list[Value]) -> int:
     for v in list(values):
         if v.op not in ("add", "addn") or v.lo is None or v.hi is None or len(v.args) != 2:
             continue
-        own = [a for a in v.args if a.value is v and a.k == -1]
+        own = [a for a in v.args if a.value is v]
         rest = [a for a in v.args if a.value is not v]
-        outside = [a for user, a in readers[v] if user is not v]
-        ends = all(a.kind == "at" and a.k == v.hi for a in outside)
-        if len(own) != 1 or len(rest) != 1 or not ends or list(v.init) != [v.lo - 1]:
+        if len(own) != 1 or own[0].kind != "step" or own[0].k not in (-1, 1):
             continue
-        term, first = rest[0], v.init[v.lo - 1]
+        start, end = (v.lo - 1, v.hi) if own[0].k == -1 else (v.hi + 1, v.lo)
+        outside = [a for user, a in readers[v] if user is not v]
+        ends = all(a.kind == "at" and a.k == end for a in outside)
+        if not ends or list(v.init) != [start]:
+            continue
+        term, first = rest[0], v.init[start]
         if term.kind != "step" or term.value.shape != v.shape or term.value.dtype != v.dtype:
             continue
         span = (v.lo + term.k, v.hi + term.k)
