@@ -16,10 +16,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tinygrad_rnn.engine.context import Frame, context, describe
+from tinygrad_rnn.engine.context import Context, Frame, context, describe
 from tinygrad_rnn.engine.tensor import DTYPE_KINDS, Tensor, values
 
 __all__ = ["ancestors", "grad"]
+
+NOTHING: dict[str, np.ndarray] = {}  # shared by all frames here: no constants inside have letters
 
 
 def ancestors(*tensors: Tensor, known: Collection[Tensor] = ()) -> list[Tensor]:
@@ -114,7 +116,11 @@ def grad(
     seed = _seed(loss, cotangent, create_graph)
     nodes = ancestors(loss, known=targets if partial else ())
     needed = _needed(nodes, targets)
-    found = _walk(loss, seed, nodes, needed, set(targets), create_graph, partial, on_edge)
+    outside = context.get()
+    try:
+        found = _walk(loss, seed, nodes, needed, set(targets), create_graph, partial, on_edge)
+    finally:
+        context.set(outside)
     missing = [x for x in targets if x not in found]
     if missing and unused == "error":
         raise ValueError(_unused(missing[0], nodes))
@@ -139,7 +145,8 @@ def _walk(
     ours: set[Tensor] = set()  # whose cotangent is a sum in an array of our own: add in place
     uses: dict[Tensor, dict[Together, Uses]] = {}  # of one source, until it has its turn
     found: dict[Tensor, Any] = {}
-    look = context.get().anomaly
+    outside = context.get()
+    recording, _, look, complete = outside
     apart = create_graph or on_edge is not None or look  # a joint rule is not looked at
 
     def add(x: Tensor, gx: Any) -> None:
@@ -154,6 +161,11 @@ def _walk(
             if type(before) is np.ndarray:
                 ours.add(x)
         cotangents[x] = before
+
+    def mark(node: Tensor, argument: int | None = None) -> None:
+        """From here on, what is recorded derives from `node`: `_backward_of` without an end."""
+        frame = Frame("backward", None, NOTHING, node.serial, argument)
+        context.set(Context(recording, (*node.scope, frame), look, complete))
 
     for node in reversed([x for x in nodes if x in needed]):
         if node in uses:
@@ -197,26 +209,27 @@ def _walk(
                 if rule.alone is None or (x._data.ndim == 2 and not apart):
                     uses.setdefault(x, {}).setdefault(rule, []).append((g, args, options))
                     if on_edge is not None:
+                        context.set(outside)
                         on_edge(node, k, g)
                     continue
                 rule = rule.alone
             elif rule is None:
                 continue
             if create_graph:
-                with _backward_of(node, k):
-                    gx = rule(g, y, *args, **options)
+                mark(node, k)
+                gx = rule(g, y, *args, **options)
             else:
                 gx = rule(g, y, *args, **options) if options else rule(g, y, *args)
             if look and not np.isfinite(values(gx)).all():
                 raise FloatingPointError(_not_finite(node, k, g))
             if x not in cotangents:
                 cotangents[x] = gx
-            elif create_graph:
-                with _backward_of(x):
-                    add(x, gx)
             else:
+                if create_graph:
+                    mark(x)
                 add(x, gx)
             if on_edge is not None:
+                context.set(outside)
                 on_edge(node, k, _fit(gx, x, nodes))
     return found
 
@@ -272,7 +285,7 @@ def _fit(g: Any, x: Tensor, nodes: list[Tensor]) -> Any:
 @contextmanager
 def _backward_of(node: Tensor, argument: int | None = None) -> Iterator[None]:
     """Operations inside derive from `node`: they carry its scope, marked backward."""
-    frame = Frame("backward", of=node.serial, argument=argument)
+    frame = Frame("backward", None, NOTHING, node.serial, argument)
     token = context.set(context.get()._replace(scope=(*node.scope, frame)))
     try:
         yield
