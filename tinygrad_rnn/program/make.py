@@ -7,14 +7,17 @@ function gives; and the function is recorded on other arguments, lest something 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.tensor import Tensor, values
-from tinygrad_rnn.program.pipeline import Compiled, follows
+from tinygrad_rnn.program.cache import found, key_of, put
+from tinygrad_rnn.program.pipeline import Compiled, How, follows
+from tinygrad_rnn.program.run import Printed, Running
 from tinygrad_rnn.program.trace import (
     Forward,
     Refused,
@@ -26,21 +29,12 @@ from tinygrad_rnn.program.trace import (
     with_values,
 )
 from tinygrad_rnn.program.unbaked import unbaked
-from tinygrad_rnn.program.write import Program
 
-__all__ = ["ARRAYS", "Given", "How", "eager", "made", "tensors"]
+__all__ = ["ARRAYS", "Given", "eager", "made", "tensors"]
+
+Known = dict[str, Printed]  # by their bodies
 
 ARRAYS = "the function does not run on Tensors"
-
-
-@dataclass(frozen=True)
-class How:
-    """What a program shall be like; see `compile`."""
-
-    passes: frozenset[str]
-    target: str
-    memory: str | int | None
-    longest: int | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,53 +47,71 @@ class Given:
     names: list[str]
 
 
-def made(
-    given: Given, arrays: list[Any], how: How, known: dict[str, Program]
-) -> tuple[Compiled | str, Any]:
-    """A program and its results on `arrays`; or a sentence that says why there is none.
+def made(given: Given, arrays: list[Any], how: How, known: Known) -> tuple[Running | str, Any]:
+    """A program and its results on `arrays`, if there are some already; or why there is none.
 
     Those in `known`, by their bodies, are known to have nothing of their arguments in them.
     """
     call = given.loss_fn, given.params, given.args, given.names
     try:
         try:
-            record, whole = _recorded(call)
+            record = forward(*call)
+            key = key_of(record, how)
+            kept = found(key, record, how) if key else None
+            record, whole = (record, None) if kept else _differentiated(record, call)
         except TypeError as error:
             return f"not compiled: {ARRAYS} ({error})", None
-        refused, found = "", None
-        try:
-            found = Compiled(whole, how.passes, how.target, how.memory, how.longest)
-        except (Refused, AssertionError, KeyError) as error:
-            refused = str(error)
-        alike = known.get(found.program.body) if found is not None else None
-        if alike is None or found is None or not follows(alike, found.program):
-            unbaked(record, *call)
-        exact = _exact(record, whole, given)
-        results = None
-        try:
-            results = found and check(found, arrays, exact)
-        except (Refused, AssertionError, KeyError) as error:
-            refused = str(error)
-        if found is None or results is None:
-            # a structure that looked like a recurrence and cannot be written
-            found = Compiled(whole, how.passes - {"loops"}, how.target, None, how.longest)
-            results = check(found, arrays, exact)
-            found.said.append(f"the loops found could not be written ({refused})")
+        if kept is not None:
+            _independent(kept, record, call, known)
+            kept.paths = record.names[: record.parameters]
+            return kept, None
+        assert whole is not None
+        program, results = _compiled(record, whole, given, arrays, how, known)
+        program.paths = record.names[: record.parameters]
+        if key and record.shapes is not None and program.how == how and not program.no_c:
+            put(key, program)
     except Refused as error:
         return f"not compiled: {error}.", None
-    found.paths = record.names[: record.parameters]
-    return found, results
+    return program, results
 
 
-def _recorded(call: Any) -> tuple[Forward, Trace]:
-    """Loss and gradients; computed, if a rule for the gradients asks for values."""
-    record = forward(*call)
+def _differentiated(record: Forward, call: Any) -> tuple[Forward, Trace]:
+    """The record with gradients; computed, if a rule for these asks for values."""
     if record.shapes is not None:
-        try:
+        with suppress(Exception):
             return record, trace(record)
-        except Exception:
-            record = with_values(*call)
+        record = with_values(*call)
     return record, trace(record)
+
+
+def _compiled(
+    record: Forward, whole: Trace, given: Given, arrays: list[Any], how: How, known: Known
+) -> tuple[Compiled, Any]:
+    """A program that gives what the function gives, and its results."""
+    refused, program, results = "", None, None
+    try:
+        program = Compiled(whole, how)
+    except (Refused, AssertionError, KeyError) as error:
+        refused = str(error)
+    _independent(program, record, (given.loss_fn, given.params, given.args, given.names), known)
+    exact = _exact(record, whole, given)
+    if program is not None:
+        try:
+            return program, check(program, arrays, exact)
+        except (Refused, AssertionError, KeyError) as error:
+            refused = str(error)
+    # a structure that looked like a recurrence and cannot be written
+    program = Compiled(whole, replace(how, passes=how.passes - {"loops"}, memory=None))
+    results = check(program, arrays, exact)
+    program.said.append(f"the loops found could not be written ({refused})")
+    return program, results
+
+
+def _independent(program: Running | None, record: Forward, call: Any, known: Known) -> None:
+    """Refuse what has values of its arguments in it, unless that is known of a program like it."""
+    alike = None if program is None else known.get(program.program.body)
+    if alike is None or program is None or not follows(alike, program.program):
+        unbaked(record, *call)
 
 
 def _exact(record: Forward, whole: Trace, given: Given) -> list[tuple[str | None, Any]]:
@@ -118,7 +130,7 @@ def _exact(record: Forward, whole: Trace, given: Given) -> list[tuple[str | None
 
 
 def check(
-    program: Compiled, arrays: list[Any], exact: list[tuple[str | None, Any]]
+    program: Running, arrays: list[Any], exact: list[tuple[str | None, Any]]
 ) -> tuple[Any, ...]:
     """The results of a program, compared: what is printed must be what was recorded."""
     results = program(arrays)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from types import CodeType
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,15 +16,16 @@ from tinygrad_rnn.program.equations import Equations
 from tinygrad_rnn.program.families import NoFamily
 from tinygrad_rnn.program.graph import Arg, Value, same_constant
 from tinygrad_rnn.program.memory import Graph, Uncut, cut, length
-from tinygrad_rnn.program.native import Function, Native, NoCompiler, Unwritable, alone
+from tinygrad_rnn.program.native import Function, Native, NoCompiler, Unwritable
 from tinygrad_rnn.program.native import write as write_c
 from tinygrad_rnn.program.ops import KNOWN
 from tinygrad_rnn.program.pieces import Pieces
 from tinygrad_rnn.program.roll import roll
-from tinygrad_rnn.program.trace import Refused, Trace, leaves_of, rebuilt
+from tinygrad_rnn.program.run import Piece, Printed, Running
+from tinygrad_rnn.program.trace import Refused, Trace, leaves_of
 from tinygrad_rnn.program.write import Program, write
 
-__all__ = ["PASSES", "WRITING", "Compiled", "follows"]
+__all__ = ["PASSES", "WRITING", "Compiled", "How", "follows"]
 
 Pass = Callable[[list[Value], list[Value]], int]
 MakePiece = Callable[[Sequence[list[Value]]], Any]
@@ -54,20 +53,26 @@ NUMPY_ALONE = frozenset(("gates", "early_sums", "early_products"))  # C's loops 
 DIVIDING = frozenset(("steps", "unstacked", "folded", "sums", "common"))  # before time is divided
 EQUATIONS = frozenset(("steps", "unstacked", "sums", "rows", "squares", "common"))  # for reading
 _SAME = frozenset(("stop_gradient", "pass_gradient"))
-compile_source = compile
 
 
-class Compiled:
+@dataclass(frozen=True)
+class How:
+    """What a program shall be like; see `CompiledStep`."""
+
+    passes: frozenset[str]
+    target: str
+    memory: str | int | None = None
+    longest: int | None = None
+
+
+class Compiled(Running):
     """The programs for one signature: what is called, its sources, and what the passes did."""
 
-    def __init__(
-        self,
-        record: Trace,
-        wanted: frozenset[str],
-        target: str,
-        memory: str | int | None = None,
-        longest: int | None = None,
-    ) -> None:
+    program: Program
+
+    def __init__(self, record: Trace, how: How) -> None:
+        super().__init__(record.used, record.aux)
+        self.how, wanted, longest = how, how.passes, how.longest
         unknown = sorted(
             {x.op.name for x in record.nodes if x.op and x.op.name not in KNOWN | _SAME}
         )
@@ -76,9 +81,7 @@ class Compiled:
                 f"a program is not written in the primitive {unknown[0]}; as a function made of "
                 "the primitives of tinygrad_rnn it would be"
             )
-        self.wanted, self.no_c = wanted, ""
-        self.used, self.aux = record.used, record.aux
-        self.paths: list[str] = []  # of the parameters
+        self.wanted = wanted
         self.done: dict[str, int] = {}
         self.rolled, self.said = _rolled(record, "loops" in wanted, longest)
         try:
@@ -87,28 +90,19 @@ class Compiled:
             self.rolled, _ = _rolled(record, False, longest)
             self.said.append(str(error))
             self.program = self._numpy()
-        self.lock = threading.Lock()
-        self.native: Native | None = None
-        self.pieces: Pieces | None = None
-        if target == "c":
+        if how.target == "c":
             try:
-                self._prepared(memory, self._piece_in_c)
+                self._prepared(how.memory, self._piece_in_c)
                 self.native = Native(self.in_c) if self.pieces is None else None
             except (Unwritable, NoCompiler) as error:
                 self.no_c = str(error)
-        if target == "numpy" or self.no_c:
-            self._prepared(memory, self._piece_in_numpy)
+        if how.target == "numpy" or self.no_c:
+            self._prepared(how.memory, self._piece_in_numpy)
 
     @property
-    def source(self) -> str:
-        """What runs, in NumPy; if pieces run in C, the whole that they are cut from."""
-        in_numpy = self.pieces is not None and isinstance(self.pieces.begin, Piece)
-        return self.pieces.source if self.pieces and in_numpy else self.program.source
-
-    @functools.cached_property
-    def function(self) -> Callable[..., tuple[Any, ...]]:
-        """The NumPy program, ready to be called."""
-        return _ready(self.program)
+    def whole(self) -> Compiled:
+        """All that is known of the program."""
+        return self
 
     def _prepared(self, memory: str | int | None, make: MakePiece) -> None:
         """Divide the step in time, if so wanted and if it can be."""
@@ -200,54 +194,6 @@ class Compiled:
         beside = sum(x is not None for _, x in leaves_of(self.aux, "aux"))
         return len(self.rolled[1]) - 1 - beside
 
-    @functools.cached_property
-    def c_source(self) -> str:
-        """The program as one C file; empty if it cannot be written in C."""
-        try:
-            return alone(self.in_c, len(self.used))
-        except Unwritable:
-            return ""
-
-    def beside(self, arrays: list[Any]) -> Any:
-        """What the function gives beside the loss, of the last of the results."""
-        rest = iter(arrays)
-        ends = [x and next(rest) for _, x in leaves_of(self.aux, "aux")]
-        return rebuilt(self.aux, iter(ends))
-
-    def __call__(self, arrays: list[Any]) -> tuple[Any, ...]:
-        """Loss and gradients, and what the function gives beside the loss."""
-        if self.pieces is not None:
-            with self.lock:
-                return tuple(self.pieces(arrays))
-        if self.native is not None:
-            return self.native(arrays)
-        with self.lock:  # the buffers are shared by all calls
-            return self.function(*arrays, *self.program.constants.values())
-
-
-class Piece:
-    """A NumPy program with its text; called with arrays."""
-
-    def __init__(self, program: Program) -> None:
-        self.source, self.function = program.source, _ready(program)
-
-    def __call__(self, arrays: list[Any]) -> tuple[Any, ...]:
-        """What it computes."""
-        return self.function(*arrays)
-
-
-def _ready(program: Program) -> Callable[..., tuple[Any, ...]]:
-    """A NumPy program, ready to be called: its T and numbers, and the code that serves them all."""
-    names: dict[str, Any] = {}
-    exec(program.header, names)
-    exec(_code(program.body), names)
-    return names["step"]
-
-
-@functools.lru_cache(maxsize=64)
-def _code(body: str) -> CodeType:
-    return compile_source(body, "<tinygrad_rnn program>", "exec")
-
 
 def _passed(
     graph: Sequence[list[Value]], wanted: frozenset[str], done: dict[str, int] | None = None
@@ -279,7 +225,7 @@ def _saved(graph: Sequence[list[Value]], wanted: frozenset[str]) -> dict[str, st
     return said
 
 
-def follows(known: Program, new: Program) -> bool:
+def follows(known: Printed, new: Printed) -> bool:
     """Whether a program is one that is known, for another length.
 
     Then the function need not be run on other values to see whether it bakes some in. Whatever it

@@ -14,12 +14,12 @@ import numpy as np
 
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.latex import latex
-from tinygrad_rnn.program.make import ARRAYS, Given, How, eager, made, tensors
+from tinygrad_rnn.program.make import ARRAYS, Given, eager, made, tensors
 from tinygrad_rnn.program.native import Unwritable, save
 from tinygrad_rnn.program.outline import Outline, outline
-from tinygrad_rnn.program.pipeline import PASSES, WRITING, Compiled
+from tinygrad_rnn.program.pipeline import PASSES, WRITING, How
+from tinygrad_rnn.program.run import Printed, Running
 from tinygrad_rnn.program.trace import gradient_leaves, leaves_of, rebuilt
-from tinygrad_rnn.program.write import Program
 
 __all__ = ["CompiledStep", "compile"]
 
@@ -70,10 +70,10 @@ class CompiledStep:
         self.passes = frozenset({*PASSES, *WRITING, "loops"} - set(without))
         self.stats = {"calls": 0, "recorded": 0, "structures": 0, "eager": 0}
         self.reason = ""
-        self._programs: dict[Any, Compiled | str] = {}
-        self._known: dict[str, Program] = {}  # one found free of baked-in values for each body
+        self._programs: dict[Any, Running | str] = {}
+        self._known: dict[str, Printed] = {}  # one found free of baked-in values for each body
         self._told: set[str] = set()
-        self._last: Compiled | None = None
+        self._last: Running | None = None
         self._key: Any = None  # of the last call
         self._names = _argument_names(loss_fn)
 
@@ -98,7 +98,7 @@ class CompiledStep:
 
         ``\bar x`` is the gradient of the loss with respect to x; each named value is a line.
         """
-        return latex(self._last.equations) if self._last else ""
+        return latex(self._last.whole.equations) if self._last else ""
 
     @property
     def outline(self) -> Outline:
@@ -115,7 +115,8 @@ class CompiledStep:
                 if self.reason
                 else "outline: nothing is compiled yet. Call the step once: step(params, ...)."
             )
-        return outline(self._last.program, self._last.parameters, self._last.pieces)
+        whole = self._last.whole
+        return outline(whole.program, whole.parameters, whole.pieces)
 
     def __call__(self, params: Any, *args: Any) -> tuple[Any, Any]:
         """Loss and gradients with respect to all Tensors in `params`."""
@@ -161,14 +162,14 @@ class CompiledStep:
         shapes, dtypes = tuple([x.shape for x in arrays]), tuple([x.dtype for x in arrays])
         return (paths, once, shapes, dtypes, repr(fixed) if fixed else "", structure), arrays
 
-    def find(self, params: Any, *args: Any) -> tuple[Compiled | str, list[Any]]:
+    def find(self, params: Any, *args: Any) -> tuple[Running | str, list[Any]]:
         """The program for a call, made now if need be, and what it is given.
 
         In place of a program the sentence that says why there is none.
         """
         return self._found(params, args)[:2]
 
-    def _found(self, params: Any, args: tuple[Any, ...]) -> tuple[Compiled | str, list[Any], Any]:
+    def _found(self, params: Any, args: tuple[Any, ...]) -> tuple[Running | str, list[Any], Any]:
         """The same, and the results if there are some already."""
         self.stats["calls"] += 1
         results = None
@@ -186,7 +187,7 @@ class CompiledStep:
         self._last, self.reason = (None, program) if isinstance(program, str) else (program, "")
         return program, arrays, results
 
-    def _warn(self, program: Compiled | str) -> None:
+    def _warn(self, program: Running | str) -> None:
         """Say, once, that C did not come about, and that no program is used twice."""
         no_c = "" if isinstance(program, str) else program.no_c
         if no_c and no_c not in self._told:
@@ -201,7 +202,7 @@ class CompiledStep:
 
     def _compile(
         self, params: Any, args: tuple[Any, ...], arrays: list[Any]
-    ) -> tuple[Compiled | str, Any]:
+    ) -> tuple[Running | str, Any]:
         """A program and its first results, or the sentence that says why there is none."""
         self.stats["recorded"] += 1
         names = [*self._names[1:], *(f"x{k}" for k in range(len(args)))][: len(args)]
@@ -244,7 +245,7 @@ class CompiledStep:
         """What the passes did, in counts, and what stayed in loops; or why there is no program."""
         if self._last is None:
             return self.reason or "nothing compiled yet: call it first."
-        return "\n".join(self._last.explained())
+        return "\n".join(self._last.whole.explained())
 
 
 def compile(
@@ -285,6 +286,10 @@ def compile(
     `loss_fn` itself runs while it is recorded, not at later calls of that signature. What it takes
     from elsewhere (numbers a module holds, globals) stays as it was then, and what it checks of
     values is not checked again: a label of -1, which `cross_entropy` refuses, is the last class.
+
+    It is recorded without the values of its parameters, or with them if it asks for any. Programs
+    are kept, as text and numbers, in ``$XDG_CACHE_HOME/tinygrad_rnn`` (``~/.cache``), the user's
+    alone, by their record, this package's sources and the machine: the next process finds them.
 
     Examples
     --------

@@ -72,11 +72,12 @@ def _moved(x: Any, nudge: int, far: bool) -> Any:
     rng = np.random.default_rng(0)
     if not x.size:
         return x
+    if x.dtype.kind == "f" and far:
+        known = np.isfinite(x) & (x != 0)
+        moved = x if known.all() else np.where(known, x, _drawn(rng, -1, 1, x))
+        return -moved * _drawn(rng, 1.2, 2, x)
     mixed = rng.permutation(x.ravel()).reshape(x.shape)
     if x.dtype.kind == "f":
-        if far:
-            known = np.where(np.isfinite(x) & (x != 0), x, rng.uniform(-1, 1, x.shape))
-            return (-known * rng.uniform(1.2, 2, x.shape)).astype(x.dtype)
         signs = [-1, 1] if (x < 0).any() else [1]  # probabilities stay some
         return (mixed * rng.uniform(0.5, 1, x.shape) * rng.choice(signs, x.shape)).astype(x.dtype)
     low, high = x.min(), x.max()
@@ -94,6 +95,12 @@ def _moved(x: Any, nudge: int, far: bool) -> Any:
         found = np.clip(found, low + (high - low > 1), high - 1)
         found.flat[0] -= found.sum() == x.sum() and found.flat[0] > low
     return found
+
+
+def _drawn(rng: np.random.Generator, low: float, high: float, like: Any) -> Any:
+    """Numbers in the shape and dtype of an array, drawn for some thousand and then the same."""
+    some = rng.uniform(low, high, min(like.size, 4093)).astype(like.dtype)
+    return np.resize(some, like.shape)
 
 
 def _compare(a: Forward, b: Forward) -> None:

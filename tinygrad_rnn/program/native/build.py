@@ -24,7 +24,7 @@ __all__ = ["FLAGS", "NoCompiler", "blas", "cache_folder", "library"]
 FLAGS = ("-std=gnu11", "-O3", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math",
          "-shared", "-fPIC")  # fmt: skip
 TUNED = ("-march=native",)  # left out where the compiler knows no such thing
-KEPT = 500  # files in the cache
+KEPT = 500  # files of one kind in the cache
 PATIENCE = 120.0  # seconds
 
 
@@ -70,7 +70,7 @@ def cache_folder() -> Path:
 
 
 def checked(path: Path) -> bytes | None:
-    """A library from the cache, if it is there with the bytes it was built with."""
+    """A file of the cache, if it is there with the bytes it was made with."""
     try:
         found = path.read_bytes()
     except FileNotFoundError:
@@ -80,11 +80,11 @@ def checked(path: Path) -> bytes | None:
 
 
 def keep(made: bytes, path: Path) -> None:
-    """Put a library into the cache at once: who looks meanwhile finds all of it or nothing."""
+    """Put bytes into the cache at once: who looks meanwhile finds all of it or nothing."""
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(hashlib.sha256(made).digest() + made)
     Path(file.name).replace(path)
-    ages = {p: p.stat().st_mtime for p in path.parent.glob("*.library") if p.exists()}
+    ages = {p: p.stat().st_mtime for p in path.parent.glob(f"*{path.suffix}") if p.exists()}
     for old in sorted(ages, key=ages.__getitem__)[:-KEPT]:
         old.unlink(missing_ok=True)
 

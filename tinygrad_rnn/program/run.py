@@ -1,0 +1,131 @@
+"""What is called when a program runs?"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from types import CodeType
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from tinygrad_rnn.program.native import Function, Native, Unwritable, alone
+from tinygrad_rnn.program.pieces import Pieces
+from tinygrad_rnn.program.trace import leaves_of, rebuilt
+
+if TYPE_CHECKING:
+    from tinygrad_rnn.program.pipeline import Compiled
+
+__all__ = ["Piece", "Printed", "Running"]
+
+compile_source = compile
+
+
+class Printed(Protocol):
+    """A program in NumPy as far as it is text; see `Program`."""
+
+    T: int
+    header: str
+    body: str
+    numbers: dict[str, Any]
+    constants: dict[str, np.ndarray]
+
+    @property
+    def source(self) -> str:
+        """The whole program, to be pasted into a file."""
+        ...
+
+
+class Running:
+    """A program that is called with arrays, in NumPy or in C.
+
+    Attributes
+    ----------
+    program, native, pieces
+        The text in NumPy; what runs instead of it, if anything does: C, or pieces of time.
+    used, aux, paths
+        Which parameters the loss depends on, what the function gives beside the loss, with True in
+        place of each Tensor, and the paths of the parameters.
+    no_c
+        Why it is not C that runs, though it was asked for.
+    """
+
+    program: Any  # as Printed says
+    native: Native | None = None
+    pieces: Pieces | None = None
+    no_c = ""
+
+    def __init__(self, used: list[bool], aux: Any) -> None:
+        self.used, self.aux = used, aux
+        self.paths: list[str] = []
+        self.lock = threading.Lock()
+
+    @property
+    def source(self) -> str:
+        """What runs, in NumPy; if pieces run in C, the whole that they are cut from."""
+        in_numpy = self.pieces is not None and isinstance(self.pieces.begin, Piece)
+        return self.pieces.source if self.pieces and in_numpy else self.program.source
+
+    @functools.cached_property
+    def function(self) -> Callable[..., tuple[Any, ...]]:
+        """The NumPy program, ready to be called."""
+        return _ready(self.program)
+
+    @property
+    def whole(self) -> Compiled:
+        """All that is known of the program."""
+        raise NotImplementedError
+
+    @property
+    def in_c(self) -> Function:
+        """The step in C, written but not built."""
+        return self.whole.in_c
+
+    @functools.cached_property
+    def c_source(self) -> str:
+        """The program as one C file; empty if it cannot be written in C."""
+        try:
+            return alone(self.in_c, len(self.used))
+        except Unwritable:
+            return ""
+
+    def beside(self, arrays: list[Any]) -> Any:
+        """What the function gives beside the loss, of the last of the results."""
+        rest = iter(arrays)
+        ends = [x and next(rest) for _, x in leaves_of(self.aux, "aux")]
+        return rebuilt(self.aux, iter(ends))
+
+    def __call__(self, arrays: list[Any]) -> tuple[Any, ...]:
+        """Loss and gradients, and what the function gives beside the loss."""
+        if self.pieces is not None:
+            with self.lock:
+                return tuple(self.pieces(arrays))
+        if self.native is not None:
+            return self.native(arrays)
+        with self.lock:  # the buffers are shared by all calls
+            return self.function(*arrays, *self.program.constants.values())
+
+
+class Piece:
+    """A NumPy program with its text; called with arrays."""
+
+    def __init__(self, program: Printed) -> None:
+        self.source, self.function = program.source, _ready(program)
+
+    def __call__(self, arrays: list[Any]) -> tuple[Any, ...]:
+        """What it computes."""
+        return self.function(*arrays)
+
+
+def _ready(program: Printed) -> Callable[..., tuple[Any, ...]]:
+    """A NumPy program, ready to be called: its T and numbers, and the code that serves them all."""
+    names: dict[str, Any] = {}
+    exec(program.header, names)
+    exec(_code(program.body), names)
+    return names["step"]
+
+
+@functools.lru_cache(maxsize=64)
+def _code(body: str) -> CodeType:
+    return compile_source(body, "<tinygrad_rnn program>", "exec")
