@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_rnn import compile, grad, nn, stack
+from tinygrad_rnn import Tensor, compile, grad, nn, stack
 from tinygrad_rnn.train import SGD
 
 
@@ -61,3 +61,23 @@ def test_arguments_in_other_places_are_another_signature():
 
     step = compile(f)
     assert step(m, None, x)[0] == pytest.approx(2 * step(m, x, None)[0])
+
+
+def test_what_is_no_pair_comes_as_it_is_without_a_program():
+    x = Tensor(np.array([1.0, 2.0]))
+    step = compile(lambda p: ((p["x"] * p["x"]).sum(), p["x"], [p["x"] + 1]))
+    (loss, same, (more,)), grads = step({"x": x})
+    assert loss == 5
+    np.testing.assert_array_equal(same, x.data)
+    np.testing.assert_array_equal(more, x.data + 1)
+    np.testing.assert_array_equal(grads["x"], 2 * x.data)
+    assert "does not give one scalar" in step.reason
+
+
+def test_a_function_that_only_a_complete_record_takes_is_compiled():
+    step = compile(lambda p, x: (x * p["a"]).sum() + (x > 0).astype(float).exp().sum())
+    x = np.array([1.0, -2.0, 3.0])
+    loss, grads = step({"a": Tensor(2.0)}, x)
+    np.testing.assert_allclose(loss, 4 + 2 * np.e + 1, rtol=1e-15)
+    assert grads["a"] == 2
+    assert not step.reason

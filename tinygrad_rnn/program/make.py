@@ -118,14 +118,13 @@ def _exact(record: Forward, whole: Trace, given: Given) -> list[tuple[str | None
     """Names and values of all results: those recorded, or of one step without a program."""
     names = [x.name for x in whole.outputs]
     if record.shapes is not None:
-        try:
+        with suppress(Exception):
             loss, gradients, aux = eager(given.loss_fn, given.params, map(tensors, given.args))
-        except Exception:  # a program that is written for records alone
-            record = with_values(given.loss_fn, given.params, given.args, given.names)
-            whole = trace(record)
-        else:
-            beside = [values(x) for _, x in leaves_of(aux, "aux") if x is not None]
+            beside = [values(x) for a in aux for _, x in leaves_of(a, "aux") if x is not None]
             return list(zip(names, [loss.data, *gradients, *beside], strict=True))
+        # a function that is written for complete records alone
+        record = with_values(given.loss_fn, given.params, given.args, given.names)
+        whole = trace(record)
     return list(zip(names, [x.data for x in whole.outputs], strict=True))
 
 
@@ -147,10 +146,12 @@ def check(
     return results
 
 
-def eager(loss_fn: Callable[..., Any], params: Any, args: Any) -> tuple[Tensor, list[Any], Any]:
-    """Loss, gradients, and what the function gives beside them (None), without a program."""
+def eager(
+    loss_fn: Callable[..., Any], params: Any, args: Any
+) -> tuple[Tensor, list[Any], list[Any]]:
+    """Loss, gradients, and all that the function gives beside the loss, without a program."""
     found = loss_fn(params, *args)
-    loss, aux = found if type(found) is tuple else (found, None)
+    loss, *aux = found if type(found) is tuple else (found,)
     return loss, grad(loss, [p for _, p in leaves_of(params, "params")], unused="zero"), aux
 
 

@@ -215,9 +215,8 @@ class CompiledStep:
 
     def _eager(self, params: Any, args: tuple[Any, ...]) -> tuple[Any, Any]:
         loss, gradients, aux = eager(self.loss_fn, params, args)
-        value = loss.data
-        if aux is not None:
-            value = value, rebuilt(aux, iter([values(x) for _, x in leaves_of(aux, "aux")]))
+        beside = [rebuilt(a, iter([values(x) for _, x in leaves_of(a, "aux")])) for a in aux]
+        value = (loss.data, *beside) if beside else loss.data
         return value, gradient_leaves(params, iter(gradients))
 
     def save_arguments(self, path: str | os.PathLike[str], params: Any, *args: Any) -> None:
