@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 
-from tinygrad_rnn import Tensor, compile, tanh
+from tinygrad_rnn import Tensor, compile, nn, stack, tanh
 from tinygrad_rnn.program.native import build
 
 SOURCE = "int answer(void) { return 42; }\n"
@@ -171,3 +171,27 @@ def test_names_in_c_are_made_not_taken(name):
     np.testing.assert_allclose(loss, 6 * np.tanh(1))
     assert found.c_source.isascii()
     assert 'system("' not in found.c_source
+
+
+class LanguageModel(nn.Module):
+    def __init__(self, cell, V, H):
+        self.cell, self.readout = cell(V, H, rng=0), nn.Linear(H, V, rng=1)
+
+
+@pytest.mark.parametrize("B", [1, 2, 5])
+@pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
+def test_one_library_serves_all_lengths_even_those_that_are_another_size_too(
+    cache, counted, cell, B
+):
+    V, H = 8, 6
+
+    def loss_fn(m, x, y):
+        outputs, _ = nn.unroll(m.cell, x)
+        return nn.cross_entropy(m.readout(stack(outputs)), y)
+
+    m, step = LanguageModel(cell, V, H), compile(loss_fn, target="c")
+    for T in (17, V, H, 3 * H, 4 * H, V * B, 30):
+        y = np.random.default_rng(T).integers(V, size=(T, B))
+        loss, _ = step(m, np.eye(V)[y], y)
+        np.testing.assert_allclose(loss, loss_fn(m, np.eye(V)[y], y).data, rtol=1e-12)
+    assert len(counted) == step.stats["structures"] == 1

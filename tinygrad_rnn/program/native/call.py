@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import threading
 from typing import Any
 
@@ -17,6 +18,9 @@ __all__ = ["Native"]
 SMALL = 8192  # bytes; to copy so many takes as long as to ask for an address
 
 
+COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+
+
 class Native:
     """A program, built: call it with arrays, get arrays of one's own."""
 
@@ -26,7 +30,8 @@ class Native:
         text = self.written.text
         head = f"{INCLUDES}#define BLAS_INT int{bits}_t\n"
         count = len(written.arguments) + len(written.constants) + len(written.results)
-        found = library("\n".join([head, prelude(text), f"static {text}", entry(count)]))
+        source = "\n".join([head, prelude(text), f"static {text}", entry(count)])
+        found = library(COMMENT.sub("", source))  # a shape of 32 may be (T,) in a comment, by chance
         for letter, gemm in zip("fd", gemms, strict=True):
             if f"product_{letter}(" in text:
                 use = getattr(found, f"use_blas_{letter}")
