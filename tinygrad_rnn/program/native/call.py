@@ -31,7 +31,7 @@ class Native:
         head = f"{INCLUDES}#define BLAS_INT int{bits}_t\n"
         count = len(written.arguments) + len(written.constants) + len(written.results)
         source = "\n".join([head, prelude(text), f"static {text}", entry(count)])
-        found = library(COMMENT.sub("", source))  # a shape of 32 may be (T,) in a comment, by chance
+        found = library(COMMENT.sub("", source))  # (32,) may be (T,) in a comment, by chance
         for letter, gemm in zip("fd", gemms, strict=True):
             if f"product_{letter}(" in text:
                 use = getattr(found, f"use_blas_{letter}")
