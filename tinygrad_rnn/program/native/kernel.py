@@ -79,6 +79,8 @@ class Kernel:
         self.lines: list[str] = []
         self.reads: set[Value] = set()
         self.writes = {storage.root(v) for v in values}
+        self.elements: dict[str, set[Affine]] = {}  # read of each array
+        self.targets: dict[str, set[Affine]] = {}  # written of each array
         self.formulas: set[Value] = set()
         self.known: dict[Any, str] = {}
         self.locals: set[str] = set()
@@ -97,6 +99,7 @@ class Kernel:
     def target(self, v: Value, t: Affine | None, at: tuple[Affine, ...]) -> str:
         """Where a result goes."""
         name, place = self.storage.address(v, t, at)
+        self.targets.setdefault(name, set()).add(place)
         return f"{name}[{place}]"
 
     def source(
@@ -110,6 +113,7 @@ class Kernel:
         """Array and place of an element that is kept. It counts as read."""
         if when is None or when == STEP or owner not in self.storage.loop_of:
             self.reads.add(self.storage.root(owner))  # rows of other steps are out of the way
+        self.elements.setdefault(name, set()).add(place)
         return name, place
 
     def operand(self, a: Arg, t: Affine | None, at: tuple[Affine, ...], like: Any) -> str | Affine:

@@ -50,17 +50,21 @@ class Nests:
     ) -> Kernel:
         """Values over the same places; of a sum to which a product is added, the `rest`."""
         kernel, (first, *_) = self.kernel(*values), values
-        at, body = axes(first.shape), list[str]()
+        at, body, stores = axes(first.shape), list[str](), list[str]()
         for v in values:
             t = None if v.lo is None else STEP
             text = self.one(kernel, v, t, at, rest)
             target, again = kernel.target(v, t, at), any(v in self.reads(w) for w in values)
-            if again:
-                name = kernel.known[v, t, at] = kernel.local(v.name or v.op)
+            if len(values) > 1:  # all is loaded before anything is stored: see heirs.py
+                name = kernel.local(v.name or v.op)
+                if again:
+                    kernel.known[v, t, at] = name
                 kernel.lines.append(f"const {TYPES[str(v.dtype)]} {name} = {text};")
                 text = name
-            body += [*kernel.lines, f"{target} = {text};"]
+            body += kernel.lines
+            stores.append(f"{target} = {text};")
             kernel.lines = []
+        body += stores
         kernel.reads -= {self.storage.root(v) for v in values} if len(values) > 1 else set()
         if rest is None:
             kernel.space = (first.lo, first.hi, first.shape, lifted)

@@ -21,13 +21,17 @@ __all__ = ["Array", "Storage"]
 
 @dataclass(frozen=True)
 class Place:
-    """The array a value is in: rows from step `base`, or the part `index` of the value `whole`."""
+    """The array a value is in: rows from step `base`, or the part `index` of the value `whole`.
+
+    With `strides` it stands in another's room: those of its axes, and before them that of time.
+    """
 
     name: str
     base: int = 0
     rows: int = 0  # 0: one for each step; 1: one for all; 2: two that take turns
     whole: Value | None = None
     index: tuple[Any, ...] = ()
+    strides: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Storage(Kept):
         self.places = {v: Place(self.fresh(v.name or "x")) for v in self.leaves}
         self.room: list[Array] = []
         self.packings: dict[str, str] = {}
+        self.settled: dict[str, tuple[Array, Affine, str]] = {}
+        self.rowwise: set[Value] = set()  # read as rows of numbers, whatever the shape
         self.put_together()
         for v, whole in self.parts.items():
             self.places[v] = Place("", whole=whole[0], index=whole[1])
@@ -94,6 +100,13 @@ class Storage(Kept):
         many, taken = self.moment(count).times(size), -(-count * size * dtype.itemsize // 64) * 64
         self.room.append(Array(name, kind, many, what, taken))
 
+    def settle(self, v: Value, owner: Array, start: Affine, strides: tuple[int, ...]) -> None:
+        """Put a value into an array, instead of room of its own."""
+        (own,) = (x for x in self.room if x.name == self.places[v].name)
+        self.room.remove(own)
+        self.settled[own.name] = owner, start, own.what
+        self.places[v] = Place(own.name, strides=strides)
+
     def packed(self, factor: str, dtype: Any, size: int) -> tuple[str, bool]:
         """Room for a weight packed for products, and whether that is new."""
         new = factor not in self.packings
@@ -101,6 +114,13 @@ class Storage(Kept):
             name = self.packings[factor] = self.fresh("packed")
             self.array(name, dtype, 1, size, f"{factor.split(',')[0]} for times")
         return self.packings[factor], new
+
+    def unpack(self) -> None:
+        """Forget what is packed, to write all kernels once more."""
+        packed = set(self.packings.values())
+        self.room = [x for x in self.room if x.name not in packed]
+        self.packings.clear()
+        self.names -= packed
 
     def moment(self, k: int) -> Affine:
         """A step, or a number of steps, counted from the end if that is nearer."""
@@ -129,9 +149,12 @@ class Storage(Kept):
         if p.whole is not None:
             return self.address(p.whole, t, taken(p.index, p.whole.shape, at, t))
         place = Affine()
-        for ix, stride in zip(at, contiguous(v.shape), strict=True):
+        if p.strides:
+            assert t is not None
+            at = (t, *at)
+        for ix, stride in zip(at, p.strides or contiguous(v.shape), strict=True):
             place = place.plus(ix.times(stride))
-        if v.lo is None or p.rows == 1:
+        if v.lo is None or p.rows == 1 or p.strides:
             return p.name, place
         assert t is not None
         row, size = t.plus(-p.base), math.prod(v.shape)
@@ -211,6 +234,7 @@ class Storage(Kept):
             if v in self.places:
                 break
         p = self.places[v]
+        self.rowwise.add(v)
         if p.whole is not None or p.rows == 2:
             raise Unwritable(f"a new shape of {v.name or v.op}, which is part of another array")
         name, start = self.address(v, t, tuple(Affine() for _ in v.shape))

@@ -11,6 +11,7 @@ import numpy as np
 
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.native import products
+from tinygrad_rnn.program.native.heirs import Parts, heirs, settle
 from tinygrad_rnn.program.native.kept import apart
 from tinygrad_rnn.program.native.kernel import Constants, Kernel
 from tinygrad_rnn.program.native.lifetimes import owners
@@ -84,6 +85,9 @@ def write(values: list[Value], outputs: list[Value], leaves: list[Value]) -> Fun
         times = Counter(v for _, kernels in plan for kernel in kernels for v in kernel.formulas)
         again = {v for v, n in times.items() if n > 1 and (v.op in DEAR or n > 2)}
         if not again:
+            if settle(storage, body(storage, plan, constants)):
+                storage.unpack()
+                plan = planned(storage, Nests(storage, constants))
             return function(storage, plan, constants)
         storage.kept |= again  # rather than computed several times
         storage.lay_out()
@@ -157,15 +161,20 @@ def join(nests: Nests, kernels: list[Kernel], new: Kernel) -> None:
 
 def function(storage: Storage, plan: Plan, constants: Constants) -> Function:
     """The whole of it as C."""
-    parts = body(storage, plan, constants)
+    pieces = body(storage, plan, constants)
+    parts = [lines for _, lines in pieces]
     if sum(map(len, parts)) > 5 * MOST:
         raise Unwritable(f"it does not repeat: {sum(map(len, parts))} lines")
-    owner = owners(storage.room, parts)
+    inside = {name: x.name for name, (x, _, _) in storage.settled.items()}
+    owner = owners(storage.room, parts, inside, heirs(storage, pieces))
     arrays = [x for x in storage.room if owner[x.name] is x]
     taken = "{0.kind} *restrict {0.name} = take(&room, {0.many}, sizeof({0.kind}));  /* {0.what} */"
     again = "{0.kind} *{0.name} = {1.name};  /* {0.what}, where nothing else is by then */"
     lines = [taken.format(x) for x in arrays]
     lines += [again.format(x, owner[x.name]) for x in storage.room if owner[x.name] is not x]
+    for name, (x, start, what) in storage.settled.items():
+        where = products.pointer((x.name, start))
+        lines.append(f"{x.kind} *{name} = {where};  /* {what}, where {x.name} is read last */")
     lines += [line for part in parts for line in part]
     given = [("const ", v.dtype, storage.places[v].name, v.shape) for v in storage.leaves]
     given += [("const ", x.dtype, constants.array(x), x.shape) for x in constants.arrays]
@@ -197,18 +206,18 @@ def function(storage: Storage, plan: Plan, constants: Constants) -> Function:
     )
 
 
-def body(storage: Storage, plan: Plan, constants: Constants) -> list[list[str]]:
-    """The lines of each part: a loop, what precedes one, or a kernel that is in none."""
-    nests, parts = Nests(storage, constants), list[list[str]]()
+def body(storage: Storage, plan: Plan, constants: Constants) -> Parts:
+    """Kernels and lines of each part: a loop, what precedes one, or a kernel that is in none."""
+    nests, parts = Nests(storage, constants), Parts()
     for c, kernels in plan:
         values = c.values if c else [v for kernel in kernels for v in kernel.values]
         for v in dict.fromkeys(values):
             if v in storage.kept and v.init:
-                parts.append(nests.initial(v))
+                parts.append(([], nests.initial(v)))
         if c is None:
-            parts += [kernel.lines for kernel in kernels]
+            parts += [([kernel], kernel.lines) for kernel in kernels]
             continue
-        parts += [kernel.before for kernel in kernels]
+        parts += [([], kernel.before) for kernel in kernels]
         lo, hi = storage.spans[id(c)]
         first, end = storage.moment(lo), storage.moment(hi + 1)
         heads = {1: f"for (long t = {first}; t < {end}; t++) {{",
@@ -217,5 +226,5 @@ def body(storage: Storage, plan: Plan, constants: Constants) -> list[list[str]]:
         what = ", ".join(dict.fromkeys(storage.places[v].name for v in roots))
         title = f"/* {'forward' if c.direction == 1 else 'backward'} in time: {what} */"
         inside = [f"    {line}" for kernel in kernels for line in kernel.lines]
-        parts.append([title, heads[c.direction], *inside, "}"])
+        parts.append((kernels, [title, heads[c.direction], *inside, "}"]))
     return parts

@@ -1,0 +1,112 @@
+"""Are results written where something is read for the last time, and only there?"""
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
+from tinygrad_rnn.program.native.heirs import apart
+from tinygrad_rnn.program.native.index import Affine
+
+
+class Model(nn.Module):
+    def __init__(self, cell, size):
+        self.cell = cell(3, size, rng=0)
+        self.readout = nn.Linear(size, 3, rng=1)
+
+
+def loss_fn(m, x, y):
+    outputs, _ = nn.unroll(m.cell, x)
+    return nn.cross_entropy(m.readout(stack(outputs)), y)
+
+
+def compiled(f, p, *args):
+    step = compile(f, target="c")
+    loss, grads = step(p, *args)
+    exact = f(p, *map(np.asarray, args))
+    ps = list(p.values()) if isinstance(p, dict) else p.parameters()
+    np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
+    for g, e in zip(grads.values(), grad(exact, ps), strict=True):
+        np.testing.assert_allclose(g, e, rtol=0, atol=1e-12 * max(1, np.abs(e).max()))
+    assert step.stats["eager"] == 0
+    return step
+
+
+@pytest.mark.parametrize(("cell", "rows"), [(nn.LSTMCell, 10), (nn.GRUCell, 13)])
+def test_gates_stand_where_stood_what_entered_them(cell, rows):
+    """Of each step so many rows are kept at most; with room for the gates it were 4, or 3, more."""
+    T, B, H = 40, 4, 32
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((T, B, 3)), rng.integers(3, size=(T, B))
+    step = compiled(loss_fn, Model(cell, H), x, y)
+    assert step._last.native.written.bytes < rows * T * B * H * x.itemsize
+
+
+def scan(p, x):
+    h, hs = Tensor(np.zeros(x.shape[1:])), []
+    for t in range(len(x)):
+        h = tanh(x[t] * p["w"] + h)
+        hs.append(h)
+    return hs
+
+
+def read_at_two_steps(p, x):
+    hs = scan(p, x)
+    return sum((hs[t] * hs[t + 1] * p["w"]).sum() for t in range(len(hs) - 1))
+
+
+def read_at_two_places(p, x):
+    return sum((h[:, 1:] * h[:, :-1] * p["w"][1:]).sum() for h in scan(p, x))
+
+
+def read_turned_over(p, x):
+    return sum((h * h[:, ::-1] * p["w"]).sum() for h in scan(p, x))
+
+
+def read_again_after_the_loop(p, x):
+    whole = tanh(stack(scan(p, x)) * p["w"])
+    return (whole * whole * 0.5).sum() + whole.max()
+
+
+def the_same_at_all_steps(p, x):
+    v, total = tanh(p["w"] * 2.0), Tensor(0.0)
+    for h in scan(p, x):
+        total = total + (tanh(h * v) * v).sum()
+    return total
+
+
+def read_where_an_array_says(p, x):
+    return sum((h[:, [4, 0, 2]] * p["w"][:3]).sum() for h in scan(p, x))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        read_at_two_steps, read_at_two_places, read_turned_over, read_again_after_the_loop,
+        the_same_at_all_steps, read_where_an_array_says,
+    ],
+)  # fmt: skip
+def test_nothing_is_overwritten_that_is_read_once_more(f):
+    x = np.random.default_rng(1).standard_normal((9, 3, 5))
+    compiled(f, {"w": Tensor(np.linspace(0.1, 0.9, 5))}, x)
+
+
+def test_elements_read_together_may_not_be_those_of_another_pass():
+    class Kernel:
+        class value:
+            shape = (2, 4)
+
+        values = (value,)
+
+    def places(*adds, row=8, col=1, t=16):
+        return {Affine.made({"t": t, "row": row, "col": col}, add) for add in adds}
+
+    assert apart(Kernel, places(0))
+    assert apart(Kernel, places(0, 4))
+    assert not apart(Kernel, places(0, 3))  # the next column's
+    assert not apart(Kernel, places(0, 5))  # the next row's first
+    assert not apart(Kernel, places(0, 16))  # the next step's
+    assert not apart(Kernel, places(0, t=0))  # the same at all steps
+    assert not apart(Kernel, places(0, row=0))
+    assert not apart(Kernel, places(0, row=3))  # rows that overlap
+    looked_up = {p.plus(Affine.of("place")) for p in places(0)}
+    assert not apart(Kernel, looked_up)

@@ -1,0 +1,129 @@
+"""What can be written where something else is read for the last time?
+
+A pass over the elements of arrays loads all that it reads at a place before it stores there. So a
+result may stand where an array is read that nothing reads later: gates where stood what entered
+them, and what the gradients of that are where the gates stood.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from tinygrad_rnn.program.graph import Value
+from tinygrad_rnn.program.native.index import Affine
+from tinygrad_rnn.program.native.kernel import Kernel, axes
+from tinygrad_rnn.program.native.names import TYPES
+from tinygrad_rnn.program.native.storage import Array, Storage
+
+__all__ = ["Parts", "heirs", "settle"]
+
+Parts = list[tuple[list[Kernel], list[str]]]  # what a part of a program consists of, and its lines
+Reads = dict[str, set[Affine]]  # the elements that are read of arrays, at one place
+
+
+def settle(storage: Storage, parts: Parts) -> bool:
+    """Put values into arrays that their kernel is the last to read; whether there are any."""
+    arrays = {x.name: x for x in storage.room}
+    for kernel, dying in last_reads(storage, parts):
+        free = [(arrays[x], p) for x, ps in dying.items() if apart(kernel, ps) for p in sorted(ps)]
+        for v in kernel.values:
+            for array, place in free:
+                if movable(storage, v) and array.kind == TYPES[str(v.dtype)]:
+                    loops = ("t", *(str(ix) for ix in axes(v.shape)))
+                    start, strides = place.without(*loops), map(place.factor, loops)
+                    storage.settle(v, array, start, tuple(strides))
+                    free.remove((array, place))
+                    break
+    return bool(storage.settled)
+
+
+def heirs(storage: Storage, parts: Parts) -> set[tuple[str, str]]:
+    """Pairs of arrays: of the second each element is written where the first is read last."""
+    found, new = set[tuple[str, str]](), dict[Kernel, set[str]]()
+    for kernels, _ in parts:
+        for k, kernel in enumerate(kernels):
+            before = "\n".join(line for x in kernels[:k] for line in x.lines)
+            others = {storage.places[v].name for x in kernels if x is not kernel for v in x.writes}
+            new[kernel] = kernel.targets.keys() - others - set(re.findall(r"\w+", before))
+    for kernel, dying in last_reads(storage, parts):
+        found |= {
+            (x, y)
+            for x, read in dying.items()
+            for y in new[kernel]
+            if read <= kernel.targets[y] and timed(kernel, read)
+        }
+    return found
+
+
+def last_reads(storage: Storage, parts: Parts) -> list[tuple[Kernel, Reads]]:
+    """Kernels, and the arrays that nothing but they reads in the last part that mentions them."""
+    words = [set(re.findall(r"\w+", "\n".join(lines))) for _, lines in parts]
+    found = list[tuple[Kernel, Reads]]()
+    for k, (kernels, _) in enumerate(parts):
+        for kernel in kernels:
+            if kernel.space is None:
+                continue
+            others = "\n".join(line for x in kernels if x is not kernel for line in x.lines)
+            elsewhere = set(re.findall(r"\w+", others)).union(*words[k + 1 :])
+            text, dying = "\n".join(kernel.lines), Reads()
+            for array in storage.room:
+                read = reads(storage, kernel, text, array, elsewhere)
+                if read:
+                    dying[array.name] = read
+            found.append((kernel, dying))
+    return found
+
+
+def reads(
+    storage: Storage, kernel: Kernel, text: str, array: Array, elsewhere: set[str]
+) -> set[Affine]:
+    """The elements of an array that a kernel reads; none if it is mentioned in another way, too."""
+    found = set[Affine]()
+    starts = {array.name: Affine()}
+    starts |= {name: start for name, (x, start, _) in storage.settled.items() if x is array}
+    for name, start in starts.items():
+        places = kernel.elements.get(name, set())
+        known = sum(text.count(f"{name}[{p}]") for p in places)
+        if name in elsewhere or known != len(re.findall(rf"\b{name}\b", text)):
+            return set()
+        found |= {p.plus(start) for p in places}
+    return found
+
+
+def movable(storage: Storage, v: Value) -> bool:
+    """Whether an array may stand elsewhere: one with a row for each step, but no results."""
+    p = storage.places[v]
+    plain = p.whole is None and not p.rows and not p.strides
+    fixed = v in storage.outputs or v in storage.wholes or v in storage.rowwise
+    return v.lo is not None and plain and not v.init and not fixed
+
+
+def timed(kernel: Kernel, places: set[Affine]) -> bool:
+    """Whether what is read at one step is read at no other."""
+    return kernel.values[0].lo is None or all(p.factor("t") for p in places)
+
+
+def apart(kernel: Kernel, places: set[Affine]) -> bool:
+    """Whether elements that are read together are read together with no others.
+
+    Those of all steps, rows and columns are then different ones, as ``a[t*8 + col]`` and
+    ``a[t*8 + col + 4]`` are for four columns, not for five.
+    """
+    shape, (first, *_) = kernel.values[0].shape, sorted(places)
+    sizes: dict[str, float] = {
+        str(ix): n for ix, n in zip(axes(shape), shape, strict=True) if n != 1
+    }
+    sizes["t"] = math.inf
+    steps = {x: abs(first.factor(x)) for x in sizes}
+    known = all(x in (*sizes, "T") for x, _ in first.terms)  # else an array says where
+    if not known or not all(steps.values()) or any(p.terms != first.terms for p in places):
+        return False
+    for d in {0, *(abs(p.add - q.add) for p in places for q in places)}:
+        within = sum(step * (sizes[x] - 1) for x, step in steps.items() if step <= d)
+        if d and (within >= d or d + within >= min(s for s in steps.values() if s > d)):
+            return False
+    return all(
+        step > sum(s * (sizes[y] - 1) for y, s in steps.items() if s < step)
+        for step in steps.values()
+    )
