@@ -51,29 +51,31 @@ class Native:
         places = [*self.given, *written.constants, *self.made]
         for k, x in enumerate(places):
             self.places[k] = None if x is None else x.ctypes.data
-        self.table = ctypes.addressof(self.places)
-        self.first = count - len(self.made)  # of the results
+        self.table, first = ctypes.addressof(self.places), count - len(self.made)
+        self.small = [(k, x) for k, x in enumerate(self.given) if x is not None]
+        self.large = [(k, x) for k, (_, x) in enumerate(written.arguments) if self.given[k] is None]
+        self.new = [(k, first + k, *x) for k, x in enumerate(self.shapes) if self.made[k] is None]
+        self.copied = [(k, x) for k, x in enumerate(self.made) if x is not None]
 
     def __call__(self, arrays: list[Any]) -> tuple[Any, ...]:
         """The outputs, in new arrays."""
         with self.lock:  # one room for all calls
+            for k, here in self.small:
+                here[...] = arrays[k]
             alive = list[Any]()  # until the call is over
-            for k, (x, here) in enumerate(zip(arrays, self.given, strict=True)):
-                if here is not None:
-                    here[...] = x
-                else:
-                    x = np.ascontiguousarray(x, self.written.arguments[k][1])
-                    self.places[k] = _address(x)
-                    alive.append(x)
+            for k, dtype in self.large:
+                x = np.ascontiguousarray(arrays[k], dtype)
+                self.places[k] = _address(x)
+                alive.append(x)
             results = list[Any](self.made)
-            for k, here in enumerate(self.made):
-                if here is None:
-                    results[k] = x = np.empty(*self.shapes[k])
-                    self.places[self.first + k] = _address(x)
+            for k, place, shape, dtype in self.new:
+                results[k] = x = np.empty(shape, dtype)
+                self.places[place] = _address(x)
             if self.run(self.T, self.start, self.table):
                 raise IndexError("compiled step: an index is outside of the array it is for")
-            return tuple([x if here is None else here.copy()
-                          for x, here in zip(results, self.made, strict=True)])  # fmt: skip
+            for k, here in self.copied:
+                results[k] = here.copy()
+            return tuple(results)
 
 
 def entry(count: int) -> str:
