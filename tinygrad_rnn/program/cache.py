@@ -27,6 +27,7 @@ from tinygrad_rnn.engine.context import Frame
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.rules import RULES
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.program import blocks
 from tinygrad_rnn.program.native import Function, Native, NoCompiler
 from tinygrad_rnn.program.native.build import cache_folder, checked, keep
 from tinygrad_rnn.program.pipeline import Compiled, How
@@ -90,7 +91,8 @@ def key_of(record: Forward, how: How) -> str:
         return ""
     wish = (sorted(how.passes), how.target, how.longest)
     made_by = (_sources(), np.__version__, sys.version, platform.machine(), sys.byteorder)
-    return hashlib.sha256(marshal.dumps((said, wish, made_by), 2)).hexdigest()[:32]
+    blas = blocks.small_products()
+    return hashlib.sha256(marshal.dumps((said, wish, made_by, blas), 2)).hexdigest()[:32]
 
 
 def found(key: str, record: Forward, how: How) -> Kept | None:

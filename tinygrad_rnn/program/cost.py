@@ -10,7 +10,7 @@ import math
 from typing import NamedTuple
 
 from tinygrad_rnn.program.graph import Value
-from tinygrad_rnn.program.loops import components
+from tinygrad_rnn.program.loops import Component, components
 from tinygrad_rnn.program.ops import REDUCTIONS
 from tinygrad_rnn.program.simplify import shape_of
 from tinygrad_rnn.program.statement import liftable
@@ -18,7 +18,12 @@ from tinygrad_rnn.program.statement import liftable
 __all__ = ["Cost", "cost_of"]
 
 FREE = frozenset(("leaf", "transpose", "reshape", "broadcast_to", "stack_t"))
-MOVES = frozenset(("getitem", "scatter", "scatter_t", "concatenate", "stack", "copy", "astype"))
+MOVES = frozenset(
+    (
+        *("getitem", "scatter", "scatter_t", "concatenate", "stack", "copy", "astype"),
+        *("divided", "joined"),
+    )
+)
 
 
 class Cost(NamedTuple):
@@ -37,12 +42,16 @@ class Cost(NamedTuple):
         )
 
 
-def cost_of(values: list[Value]) -> Cost:
-    """The cost of one call."""
+def cost_of(values: list[Value], found: list[Component] | None = None) -> Cost:
+    """The cost of one call, by what is computed together if that is known."""
     total = [0, 0, 0]
-    for c in components(values):
+    for c in components(values) if found is None else found:
         for v in c.values:
             if v.op in FREE or (v.op == "getitem" and len(v.args) == 1):
+                continue
+            if v.op == "divided" and v.lo is not None:
+                continue
+            if v.op == "joined" and v.args[0].value.op == "matmul":  # computed in its place
                 continue
             alone = c.loop or (v.lo is not None and not liftable(v))
             size = math.prod(v.shape) * v.steps

@@ -13,37 +13,44 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.program.graph import Arg, Value
-from tinygrad_rnn.program.loops import components
+from tinygrad_rnn.program.loops import Component, components, loop_range
 from tinygrad_rnn.program.ops import ELEMENTWISE
 
 __all__ = ["VIEWS", "InPlace", "direct"]
 
-VIEWS = frozenset(("getitem", "transpose", "reshape", "broadcast_to", "stack_t"))
-LARGE = 1 << 14  # bytes of one step from which memory is worth more than slower, strided rows
+VIEWS = frozenset(("getitem", "transpose", "reshape", "broadcast_to", "stack_t", "divided"))
+LARGE = 1 << 14  # bytes of one step from which a call costs less than the way to memory and back
 ONCE = frozenset(("sigmoid", "gates", "softmax", "log_softmax"))  # read once, at the beginning
 
 
 class InPlace:
     """Who reads what, in which loop, and what is computed in the place of its reader."""
 
-    def __init__(self, values: list[Value], outputs: list[Value], in_place: bool) -> None:
+    def __init__(
+        self, values: list[Value], outputs: list[Value], in_place: bool, fused: bool
+    ) -> None:
         self.values, self.outputs = values, outputs
-        self.components = components(values)
-        self.loop_of = {v: c for c in self.components if c.loop for v in c.values}
         self.readers: dict[Value, list[tuple[Value, Arg]]] = defaultdict(list)
         for v in values:
             for a in v.operands:
                 if isinstance(a.value, Value):
                     self.readers[a.value].append((v, a))
+        found = components(values)
+        self.components = self.fused(found) if fused else found
+        self.fusions = len(found) - len(self.components)
+        self.loop_of = {v: c for c in self.components if c.loop for v in c.values}
         self.parts = self.assembled() if in_place else {}
         self.nested = self.nests() if in_place else {}
         self.inner = {v: u for u, v in self.nested.items()}
-        self.hosts = self.hosted()
 
     def assembled(self) -> dict[Value, tuple[Value, Any]]:
         """Values that are only put side by side into another: computed right there."""
         found: dict[Value, tuple[Value, Any]] = {}
         for v in self.values:
+            if v.op == "joined" and v.args[0].value.op == "matmul":
+                if self.can_be_part(v.args[0].value, v):
+                    found[v.args[0].value] = (v, None)
+                continue
             if (
                 v.op != "scatter"
                 or v.lo is None
@@ -69,7 +76,7 @@ class InPlace:
         """Whether a value can be computed inside the one it is put into."""
         alone = len(self.readers[x]) == 1 and not x.init and x not in self.outputs
         together = (x.lo, x.hi) == (v.lo, v.hi) and self.loop_of.get(x) is self.loop_of.get(v)
-        return alone and together and x.op in ELEMENTWISE
+        return alone and together and (x.op in ELEMENTWISE or v.op == "joined")
 
     def is_put_together(self, v: Value) -> bool:
         """Whether its parts have been computed in their places already."""
@@ -95,11 +102,13 @@ class InPlace:
         if not isinstance(u, Value) or a.k or a.kind not in ("step", "one"):
             return False
         flat = u.op == "matmul" and all(
-            isinstance(b.value, Value) and len(b.value.shape) == 2 and b.value.dtype == u.dtype
-            for b in u.args
+            isinstance(b.value, Value) and b.value.dtype == u.dtype for b in u.args
         )
+        axes = [len(b.value.shape) for b in u.args] if flat else []
+        product = axes == [2, 2] and (u.lo is None or u in self.loop_of)
+        product |= axes == [2, 3] and u in self.loop_of
         number = u.op == "sum_t" and u.lo is None and not u.shape
-        if not direct(u) and not number and not (flat and (u.lo is None or u in self.loop_of)):
+        if not (direct(u) or number or product):
             return False
         same = (u.shape, u.dtype, u.lo, u.hi) == (v.shape, v.dtype, v.lo, v.hi)
         lone = len(self.readers[u]) == 1 and not u.init and u not in self.outputs
@@ -127,38 +136,54 @@ class InPlace:
         """
         if u.init or v.init or u in self.outputs or (u.lo, u.hi) != (v.lo, v.hi):
             return False
-        loop, first = self.loop_of.get(v), v
-        while first in self.inner:
-            first = self.inner[first]
+        loop, first = self.loop_of.get(v), self.innermost(v)
         where = {x: k for k, x in enumerate(loop.values)} if loop is not None else {}
-        for user, a in self.readers[u]:
-            if (user.op in VIEWS and len(user.args) == 1) or a.kind not in ("step", "one") or a.k:
+        todo = [(u, *read) for read in self.readers[u]]
+        while todo:
+            x, user, a = todo.pop()
+            if a.kind not in ("step", "one") or a.k:
                 return False
-            if user is first:
-                if not (direct(user) or (user.op in ONCE and user.args[0] is a)):
+            if user.op in VIEWS and len(user.args) == 1:
+                todo += [(user, *read) for read in self.readers[user]]
+                if user in self.outputs or user.init or not self.readers[user]:
+                    return False
+            elif user is first:
+                once = direct(user) or (user.op in ONCE and user.args[0] is a)
+                if not once or x is not u or u.shape != v.shape:
                     return False
             elif self.turn(user) is v or where.get(self.turn(user), -1) > where.get(v, -1):
                 return False
         return True
 
-    def hosted(self) -> dict[Value, Value]:
-        """What is computed before a loop in the place where the loop puts a part of an array."""
-        found: dict[Value, Value] = {}
-        for v in self.parts:
-            first = v
-            while first in self.inner:
-                first = self.inner[first]
-            for u in (a.value for a in first.args if a.kind == "step" and not a.k):
-                whole = u
-                while direct(whole) and whole in self.inner:
-                    whole = self.inner[whole]
-                before = v in self.loop_of and u not in self.loop_of and u not in found
-                alike = (u.shape, u.dtype) == (v.shape, v.dtype) and u not in self.parts
-                alike &= math.prod(v.shape) * v.dtype.itemsize >= LARGE
-                if before and alike and direct(whole) and self.overwritten(u, v):
-                    found[u] = v
-                    break
-        return found
+    def fused(self, found: list[Component]) -> list[Component]:
+        """Components, with what only one loop reads, of the same step, computed in that loop.
+
+        Where a step is large: what the loop computes is still in the cache when it is read, whole
+        sequences have gone to memory and come back.
+        """
+        loop_of = {v: c for c in found if c.loop for v in c.values}
+        left = list[Component]()
+        for c in reversed(found):
+            v = c.values[0]
+            large = math.prod(v.shape) * v.dtype.itemsize >= LARGE
+            loops = {loop_of.get(user) for user, _ in self.readers[v]}
+            same = all(a.kind == "step" and not a.k for _, a in self.readers[v])
+            loop = loops.pop() if len(loops) == 1 else None
+            left_out = c.loop or v in self.outputs or v.init or not _fusible(v)
+            fits = large and same and not left_out
+            if not fits or loop is None or (v.lo, v.hi) != loop_range(loop):
+                left.append(c)
+            else:
+                first = min(loop.values.index(user) for user, _ in self.readers[v])
+                loop.values.insert(first, v)
+                loop_of[v] = loop
+        return left[::-1]
+
+    def innermost(self, v: Value) -> Value:
+        """What is computed first in the line of a value."""
+        while v in self.inner:
+            v = self.inner[v]
+        return v
 
     def turn(self, v: Value) -> Value:
         """The value in whose line this one is computed."""
@@ -172,6 +197,12 @@ def direct(v: Value) -> bool:
     if v.op == "power":  # may be written as a copy
         return False
     return ELEMENTWISE.get(v.op, "").startswith("np.") and (v.op != "addn" or len(v.args) == 2)
+
+
+def _fusible(v: Value) -> bool:
+    """Whether all steps at once are no faster than one by one."""
+    product = v.op == "joined" or (v.op == "matmul" and len(v.shape) > 2)
+    return product or direct(v) or (v.op == "divided" and v.lo is not None)
 
 
 def _chain(v: Value, found: dict[Value, Value]) -> list[Value]:

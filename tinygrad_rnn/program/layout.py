@@ -15,12 +15,12 @@ import numpy as np
 
 from tinygrad_rnn.program.families import Step
 from tinygrad_rnn.program.graph import Arg, Value
-from tinygrad_rnn.program.in_place import VIEWS, InPlace
+from tinygrad_rnn.program.in_place import VIEWS, InPlace, direct
 from tinygrad_rnn.program.loops import Component, loop_range
 from tinygrad_rnn.program.names import Names, plural
 from tinygrad_rnn.program.ops import ELEMENTWISE, index_text, shifted
 from tinygrad_rnn.program.statement import liftable
-from tinygrad_rnn.program.views import dims, moving, view_text
+from tinygrad_rnn.program.views import dims, divided, moving, view_text
 
 __all__ = ["Layout", "Place"]
 
@@ -52,9 +52,9 @@ class Layout(Names):
         self.wishes: dict[Value, str] = {}
         self.body: list[str] = []
         self.views: list[str] = []
-        self.again: list[str] = []
         self.aliases: list[str] = []
         self.roots: dict[str, str] = {}
+        self.shapes: dict[str, str] = {}
         self.buffers: dict[Any, list[str]] = defaultdict(list)
         self.listed: list[tuple[str, str]] = []
         self.bytes = 0
@@ -86,8 +86,8 @@ class Layout(Names):
             return
         assert v.hi is not None
         if loop is not None and self.stays_inside(v, loop):
-            self.places[v] = Place("local", self.room(v, shared=False))
-        elif not self.host(v):
+            self.places[v] = Place("local", self.spent(v) or self.room(v, shared=False))
+        else:
             steps = [v.lo, v.hi, *v.init]
             lo, hi = min(steps), max(steps)
             name = self.room(v, hi - lo + 1)
@@ -102,38 +102,23 @@ class Layout(Names):
             place.rows = None
         self.places[v] = place
 
-    def host(self, v: Value) -> bool:
-        """Keep a sequence where a loop will put its results, each row once it has been read."""
-        part = self.inside.hosts.get(v) if self.lifetimes else None
-        if part is None:
-            return False
-        whole = self.inside.parts[part][0]
-        if whole not in self.places:
-            self.place(whole)
-        if part not in self.places:
-            self.part(part)
-        there = self.places[part]
-        if there.kind != "rows" or (there.base, there.n) != (v.lo, v.steps):
-            return False
-        name = self.name(v.name or v.op)
-        self.again.append(f"{plural(name)} = {there.name}")
-        self.reused += 1
-        self.sequence(v, Place("rows", plural(name), name, there.base, there.n, True, False))
-        return True
-
     def part(self, v: Value) -> None:
         """A piece of the array it is put into."""
         whole, index = self.inside.parts[v]
         if whole not in self.places:
             self.place(whole)
         target, name = self.places[whole], self.name(v.name or v.op)
-        inner = index_text(index, "t", str)
-        if target.kind == "local":
-            self.views.append(f"{name} = {target.name}[{inner}]")
+        alone = target.kind == "local"
+        if whole.op == "joined":
+            text = divided(whole, target.name, "" if alone else self.span(target.n))
+        else:
+            text = f"{target.name}[{'' if alone else ':, '}{index_text(index, 't', str)}]"
+        if alone:
+            self.views.append(f"{name} = {text}")
             self.places[v] = Place("local", name)
             return
         whole_name = plural(name)
-        self.views.append(f"{whole_name} = {target.name}[:, {inner}]")
+        self.views.append(f"{whole_name} = {text}")
         rows = name if target.rows else None
         if rows is not None:
             self.listed.append((rows, whole_name))
@@ -141,12 +126,15 @@ class Layout(Names):
 
     def room(self, v: Value, rows: int = 0, shared: bool = True) -> str:
         """The name of a new buffer or, if it may be `shared`, of what nobody reads any more."""
-        key = (self.shape(v, self.span(rows) if rows else ""), str(v.dtype))
+        shape, dtype = self.shape(v, self.span(rows) if rows else ""), str(v.dtype)
+        size = f"{self.span(rows)} x {math.prod(v.shape)}" if rows else shape
+        key = (size, dtype)
         old = self.free(v, key) if self.lifetimes and shared else None
         if old is not None:
             self.busy.remove(old)
             self.reused += 1
-        alike = old is not None and (old[3].name, old[3].lo is None) == (v.name, v.lo is None)
+        alike = old is not None and (old[3].name, old[3].shape) == (v.name, v.shape)
+        alike = alike and old is not None and (old[3].lo is None) == (v.lo is None)
         if alike and v not in self.wishes:
             name = old[2]
         else:
@@ -155,19 +143,33 @@ class Layout(Names):
             if old is not None:
                 first = plural(old[2]) if old[3].lo is not None else old[2]
                 self.roots[called] = self.roots.get(first, first)
-                self.aliases.append(f"{called} = {self.roots[called]}")
+                text = f"{called} = {self.roots[called]}"
+                same = self.shapes[self.roots[called]] == shape
+                self.aliases.append(text if same else f"{text}.reshape{shape}")
             else:
-                self.buffers[key].append(called)
+                self.buffers[shape, dtype].append(called)
+                self.shapes[called] = shape
                 self.bytes += (rows or 1) * math.prod(v.shape) * np.dtype(v.dtype).itemsize
         if self.lifetimes and shared:
             self.busy.append((self.last_use(v), key, name, v))
         return name
 
+    def spent(self, v: Value) -> str:
+        """A place in its loop that `v` can take over: of what its line alone reads, and first."""
+        first = self.inside.innermost(v)
+        for a in first.args if direct(first) and self.lifetimes else ():
+            u, place = a.value, self.places.get(a.value) if isinstance(a.value, Value) else None
+            if place is None or place.kind != "local" or u.init or v.init:
+                continue
+            alone = len(self.inside.readers[u]) == 1 and not a.k and u.name == v.name
+            if alone and (u.shape, u.dtype) == (v.shape, v.dtype):
+                return place.name
+        return ""
+
     def free(self, v: Value, key: Any) -> Any:
         """A buffer of this shape that is free when `v` is computed, or becomes free by that."""
         parts = [x for x, w in self.inside.parts.items() if w[0] is v]
-        early = [u for u, x in self.inside.hosts.items() if x in parts]
-        now = min(self.turn[x] for x in (v, *parts, *early))
+        now = min(self.turn[x] for x in (v, *parts))
         alike = [b for b in self.busy if b[1] == key]
         ends = [b for b in alike if b[0] == now and not parts and self.inside.overwritten(b[3], v)]
         ends += [b for b in alike if b[0] < now]
@@ -214,6 +216,8 @@ class Layout(Names):
         if v.op not in VIEWS or v.init or len(v.args) != 1 or v.args[0].kind in ("const", "consts"):
             return False
         a = v.args[0]
+        if v.op == "divided":
+            return v.lo is not None
         if v.op == "stack_t":
             return v.options["axis"] == 0 or v not in self.inside.loop_of
         index = v.options.get("index", ())

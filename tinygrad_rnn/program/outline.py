@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from tinygrad_rnn.program.graph import Arg, Value, ancestors
-from tinygrad_rnn.program.loops import Component, components
+from tinygrad_rnn.program.loops import Component
 from tinygrad_rnn.program.pieces import Pieces
 from tinygrad_rnn.program.write import Program
 
@@ -116,7 +116,7 @@ def outline(program: Program, parameters: int, pieces: Pieces | None = None) -> 
     forward = set[Value]().union(*map(ancestors, results))
     leaves = [v for v in program.values if v.op == "leaf"]
     number = {v: k for k, v in enumerate(leaves)}
-    found = [c for c in components(program.values) if c.values[0].op != "leaf"]
+    found = [c for c in program.components if c.values[0].op != "leaf"]
     number |= {v: k for k, v in enumerate((v for c in found for v in c.values), len(leaves))}
 
     def made(v: Value, op: str = "") -> Operation:

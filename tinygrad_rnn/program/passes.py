@@ -17,7 +17,10 @@ from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.loops import components
 
-__all__ = ["batch_sums", "early_products", "early_sums", "gates", "products", "row_sums", "squares"]
+__all__ = [
+    "Readers", "batch_sums", "early_products", "early_sums", "gates", "products", "readers_of",
+    "row_sums", "small_first", "squares",
+]  # fmt: skip
 
 Readers = dict[Value, list[tuple[Value, Arg]]]
 
@@ -134,6 +137,31 @@ def _early(values: list[Value], outputs: list[Value], ops: tuple[str, ...], op: 
                 count += 1
                 again = True
                 break
+    return count
+
+
+def small_first(values: list[Value], outputs: list[Value]) -> int:
+    """(x + b) + d, where b and d are rows or numbers, is x + (b + d)."""
+    readers, count, ops = readers_of(values, outputs), 0, ("add", "addn")
+    for v in list(values):
+        if v.op not in ops or len(v.args) != 2 or v.init:
+            continue
+        for u_arg, z in (v.args, v.args[::-1]):
+            u = _lone(u_arg, ops, readers)
+            if u is None or len(u.args) != 2 or (u.shape, u.lo, u.hi) != (v.shape, v.lo, v.hi):
+                continue
+            small = [a for a in (*u.args, z) if a.kind in ("one", "const") and _shape(a) != v.shape]
+            large = [a for a in (*u.args, z) if a not in small]
+            if len(small) != 2 or all(a.kind == "const" for a in small):
+                continue
+            shape = np.broadcast_shapes(*map(_shape, small))
+            name = next((a.value.name for a in small if isinstance(a.value, Value)), None)
+            rows = _like(v, "add", small, shape, name or "b")
+            values.append(rows)
+            values.remove(u)
+            v.args, readers = [large[0], Arg("one", rows)], readers_of([*values], outputs)
+            count += 1
+            break
     return count
 
 

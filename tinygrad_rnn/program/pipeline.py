@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.program import blocks as in_blocks
 from tinygrad_rnn.program import passes, simplify, whole
 from tinygrad_rnn.program.cost import cost_of
 from tinygrad_rnn.program.equations import Equations
@@ -45,11 +46,15 @@ PASSES: dict[str, tuple[str, Pass]] = {
     "gates": ("gates that are slices of one array squashed together", passes.gates),
     "early_sums": ("additions moved out of a loop", passes.early_sums),
     "early_products": ("multiplications moved out of a loop", passes.early_products),
+    "small_first": ("rows added to each other, not each to all", passes.small_first),
     "products": ("sums over time of products made one product of all rows", passes.products),
     "batch_sums": ("sums over time and then over the batch made one", passes.batch_sums),
+    "apart": ("values of all gates kept gate by gate", in_blocks.apart),
+    "blocks": ("products divided into small ones", in_blocks.blocks),
 }
-WRITING = ("in_place", "transposes", "lifetimes")  # passes while NumPy is written
-NUMPY_ALONE = frozenset(("gates", "early_sums", "early_products"))  # C's loops do better without
+WRITING = ("in_place", "transposes", "lifetimes", "fused")  # passes while NumPy is written
+# C's loops do better without
+NUMPY_ALONE = frozenset(("gates", "early_sums", "early_products", "apart", "blocks"))
 DIVIDING = frozenset(("steps", "unstacked", "folded", "sums", "common"))  # before time is divided
 EQUATIONS = frozenset(("steps", "unstacked", "sums", "rows", "squares", "common"))  # for reading
 _SAME = frozenset(("stop_gradient", "pass_gradient"))
@@ -154,6 +159,7 @@ class Compiled(Running):
         times = {name: f"{done[name]} {PASSES[name][0]}" for name in PASSES if name in done}
         times["in_place"] = f"{program.inside} operations computed where they are read"
         times["transposes"] = "weights transposed once, not at every step"
+        times["fused"] = f"{program.fused} operations on whole sequences done in loops"
         times["lifetimes"] = f"{program.reused} buffers that were free taken again"
         lines = [f"{done['of']} families and single values, {done['values']} after the passes"]
         for name, what in times.items():
@@ -163,7 +169,7 @@ class Compiled(Running):
             where = "forward" if c.direction == 1 else "backward"
             lines.append(f"loop {where} in time: {len(c.values)} operations per step")
         sums = sum(v.op in ("sum_t", "gemm_t", "scatter_t") for v in program.values)
-        calls, _, flops = cost_of(program.values)
+        calls, _, flops = cost_of(program.values, program.components)
         lines += [f"{sums} sums over time", f"{calls:,} calls and {flops:,} operations on numbers"]
         lines.append(f"{program.buffers:,} bytes of buffers")
         if self.pieces is not None:

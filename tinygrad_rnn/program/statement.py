@@ -11,7 +11,7 @@ from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.program.families import Step
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.ops import ELEMENTWISE, HELPERS, REDUCTIONS, index_text, reduced_axes
-from tinygrad_rnn.program.views import dims, folded
+from tinygrad_rnn.program.views import dims, divided, folded
 
 __all__ = ["Operand", "liftable", "statement"]
 
@@ -141,6 +141,12 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
         axes = tuple(k % ndim for k in axes)
         axes = (0, *(k + 1 for k in axes)) if lifted else axes
         return [f"{out}[...] = {xs[0].text}.transpose{axes}"]
+    if op == "divided":
+        return [f"{out}[...] = {divided(v, xs[0].text)}"]
+    if op == "joined":
+        shape, back = dims("", v.options["shape"]), np.argsort(v.options["axes"])
+        back = tuple(int(k) for k in back)
+        return [f"{out}.reshape{shape}[...] = {xs[0].text}.transpose{back}"]
     if op == "reshape":
         shape = dims(writer.span(v.steps) if lifted and xs[0].timed else "", v.shape)
         return [f"{out}[...] = np.reshape({xs[0].text}, {shape})"]
@@ -167,7 +173,8 @@ def _product(v: Value, xs: list[Operand], out: str, lifted: bool) -> str:
     if not lifted and len(b.shape) == 2 and len(a.shape) > 2:
         left = folded(a.text, a.shape[-1])
         return f"np.dot({left}, {b.text}, out={folded(out, b.shape[-1])})"
-    return f"np.matmul({a.text}, {b.text}, out={out})"
+    left = a.beside(len(v.shape)) if len(a.shape) > 1 else a.text
+    return f"np.matmul({left}, {b.text}, out={out})"
 
 
 def _places(parts: tuple[Any, ...], xs: list[Operand], n: int, lifted: bool) -> str:

@@ -8,7 +8,7 @@ from tinygrad_rnn.program.families import Step
 from tinygrad_rnn.program.graph import Value
 from tinygrad_rnn.program.ops import index_text
 
-__all__ = ["dims", "folded", "moving", "view_text"]
+__all__ = ["dims", "divided", "folded", "moving", "view_text"]
 
 
 def dims(rows: str, shape: tuple[int, ...]) -> str:
@@ -24,6 +24,15 @@ def folded(text: str, *last: int) -> str:
     return f"{text}.reshape(-1, {', '.join(map(str, last))})"
 
 
+def divided(v: Value, text: str, rows: str = "") -> str:
+    """An array with its axes divided and put in another order, after `rows` if it is many."""
+    shape, axes = v.options["shape"], v.options["axes"]
+    if rows:
+        axes = (0, *(k + 1 for k in axes))
+    text = f"{text}.reshape{dims(rows, shape)}"
+    return text if axes == tuple(range(len(axes))) else f"{text}.transpose{axes}"
+
+
 def view_text(v: Value, text: str, lifted: bool, rows: str = "") -> str:
     """A view of one array, or, lifted, of all `rows` of a sequence at once."""
     source = v.args[0].value.shape
@@ -31,6 +40,8 @@ def view_text(v: Value, text: str, lifted: bool, rows: str = "") -> str:
         text = f"{text}[::-1]" if v.options["sign"] == -1 else text
         axis = v.options["axis"] % len(v.shape)
         return f"np.moveaxis({text}, 0, {axis})" if axis else text
+    if v.op == "divided":
+        return divided(v, text, rows if lifted else "")
     if v.op == "transpose":
         axes = v.options.get("axes")
         axes = (

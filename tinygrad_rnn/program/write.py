@@ -38,10 +38,11 @@ class Program:
         The constants of the header by name.
     constants
         Arrays it is given beside its arguments.
-    loops, values, outputs
+    components, values, outputs
         What it consists of, and which of it are the results.
-    buffers, reused, inside
-        Bytes of its memory, buffers that serve twice, and operations computed where they are read.
+    buffers, reused, inside, fused
+        Bytes of its memory, buffers that serve twice, operations computed where they are read, and
+        those on whole sequences computed in the loop that reads them.
     names
         What values are called in the source, each step of a sequence by the name of its rows.
     """
@@ -51,13 +52,19 @@ class Program:
     body: str
     numbers: dict[str, Any]
     constants: dict[str, np.ndarray]
-    loops: list[Component]
+    components: list[Component]
     values: list[Value]
     outputs: list[Value]
     buffers: int
     reused: int
     inside: int
+    fused: int
     names: dict[Value, str]
+
+    @property
+    def loops(self) -> list[Component]:
+        """Those components that are loops."""
+        return [c for c in self.components if c.loop]
 
     @property
     def source(self) -> str:
@@ -96,7 +103,7 @@ class Writer(Layout):
 
     def component(self, c: Component) -> None:
         """The statements of one component."""
-        for v in c.values:
+        for v in sorted(c.values, key=lambda v: v.op == "divided"):  # views of what is placed
             if v not in self.places and v not in self.inside.nested:
                 self.place(v)
         if c.loop:
@@ -181,9 +188,10 @@ def write(
     in_place: bool = True,
     transposes: bool = True,
     lifetimes: bool = True,
+    fused: bool = True,
 ) -> Program:
     """The program that computes `outputs` from `leaves`."""
-    w = Writer(InPlace(values, outputs, in_place), transposes, lifetimes)
+    w = Writer(InPlace(values, outputs, in_place, fused), transposes, lifetimes)
     for v in leaves:
         w.place(v)
     title = ""
@@ -207,7 +215,6 @@ def write(
     lines += _joined([*alone, *w.made])
     lines += [f"{line}  # the same memory again" for line in _joined(w.aliases)]
     lines += _joined(w.views)
-    lines += [f"{line}  # until t gets there" for line in _joined(w.again)]
     numbers = {w.places[v].rows for v in w.places if not v.shape} - {None}
     views = [(rows, name) for rows, name in w.listed if rows in numbers]
     lines += [f"{rows} = [{name}[t, ...] for t in range(len({name}))]" for rows, name in views]
@@ -222,7 +229,6 @@ def write(
     lines += ["", *_wrapped("def step(", f"{arguments}):")]
     lines += [f"    {line}" for line in w.body]
     lines += [f"    {line}" for line in _wrapped("return (", f"{', '.join(results)},)")]
-    loops = [c for c in w.inside.components if c.loop]
     shapes = [f"{w.places[v].name} {v.shape}" for v in leaves if v.shape]
     header = ["import numpy as np", "", *w.header[:1], *_joined(w.header[1:])]
     header += [f"# {line}" for line in _filled(shapes)]
@@ -232,12 +238,13 @@ def write(
         "\n".join(lines) + "\n",
         w.numbers,
         w.constants,
-        loops,
+        w.inside.components,
         values,
         outputs,
         w.bytes,
         w.reused,
         len(w.inside.nested) + len(w.inside.parts),
+        w.inside.fusions,
         {v: place.rows or place.name for v, place in w.places.items()},
     )
 
