@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, detect_anomaly, nn, stack
+from tinygrad_rnn.program.native import call
 from tinygrad_rnn.train import SGD, Adam, fit, information_flow
 from tinygrad_rnn.train.compiled import held
 
@@ -126,10 +127,14 @@ def test_after_sixteen_lengths_others_run_eagerly_and_that_is_said(capsys):
     assert "runs eagerly: shapes beyond the first 16; pad sequences to fewer lengths" in said[0]
 
 
-def test_only_the_first_shapes_are_built_in_c():
-    run = trained(LAYERS["RNN"](), drawn(times=(2, 3, 4, 5)), "auto", steps=8)
-    assert list(run.signatures.values()) == ["c", "c", "numpy", "numpy"]
-    assert run.target == "numpy"
+def test_every_length_runs_in_c_and_all_long_enough_share_one_library(monkeypatch):
+    sources = set()
+    library = call.library
+    monkeypatch.setattr(call, "library", lambda source: sources.add(source) or library(source))
+    run = trained(LAYERS["RNN"](), drawn(times=(5, 6, 7, 8)), "auto", steps=8)
+    assert list(run.signatures.values()) == ["c"] * 4
+    assert run.target == "c"
+    assert len(sources) == 1
 
 
 def test_shapes_that_come_once_are_said_too(capsys):

@@ -1,9 +1,9 @@
 """What runs a training step: its record, or the program printed from it?
 
 A call with new shapes runs eagerly, and the second of the same shapes is compiled: what comes once,
-as the first batch, which carries no state, or a length that nothing else has, costs no compiler. In
-C each shape is built for itself, which takes a second: left to choose, only the first are. Which
-shapes those were is written down in the run, so that one that was killed goes on to the same bits.
+as the first batch, which carries no state, or a length that nothing else has, costs no compiler.
+Which shapes those were is written down in the run, so that one that was killed goes on to the same
+bits.
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ from tinygrad_rnn.train.run import Run
 __all__ = ["TARGETS", "TrainingStep", "held"]
 
 TARGETS = ("auto", "c", "numpy", "eager")
-IN_C = 2  # shapes: with a state carried on and without, or one length and what is left over
-LONGEST = 800  # operations: a record that does not repeat takes longer to compile than it saves
 REMEMBERED = 1000  # signatures
 _ARGUMENTS = (Tensor, np.ndarray, np.generic, int, float, str, type(None))
 _CHANGES = "the loss changes what the model holds (a generator, a counter), and a program would not"
@@ -70,41 +68,37 @@ class TrainingStep:
         self.model, self.loss, self.run, self.rng, self.say = model, loss, run, rng, say
         self.told: set[str] = set()
         self.key = ""  # of the signature of this call
-        self.compiled: dict[str, CompiledStep] = {}  # by target, the first preferred
+        self.compiled: CompiledStep | None = None
         now = context.get()
         if target != "eager" and now.recording and not now.anomaly:
-            chosen = ("c", "numpy")[not _builds() :] if target == "auto" else (target,)
-            function = _function(self)
-            self.compiled = {
-                way: CompiledStep(function, target=way, longest=LONGEST) for way in chosen
-            }
+            way = ("c" if _builds() else "numpy") if target == "auto" else target
+            self.compiled = CompiledStep(_function(self), target=way)
 
     def __call__(self, batch: Any, state: Any) -> tuple[float, Any]:
         """The loss as a number and the state, detached; each parameter has its ``.grad``."""
         before = ""
-        if self.compiled and isinstance(batch, tuple):
+        if self.compiled is not None and isinstance(batch, tuple):
             params, before = self.model.named_parameters(), held(self.model)
             args = (before, *batch, state)
-            way = self._way(params, args)
-            found = self._program(way, params, args) if way else None
-            if found is not None:
-                return found
+            if self._serves(self.compiled, params, args):
+                found = self._program(self.compiled, params, args)
+                if found is not None:
+                    return found
         loss, state = self.loss(self.model, batch, state)
         loss.backward()
         self.run.target = "eager"
         if before and held(self.model) != before:
             self._tell(_CHANGES)
-            self.compiled = {}
+            self.compiled = None
         return loss.item(), detached(state)
 
-    def _way(self, params: dict[str, Tensor], args: Any) -> str:
-        """The target of the program that serves this call; empty if it runs eagerly."""
+    def _serves(self, step: CompiledStep, params: dict[str, Tensor], args: Any) -> bool:
+        """Whether a program serves this call; else it runs eagerly."""
         strange = [x for _, x in leaves_of(list(args), "") if not isinstance(x, _ARGUMENTS)]
         if strange:
             self._tell(f"a batch with a {type(strange[0]).__name__} in it cannot be compiled")
-            return ""
-        first, *_, last = *self.compiled, *self.compiled
-        key = repr(self.compiled[first].signature(params, *args)[0])
+            return False
+        key = repr(step.signature(params, *args)[0])
         self.key = hashlib.sha256(key.encode()).hexdigest()[:16]
         known = self.run.signatures
         if self.key not in known:
@@ -112,31 +106,28 @@ class TrainingStep:
                 known[self.key] = "once"
             if sum(how == "once" for how in known.values()) == 2 * KEPT:
                 self._tell("most shapes come only once; pad sequences to fewer lengths")
-            return ""
-        if known[self.key] == "eager":
-            return ""
+            return False
         if known[self.key] != "once":
-            return known[self.key] if known[self.key] in self.compiled else first
-        made = sum(how in ("c", "numpy") for how in known.values())
-        if made >= KEPT:
+            return known[self.key] != "eager"
+        if sum(how in ("c", "numpy") for how in known.values()) >= KEPT:
             self._tell(f"shapes beyond the first {KEPT}; pad sequences to fewer lengths")
-            return ""
-        if "eager" in known.values():  # one that failed is enough
-            return ""
-        return first if made < IN_C else last
+            return False
+        return "eager" not in known.values()  # one that failed is enough
 
-    def _program(self, way: str, params: dict[str, Tensor], args: Any) -> tuple[float, Any] | None:
+    def _program(
+        self, step: CompiledStep, params: dict[str, Tensor], args: Any
+    ) -> tuple[float, Any] | None:
         """Run the program; None if there is none."""
         try:
-            program, arrays = self.compiled[way].find(params, *args)
+            program, arrays = step.find(params, *args)
         except Exception as error:  # if it is the model's own, the same call says so eagerly
             program, arrays = f"not compiled: {type(error).__name__}: {error}", list[Any]()
         if isinstance(program, str):
             self.run.signatures[self.key] = "eager"
             self._tell(program)
             return None
-        self.run.signatures[self.key] = way
-        self.run.target = "numpy" if program.no_c else way
+        self.run.signatures[self.key] = step.target
+        self.run.target = "numpy" if program.no_c else step.target
         if program.no_c:
             self._tell(f"NumPy instead of C: {program.no_c}", "runs ")
         loss, *results = program(arrays)

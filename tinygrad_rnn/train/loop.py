@@ -94,10 +94,10 @@ def fit(
     target
         What a step runs: the program `tinygrad_rnn.compile` prints from its record, ``"c"`` or
         ``"numpy"``; or ``"eager"``, the record itself, for those who want to look at it.
-        ``"auto"`` is C for the first two shapes if there is a compiler, else NumPy. Shapes that
-        come for the first time run eagerly, as does all inside `detect_anomaly` and what cannot be
-        compiled: dropout, say, or a model that changes itself; with progress, a line says why. The
-        gradients are the same up to rounding.
+        ``"auto"`` is C if there is a compiler, else NumPy. Shapes that come for the first time run
+        eagerly, as does all inside `detect_anomaly` and what cannot be compiled: dropout, say, or a
+        model that changes itself; with progress, a line says why. The gradients are the same up to
+        rounding.
 
     Raises
     ------
