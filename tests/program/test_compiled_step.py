@@ -8,6 +8,7 @@ import pytest
 
 from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
 from tinygrad_rnn.program.pipeline import PASSES, WRITING
+from tinygrad_rnn.program.step import CompiledStep
 
 CELLS = [
     nn.RNNCell, nn.IRNNCell, nn.IndRNNCell, nn.ClockworkCell, nn.LSTMCell, nn.PeepholeLSTMCell,
@@ -230,3 +231,29 @@ def test_a_new_signature_at_every_call_is_warned_of():
 def test_parameters_that_are_no_tensors_are_refused():
     with pytest.raises(TypeError, match="hold Tensors alone, got ndarray"):
         compile(loss_fn)([np.ones(3)], 1.0)
+
+
+def test_another_thread_may_call_between_any_two_lines_of_a_call():
+    """The other calls are made by the tracer, at each line of the first."""
+    step, p = compile(lambda p, x: (x * p["w"]).sum()), {"w": Tensor(2.0)}
+    short, long = np.ones(3), np.ones(5)
+    before, between = sys.gettrace(), []
+
+    def line(frame, event, _):
+        sys.settrace(before)
+        between.extend(step(p, x)[0] == 2 * len(x) for x in (short, long, short))
+        sys.settrace(call)
+        return line
+
+    def call(frame, event, _):
+        return line if frame.f_globals.get("__name__") == CompiledStep.__module__ else None
+
+    for x in (short, long, short, long):
+        sys.settrace(call)
+        try:
+            loss, _ = step(p, x)
+        finally:
+            sys.settrace(before)
+        assert loss == 2 * len(x)
+    assert len(between) > 100
+    assert all(between)

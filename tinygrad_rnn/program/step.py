@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 import os
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,7 @@ from tinygrad_rnn.program.native import Unwritable, save
 from tinygrad_rnn.program.outline import Outline, outline
 from tinygrad_rnn.program.pipeline import PASSES, WRITING, How
 from tinygrad_rnn.program.run import Printed, Running
-from tinygrad_rnn.program.trace import gradient_leaves, leaves_of, rebuilt
+from tinygrad_rnn.program.trace import gradient_leaves, leaves_of, no_garbage, rebuilt
 
 __all__ = ["CompiledStep", "compile"]
 
@@ -69,13 +67,23 @@ class CompiledStep:
         self.longest = longest
         self.passes = frozenset({*PASSES, *WRITING, "loops"} - set(without))
         self.stats = {"calls": 0, "recorded": 0, "structures": 0, "eager": 0}
-        self.reason = ""
         self._programs: dict[Any, Running | str] = {}
         self._known: dict[str, Printed] = {}  # one found free of baked-in values for each body
         self._told: set[str] = set()
-        self._last: Running | None = None
-        self._key: Any = None  # of the last call
+        # Of the last call, signature and program together: another thread may call in between.
+        self._recent: tuple[Any, Running | str] = None, ""
         self._names = _argument_names(loss_fn)
+
+    @property
+    def reason(self) -> str:
+        """Why the last call had no program; empty if it had one, or there was no call yet."""
+        program = self._recent[1]
+        return program if isinstance(program, str) else ""
+
+    @property
+    def _last(self) -> Running | None:
+        program = self._recent[1]
+        return None if isinstance(program, str) else program
 
     @property
     def constants(self) -> dict[str, np.ndarray]:
@@ -174,17 +182,17 @@ class CompiledStep:
         self.stats["calls"] += 1
         results = None
         key, arrays = self.signature(params, *args)
-        if key == self._key:  # dtypes take long to hash
-            return self._last or self.reason, arrays, None
+        recent, program = self._recent
+        if key == recent:  # dtypes take long to hash
+            return program, arrays, None
         program = self._programs.get(key)
         if program is None:
-            with _collector_off():
+            with no_garbage():
                 program, results = self._compile(params, args, arrays)
             self._programs[key] = program
             while len(self._programs) > KEPT:  # forget the oldest, whose buffers take memory
-                del self._programs[next(iter(self._programs))]
-        self._key = key
-        self._last, self.reason = (None, program) if isinstance(program, str) else (program, "")
+                self._programs.pop(next(iter(self._programs)), None)
+        self._recent = key, program
         return program, arrays, results
 
     def _warn(self, program: Running | str) -> None:
@@ -300,18 +308,6 @@ def compile(
     (2, 2)
     """
     return CompiledStep(loss_fn, without, target, memory)
-
-
-@contextmanager
-def _collector_off() -> Iterator[None]:
-    """Look for no cycles while many nodes are made, none of them garbage yet: a tenth faster."""
-    on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if on:
-            gc.enable()
 
 
 def _outline(args: Any) -> str:
