@@ -99,16 +99,16 @@ class Nests:
         while todo:
             a = todo.pop()
             x = a.value
-            if isinstance(x, Value) and a.kind in ("step", "one") and not a.k:
-                if x in self.storage.places:
-                    found.add(x)
-                else:
+            if isinstance(x, Value) and a.kind in ("step", "one") and not a.k and x not in found:
+                found.add(x)
+                if x not in self.storage.places:
                     todo += x.args
         return found
 
     def elsewhere(self, v: Value, written: set[Value], old: list[Value]) -> bool:
         """Whether `v` reads, of arrays that are being written, other elements than its own."""
         todo: list[tuple[Arg, bool]] = [(a, False) for a in v.args]
+        looked = set[tuple[Value, bool]]()  # into, once: formulas share their parts
         while todo:
             a, seen_through = todo.pop()
             x = a.value
@@ -123,7 +123,10 @@ class Nests:
                     return True
             else:
                 through = seen_through or x in self.storage.views or x.shape != v.shape
-                todo += [(b, through or not stepwise or bool(a.k)) for b in x.args]
+                through = through or not stepwise or bool(a.k)
+                if (x, through) not in looked:
+                    looked.add((x, through))
+                    todo += [(b, through) for b in x.args]
         return False
 
     def reduction(self, v: Value, lifted: bool) -> Kernel:
