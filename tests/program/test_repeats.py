@@ -181,6 +181,36 @@ def test_a_plain_loop_over_what_unroll_gave_goes_with_its_steps():
     assert told.count("loop forward") == told.count("loop backward") == 2
 
 
+def test_two_directions_in_plain_loops_are_four_whatever_their_length():
+    def loss_fn(p, x, y):
+        there, back = [ZERO], [ZERO]
+        for x_t in x:
+            there.append(cell(p, x_t, there[-1]))
+        for t in reversed(range(len(x))):
+            back.append(cell(p, x[t], back[-1]))
+        pairs = zip(there[1:], back[:0:-1], strict=True)
+        return sum(((a * b) @ p["V"] ** 2).sum() for a, b in pairs)
+
+    short, long = (check(loss_fn, *data(T)) for T in (9, 20))
+    assert short[1].count("loop forward") == short[1].count("loop backward") == 2
+    assert short[0].count("\n") == long[0].count("\n")
+
+
+def test_three_layers_in_plain_loops_are_six():
+    def loss_fn(p, x, y):
+        hs = [x_t @ p["W"] for x_t in x]
+        for _ in range(3):
+            h, new = ZERO, []
+            for below in hs:
+                h = tanh(below + h @ p["U"])
+                new.append(h)
+            hs = new
+        return ((stack(hs) @ p["V"] - y) ** 2).mean()
+
+    told = check(loss_fn, *data(20))[1]
+    assert told.count("loop forward") == told.count("loop backward") == 3
+
+
 @pytest.mark.parametrize("every", [2, 3])
 def test_a_loss_at_every_second_step_takes_two_steps_at_a_time(every):
     def loss_fn(p, x, y):

@@ -135,9 +135,10 @@ def _outside(nodes: list[Tensor], rest: list[Tensor], found: Located, places: An
     waiting: set[Tensor] = set()
     for x in rest:
         if x in loops:
-            times = loops[x].times(found, recurrent=scoped)
-            if times is not None:
-                found.update(_in_loop(loops[x], times))
+            times, left = loops[x].times(found, recurrent=scoped)
+            found.update(_in_loop(loops[x], times))
+            if left is not None:
+                loops[left.nodes[left.begin]] = left
         if x in found:
             continue
         steps = [found[y][1] for y in x.inputs if type(y) is Tensor and y in found]
@@ -165,8 +166,11 @@ def _outside(nodes: list[Tensor], rest: list[Tensor], found: Located, places: An
 def _in_loop(run: Run, times: list[int]) -> Located:
     loop = Place(inferred=True)
     places = [Place(around=loop) for _ in range(run.period)]
-    nodes = run.nodes[: len(times)]
-    return {x: (places[run.place(k)], times[k]) for k, x in enumerate(nodes) if times[k] >= 0}
+    found: Located = {}
+    for k, t in enumerate(times, run.begin):
+        if t >= 0:  # what stands before all by chance
+            found[run.nodes[k]] = places[run.place(k)], t
+    return found
 
 
 def _backward(

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.primitives import getitem
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.program.graph import same_constant
 
 __all__ = ["Run", "runs"]
 
@@ -23,11 +24,16 @@ PERIODS = 8  # that are tried for each of these
 
 
 class Run(NamedTuple):
-    """Operations that repeat after `period`; a step begins at operation `first` of them."""
+    """Operations that repeat after `period`, or those of them from `begin` on.
+
+    A step begins at operation `first`; there may be a part of one before.
+    """
 
     nodes: list[Tensor]
+    index: dict[Tensor, int]
     period: int
     first: int
+    begin: int = 0
 
     def step(self, k: int) -> int:
         """How many steps precede operation k."""
@@ -37,31 +43,51 @@ class Run(NamedTuple):
         """Which operation of its step it is."""
         return (k - self.first) % self.period
 
-    def times(self, known: Mapping[Tensor, Any], recurrent: bool) -> list[int] | None:
-        """The time of each operation up to the last of the loop; None if it is no loop over time.
+    def times(self, known: Mapping[Tensor, Any], recurrent: bool) -> tuple[list[int], Run | None]:
+        """The time of each operation up to the last of a loop, and what repeats after that.
 
-        That is the time of the elements it reads of a sequence, `known` for each of these as the
-        second of a pair, or the index of the slices it takes: so a loop may go back in time. Else
-        steps are counted. If `recurrent`, it is only a loop if a step waits for the one before.
+        No times if it begins with no loop over time. They are those of the elements it reads of a
+        sequence, `known` for each of these as the second of a pair, or the index of the slices it
+        takes: so a loop may go back in time. Else steps are counted. If `recurrent`, it is only a
+        loop if a step waits for the one before.
         """
-        index = {x: k for k, x in enumerate(self.nodes)}
-        n, period = len(self.nodes), self.period
-        end, early = n, period * (3 if n > 4 * period else 2)
-        for k in range(early, n):
-            if not self._goes_on(k, index, known):
-                if k < n - period:
-                    return None
-                end = k  # alike by chance
-                break
-        middle = range(self.first + n // period // 2 * period, n)[:period]
-        reads = [(k, index[y]) for k in middle for y in self.nodes[k].inputs
-                 if type(y) is Tensor and y in index]  # fmt: skip
-        if recurrent and not any(self.step(k) > self.step(j) for k, j in reads):
-            return None
-        k, t, sign = self._clock(middle, known) or (self.first, int(self.first > 0), 1)
-        return [t + sign * (self.step(m) - self.step(k)) for m in range(end)]
+        n, period, first, begin = len(self.nodes), self.period, self.first, self.begin
+        end = self._broken(begin + 3 * period, known)  # early steps may begin from elsewhere
+        if end <= begin + 4 * period:
+            end = min(end, self._broken(begin + 2 * period, known))
+        if end < n:
+            end = first + self.step(end) * period
+        if end < begin + 3 * period:
+            return [], self._from(first + period)
+        middle = range(first + self.step((begin + end) // 2) * period, end)[:period]
+        waits = any(
+            self.step(self._inside(y)) < self.step(k)
+            for k in middle
+            for y in self.nodes[k].inputs
+            if self._inside(y) >= 0
+        )
+        if recurrent and not waits:
+            return [], self._from(end)
+        k, t, sign = self._clock(middle, known) or (first, int(first > begin), 1)
+        times = [t + sign * (self.step(m) - self.step(k)) for m in range(begin, end)]
+        return times, self._from(end)
 
-    def _goes_on(self, k: int, index: dict[Tensor, int], known: Mapping[Tensor, Any]) -> bool:
+    def _from(self, k: int) -> Run | None:
+        """What is left from the beginning of a step on, if it may still be a loop."""
+        more = len(self.nodes) - k >= max(3 * self.period, LEAST)
+        return self._replace(first=k, begin=k) if more else None
+
+    def _inside(self, y: Any) -> int:
+        """Which of the operations it is; -1 if it is none."""
+        k = self.index.get(y, -1) if type(y) is Tensor else -1
+        return k if k >= self.begin else -1
+
+    def _broken(self, start: int, known: Mapping[Tensor, Any]) -> int:
+        """The first operation from one on that does not go on as at the step before."""
+        n = len(self.nodes)
+        return next((k for k in range(start, n) if not self._goes_on(k, known)), n)
+
+    def _goes_on(self, k: int, known: Mapping[Tensor, Any]) -> bool:
         """Whether operation k takes its operands from where it did at the step before."""
         x, before = self.nodes[k], self.nodes[k - self.period]
         if len(x.inputs) != len(before.inputs):
@@ -70,11 +96,13 @@ class Run(NamedTuple):
             return False
         for y, z in zip(x.inputs, before.inputs, strict=True):
             if type(y) is not Tensor or type(z) is not Tensor:
-                if type(y) is type(z) or Tensor not in (type(y), type(z)):
-                    continue
-                return False
-            if y in index or z in index:
-                if index.get(y, 0) - index.get(z, 0) != self.period:
+                both = isinstance(y, np.ndarray) and isinstance(z, np.ndarray)
+                if not both and not same_constant(y, z):
+                    return False
+                continue
+            i, j = self._inside(y), self._inside(z)
+            if i >= 0 or j >= 0:
+                if j < 0 or i - j != self.period:
                     return False
             elif y is not z and not _slices(z, y) and not _moves(z, y, known):
                 return False
@@ -122,7 +150,7 @@ def runs(nodes: list[Tensor]) -> list[Run]:
             a, b, period = stretch
             found.append((lo + a, lo + b, period))
             todo += [(lo, lo + a), (lo + b, hi)]
-    return [Run(nodes[a:b], period, _first(nodes[a:b], period)) for a, b, period in sorted(found)]
+    return [_run(nodes[a:b], period) for a, b, period in sorted(found)]
 
 
 def _kind(x: Tensor) -> Any:
@@ -152,8 +180,8 @@ def _periodic(s: np.ndarray) -> tuple[int, int, int] | None:
     return best
 
 
-def _first(nodes: list[Tensor], period: int) -> int:
-    """Where a step begins: where the fewest results are still to be read, as h and c."""
+def _run(nodes: list[Tensor], period: int) -> Run:
+    """A step begins where the fewest results are still to be read, as h and c."""
     index = {x: k for k, x in enumerate(nodes)}
     last = dict[int, int]()
     for k, x in enumerate(nodes):
@@ -163,4 +191,4 @@ def _first(nodes: list[Tensor], period: int) -> int:
     for k in range(middle, middle + period):
         for m in range(k + 1, min(last.get(k, k), k + period) + 1):
             carried[m % period] += 1
-    return int(carried.argmin())
+    return Run(nodes, index, period, int(carried.argmin()))
