@@ -158,8 +158,10 @@ def _slot(family: Family, given: dict[int, Source], later: list[Missing]) -> Sou
         values = [s[1] for s in given.values()]
         if all(same_constant(v, values[0]) for v in values):
             return ("const", values[0])
-        if type(values[0]) is not np.ndarray:
+        if any(type(v) is not np.ndarray for v in values):
             raise NoFamily(family, "a number changes from step to step")
+        if len({(v.shape, v.dtype) for v in values}) > 1:
+            raise NoFamily(family, "a constant is of another shape or dtype at some steps")
         return ("consts", np.stack([given[t][1] for t in sorted(given)]), min(given))
     others = [t for t, s in given.items() if _form(s, t) != form]
     if others and form[0] == "step":  # from its ends on

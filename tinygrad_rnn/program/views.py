@@ -64,6 +64,8 @@ def view_text(v: Value, text: str, lifted: bool, rows: str = "") -> str:
             return f"np.broadcast_to({text}, {dims(rows, v.shape[1:])})"
         return f"np.broadcast_to({text}, {dims(rows, v.shape)})"
     inner = index_text(v.options["index"], "t", str)
+    if not v.shape and not lifted and Ellipsis not in v.options["index"]:
+        inner += ", ..."  # else it were a number, and stay as it was when the view was made
     return f"{text}[:, {inner}]" if lifted else f"{text}[{inner}]"
 
 
