@@ -141,4 +141,4 @@ def test_blocks_are_small_products_that_cover_all(rows, inner, columns, itemsize
 def test_gates_apart_take_the_place_of_what_was_read(pieces):
     step = compile(loss_fn)
     agrees(Model(nn.LSTMCell, 8, 8), step, *data(5, 16, 8))
-    assert re.search(r"das?\d*s? = gatess\.reshape|gatess\.reshape\(T, 16, 32\)", step.source)
+    assert re.search(r"da\d*s = .*gates\.reshape\(T, 16, 32\)  # the same memory", step.source)

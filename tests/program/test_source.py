@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from tinygrad_rnn import compile, grad, nn, stack
-from tinygrad_rnn.program import in_place
+from tinygrad_rnn import Tensor, compile, grad, nn, stack
+from tinygrad_rnn.program import blocks, in_place
 from tinygrad_rnn.program.cost import cost_of
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.step import CompiledStep
@@ -15,9 +15,9 @@ CELLS = [nn.RNNCell, nn.LSTMCell, nn.GRUCell, nn.PeepholeLSTMCell]
 
 
 class Model(nn.Module):
-    def __init__(self, cell=nn.LSTMCell, V=3, H=4):
-        self.cell = cell(V, H, rng=0)
-        self.readout = nn.Linear(H, V, rng=1)
+    def __init__(self, cell=nn.LSTMCell, V=3, H=4, dtype=np.float64):
+        self.cell = cell(V, H, rng=0, dtype=dtype)
+        self.readout = nn.Linear(H, V, rng=1, dtype=dtype)
 
 
 def loss_fn(m, x, y):
@@ -103,6 +103,40 @@ def test_source_is_short_and_says_its_parts_whatever_the_size():
         for name in ("da_i", "da_f", "da_g", "da_o", "dh_next", "dc_next"):
             assert re.search(rf"\b{name}\b", step.source)
         assert ("dc_da_f" in step.source) == (8 * B * H < in_place.LARGE)  # else done in the loop
+
+
+SIZES = {"tiny": (25, 1, 64, 32), "small": (50, 16, 64, 128), "medium": (100, 32, 128, 256)}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_language_model_is_a_page_to_read(size, monkeypatch):
+    monkeypatch.setattr(blocks, "small_products", lambda: True)  # on every machine
+    T, B, V, H = SIZES[size]
+    (x, y), step = data(T, B, V), compile(loss_fn)
+    step(Model(V=V, H=H, dtype=np.float32), x.astype(np.float32), y)
+    lines = [line for line in step.source.split("\n") if line]
+    assert len(lines) <= 85
+    assert max(map(len, lines)) <= 106
+    code = [line.split("#")[0] for line in lines]
+    in_blocks = any(re.search(r"\w_b\d*\b", line) for line in code)
+    assert in_blocks == (size != "tiny")
+    assert in_blocks == ("..._b the same in blocks" in step.source)
+
+
+def test_a_chain_of_any_length_is_written_in_lines_that_can_be_read():
+    def chain(p, x):
+        h = p["a_weight"]
+        for _ in range(6):
+            h = (h * x + x).tanh()
+        return h.sum()
+
+    x, step = np.linspace(-1, 1, 5), compile(chain)
+    p = {"a_weight": Tensor(np.linspace(0, 2, 5))}
+    loss, grads = step(p, x)
+    exact = chain(p, x)
+    np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
+    np.testing.assert_allclose(grads["a_weight"], grad(exact, [p["a_weight"]])[0], rtol=1e-12)
+    assert max(map(len, step.source.split("\n"))) <= 106
 
 
 def test_explain_says_what_each_pass_saved():

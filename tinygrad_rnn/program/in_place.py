@@ -119,15 +119,9 @@ class InPlace:
             or self.loop_of.get(u) is not self.loop_of.get(v)
         ):
             return False
-        depth, x = 0, u
-        while any(found.get(b.value) is x for b in x.args if isinstance(b.value, Value)):
-            depth += 1
-            x = next(
-                b.value for b in x.args if isinstance(b.value, Value) and found.get(b.value) is x
-            )
         # what it reads of the step before must still be there when the reader's turn has come
         late = [b for w in _chain(u, found) for b in w.args if b.kind == "step" and b.k]
-        return depth < 3 and all(where.get(b.value, len(where)) >= where.get(v, 0) for b in late)
+        return all(where.get(b.value, len(where)) >= where.get(v, 0) for b in late)
 
     def overwritten(self, u: Value, v: Value) -> bool:
         """Whether `v` can be written where `u` stands: what is there has been read by then.

@@ -106,8 +106,7 @@ def _text(x: np.ndarray) -> str:
     """An array in a few words, or number by number; nothing if one is not finite."""
     dtype, flat = f"np.{x.dtype}", x.ravel()
     if x.ndim == 0:
-        number = repr(x.item()) if np.isfinite(x) else f"float('{x.item()}')"
-        return f"np.array({number}, {dtype})"
+        return f"{dtype}({x[()]})" if np.isfinite(x) else f"{dtype}('{x[()]}')"
     if x.size and np.all(flat == flat[0]) and np.isfinite(flat[0]):
         if not flat[0]:
             return f"np.zeros({x.shape}, {dtype})"

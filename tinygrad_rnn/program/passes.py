@@ -287,7 +287,7 @@ def gates(values: list[Value], outputs: list[Value]) -> int:
             args = list[Arg]()
         stacked = Value(
             "gates" if args else "tanh", [Arg("step", source, 0), *args], {}, source.shape,
-            source.dtype, "gates", lo, hi, serial=members[0].serial,
+            source.dtype, "gate", lo, hi, serial=members[0].serial,
         )  # fmt: skip
         values.append(stacked)
         for v in members:

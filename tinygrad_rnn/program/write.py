@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.program.graph import Value
+from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.in_place import InPlace, direct
 from tinygrad_rnn.program.layout import Layout
 from tinygrad_rnn.program.loops import Component, loop_range
@@ -21,6 +21,10 @@ from tinygrad_rnn.program.ops import HELPERS, REDUCTIONS, shifted
 from tinygrad_rnn.program.statement import Operand, liftable, statement
 
 __all__ = ["Program", "write"]
+
+WIDE = 104  # columns of what is wrapped
+BLOCKS = "and ..._b the same in blocks: gate by gate, or some columns at a time"
+NESTED = 70  # characters of a call that still stands among the operands of another
 
 
 @dataclass
@@ -79,27 +83,25 @@ class Writer(Layout):
         super().__init__(inside, transposes, lifetimes)
         self.helpers: set[str] = set()
 
-    def operands(self, v: Value, t: str | None, lifted: bool, out: str) -> list[Operand]:
-        """All operands of a value as texts, with what is known of them."""
-        found = []
+    def statement(self, v: Value, t: str | None, lifted: bool, out: str) -> list[str]:
+        """The lines that compute a value into `out`, of the step called `t` or of all at once.
+
+        What is nested in it stands in the same line, or in one before if that became too long.
+        """
+        before, operands = list[str](), list[Operand]()
         for a in v.args:
             if v.op == "gates" and a.kind == "const":
                 text = ""  # named by the statement
-            elif self.inside.nested.get(a.value) is v if isinstance(a.value, Value) else False:
-                text = statement(
-                    a.value, self.operands(a.value, t, lifted, out), out, lifted, self
-                )[0]
+            elif isinstance(a.value, Value) and self.inside.nested.get(a.value) is v:
+                *others, text = self.statement(a.value, t, lifted, out)
+                before += others
+                if len(text) > NESTED:
+                    before.append(text)
+                    text = out
             else:
                 text = self.arg(a, t, v if lifted else None)
-            if isinstance(a.value, Value):
-                shape, dtype = a.value.shape, a.value.dtype
-                if a.kind == "all":
-                    shape = (a.k[1] - a.k[0] + 1, *shape)
-            else:
-                x = np.asarray(a.value)
-                shape, dtype = (x.shape[1:] if a.kind == "consts" else x.shape), x.dtype
-            found.append(Operand(text, shape, dtype, lifted and a.kind in ("step", "consts"), a))
-        return found
+            operands.append(_operand(a, text, lifted))
+        return before + statement(v, operands, out, lifted, self)
 
     def component(self, c: Component) -> None:
         """The statements of one component."""
@@ -119,12 +121,12 @@ class Writer(Layout):
         if self.inside.is_put_together(v):
             return
         if v.lo is None:
-            lines = statement(v, self.operands(v, None, False, place.name), place.name, False, self)
+            lines = self.statement(v, None, False, place.name)
             self.body += lines if place.persistent else _fresh(lines, place.name, v)
         elif liftable(v):
             assert v.hi is not None
             out = self.cut(place.name, v.lo - place.base, v.hi - place.base + 1, place.n)
-            self.body += statement(v, self.operands(v, None, True, out), out, True, self)
+            self.body += self.statement(v, None, True, out)
         else:
             self.loop(c)
 
@@ -175,8 +177,7 @@ class Writer(Layout):
             if place.kind == "rows":
                 whole = ", ..." if not v.shape and not place.rows else ""
                 out = f"{place.rows or place.name}[{shifted('t', -place.base)}{whole}]"
-            lines = statement(v, self.operands(v, "t", False, out), out, False, self)
-            self.body += [f"    {line}" for line in lines]
+            self.body += [f"    {line}" for line in self.statement(v, "t", False, out)]
         if len(self.body) == count:
             self.body.append("    pass")
 
@@ -205,32 +206,30 @@ def write(
     lines = list[str]()
     for name in sorted(w.helpers):
         lines += [HELPERS[name], ""]
-    alone = []
+    alone = list[str]()
     for (shape, dtype), names in w.buffers.items():
         made = f"np.empty({shape})" if dtype == "float64" else f"np.empty({shape}, np.{dtype})"
-        if len(names) == 1:
-            alone.append(f"{names[0]} = {made}")
+        if len(names) <= 2:
+            alone += [f"{name} = {made}" for name in names]
         else:
             lines += _wrapped(f"{', '.join(names)} = (", f"{made} for _ in range({len(names)}))")
     lines += _joined([*alone, *w.made])
-    lines += [f"{line}  # the same memory again" for line in _joined(w.aliases)]
+    again = "  # the same memory again"
+    lines += [line + again for line in _joined(w.aliases, WIDE - len(again))]
     lines += _joined(w.views)
     numbers = {w.places[v].rows for v in w.places if not v.shape} - {None}
     views = [(rows, name) for rows, name in w.listed if rows in numbers]
     lines += [f"{rows} = [{name}[t, ...] for t in range(len({name}))]" for rows, name in views]
-    listed = [pair for pair in w.listed if pair not in views]
-    if listed:
-        left, right = zip(*listed, strict=True)
-        if len(left) == 1:
-            lines.append(f"{left[0]} = list({right[0]})")
-        else:
-            lines += _wrapped(f"{', '.join(left)} = map(", f"list, ({', '.join(right)}))")
+    lists = [pair for pair in w.listed if pair not in views]
+    lines += _packed(lists, "{} = list({})", "{} = map(list, ({}))")
     arguments = ", ".join([w.places[v].name for v in leaves] + list(w.constants))
     lines += ["", *_wrapped("def step(", f"{arguments}):")]
     lines += [f"    {line}" for line in w.body]
     lines += [f"    {line}" for line in _wrapped("return (", f"{', '.join(results)},)")]
     shapes = [f"{w.places[v].name} {v.shape}" for v in leaves if v.shape]
     header = ["import numpy as np", "", *w.header[:1], *_joined(w.header[1:])]
+    if any(v.op in ("divided", "joined") for v in values):
+        shapes.append(BLOCKS)
     header += [f"# {line}" for line in _filled(shapes)]
     return Program(
         w.T,
@@ -247,6 +246,18 @@ def write(
         w.inside.fusions,
         {v: place.rows or place.name for v, place in w.places.items()},
     )
+
+
+def _operand(a: Arg, text: str, lifted: bool) -> Operand:
+    """An operand, written so, with what is known of it."""
+    if isinstance(a.value, Value):
+        shape, dtype = a.value.shape, a.value.dtype
+        if a.kind == "all":
+            shape = (a.k[1] - a.k[0] + 1, *shape)
+    else:
+        x = np.asarray(a.value)
+        shape, dtype = (x.shape[1:] if a.kind == "consts" else x.shape), x.dtype
+    return Operand(text, shape, dtype, lifted and a.kind in ("step", "consts"), a)
 
 
 def _parts(inside: InPlace, outputs: list[Value]) -> list[tuple[Component, str]]:
@@ -290,31 +301,40 @@ def _result(w: Writer, v: Value) -> str:
     return place.name if fresh else f"np.array({place.name})"
 
 
-def _joined(lines: list[str]) -> list[str]:
-    """Assignments that do not read each other, several on a line."""
-    found: list[str] = []
-    left: list[str] = []
-    right: list[str] = []
-    for line in lines:
-        name, text = line.split(" = ", 1)
-        long = sum(map(len, [*left, *right])) + 2 * len(left) + len(name) + len(text) > 96
-        if left and (long or any(re.search(rf"\b{x}\b", text) for x in left)):
-            found.append(f"{', '.join(left)} = {', '.join(right)}")
-            left.clear()
-            right.clear()
-        left.append(name)
-        right.append(text)
-    return [*found, f"{', '.join(left)} = {', '.join(right)}"] if left else found
+def _joined(lines: list[str], wide: int = WIDE) -> list[str]:
+    """Assignments, several on a line, and none before what it reads."""
+    pairs = [(name, text) for name, _, text in (line.partition(" = ") for line in lines)]
+    return _packed(pairs, "{} = {}", "{} = {}", wide)
+
+
+def _packed(pairs: list[tuple[str, str]], one: str, many: str, wide: int = WIDE) -> list[str]:
+    """Names and what they stand for, each on the first line that has room."""
+
+    def written(row: list[tuple[str, str]]) -> str:
+        names, texts = zip(*row, strict=True)
+        return (one if len(row) == 1 else many).format(", ".join(names), ", ".join(texts))
+
+    rows = list[list[tuple[str, str]]]()
+    for pair in pairs:
+        reads = set(re.findall(r"\w+", pair[1]))
+        made = [k + 1 for k, row in enumerate(rows) if not reads.isdisjoint(x for x, _ in row)]
+        for row in rows[max(made, default=0) :]:
+            if len(written([*row, pair])) <= wide:
+                row.append(pair)
+                break
+        else:
+            rows.append([pair])
+    return [written(row) for row in rows]
 
 
 def _filled(words: list[str]) -> list[str]:
     """A list on as few lines as it needs, none of its items broken."""
-    lines = textwrap.wrap(", ".join(word.replace(" ", "~") for word in words), 98)
+    lines = textwrap.wrap(", ".join(word.replace(" ", "~") for word in words), WIDE)
     return [line.replace("~", " ") for line in lines]
 
 
 def _wrapped(head: str, tail: str) -> list[str]:
     """A long bracket on two lines or more."""
-    if len(head) + len(tail) <= 98:
+    if len(head) + len(tail) <= WIDE:
         return [head + tail]
     return [head, f"    {tail}"]
