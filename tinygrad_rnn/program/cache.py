@@ -15,7 +15,7 @@ import json
 import marshal
 import platform
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from tinygrad_rnn.program import blocks
 from tinygrad_rnn.program.native import Function, Native, NoCompiler
 from tinygrad_rnn.program.native.build import cache_folder, checked, keep
 from tinygrad_rnn.program.pipeline import Compiled, How
-from tinygrad_rnn.program.run import Running
+from tinygrad_rnn.program.run import Printed, Running
 from tinygrad_rnn.program.trace import Forward, trace
 
 __all__ = ["Kept", "found", "key_of", "put"]
@@ -47,7 +47,7 @@ class Kept(Running):
     def __init__(self, entry: dict[str, Any], record: Forward, how: How) -> None:
         super().__init__(record.used, record.aux)
         self.record, self.how = record, how
-        self.program = Text(**_decoded(entry["program"]))
+        self.program = Printed(**_decoded(entry["program"]))
         self.function_in_c: Function | None = None
         if how.target == "c":
             self.function_in_c = Function(**_decoded(entry["c"]))
@@ -64,22 +64,6 @@ class Kept(Running):
         return self.function_in_c or self.whole.in_c
 
 
-@dataclass(frozen=True)
-class Text:
-    """A program in NumPy as far as it is text; see `Program`."""
-
-    T: int
-    header: str
-    body: str
-    numbers: dict[str, Any]
-    constants: dict[str, np.ndarray]
-
-    @property
-    def source(self) -> str:
-        """The whole program, to be pasted into a file."""
-        return self.header + self.body
-
-
 def key_of(record: Forward, how: How) -> str:
     """What a program is kept by; empty if something in it has no form that says all about it."""
     changed = any((op.forward, RULES.get(op)) != known for op, known in AS_IMPORTED.items())
@@ -92,6 +76,7 @@ def key_of(record: Forward, how: How) -> str:
     wish = (sorted(how.passes), how.target, how.longest)
     made_by = (_sources(), np.__version__, sys.version, platform.machine(), sys.byteorder)
     blas = blocks.small_products()
+    # in format 2, where equal is equal in bytes: later ones write what is one object only once
     return hashlib.sha256(marshal.dumps((said, wish, made_by, blas), 2)).hexdigest()[:32]
 
 
@@ -110,7 +95,7 @@ def put(key: str, made: Compiled) -> None:
     constants = [*made.program.constants.values(), *(c.constants if c else [])]
     if sum(x.nbytes for x in constants) > LARGE:
         return
-    entry = {"program": {x.name: getattr(made.program, x.name) for x in fields(Text)}}
+    entry = {"program": {x.name: getattr(made.program, x.name) for x in fields(Printed)}}
     if c is not None:
         entry["c"] = vars(c)
     try:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import CodeType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,8 +23,22 @@ __all__ = ["Piece", "Printed", "Running"]
 compile_source = compile
 
 
-class Printed(Protocol):
-    """A program in NumPy as far as it is text; see `Program`."""
+@dataclass
+class Printed:
+    """A program in NumPy as far as it is text.
+
+    Attributes
+    ----------
+    T
+        Steps of the longest loop.
+    header, body
+        The source in two parts: lengths and numbers of the record; all else, which is the same text
+        for sequences of another length.
+    numbers
+        The constants of the header by name.
+    constants
+        Arrays it is given beside its arguments.
+    """
 
     T: int
     header: str
@@ -34,7 +49,7 @@ class Printed(Protocol):
     @property
     def source(self) -> str:
         """The whole program, to be pasted into a file."""
-        ...
+        return self.header + self.body
 
 
 class Running:
@@ -51,7 +66,7 @@ class Running:
         Why it is not C that runs, though it was asked for.
     """
 
-    program: Any  # as Printed says
+    program: Any  # Printed, or what has more to tell
     native: Native | None = None
     pieces: Pieces | None = None
     no_c = ""

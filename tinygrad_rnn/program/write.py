@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import textwrap
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from tinygrad_rnn.program.in_place import InPlace, direct
 from tinygrad_rnn.program.layout import Layout
 from tinygrad_rnn.program.loops import Component, loop_range
 from tinygrad_rnn.program.ops import HELPERS, REDUCTIONS, shifted
+from tinygrad_rnn.program.run import Printed
 from tinygrad_rnn.program.statement import Operand, liftable, statement
 
 __all__ = ["Program", "write"]
@@ -28,20 +28,11 @@ NESTED = 70  # characters of a call that still stands among the operands of anot
 
 
 @dataclass
-class Program:
-    """A program in NumPy.
+class Program(Printed):
+    """A program in NumPy: beside its text, what it was written from.
 
     Attributes
     ----------
-    T
-        Steps of the longest loop.
-    header, body
-        The source in two parts: lengths and numbers of the record; all else, which is the same text
-        for sequences of another length.
-    numbers
-        The constants of the header by name.
-    constants
-        Arrays it is given beside its arguments.
     components, values, outputs
         What it consists of, and which of it are the results.
     buffers, reused, inside, fused
@@ -51,11 +42,6 @@ class Program:
         What values are called in the source, each step of a sequence by the name of its rows.
     """
 
-    T: int
-    header: str
-    body: str
-    numbers: dict[str, Any]
-    constants: dict[str, np.ndarray]
     components: list[Component]
     values: list[Value]
     outputs: list[Value]
@@ -69,11 +55,6 @@ class Program:
     def loops(self) -> list[Component]:
         """Those components that are loops."""
         return [c for c in self.components if c.loop]
-
-    @property
-    def source(self) -> str:
-        """The whole program, to be pasted into a file."""
-        return self.header + self.body
 
 
 class Writer(Layout):
