@@ -61,6 +61,11 @@ def test_results_stay_the_same(cell, B, pieces):
     assert step.stats["structures"] == 1
 
 
+def test_there_may_be_as_many_steps_as_gates():
+    """What gates are multiplied by, half or one, then looks like a row for each step."""
+    agrees(Model(nn.LSTMCell, 32, 64), compile(loss_fn), *data(4, 8, 32))
+
+
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("left_out", ["apart", "blocks", "fused", "in_place", "transposes"])
 def test_each_serves_without_the_others(cell, left_out, pieces):

@@ -105,8 +105,10 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
         return [_product(v, xs, out, lifted)]
     if op == "gates":
         _need("squash", writer)
-        half = writer.constant(xs[1].arg.value, "half")
-        shift = writer.array(f"1 - {half}", "shift")
+        x = np.asarray(xs[1].arg.value)
+        half = writer.constant(x, "half")
+        given = half in writer.constants  # not known where arrays are made
+        shift = writer.constant(1 - x, "shift") if given else writer.array(f"1 - {half}", "shift")
         return [f"squash({xs[0].text}, {half}, {shift}, out={out})"]
     if op == "sum_t" and v.options:
         axes, shape = v.options["axis"], xs[0].shape
