@@ -238,3 +238,112 @@ def test_conditions_are_joined_at_each_call(target):
     m = Model(readout=nn.Linear(3, 3, rng=0))
     agree(loss_fn, m, [(numbers(k), -0.5 + 0.1 * k, 0.2 * k) for k in range(3)], target)
     assert not isinstance(Tensor([1.0]) > 0, Tensor)  # elsewhere they are arrays, as ever
+
+
+class Two(nn.Module):
+    def __init__(self, seed):
+        rng = np.random.default_rng(seed)
+        self.U, self.V, self.W = (Tensor(rng.standard_normal((3, 3))) for _ in range(3))
+
+    def __call__(self, x):
+        return tanh(tanh(x @ self.U) @ self.V) @ self.W
+
+
+def calls_agree(loss_fn, target, calls):
+    """One step for all of them, each with its eager loss and gradients."""
+    step = compile(loss_fn, target=target)
+    for p, *args in calls:
+        loss, grads = step(p, *args)
+        exact = loss_fn(p, *args)
+        wrt = p if isinstance(p, dict) else p.named_parameters()
+        np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
+        for name, e in zip(wrt, grad(exact, list(wrt.values())), strict=True):
+            np.testing.assert_allclose(grads[name], e, rtol=1e-9, atol=1e-12)
+    assert not step.reason
+    return step
+
+
+@TARGETS
+def test_which_parameters_are_shared_is_part_of_the_signature(target):
+    def changed(m, **parts):
+        for name, x in parts.items():
+            setattr(m, name, x)
+        return m
+
+    m, x = Two(0), numbers()
+
+    def calls():
+        yield changed(m, W=m.V), x
+        yield changed(m, W=m.U), x
+        yield changed(m, W=m.U.data), x  # frozen: the same paths as before
+        yield changed(m, W=Tensor(m.U.data)), x
+
+    assert calls_agree(lambda m, x: m(x).sum(), target, calls()).stats["recorded"] == 4
+
+
+@TARGETS
+def test_which_parameter_stands_where_is_part_of_the_signature(target):
+    a, b, c = (Tensor(numbers(k, 3, 3), name="W") for k in range(3))
+    x = numbers()
+    calls_agree(
+        lambda p, x: (tanh(x @ p["first"]) @ p["then"]).sum(),
+        target,
+        [({"first": a, "then": b}, x), ({"then": b, "first": a}, x), ({"first": c, "then": a}, x)],
+    )
+
+
+@TARGETS
+def test_a_module_among_the_arguments_is_one(target):
+    def loss_fn(p, x, teacher):
+        return ((x @ p["W"] - teacher[0](x)) ** 2.0).sum()
+
+    m, p, x = Two(0), {"W": Tensor(numbers(1, 3, 3))}, numbers()
+
+    def calls():
+        yield p, x, [m]
+        m.U.data = -m.V.data
+        yield p, x, [m]
+        yield p, x, [Two(2)]
+
+    assert calls_agree(loss_fn, target, calls()).stats["recorded"] == 1
+
+
+def test_a_module_among_the_arguments_that_holds_parameters_runs_eagerly():
+    m, x = Two(0), numbers()
+    step = compile(lambda p, x, m: (m(x) * p["U"].sum()).sum())
+    loss, grads = step({"U": m.U}, x, m)
+    exact = (m(x) * m.U.sum()).sum()
+    np.testing.assert_allclose(loss, exact.data)
+    np.testing.assert_allclose(grads["U"], grad(exact, [m.U])[0])
+    assert "holds Tensors of params" in step.reason
+
+
+class Scale:
+    def __init__(self, k):
+        self.k = k
+
+    def __call__(self, x):
+        return x * self.k
+
+
+@TARGETS
+def test_what_is_no_array_is_known_by_itself_and_not_by_its_address(target):
+    p, x, scale = {"W": Tensor(numbers(1, 3, 3))}, numbers(), Scale(1.0)
+
+    def calls():
+        for k in (2.0, 3.0):
+            yield p, x, lambda y, k=k: y * k
+            yield p, x, Scale(k)
+            scale.k = k
+            yield p, x, scale
+
+    calls_agree(lambda p, x, f: f(x @ p["W"]).sum(), target, calls())
+
+
+def test_keys_are_told_apart_by_their_types():
+    p, x = {"W": Tensor(numbers(1, 3, 3))}, numbers()
+    calls_agree(
+        lambda p, x, d: (x @ p["W"] * (d[1] if 1 in d else d["1"] * 2.0)).sum(),
+        "numpy",
+        [(p, x, {1: 2.0}), (p, x, {"1": 2.0})],
+    )

@@ -185,7 +185,7 @@ def test_a_program_that_gives_another_result_is_refused():
 
     def f(p, x):  # what it gives is not what it records, and that no second record shows
         runs.append(None)
-        return ((x @ p["W"]) * (2.0 if len(runs) > 2 else 1.0)).sum()
+        return ((x @ p["W"]) * (2.0 if len(runs) == 3 else 1.0)).sum()
 
     step = compile(f)
     step({"W": Tensor(np.ones((4, 4)))}, X[0])
@@ -216,3 +216,34 @@ def test_a_sentence_stands_in_place_of_a_program_that_there_is_none_of():
     found, results = made(given, [np.ones(2)], how, {})
     assert found == "not compiled: the function does not give one scalar Tensor."
     assert results is None
+
+
+def told(x, yes):
+    return 2.0 if yes else x
+
+
+TYPES = {
+    "is it an array": lambda m, x: told(3.0, isinstance(m["W"].data, np.ndarray)),
+    "is it this type": lambda m, x: told(3.0, type(m["W"].data) is np.ndarray),
+    "are they one": lambda m, x: told(3.0, m["W"].data is not m["U"].data),
+    "its memory": lambda m, x: told(3.0, hasattr(m["W"].data, "__array_interface__")),
+}
+
+
+@pytest.mark.parametrize("how", TYPES)
+def test_who_asks_what_an_array_is_gets_the_answer_that_holds_with_values(how):
+    p = {name: Tensor(np.ones((4, 4))) for name in "WU"}
+    step = compile(lambda m, x: (x @ m["W"] @ m["U"] * TYPES[how](m, x)).sum())
+    np.testing.assert_allclose(step(p, X[0])[0], 2 * (X[0] @ p["W"] @ p["U"]).sum().data)
+    assert not step.reason
+
+
+def test_what_a_function_makes_sure_of_is_no_error_of_its_own():
+    def loss_fn(p, x):
+        assert x.data.sum() == X[0].sum()
+        return (x * p).sum()
+
+    step, p = compile(loss_fn), Tensor(2.0)
+    np.testing.assert_allclose(step(p, X[0])[0], 2 * X[0].sum())
+    assert "on other values of its arguments" in step.reason
+    assert "AssertionError" in step.reason

@@ -59,9 +59,15 @@ class AbstractArray:
         return f"AbstractArray({self.shape}, {self.dtype})"
 
     def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("__"):  # a protocol that it does not speak
+        if name.startswith("__"):  # a protocol that an array may speak
+            self.shapes.asked = True
             raise AttributeError(name)
         self._read()
+
+    @property
+    def __class__(self) -> Any:  # whoever asks what it is takes it for something
+        self.shapes.asked = True
+        return AbstractArray
 
     def __array_function__(self, function: Any, _: Any, args: Any, options: Any) -> Any:
         """``np.shape(x)`` and ``np.ndim(x)``; all other functions of NumPy read values."""
@@ -80,6 +86,9 @@ class AbstractArray:
     __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = __and__ = __or__ = __invert__ = _read
     __add__ = __sub__ = __mul__ = __truediv__ = __pow__ = __matmul__ = __neg__ = __abs__ = _read
     __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rpow__ = __rmatmul__ = _read
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __divmod__ = __rdivmod__ = _read
+    __xor__ = __rxor__ = __rand__ = __ror__ = __lshift__ = __rshift__ = __pos__ = _read
+    __round__ = __trunc__ = __floor__ = __ceil__ = __format__ = __buffer__ = __copy__ = _read
     # fmt: on
 
 

@@ -35,16 +35,26 @@ class Module:
 
     def named_parameters(self) -> dict[str, Tensor]:
         """The Tensors by their path, e.g. ``"cells.0.W_h"``; a shared one where it stands first."""
+        return dict(self._known()[1])
+
+    def shared_parameters(self) -> dict[str, str]:
+        """Where a Tensor stands once more, and where first, as ``{"readout.W": "embedding.W"}``."""
+        return dict(self._known()[2])
+
+    def _known(self) -> tuple[Any, dict[str, Tensor], dict[str, str]]:
+        """What was looked into, the parameters found, and the places of those that are shared."""
         known = getattr(self, "_found", None)
-        if known is not None and _unchanged(self, known[0]):
-            return dict(known[1])
-        found: dict[int, tuple[str, Tensor]] = {}
-        for path, _, _, value in self._leaves():
-            if type(value) is Tensor:
-                found.setdefault(id(value), (path, value))
-        parameters = dict(found.values())
-        object.__setattr__(self, "_found", (_looked_into(self), parameters))
-        return dict(parameters)
+        if known is None or not _unchanged(self, known[0]):
+            found: dict[int, tuple[str, Tensor]] = {}
+            shared: dict[str, str] = {}
+            for path, _, _, value in self._leaves():
+                if type(value) is Tensor:
+                    first, _ = found.setdefault(id(value), (path, value))
+                    if first != path:
+                        shared[path] = first
+            known = _looked_into(self), dict(found.values()), shared
+            object.__setattr__(self, "_found", known)
+        return known
 
     def parameters(self) -> list[Tensor]:
         """The Tensors that training changes, each once, in the order of their attributes."""

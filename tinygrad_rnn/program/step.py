@@ -153,22 +153,21 @@ class CompiledStep:
                     " What is no parameter is an argument of its own."
                 )
             arrays.append(p.data)
-        fixed = list[Any]()
-        others = [x for x in args if type(x) is not np.ndarray]
-        if not others:  # as nearly always: there is time to win
+        if all(type(x) is np.ndarray for x in args):  # as nearly always: there is time to win
             arrays += args
-            structure = f"tuple({','.join('.' * len(args))})"
+            structure: Any = len(args)
         else:
             structure = _outline(args)
-            for x in [x for arg in args for _, x in leaves_of(arg, "")]:
-                if isinstance(x, (Tensor, np.ndarray, np.generic, int, float)):
-                    arrays.append(np.asarray(values(x)))
-                else:
-                    fixed.append(x)
+            ends = [x for arg in args for _, x in leaves_of(arg, "")]
+            arrays += [np.asarray(values(x)) for x in ends if isinstance(x, _NUMBERS)]
         once = len({id(p) for _, p in named})  # one Tensor in two places is another function
+        if hasattr(params, "shared_parameters"):  # whose paths are known
+            places: Any = type(params), *params.shared_parameters().items()
+        else:
+            places = _outline(params)
         paths = tuple([name for name, _ in named])
         shapes, dtypes = tuple([x.shape for x in arrays]), tuple([x.dtype for x in arrays])
-        return (paths, once, shapes, dtypes, repr(fixed) if fixed else "", structure), arrays
+        return (paths, once, shapes, dtypes, structure, places), arrays
 
     def find(self, params: Any, *args: Any) -> tuple[Running | str, list[Any]]:
         """The program for a call, made now if need be, and what it is given.
@@ -310,13 +309,39 @@ def compile(
     return CompiledStep(loss_fn, without, target, memory)
 
 
-def _outline(args: Any) -> str:
-    """The structure of arguments, without their values."""
+class _Itself:
+    """What is no array: known by being the same, and held, so that nothing else has its address."""
+
+    def __init__(self, x: Any) -> None:
+        self.x, self.words = x, f"{x!r} {vars(x) if hasattr(x, '__dict__') else ''}"
+
+    def __eq__(self, other: Any) -> bool:
+        alike = type(other) is _Itself and self.words == other.words
+        return alike and (self.x is other.x or type(self.x) is type(other.x) in _BY_WORDS)
+
+    def __hash__(self) -> int:
+        return hash(self.words)
+
+    def __repr__(self) -> str:
+        return self.words
+
+
+_NUMBERS = (Tensor, np.ndarray, np.generic, int, float)
+_BY_WORDS = frozenset((str, bytes, complex, type(None), slice, type(Ellipsis)))
+
+
+def _outline(args: Any) -> Any:
+    """The structure of arguments, without the values of arrays."""
+    if type(args) in _NUMBERS:
+        return "."
+    if hasattr(args, "named_parameters"):
+        shared = getattr(args, "shared_parameters", dict)()
+        return type(args), *args.named_parameters(), *shared.items()
     if isinstance(args, dict):
-        return "{" + ",".join(f"{k}:{_outline(v)}" for k, v in args.items()) + "}"
+        return type(args), *[(type(k), k, _outline(v)) for k, v in args.items()]
     if isinstance(args, (list, tuple)):
-        return f"{type(args).__name__}({','.join(map(_outline, args))})"
-    return "." if isinstance(args, (Tensor, np.ndarray, np.generic, int, float)) else "-"
+        return type(args), *map(_outline, args)
+    return "." if isinstance(args, _NUMBERS) else _Itself(args)
 
 
 def _argument_names(f: Callable[..., Any]) -> list[str]:

@@ -122,16 +122,18 @@ def _is_array(tree: Any) -> bool:
     return len(kinds) == 1 and kinds <= {int, float, bool}
 
 
-def rebuilt(tree: Any, leaves: Iterator[Any]) -> Any:
-    """The argument with other ends, in the order of `leaves_of`; a module stays what it is."""
+def rebuilt(tree: Any, leaves: Iterator[Any], modules: bool = False) -> Any:
+    """The argument with other ends, in the order of `leaves_of`.
+
+    A module stays what it is, or is copied with other Tensors in it if `modules`.
+    """
     if hasattr(tree, "named_parameters"):
-        for _ in tree.named_parameters():
-            next(leaves)
-        return tree
+        others = {id(p): next(leaves) for p in tree.named_parameters().values()}
+        return copy.deepcopy(tree, others) if modules else tree
     if isinstance(tree, dict):
-        return {key: rebuilt(branch, leaves) for key, branch in tree.items()}
+        return {key: rebuilt(branch, leaves, modules) for key, branch in tree.items()}
     if isinstance(tree, (list, tuple)) and not _is_array(tree):
-        branches = [rebuilt(branch, leaves) for branch in tree]
+        branches = [rebuilt(branch, leaves, modules) for branch in tree]
         return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
     return next(leaves)
 
@@ -155,7 +157,7 @@ def forward(
 
     Whatever goes wrong without values is tried with them, and then goes right or says why.
     """
-    _check_places(params)
+    _check_places(params, args)
     with suppress(Exception):
         with _not_drawn(loss_fn, args):
             found = recorded(loss_fn, params, args, names, Shapes())
@@ -169,7 +171,7 @@ def with_values(
     loss_fn: Callable[..., Any], params: Any, args: tuple[Any, ...], names: list[str]
 ) -> Forward:
     """The record of ``loss_fn(params, *args)``, computed."""
-    _check_places(params)
+    _check_places(params, args)
     with _not_drawn(loss_fn, args):
         return recorded(loss_fn, params, args, names)
 
@@ -192,10 +194,19 @@ def _not_drawn(loss_fn: Callable[..., Any], args: tuple[Any, ...]) -> Iterator[N
         )
 
 
-def _check_places(params: Any) -> None:
+def _check_places(params: Any, args: tuple[Any, ...]) -> None:
     wrt = [p for _, p in leaves_of(params, "params")]
-    if len({id(p) for p in wrt}) < len(wrt):
+    places = {id(p) for p in wrt}
+    if len(places) < len(wrt):
         raise Refused("one Tensor stands in two places of params. Put it there once")
+    todo = list(args)
+    while todo:
+        x = todo.pop()
+        if hasattr(x, "named_parameters"):
+            if not places.isdisjoint(map(id, x.named_parameters().values())):
+                raise Refused("a module among the arguments holds Tensors of params, too")
+        elif isinstance(x, (list, tuple, dict)):
+            todo += x.values() if isinstance(x, dict) else x
 
 
 def trace(record: Forward) -> Trace:
@@ -235,7 +246,7 @@ def recorded(
             shapes.asked = False
             params = _without_values(params, shapes)
         wrt = [p for _, p in leaves_of(params, "params")]
-        inputs = []
+        inputs = list[tuple[Any, list[Any]]]()
         for arg, name in zip(args, names, strict=True):
             ends = []
             for letter, x in leaves_of(arg, name):
@@ -244,7 +255,7 @@ def recorded(
                 else:
                     ends.append(x)
             inputs.append((arg, ends))
-        loss = loss_fn(params, *(rebuilt(arg, iter(ends)) for arg, ends in inputs))
+        loss = loss_fn(params, *(rebuilt(arg, iter(ends), True) for arg, ends in inputs))
         loss, aux = loss if type(loss) is tuple and len(loss) == 2 else (loss, None)
         if type(loss) is not Tensor or loss.size != 1:
             raise Refused("the function does not give one scalar Tensor")

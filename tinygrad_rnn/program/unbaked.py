@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.abstract import Unknown
 from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.trace import Forward, Refused, leaves_of, recorded
@@ -33,7 +32,7 @@ def unbaked(
     Parameters that were recorded without values need no others. They are copied from those that
     the function has run on: a generator among them draws other numbers than it did.
     """
-    twin = None
+    twin, why = None, ""
     for far in (True, False):  # what raises an error on values far off may take those nearby
         for nudge in (-1, 1, 0):
             move = functools.partial(_moved, nudge=nudge, far=far)
@@ -41,12 +40,14 @@ def unbaked(
                 with np.errstate(all="ignore"):
                     twin = _twin(record, loss_fn, params, args, names, move)
                 break
-            except (ValueError, IndexError, TypeError, Unknown):
-                continue
+            except Refused:
+                raise
+            except Exception as error:  # such as what the function itself makes sure of
+                why = f" ({type(error).__name__}: {error})"
         if twin is not None:
             break
     if twin is None:
-        raise Refused("run on other values of its arguments, the function raises an error")
+        raise Refused(f"run on other values of its arguments, the function raises an error{why}")
     _compare(record, twin)
 
 
