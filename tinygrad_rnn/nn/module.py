@@ -9,6 +9,7 @@ generator: both are arguments of what needs them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from operator import is_
 from typing import Any
 
@@ -108,7 +109,7 @@ class Module:
 
     def __getstate__(self) -> Any:
         """For copies, of which nothing is found yet."""
-        if hasattr(self, "_found"):
+        with suppress(AttributeError):  # or another thread has just done so
             object.__delattr__(self, "_found")
         return super().__getstate__()
 

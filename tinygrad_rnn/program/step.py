@@ -188,9 +188,11 @@ class CompiledStep:
         if program is None:
             with no_garbage():
                 program, results = self._compile(params, args, arrays)
-            self._programs[key] = program
-            while len(self._programs) > KEPT:  # forget the oldest, whose buffers take memory
-                self._programs.pop(next(iter(self._programs)), None)
+        else:
+            self._programs.pop(key, None)  # to stand among the youngest again
+        self._programs[key] = program
+        while len(self._programs) > KEPT:  # forget what was called longest ago: buffers take memory
+            self._programs.pop(next(iter(self._programs)), None)
         self._recent = key, program
         return program, arrays, results
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.abstract import Unfrozen, frozen
 from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.trace import Forward, Refused, leaves_of, recorded
@@ -119,7 +120,7 @@ def _compare(a: Forward, b: Forward) -> None:
         for k, (u, v) in enumerate(zip(x.inputs, y.inputs, strict=True)):
             if type(u) is not Tensor and not _equal(u, v):
                 raise Refused(_baked(f"input {k} of {x.op.name if x.op else ''}", x))
-        if str(x.options) != str(y.options) and "again" not in x.options:
+        if "again" not in x.options and _said(x.options) != _said(y.options):
             raise Refused(_baked("an option", x))
 
 
@@ -134,6 +135,13 @@ def _baked(what: str, x: Tensor) -> str:
         f"{what} (shape {x.shape}) is an array that changes with the arguments or is drawn at "
         "random: it would be baked in. Pass it as an argument, or compute it from Tensors"
     )
+
+
+def _said(options: dict[str, Any]) -> Any:
+    try:
+        return [frozen(option) for option in options.items()]
+    except Unfrozen:
+        return str(options)
 
 
 def _equal(a: Any, b: Any) -> bool:
