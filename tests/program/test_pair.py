@@ -81,3 +81,34 @@ def test_a_function_that_only_a_complete_record_takes_is_compiled():
     np.testing.assert_allclose(loss, 4 + 2 * np.e + 1, rtol=1e-15)
     assert grads["a"] == 2
     assert not step.reason
+
+
+@pytest.mark.parametrize("target", ["numpy", "c"])
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_list_of_states_is_a_list_of_arrays(n, target):
+    def loss_fn(p, x, states):
+        states = [(x @ p["W"] + h).tanh() for h in states]
+        return sum((h * h).sum() for h in states), {"states": states, "none": None, "x": [x]}
+
+    step, rng = compile(loss_fn, target=target), np.random.default_rng(0)
+    p, states = {"W": Tensor(rng.standard_normal((3, 3)))}, [np.zeros((2, 3))] * n
+    for _ in range(3):
+        x = rng.standard_normal((2, 3))
+        exact = loss_fn(p, Tensor(x), states)[1]["states"]
+        (_, aux), _ = step(p, x, states)
+        assert [type(aux[name]) for name in ("states", "none", "x")] == [list, type(None), list]
+        for h, e in zip(aux["states"], exact, strict=True):
+            np.testing.assert_allclose(h, e.data, rtol=1e-12)
+        np.testing.assert_array_equal(aux["x"][0], x)
+        states = aux["states"]
+    assert step.stats["eager"] == 0
+
+
+@pytest.mark.parametrize("target", ["numpy", "c"])
+def test_bytes_in_another_order_run_eagerly(target):
+    other = np.dtype(float).newbyteorder("S")
+    x, W = np.arange(6.0).reshape(2, 3), Tensor(np.arange(9.0).reshape(3, 3).astype(other))
+    step = compile(lambda p, x: (x @ p["W"]).sum(), target=target)
+    assert step({"W": W}, x)[0] == (x @ W.data).sum()
+    assert "W (" in step.reason
+    assert "astype" in step.reason

@@ -60,8 +60,8 @@ class Running:
     program, native, pieces
         The text in NumPy; what runs instead of it, if anything does: C, or pieces of time.
     used, aux, paths
-        Which parameters the loss depends on, what the function gives beside the loss, with True in
-        place of each Tensor, and the paths of the parameters.
+        Which parameters the loss depends on, what the function gives beside the loss, with
+        ``...`` in place of each Tensor, and the paths of the parameters.
     no_c
         Why it is not C that runs, though it was asked for.
     """

@@ -46,9 +46,9 @@ class Refused(Exception):
 class Forward:
     """The record of a loss: arguments and their names, what the function gave, how it was recorded.
 
-    `beside` are the Tensors of `aux`: what the function gave beside the loss, with True in place of
-    each. The first so many leaves are `parameters`; `params` is what the function was given. With
-    `shapes`, the parameters have no values.
+    `beside` are the Tensors of `aux`: what the function gave beside the loss, with ``...`` in place
+    of each. The first so many leaves are `parameters`; `params` is what the function was given.
+    With `shapes`, the parameters have no values.
     """
 
     leaves: list[Tensor]
@@ -77,7 +77,7 @@ class Trace:
     """A record: arguments and their names, all nodes in the order of birth, loss and gradients.
 
     After the gradients, `outputs` hold the Tensors of `aux`: what the function gave beside the
-    loss, with True in place of each. `used` are the parameters that the loss depends on.
+    loss, with ``...`` in place of each. `used` are the parameters that the loss depends on.
     """
 
     leaves: list[Tensor]
@@ -209,6 +209,15 @@ def _check_places(params: Any, args: tuple[Any, ...]) -> None:
             todo += x.values() if isinstance(x, dict) else x
 
 
+def _check_bytes(name: str, x: Any) -> None:
+    dtype = getattr(x, "dtype", None)
+    if isinstance(dtype, np.dtype) and not dtype.isnative:
+        raise Refused(
+            f"the bytes of {name} ({dtype.str}) are in another order than this machine's. Convert "
+            'it: x.astype(x.dtype.newbyteorder("="))'
+        )
+
+
 def trace(record: Forward) -> Trace:
     """The record with its gradients."""
     wrt = record.leaves[: record.parameters]
@@ -246,10 +255,13 @@ def recorded(
             shapes.asked = False
             params = _without_values(params, shapes)
         wrt = [p for _, p in leaves_of(params, "params")]
+        for path, p in leaves_of(params, "params"):
+            _check_bytes(path, p)
         inputs = list[tuple[Any, list[Any]]]()
         for arg, name in zip(args, names, strict=True):
             ends = []
             for letter, x in leaves_of(arg, name):
+                _check_bytes(letter, x)
                 if isinstance(x, (Tensor, np.ndarray, np.generic, int, float)):
                     ends.append(Tensor(move(np.asarray(values(x))), name=letter))
                 else:
@@ -266,7 +278,7 @@ def recorded(
     if shapes is not None and shapes.asked:
         raise Unknown("a value was asked for, and the error passed over")
     leaves = [*wrt, *(x for _, ends in inputs for x in ends if type(x) is Tensor)]
-    aux = rebuilt(aux, iter([None if x is None else True for x in beside]))
+    aux = rebuilt(aux, iter([None if x is None else ... for x in beside]))
     called = [name for name, _ in leaves_of(params, "params")]
     called += [str(x.name) for x in leaves[len(wrt) :]]
     beside = [x for x in beside if x is not None]
