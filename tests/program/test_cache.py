@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -260,6 +262,43 @@ def test_where_nothing_can_be_kept_programs_run_all_the_same(folder, monkeypatch
     m, args = Model(), data()
     same(compile(loss_fn)(m, *args), compile(loss_fn)(m, *args))
     assert len(made) == 2
+
+
+def no_owners(monkeypatch):
+    monkeypatch.delattr(os, "getuid")
+
+
+def no_home(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda _: {}["no such user"])
+
+
+@pytest.mark.parametrize("target", ["numpy", "c"])
+@pytest.mark.parametrize("lacking", [no_owners, no_home])
+def test_a_system_without_owners_or_homes_runs_numpy(target, lacking, folder, monkeypatch):
+    m, args = Model(), data()
+    results = compile(loss_fn)(m, *args)
+    lacking(monkeypatch)
+    step = compile(loss_fn, target=target)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        same(step(m, *args), results)
+    assert step.stats["eager"] == 0
+    assert ["no cache of the user's own" in str(w.message) for w in told] == [True] * (
+        target == "c"
+    )
+
+
+def test_an_old_entry_that_another_process_removes_is_no_failure(folder, monkeypatch):
+    build.cache_folder()
+
+    def gone(path, pattern):
+        return [path / "removed.program"]
+
+    monkeypatch.setattr(Path, "glob", gone)
+    build.keep(b"made", folder / "x.program")
+    assert build.checked(folder / "x.program") == b"made"
 
 
 def test_the_oldest_entries_make_room_and_libraries_stay(folder, monkeypatch):

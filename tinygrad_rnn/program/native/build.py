@@ -16,6 +16,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["FLAGS", "NoCompiler", "blas", "cache_folder", "library"]
@@ -57,12 +58,16 @@ def library(source: str) -> ctypes.CDLL:
 def cache_folder() -> Path:
     """Where libraries are kept: ``$XDG_CACHE_HOME/tinygrad_rnn``, the user's alone."""
     root = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    folder = (root if root.is_absolute() else Path("~/.cache").expanduser()) / "tinygrad_rnn"
+    try:
+        folder = (root if root.is_absolute() else Path("~/.cache").expanduser()) / "tinygrad_rnn"
+        user = os.getuid()
+    except (RuntimeError, AttributeError) as error:  # no home, or a system without owners
+        raise NoCompiler(f"there is no cache of the user's own here ({error})") from None
     folder.parent.mkdir(parents=True, exist_ok=True)
     if not os.path.lexists(folder):
         folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()  # of a link, not of what it points to
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != user:
         raise NoCompiler(f"the cache {folder} is not a folder of this user; remove it")
     if found.st_mode & 0o077:
         folder.chmod(0o700)
@@ -84,9 +89,10 @@ def keep(made: bytes, path: Path) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(hashlib.sha256(made).digest() + made)
     Path(file.name).replace(path)
-    ages = {p: p.stat().st_mtime for p in path.parent.glob(f"*{path.suffix}") if p.exists()}
-    for old in sorted(ages, key=ages.__getitem__)[:-KEPT]:
-        old.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):  # another process may remove what is old, too
+        ages = {p: p.stat().st_mtime for p in path.parent.glob(f"*{path.suffix}")}
+        for old in sorted(ages, key=ages.__getitem__)[:-KEPT]:
+            old.unlink(missing_ok=True)
 
 
 def loaded(made: bytes, folder: Path) -> ctypes.CDLL:
