@@ -247,3 +247,9 @@ def test_what_a_function_makes_sure_of_is_no_error_of_its_own():
     np.testing.assert_allclose(step(p, X[0])[0], 2 * X[0].sum())
     assert "on other values of its arguments" in step.reason
     assert "AssertionError" in step.reason
+
+
+def test_who_cuts_with_detach_is_told_how_a_program_does():
+    step = compile(lambda p, x: (tanh(x * p).detach() * p).sum())
+    step(Tensor(2.0), X[0])
+    assert "stop_gradient" in step.reason

@@ -114,7 +114,8 @@ def _compare(a: Forward, b: Forward) -> None:
         )
     for x, y in zip(*nodes, strict=True):
         if x.op is None and not _equal(x.data, y.data):
-            raise Refused(_baked("a Tensor made inside", x))
+            cut = "; to cut what flows back, h.detach() is stop_gradient(h) here"
+            raise Refused(_baked("a Tensor made inside", x) + cut)
         if (x.op and x.op.name) != (y.op and y.op.name) or x.shape != y.shape:
             raise Refused("what it records depends on the values of the arguments")
         for k, (u, v) in enumerate(zip(x.inputs, y.inputs, strict=True)):
