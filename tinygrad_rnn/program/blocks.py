@@ -19,6 +19,7 @@ import numpy as np
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.in_place import direct
 from tinygrad_rnn.program.loops import Component, components
+from tinygrad_rnn.program.native.openblas import functions
 from tinygrad_rnn.program.ops import ELEMENTWISE
 from tinygrad_rnn.program.passes import Readers, readers_of
 
@@ -35,17 +36,12 @@ KERNELS = ("skylakex", "cooperlake", "sapphirerapids")  # of OpenBLAS that has s
 
 def small_products() -> bool:
     """Whether NumPy's BLAS has code for small products, and no second thread to give up for it."""
-    import numpy.linalg._umath_linalg as linalg
-
-    here = ctypes.CDLL(linalg.__file__)
-    for prefix in ("scipy_", ""):
-        for suffix in ("64_", ""):
-            core = getattr(here, f"{prefix}openblas_get_corename{suffix}", None)
-            threads = getattr(here, f"{prefix}openblas_get_num_threads{suffix}", None)
-            if core is not None and threads is not None:
-                core.restype = ctypes.c_char_p
-                return threads() == 1 and (core() or b"").decode().lower() in KERNELS
-    return False
+    found, _ = functions(["openblas_get_corename", "openblas_get_num_threads"])
+    if not found:
+        return False
+    core, threads = found
+    core.restype = ctypes.c_char_p
+    return threads() == 1 and (core() or b"").decode().lower() in KERNELS
 
 
 def apart(values: list[Value], outputs: list[Value]) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -153,7 +154,7 @@ def save(path: str | os.PathLike[str], function: Function, arrays: Sequence[Any]
 
 def _for_blas(function: Function, line: str, *always: str) -> list[str]:
     """Lines for each kind of product that is called, where there is a BLAS to do it."""
-    kinds = [(f, s) for f, s in ("fs", "dd") if f"product_{f}(" in function.text]
+    kinds = [(f, s) for f, s in ("fs", "dd") if re.search(f"(product|times)_{f}\\(", function.text)]
     if not kinds:
         return []
     lines = dict.fromkeys(line.format(f=f, s=s) for f, s in kinds)

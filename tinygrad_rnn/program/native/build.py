@@ -18,8 +18,11 @@ import subprocess
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-__all__ = ["FLAGS", "NoCompiler", "blas", "cache_folder", "library"]
+from tinygrad_rnn.program.native.openblas import functions
+
+__all__ = ["FLAGS", "NoCompiler", "blas", "cache_folder", "library", "threads"]
 
 # No -ffast-math: infinities and NaN mean what they mean, and sums keep their order but for simd's.
 FLAGS = ("-std=gnu11", "-O3", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math",
@@ -175,15 +178,18 @@ def blas() -> tuple[int, int, int]:
 
     (0, 0, 64) where NumPy keeps them to itself: the loops in C then do it alone.
     """
-    import numpy.linalg._umath_linalg as linalg
+    found, bits = functions(["cblas_sgemm", "cblas_dgemm"])
+    single, double = map(address, found) if found else (0, 0)
+    return single, double, bits
 
-    here = ctypes.CDLL(linalg.__file__)
-    for prefix in ("scipy_", ""):
-        for suffix, bits in (("64_", 64), ("", 32)):
-            try:
-                found = [getattr(here, f"{prefix}cblas_{x}gemm{suffix}") for x in "sd"]
-            except AttributeError:
-                continue
-            single, double = (ctypes.cast(f, ctypes.c_void_p).value or 0 for f in found)
-            return single, double, bits
-    return 0, 0, 64
+
+@functools.cache
+def threads() -> int:
+    """The address of what tells how many threads these products have; 0 where nothing does."""
+    found, _ = functions(["openblas_get_num_threads"])
+    return address(found[0]) if found else 0
+
+
+def address(function: Any) -> int:
+    """Where a function begins."""
+    return ctypes.cast(function, ctypes.c_void_p).value or 0

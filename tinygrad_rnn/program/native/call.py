@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.program.native.build import blas, library
+from tinygrad_rnn.program.native.build import blas, library, threads
 from tinygrad_rnn.program.native.prelude import INCLUDES, prelude
 from tinygrad_rnn.program.native.write import Function
 
@@ -32,11 +32,13 @@ class Native:
         count = len(written.arguments) + len(written.constants) + len(written.results)
         source = "\n".join([head, prelude(text), f"static {text}", entry(count)])
         found = library(COMMENT.sub("", source))  # (32,) may be (T,) in a comment, by chance
-        for letter, gemm in zip("fd", gemms, strict=True):
-            if f"product_{letter}(" in text:
-                use = getattr(found, f"use_blas_{letter}")
+        for name, address in zip(
+            ("use_blas_f", "use_blas_d", "use_threads"), (*gemms, threads()), strict=True
+        ):
+            use = getattr(found, name, None)  # if there is a product that asks for it
+            if use is not None:
                 use.argtypes, use.restype = [ctypes.c_void_p], None
-                use(gemm or None)
+                use(address or None)
         self.shapes, self.T, self.run = written.results, written.T, found.run
         self.run.argtypes = [ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
         self.run.restype = ctypes.c_int

@@ -177,10 +177,20 @@ static inline __attribute__((always_inline)) void product_r(
         }
 }
 
+/* ==== use_threads shared ==== is a product for more threads than one? BLAS copies both factors at every
+   call and waits for its threads: of fewer rows, or of less, one thread is as fast that finds a factor
+   packed for all steps. Measured with two, at 8 to 64 rows. */
+static int (*threads)(void);
+void use_threads(void *count) { threads = (int (*)(void))count; }
+static inline int shared(double m, double n, double k, double size) {
+    return m >= 24 && m * n * k * size >= 8e6 && threads && threads() > 1;
+}
+
 /* ==== pack_r times_r ==== C = A B + add C, with B packed before: 64 bytes of a row together, and below
    them the next row, so that the loops read it along memory. ROWS rows of A at a time stay in
    registers. Rows of A at distances of whole pages would push each other out of the cache: of such,
-   256 columns of 48 rows are packed too. */
+   256 columns of 48 rows are packed too. Before B stands whether it is for BLAS on several threads:
+   it then lies flat, row after row. */
 #ifdef __AVX512F__
 enum { ROWS_r = 12, WIDE_r = 64 / sizeof(real) };
 #else
@@ -188,10 +198,17 @@ enum { ROWS_r = 6, WIDE_r = 64 / sizeof(real) };
 #endif
 typedef real vector_r __attribute__((vector_size(64), aligned(sizeof(real)), may_alias));
 
-static inline void pack_r(long k, long n, const real *w, long wr, long wc, real *p) {
+static inline void pack_r(long m, long k, long n, const real *w, long wr, long wc, real *p) {
+    int flat = blas_r && shared(m, n, k, sizeof(real));
+    *p = flat;
+    p += WIDE_r;
     for (long j = 0; j < n; j += WIDE_r)
-        for (long l = 0; l < k; l++)
-            for (long i = j; i < j + WIDE_r; i++) *p++ = i < n ? w[l * wr + i * wc] : 0;
+        for (long l = 0; l < k; l++) {
+            real *o = flat ? p + l * n + j : p + j * k + l * WIDE_r;
+            long wide = n - j < WIDE_r ? n - j : WIDE_r;
+            for (long i = 0; i < wide; i++) o[i] = w[l * wr + (j + i) * wc];
+            for (long i = wide; i < WIDE_r && !flat; i++) o[i] = 0;
+        }
 }
 
 static inline __attribute__((always_inline)) void block_r(
@@ -217,6 +234,13 @@ static inline __attribute__((always_inline)) void block_r(
 
 static void times_r(long m, long n, long k, const real *a, long ar, const real *p, int add, real *c,
                     long cr) {
+    int flat = *p != 0;
+    p += WIDE_r;
+    if (flat) {
+        enum { row_major = 101, plain = 111 };
+        blas_r(row_major, plain, plain, m, n, k, 1, a, ar, p, n, add, c, cr);
+        return;
+    }
     real packed[48 * 256] __attribute__((aligned(64)));
     int pages = ar * (long)sizeof(real) % 4096 == 0;
     for (long top = 0; top < m; top += 48)

@@ -57,7 +57,8 @@ def product(nests: Nests, v: Value, lifted: bool, out: Value, add: bool) -> Kern
         rows = end.plus(first.times(-1)).times(rows.add)
         loops.pop()
     strides = (fa, A[1].factor("inner"), B[1].factor("inner"), B[1].factor("col"))
-    if t and not lifted and b.kind == "one" and m > 1 and n > 1 and not loops and strides[1] == 1:
+    rows_apart = strides[1] == 1 and strides[0] >= k
+    if t and not lifted and b.kind == "one" and m > 1 and n > 1 and not loops and rows_apart:
         packed(kernel, v, (rows.add, n, k), (A, B, C), strides, add, fc)
         return kernel
     call = written(
@@ -75,9 +76,9 @@ def packed(
     (m, n, k), (A, B, C) = size, map(pointer, factors)
     f, wide = ("f", 16) if v.dtype == np.float32 else ("d", 8)
     key = f"{B}, {strides[2]}, {strides[3]}"
-    name, new = kernel.storage.packed(key, v.dtype, -(-n // wide) * wide * k)
+    name, new = kernel.storage.packed(f"{key} for {m}", v.dtype, wide + -(-n // wide) * wide * k)
     if new:
-        kernel.before = [f"pack_{f}({k}, {n}, {key}, {name});"]
+        kernel.before = [f"pack_{f}({m}, {k}, {n}, {key}, {name});"]
     kernel.lines = [f"times_{f}({m}, {n}, {k}, {A}, {strides[0]}, {name}, {int(add)}, {C}, {cr});"]
     kernel.reads |= kernel.writes if add else set()
 
