@@ -99,7 +99,7 @@ def test_the_ends_are_those_of_numpy(library, name):
 
 def test_a_step_is_given_what_it_calls_and_nothing_else():
     given = prelude.prelude("y = tanh_f(x);")
-    assert "exp_f" in given
-    for name in ("exp_d", "sigmoid", "softplus", "product", "inside", "real", "_r("):
+    assert "split_f" in given
+    for name in ("exp_f", "split_d", "sigmoid", "softplus", "product", "inside", "real", "_r("):
         assert name not in given
     assert prelude.prelude("y = x;") == ""
