@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.loops import components
+from tinygrad_rnn.program.softmax import one_of_each_row
 
 __all__ = [
     "Readers", "batch_sums", "early_products", "early_sums", "gates", "products", "readers_of",
@@ -231,14 +231,9 @@ def row_sums(values: list[Value], outputs: list[Value]) -> int:
         index = s.options["indices"]
         if not isinstance(axis, int) or axis % ndim != ndim - 1 or len(index) != 1:
             continue
-        places = index[0]
-        if len(places) != ndim or not all(type(p) is Input for p in places):
+        if not one_of_each_row(index[0], s.args, s.shape):
             continue
-        grid = [s.args[p] for p in places[:-1]]
-        if any(a.kind != "const" for a in grid) or _shape(s.args[0]) not in ((), s.shape[:-1]):
-            continue
-        ogrid = np.ogrid[tuple(slice(n) for n in s.shape[:-1])]
-        if any(not np.array_equal(a.value, x) for a, x in zip(grid, ogrid, strict=True)):
+        if _shape(s.args[0]) not in ((), s.shape[:-1]):
             continue
         g = s.args[0]
         if g.kind == "const":

@@ -23,10 +23,15 @@ Reads = dict[str, set[Affine]]  # the elements that are read of arrays, at one p
 
 
 def settle(storage: Storage, parts: Parts) -> bool:
-    """Put values into arrays that their kernel is the last to read; whether there are any."""
-    arrays = {x.name: x for x in storage.room}
+    """Put values into arrays that their kernel is the last to read; whether there are any.
+
+    What is put into an array that is so put itself is so in the next round.
+    """
+    known = len(storage.settled)
     for kernel, dying in last_reads(storage, parts):
-        free = [(arrays[x], p) for x, ps in dying.items() if apart(kernel, ps) for p in sorted(ps)]
+        arrays = {x.name: x for x in storage.room}
+        dying = {x: ps for x, ps in dying.items() if x in arrays and apart(kernel, ps)}
+        free = [(arrays[x], p) for x, ps in dying.items() for p in sorted(ps)]
         for v in kernel.values:
             for array, place in free:
                 if movable(storage, v) and array.kind == TYPES[str(v.dtype)]:
@@ -35,7 +40,7 @@ def settle(storage: Storage, parts: Parts) -> bool:
                     storage.settle(v, array, start, tuple(strides))
                     free.remove((array, place))
                     break
-    return bool(storage.settled)
+    return len(storage.settled) > known
 
 
 def heirs(storage: Storage, parts: Parts) -> set[tuple[str, str]]:
@@ -96,6 +101,7 @@ def movable(storage: Storage, v: Value) -> bool:
     p = storage.places[v]
     plain = p.whole is None and not p.rows and not p.strides
     fixed = v in storage.outputs or v in storage.wholes or v in storage.rowwise
+    fixed |= any(x.name == p.name for x, _, _ in storage.settled.values())  # others stand in it
     return v.lo is not None and plain and not v.init and not fixed
 
 

@@ -6,6 +6,7 @@ a formula, computed where it is read. The rest are arrays.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,7 +20,13 @@ from tinygrad_rnn.program.native.operands import (
     shape_of,
 )
 
-__all__ = ["Kept", "apart"]
+__all__ = ["DEAR", "Kept", "apart"]
+
+DEAR = frozenset((
+    "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "sigmoid", "softplus", "power",
+    "divide",
+))  # fmt: skip
+CHEAP = frozenset(("add", "addn", "subtract", "multiply", "negative", "square"))
 
 
 class Kept:
@@ -33,6 +40,8 @@ class Kept:
         Values that are computed right where they are put together: in which value, and where in it.
     added
         Sums to whose other terms a product is added, and that product.
+    remade
+        Formulas of one array that are computed again wherever they are read.
     """
 
     def __init__(self, values: list[Value], outputs: list[Value], leaves: list[Value]) -> None:
@@ -47,14 +56,21 @@ class Kept:
                 if isinstance(a.value, Value):
                     self.readers[a.value].append((v, a))
         self.views = {v for v in values if self.is_view(v)}
+        self.remade = set[Value]()
         self.sink()
         self.kept = {v for v in values if v.op != "leaf" and v not in self.views and self.needed(v)}
+        in_row = set[Value]()
         for v in [v for v in values if v.op == "reshape" and not same_but_ones(v)]:
             source = v.args[0].value  # a new shape needs elements in one row
             if isinstance(source, Value):
                 base = self.in_order_of(source)
                 self.views -= {source} if base is None else set()
-                self.kept |= {source if base is None else base} - set(leaves)
+                in_row |= {source if base is None else base} - set(leaves)
+        self.kept |= in_row
+        for v in values:
+            if v in self.kept - in_row and self.cheap(v):
+                self.remade.add(v)
+        self.kept -= self.remade
 
     def is_view(self, v: Value) -> bool:
         """Whether its elements are elements of another value."""
@@ -66,7 +82,10 @@ class Kept:
         return same or v.op in ("transpose", "broadcast_to", "stack_t", "reshape")
 
     def users(self, v: Value) -> Iterable[tuple[Value, int | None]]:
-        """Who reads it, through views, and how many steps away (None: not step by step)."""
+        """Who reads it, through views and what is computed again, and how many steps away.
+
+        None: not step by step.
+        """
         todo: list[tuple[Value, int | None]] = [(v, 0)]
         while todo:
             x, k = todo.pop()
@@ -74,7 +93,7 @@ class Kept:
                 stepwise = a.kind == "step" or (a.kind == "one" and x.lo is None)
                 first = any(a is b for b in user.init.values())
                 off = k + (a.k or 0) if stepwise and not first and k is not None else None
-                if user in self.views:
+                if user in self.views or user in self.remade:
                     todo.append((user, off))
                 else:
                     yield user, off
@@ -113,6 +132,8 @@ class Kept:
         if v in self.outputs or v.init or v.op not in ELEMENTWISE:
             return True
         for user, off in self.users(v):
+            if v.op in DEAR and math.prod(user.shape) > math.prod(v.shape):
+                return True  # once for each row, not for each element
             sums = user.op == "sum_t"
             places = user.op == "scatter" and any(
                 a.value is v for a in user.args[len(user.options["indices"]) :]
@@ -123,6 +144,21 @@ class Kept:
             if self.loop_of.get(user) is not self.loop_of.get(v):
                 return True
         return False
+
+    def cheap(self, v: Value) -> bool:
+        """Whether it is sooner computed again than kept and read.
+
+        As 1 - z of a gate z that is kept, or a product and the bias that is added to it.
+        """
+        if v.op not in CHEAP or v.lo is None or v.init or v in self.outputs:
+            return False
+        read = [a for a in v.args if a.kind == "step" and not a.k and a.value.shape == v.shape]
+        x = read[0].value if read else None
+        return (
+            x in self.kept - self.remade
+            and all(a.value is x or small(a, v) for a in v.args)
+            and all(user.op in ELEMENTWISE for user, _ in self.users(v))
+        )
 
     def in_order_of(self, v: Value) -> Value | None:
         """The value whose elements, in their order, are those of a view; None if not in order."""
@@ -153,6 +189,7 @@ class Kept:
                         self.alone(a, v)
                         and u.op == "matmul"
                         and (u.shape, u.dtype) == (v.shape, v.dtype)
+                        and (v in self.kept or not all(b is a or small(b, v) for b in v.args))
                     ):
                         self.added[v] = u
                         break
@@ -187,6 +224,13 @@ class Kept:
         if offsets - {0, -loop.direction} or any(t != before for t in v.init):
             return 0
         return 1 if offsets <= {0} and not v.init else 2
+
+
+def small(a: Arg, v: Value) -> bool:
+    """Whether an operand is a number, or an argument that is the same for many elements of `v`."""
+    if not isinstance(a.value, Value):
+        return a.kind == "const"
+    return a.value.op == "leaf" and a.value.shape != v.shape
 
 
 def apart(values: list[Value]) -> None:

@@ -163,8 +163,15 @@ class Nests:
             wide, start = ("double" if v.dtype.kind == "f" else kind), "0"
             step, simd = f"total += {x};", " reduction(+:total)"
         else:
-            wide, start = kind, extreme(v)
-            step, simd = f"total = {v.op}_{'f' if kind == 'float' else 'd'}(total, {x});", ""
+            sign, start, odd = ">" if v.op == "max" else "<", extreme(v), kernel.local("odd")
+            mask = "int32_t" if kind == "float" else "int64_t"  # as wide, for simd
+            lines = [f"{kind} total = {start};", f"{mask} {odd} = 0;"]
+            simd = f" reduction({v.op}:total) reduction(|:{odd})"
+            step = [f"total = total {sign} {x} ? total : {x};", f"{odd} |= {x} != {x};"]
+            lines += nested([*time, *loops(shape, sorted(gone), simd)], [*body, *step])
+            lines.append(f"{target} = {odd} ? NAN : total;")
+            kernel.lines = nested([*heads, *loops(shape, kept)], lines)
+            return kernel
         inner = [*time, *loops(shape, sorted(gone), simd)]
         lines = [
             f"{wide} total = {start};",

@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.native import products
 from tinygrad_rnn.program.native.heirs import Parts, heirs, settle
-from tinygrad_rnn.program.native.kept import apart
+from tinygrad_rnn.program.native.kept import DEAR, apart
 from tinygrad_rnn.program.native.kernel import Constants, Kernel
 from tinygrad_rnn.program.native.lifetimes import owners
 from tinygrad_rnn.program.native.names import TYPES
@@ -22,10 +22,6 @@ from tinygrad_rnn.program.native.storage import Storage
 
 __all__ = ["Function", "write"]
 
-DEAR = frozenset((
-    "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "sigmoid", "softplus", "power",
-    "divide",
-))  # fmt: skip
 MOST = 600  # operations; more a compiler does not take in seconds
 
 
@@ -85,7 +81,7 @@ def write(values: list[Value], outputs: list[Value], leaves: list[Value]) -> Fun
         times = Counter(v for _, kernels in plan for kernel in kernels for v in kernel.formulas)
         again = {v for v, n in times.items() if n > 1 and (v.op in DEAR or n > 2)}
         if not again:
-            if settle(storage, body(storage, plan, constants)):
+            while settle(storage, body(storage, plan, constants)):
                 storage.unpack()
                 plan = planned(storage, Nests(storage, constants))
             return function(storage, plan, constants)
