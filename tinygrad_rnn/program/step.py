@@ -298,6 +298,11 @@ def compile(
     It is recorded without the values of its parameters, or with them if it asks for any. Programs
     are kept, as text and numbers, in ``$XDG_CACHE_HOME/tinygrad_rnn`` (``~/.cache``), the user's
     alone, by their record, this package's sources and the machine: the next process finds them.
+    What is recorded are copies of the parameters, so a function must not go another way if an
+    object is the very same as one outside (``m is net``).
+
+    The text is made for the machine: where NumPy's BLAS has code for small products and one thread,
+    weights that a loop multiplies by stand in blocks of columns.
 
     Examples
     --------
