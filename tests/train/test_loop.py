@@ -240,6 +240,14 @@ def test_a_checkpoint_that_could_not_be_written_is_refused_before_the_first_step
 # -- Ctrl-C -----------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def ctrl_c():
+    """Python's own answer to Ctrl-C; what a shell runs in the background is told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def pressing(at, times=1):
     def batch(step):
         for _ in range(times * (step == at)):
@@ -249,6 +257,7 @@ def pressing(at, times=1):
     return batch
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_finishes_the_step_keeps_it_and_the_run_goes_on_to_the_same_bits(tmp_path):
     path, model, whole = tmp_path / "run.npz", Bowl(), Bowl()
     with pytest.raises(KeyboardInterrupt, match=r"stopped after 4 steps; .*run\.npz holds it, and"):
@@ -259,6 +268,7 @@ def test_ctrl_c_finishes_the_step_keeps_it_and_the_run_goes_on_to_the_same_bits(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_twice_waits_for_nothing():
     model = Bowl()
     with pytest.raises(KeyboardInterrupt, match=r"^$"):
