@@ -15,7 +15,6 @@ import numpy as np
 
 __all__ = ["AbstractArray", "Shapes", "Unfrozen", "Unknown", "evaluated", "frozen"]
 
-
 BOOL = np.dtype(bool)
 
 
@@ -127,7 +126,7 @@ class Shapes:
         """The result of `forward`, which `name` stands for."""
         places = _places(arrays, options)
         if any(type(x) is AbstractArray for x in places):
-            places[0].shapes.asked = True
+            self.asked = True
             raise Unknown("how many elements a condition selects depends on values")
         if places:  # the number of elements in a concrete condition is known, but not by its shape
             return self._computed(forward, arrays, options)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from tinygrad_rnn.program.cache import found, key_of, put
 from tinygrad_rnn.program.pipeline import Compiled, How, follows
 from tinygrad_rnn.program.run import Printed, Running
 from tinygrad_rnn.program.trace import (
+    NUMBERS,
     Forward,
     Refused,
     Trace,
@@ -37,8 +38,7 @@ Known = dict[str, Printed]  # by their bodies
 ARRAYS = "the function does not run on Tensors"
 
 
-@dataclass(frozen=True, eq=False)
-class Given:
+class Given(NamedTuple):
     """A function and what it is called with; the names of its arguments."""
 
     loss_fn: Callable[..., Any]
@@ -60,17 +60,16 @@ def made(given: Given, arrays: list[Any], how: How, known: Known) -> tuple[Runni
 
     Those in `known`, by their bodies, are known to have nothing of their arguments in them.
     """
-    call = given.loss_fn, given.params, given.args, given.names
     try:
         try:
-            record = forward(*call)
+            record = forward(*given)
             key = key_of(record, how)
             kept = found(key, record, how) if key else None
-            record, whole = (record, None) if kept else _differentiated(record, call)
+            record, whole = (record, None) if kept else _differentiated(record, given)
         except TypeError as error:
             return f"not compiled: {ARRAYS} ({error})", None
         if kept is not None:
-            _independent(kept, record, call, known)
+            _independent(kept, record, given, known)
             kept.paths = record.names[: record.parameters]
             return kept, None
         assert whole is not None
@@ -79,7 +78,7 @@ def made(given: Given, arrays: list[Any], how: How, known: Known) -> tuple[Runni
         except Different as error:
             if record.shapes is None:
                 raise
-            record = with_values(*call)  # without them, Python may have gone another way
+            record = with_values(*given)  # without them, Python may have gone another way
             program, results = _compiled(record, trace(record), given, arrays, how, known)
             compare(results, error.exact)
         program.paths = record.names[: record.parameters]
@@ -90,12 +89,12 @@ def made(given: Given, arrays: list[Any], how: How, known: Known) -> tuple[Runni
     return program, results
 
 
-def _differentiated(record: Forward, call: Any) -> tuple[Forward, Trace]:
+def _differentiated(record: Forward, given: Given) -> tuple[Forward, Trace]:
     """The record with gradients; computed, if a rule for these asks for values."""
     if record.shapes is not None:
         with suppress(Exception):
             return record, trace(record)
-        record = with_values(*call)
+        record = with_values(*given)
     return record, trace(record)
 
 
@@ -108,7 +107,7 @@ def _compiled(
         program = Compiled(whole, how)
     except (Refused, AssertionError, KeyError) as error:
         refused = str(error)
-    _independent(program, record, (given.loss_fn, given.params, given.args, given.names), known)
+    _independent(program, record, given, known)
     exact = _exact(record, whole, given)
     if program is not None:
         try:
@@ -122,11 +121,11 @@ def _compiled(
     return program, results
 
 
-def _independent(program: Running | None, record: Forward, call: Any, known: Known) -> None:
+def _independent(program: Running | None, record: Forward, given: Given, known: Known) -> None:
     """Refuse what has values of its arguments in it, unless that is known of a program like it."""
     alike = None if program is None else known.get(program.program.body)
     if alike is None or program is None or not follows(alike, program.program):
-        unbaked(record, *call)
+        unbaked(record, *given)
 
 
 def _exact(record: Forward, whole: Trace, given: Given) -> list[tuple[str | None, Any]]:
@@ -138,7 +137,7 @@ def _exact(record: Forward, whole: Trace, given: Given) -> list[tuple[str | None
             beside = [values(x) for a in aux for _, x in leaves_of(a, "aux") if x is not None]
             return list(zip(names, [loss.data, *gradients, *beside], strict=True))
         # a function that is written for complete records alone
-        record = with_values(given.loss_fn, given.params, given.args, given.names)
+        record = with_values(*given)
         whole = trace(record)
     return list(zip(names, [x.data for x in whole.outputs], strict=True))
 
@@ -179,9 +178,7 @@ def eager(
 def tensors(arg: Any) -> Any:
     """The argument as a function that is compiled is given it."""
     ends = [
-        Tensor(np.asarray(values(x)), name=name)
-        if isinstance(x, (Tensor, np.ndarray, np.generic, int, float))
-        else x
+        Tensor(np.asarray(values(x)), name=name) if isinstance(x, NUMBERS) else x
         for name, x in leaves_of(arg, "")
     ]
     return rebuilt(arg, iter(ends))

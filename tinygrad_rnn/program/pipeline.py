@@ -21,7 +21,7 @@ from tinygrad_rnn.program.native import Function, Native, NoCompiler, Unwritable
 from tinygrad_rnn.program.native import write as write_c
 from tinygrad_rnn.program.ops import KNOWN
 from tinygrad_rnn.program.pieces import Pieces
-from tinygrad_rnn.program.roll import roll
+from tinygrad_rnn.program.roll import SAME, roll
 from tinygrad_rnn.program.run import Piece, Printed, Running
 from tinygrad_rnn.program.trace import Refused, Trace, leaves_of
 from tinygrad_rnn.program.write import Program, write
@@ -63,7 +63,6 @@ NUMPY_ALONE = frozenset(("gates", "early_sums", "early_products", "apart", "bloc
 C_ALONE = frozenset(("softmax",))
 DIVIDING = frozenset(("steps", "unstacked", "folded", "sums", "common"))  # before time is divided
 EQUATIONS = frozenset(("steps", "unstacked", "sums", "rows", "squares", "common"))  # for reading
-_SAME = frozenset(("stop_gradient", "pass_gradient"))
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class Compiled(Running):
         super().__init__(record.used, record.aux)
         self.how, wanted, longest = how, how.passes, how.longest
         unknown = sorted(
-            {x.op.name for x in record.nodes if x.op and x.op.name not in KNOWN | _SAME}
+            {x.op.name for x in record.nodes if x.op and x.op.name not in KNOWN | SAME}
         )
         if unknown:
             raise Refused(

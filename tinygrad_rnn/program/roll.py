@@ -37,7 +37,7 @@ from tinygrad_rnn.program.graph import Arg, Value, same_constant
 from tinygrad_rnn.program.loops import components, loop_range, padded
 from tinygrad_rnn.program.trace import Trace, no_garbage
 
-__all__ = ["roll"]
+__all__ = ["SAME", "roll"]
 
 SAME = frozenset(("stop_gradient", "pass_gradient"))  # forward they change nothing
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from tinygrad_rnn.program.native import Unwritable, save
 from tinygrad_rnn.program.outline import Outline, outline
 from tinygrad_rnn.program.pipeline import PASSES, WRITING, How
 from tinygrad_rnn.program.run import Printed, Running
-from tinygrad_rnn.program.trace import gradient_leaves, leaves_of, no_garbage, rebuilt
+from tinygrad_rnn.program.trace import NUMBERS, gradient_leaves, leaves_of, no_garbage, rebuilt
 
 __all__ = ["CompiledStep", "compile"]
 
@@ -67,7 +69,7 @@ class CompiledStep:
         self.longest = longest
         self.passes = frozenset({*PASSES, *WRITING, "loops"} - set(without))
         self.stats = {"calls": 0, "recorded": 0, "structures": 0, "eager": 0}
-        self._programs: dict[Any, Running | str] = {}
+        self._programs = OrderedDict[Any, Running | str]()
         self._known: dict[str, Printed] = {}  # one found free of baked-in values for each body
         self._told: set[str] = set()
         # Of the last call, signature and program together: another thread may call in between.
@@ -159,7 +161,7 @@ class CompiledStep:
         else:
             structure = _outline(args)
             ends = [x for arg in args for _, x in leaves_of(arg, "")]
-            arrays += [np.asarray(values(x)) for x in ends if isinstance(x, _NUMBERS)]
+            arrays += [np.asarray(values(x)) for x in ends if isinstance(x, NUMBERS)]
         once = len({id(p) for _, p in named})  # one Tensor in two places is another function
         if hasattr(params, "shared_parameters"):  # whose paths are known
             places: Any = type(params), *params.shared_parameters().items()
@@ -188,11 +190,11 @@ class CompiledStep:
         if program is None:
             with no_garbage():
                 program, results = self._compile(params, args, arrays)
-        else:
-            self._programs.pop(key, None)  # to stand among the youngest again
-        self._programs[key] = program
+            self._programs[key] = program
+        with suppress(KeyError):  # another thread has just made room
+            self._programs.move_to_end(key)
         while len(self._programs) > KEPT:  # forget what was called longest ago: buffers take memory
-            self._programs.pop(next(iter(self._programs)), None)
+            self._programs.popitem(last=False)
         self._recent = key, program
         return program, arrays, results
 
@@ -333,13 +335,12 @@ class _Itself:
         return self.words
 
 
-_NUMBERS = (Tensor, np.ndarray, np.generic, int, float)
 _BY_WORDS = frozenset((str, bytes, complex, type(None), slice, type(Ellipsis)))
 
 
 def _outline(args: Any) -> Any:
     """The structure of arguments, without the values of arrays."""
-    if type(args) in _NUMBERS:
+    if type(args) in NUMBERS:
         return "."
     if hasattr(args, "named_parameters"):
         shared = getattr(args, "shared_parameters", dict)()
@@ -348,7 +349,7 @@ def _outline(args: Any) -> Any:
         return type(args), *[(type(k), k, _outline(v)) for k, v in args.items()]
     if isinstance(args, (list, tuple)):
         return type(args), *map(_outline, args)
-    return "." if isinstance(args, _NUMBERS) else _Itself(args)
+    return "." if isinstance(args, NUMBERS) else _Itself(args)
 
 
 def _argument_names(f: Callable[..., Any]) -> list[str]:

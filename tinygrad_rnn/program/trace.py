@@ -25,6 +25,7 @@ from tinygrad_rnn.engine.context import Context, context
 from tinygrad_rnn.engine.tensor import Tensor, values
 
 __all__ = [
+    "NUMBERS",
     "Forward",
     "Refused",
     "Trace",
@@ -36,6 +37,9 @@ __all__ = [
     "trace",
     "with_values",
 ]
+
+
+NUMBERS = (Tensor, np.ndarray, np.generic, int, float)  # what reaches a function as a Tensor
 
 
 class Refused(Exception):
@@ -262,7 +266,7 @@ def recorded(
             ends = []
             for letter, x in leaves_of(arg, name):
                 _check_bytes(letter, x)
-                if isinstance(x, (Tensor, np.ndarray, np.generic, int, float)):
+                if isinstance(x, NUMBERS):
                     ends.append(Tensor(move(np.asarray(values(x))), name=letter))
                 else:
                     ends.append(x)
