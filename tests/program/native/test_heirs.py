@@ -8,36 +8,13 @@ from tinygrad_rnn.program.native.heirs import apart
 from tinygrad_rnn.program.native.index import Affine
 
 
-class Model(nn.Module):
-    def __init__(self, cell, size):
-        self.cell = cell(3, size, rng=0)
-        self.readout = nn.Linear(size, 3, rng=1)
-
-
-def loss_fn(m, x, y):
-    outputs, _ = nn.unroll(m.cell, x)
-    return nn.cross_entropy(m.readout(stack(outputs)), y)
-
-
-def compiled(f, p, *args):
-    step = compile(f, target="c")
-    loss, grads = step(p, *args)
-    exact = f(p, *map(np.asarray, args))
-    ps = list(p.values()) if isinstance(p, dict) else p.parameters()
-    np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
-    for g, e in zip(grads.values(), grad(exact, ps), strict=True):
-        np.testing.assert_allclose(g, e, rtol=0, atol=1e-12 * max(1, np.abs(e).max()))
-    assert step.stats["eager"] == 0
-    return step
-
-
 @pytest.mark.parametrize(("cell", "rows"), [(nn.LSTMCell, 10), (nn.GRUCell, 13)])
-def test_gates_stand_where_stood_what_entered_them(cell, rows):
+def test_gates_stand_where_stood_what_entered_them(compiled, language_model, cell, rows):
     """Of each step so many rows are kept at most; with room for the gates it were 4, or 3, more."""
     T, B, H = 40, 4, 32
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((T, B, 3)), rng.integers(3, size=(T, B))
-    step = compiled(loss_fn, Model(cell, H), x, y)
+    step = compiled(*language_model(cell, H), x, y)
     assert step._last.native.written.bytes < rows * T * B * H * x.itemsize
 
 
@@ -85,7 +62,7 @@ def read_where_an_array_says(p, x):
         the_same_at_all_steps, read_where_an_array_says,
     ],
 )  # fmt: skip
-def test_nothing_is_overwritten_that_is_read_once_more(f):
+def test_nothing_is_overwritten_that_is_read_once_more(compiled, f):
     x = np.random.default_rng(1).standard_normal((9, 3, 5))
     compiled(f, {"w": Tensor(np.linspace(0.1, 0.9, 5))}, x)
 

@@ -5,48 +5,25 @@ import re
 import numpy as np
 import pytest
 
-from tinygrad_rnn import Tensor, compile, grad, nn, scope, softmax, stack, tanh
-
-
-class Model(nn.Module):
-    def __init__(self, cell, size):
-        self.cell = cell(3, size, rng=0)
-        self.readout = nn.Linear(size, 3, rng=1)
-
-
-def loss_fn(m, x, y):
-    outputs, _ = nn.unroll(m.cell, x)
-    return nn.cross_entropy(m.readout(stack(outputs)), y)
-
-
-def compiled(f, p, *args):
-    step = compile(f, target="c")
-    loss, grads = step(p, *args)
-    exact = f(p, *map(np.asarray, args))
-    ps = list(p.values()) if isinstance(p, dict) else p.parameters()
-    np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
-    for g, e in zip(grads.values(), grad(exact, ps), strict=True):
-        np.testing.assert_allclose(g, e, rtol=0, atol=1e-12 * max(1, np.abs(e).max()))
-    assert step.stats["eager"] == 0
-    return step
+from tinygrad_rnn import Tensor, nn, scope, softmax, stack, tanh
 
 
 @pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
-def test_biases_are_added_where_gates_are_computed(cell):
+def test_biases_are_added_where_gates_are_computed(compiled, language_model, cell):
     """Not copied to where a product is then added to them."""
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((9, 4, 3)), rng.integers(3, size=(9, 4))
-    text = compiled(loss_fn, Model(cell, 5), x, y)._last.native.written.text
+    text = compiled(*language_model(cell, 5), x, y)._last.native.written.text
     assert re.search(r"\+ b_h\[col", text)
     assert not re.search(r" = b_[xh]\[[^]]*\];", text)
 
 
-def test_what_is_left_of_a_gate_is_not_kept_beside_it():
+def test_what_is_left_of_a_gate_is_not_kept_beside_it(compiled, language_model):
     """Of a GRU, 1 - z. With it, it was a row of each step more."""
     T, B, H = 40, 4, 32
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((T, B, 3)), rng.integers(3, size=(T, B))
-    step = compiled(loss_fn, Model(nn.GRUCell, H), x, y)
+    step = compiled(*language_model(nn.GRUCell, H), x, y)
     assert step._last.native.written.bytes < 12 * T * B * H * x.itemsize
 
 
@@ -99,7 +76,7 @@ def read_as_the_start_of_another(p, x):
         read_as_the_start_of_another,
     ],
 )
-def test_it_is_right_wherever_it_is_read(f):
+def test_it_is_right_wherever_it_is_read(compiled, f):
     rng = np.random.default_rng(1)
     p = {"w": Tensor(rng.standard_normal(4))}
     compiled(f, p, rng.standard_normal((9, 3, 4)))
@@ -116,10 +93,10 @@ def fed_back(m, y):
     return loss
 
 
-def test_nothing_stands_in_what_stands_in_another():
+def test_nothing_stands_in_what_stands_in_another(language_model, compiled):
     """Else it would be taken to live in the second, and the first to be free."""
     y = np.random.default_rng(0).integers(3, size=(8, 2))
-    text = compiled(fed_back, Model(nn.GRUCell, 4), y)._last.native.written.text
+    text = compiled(fed_back, language_model(nn.GRUCell, 4)[1], y)._last.native.written.text
     found = dict(re.findall(r"\*(\w+) = (\w+)[^;]*;  /\*.* is read last \*/", text))
     assert "exp_a" in found
     assert not found.keys() & set(found.values())
