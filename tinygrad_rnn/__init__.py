@@ -57,6 +57,7 @@ from tinygrad_rnn.engine.primitives import (
 from tinygrad_rnn.engine.primitives import (
     sum as sum,
 )
+from tinygrad_rnn.engine.recorder import require
 from tinygrad_rnn.engine.scalars import scalars
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.program import compile as compile
@@ -107,6 +108,7 @@ __all__ = [
     "pass_gradient",
     "power",
     "relu",
+    "require",
     "reshape",
     "scalars",
     "scatter",

@@ -146,7 +146,7 @@ def _walk(
     uses: dict[Tensor, dict[Together, Uses]] = {}  # of one source, until it has its turn
     found: dict[Tensor, Any] = {}
     outside = context.get()
-    recording, _, look, complete = outside
+    recording, _, look, recorder = outside
     apart = create_graph or on_edge is not None or look  # a joint rule is not looked at
 
     def add(x: Tensor, gx: Any) -> None:
@@ -165,7 +165,7 @@ def _walk(
     def mark(node: Tensor, argument: int | None = None) -> None:
         """From here on, what is recorded derives from `node`: `_backward_of` without an end."""
         frame = Frame("backward", None, NOTHING, node.serial, argument)
-        context.set(Context(recording, (*node.scope, frame), look, complete))
+        context.set(Context(recording, (*node.scope, frame), look, recorder))
 
     for node in reversed([x for x in nodes if x in needed]):
         if node in uses:

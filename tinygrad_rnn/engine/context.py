@@ -1,9 +1,9 @@
 """Where and when is an operation recorded?
 
 Four things are known while an operation runs: whether it is recorded at all, the *scope* it
-belongs to ("lstm · t = 3"), whether NaN and infinity are hunted, and whether the record has to be
-complete. They live in one context variable, so two threads (or two asyncio tasks) that record at
-once do not see each other.
+belongs to ("lstm · t = 3"), whether NaN and infinity are hunted, and the recorder of a program, if
+the record is to become one. They live in one context variable, so two threads (or two asyncio
+tasks) that record at once do not see each other.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from tinygrad_rnn.engine.recorder import Recorder
 
 __all__ = ["Context", "Frame", "context", "describe", "detect_anomaly", "no_grad", "scope"]
 
@@ -53,17 +56,17 @@ class Frame:
 class Context(NamedTuple):
     """What holds while an operation runs.
 
-    A record is for derivatives; a `complete` one is a program: comparisons are in it too, as
-    Tensors of bool, nothing is left out to be computed again, and all steps of time are alike.
+    A record is for derivatives. With a `recorder` it becomes a program: comparisons are in it too,
+    as Tensors of bool, nothing is left out to be computed again, and all steps of time are alike.
     """
 
     recording: bool
     scope: tuple[Frame, ...]
     anomaly: bool
-    complete: bool
+    recorder: Recorder | None
 
 
-context: ContextVar[Context] = ContextVar("context", default=Context(True, (), False, False))  # noqa: B039
+context: ContextVar[Context] = ContextVar("context", default=Context(True, (), False, None))  # noqa: B039
 
 
 class scope:
@@ -95,13 +98,13 @@ class scope:
         self._frame = Frame(name, t, named)
 
     def __enter__(self) -> Frame:
-        recording, frames, anomaly, complete = context.get()
-        context.set(Context(recording, (*frames, self._frame), anomaly, complete))
+        recording, frames, anomaly, recorder = context.get()
+        context.set(Context(recording, (*frames, self._frame), anomaly, recorder))
         return self._frame
 
     def __exit__(self, *_: object) -> None:
-        recording, frames, anomaly, complete = context.get()  # a token would serve one entry only
-        context.set(Context(recording, frames[:-1], anomaly, complete))
+        recording, frames, anomaly, recorder = context.get()  # a token would serve one entry only
+        context.set(Context(recording, frames[:-1], anomaly, recorder))
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tinygrad_rnn.engine.abstract import evaluated
 from tinygrad_rnn.engine.context import Context, context, describe
 from tinygrad_rnn.engine.tensor import (
     DTYPE_KINDS,
@@ -30,7 +29,7 @@ __all__ = ["Composed", "Primitive"]
 _NUMBERS = frozenset(
     {float, int, bool, np.float64, np.float32, np.float16, np.int64, np.int32, np.bool_}
 )
-UNRECORDED = Context(False, (), False, False)
+UNRECORDED = Context(False, (), False, None)
 _new = Tensor.__new__
 _FROM_SIGNATURE: Any = object()
 
@@ -96,10 +95,13 @@ class Primitive:
                 x = self._as_array(x)
                 inputs = (*inputs[: len(arrays)], x, *inputs[len(arrays) + 1 :])
                 arrays.append(x)
-        recording, frames, anomaly, complete = context.get() if recorded else UNRECORDED
+        recording, frames, anomaly, recorder = context.get() if recorded else UNRECORDED
+        if recorder is not None and recorder.stand_ins:
+            inputs = recorder.inputs(inputs)
+            arrays = [x._data if type(x) is Tensor else x for x in inputs]
         try:
-            if complete:
-                data = evaluated(self, self.forward, arrays, options)
+            if recorder is not None:
+                data = recorder.result(self, arrays, options)
             else:
                 data = self.forward(*arrays, **options) if options else self.forward(*arrays)
         except (TypeError, ValueError, IndexError, AttributeError) as error:
@@ -216,7 +218,7 @@ class Primitive:
 
 
 class Composed(Primitive):
-    """A primitive that is recorded as a composition of others where the record must be complete.
+    """A primitive that is recorded as a composition of others where the record becomes a program.
 
     Parameters
     ----------
@@ -232,7 +234,7 @@ class Composed(Primitive):
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Compute, and record it or its parts if there is a Tensor among the inputs."""
-        if context.get().complete and any(type(x) is Tensor for x in inputs):
+        if context.get().recorder is not None and any(type(x) is Tensor for x in inputs):
             super().__call__(*inputs, **options)  # which checks them, and says what is wrong
             return self.parts(*inputs, **options)
         return super().__call__(*inputs, **options)

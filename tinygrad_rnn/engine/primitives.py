@@ -100,7 +100,7 @@ minimum      = Primitive("minimum",      np.minimum,                        2)
 where        = Primitive("where",        _where,                            3)
 stop_gradient = Primitive("stop_gradient", operator.pos,                    1)
 
-# without a derivative; called by a Tensor's operators where the record has to be complete
+# without a derivative; called by a Tensor's operators where the record becomes a program
 less          = Primitive("less",          operator.lt,                     2)
 less_equal    = Primitive("less_equal",    operator.le,                     2)
 greater       = Primitive("greater",       operator.gt,                     2)

@@ -140,7 +140,8 @@ class Tensor:
     @property
     def data(self) -> Any:
         """The values: an array, or a NumPy scalar where there is no axis."""
-        return self._data
+        recorder = context.get().recorder
+        return self._data if recorder is None else recorder.of(self)._data
 
     @data.setter
     def data(self, values: ArrayLike) -> None:
@@ -176,8 +177,8 @@ class Tensor:
         return self._data.item()
 
     def _only_recorded(self, what: str) -> None:
-        """A value that leaves a complete record would be the same for all arguments."""
-        if context.get().complete:
+        """A value that leaves the record of a program would be the same for all arguments."""
+        if context.get().recorder is not None:
             raise TypeError(
                 f"{what} depends on a value, and what is recorded must not: use where(...)."
             )
@@ -187,7 +188,7 @@ class Tensor:
 
         `stop_gradient` also blocks the gradient, but stays in the record, where it can be drawn.
         """
-        return Tensor(self._data, name=self.name)
+        return Tensor(self.data, name=self.name)
 
     def backward(self, cotangent: ArrayLike | None = None) -> None:
         """Add the gradient of this Tensor to ``.grad`` of every float leaf it was made from.
@@ -298,7 +299,7 @@ class Tensor:
     def __pos__(self) -> Tensor: return self
     def __abs__(self) -> Tensor: return absolute(self)
 
-    # comparisons have no derivative: plain arrays of bool, unless the record has to be complete
+    # comparisons have no derivative: plain arrays of bool, unless the record becomes a program
     def __lt__(self, other: Any) -> Any: return _compared(less, self, other)
     def __le__(self, other: Any) -> Any: return _compared(less_equal, self, other)
     def __gt__(self, other: Any) -> Any: return _compared(greater, self, other)
@@ -367,7 +368,7 @@ def named(**tensors: Any) -> Any:
 
 def values(x: Any) -> Any:
     """The array (or number) behind `x`, whether it is a Tensor or already plain."""
-    return x._data if type(x) is Tensor else x
+    return x.data if type(x) is Tensor else x
 
 
 def shaped(x: Any) -> Any:
@@ -377,7 +378,9 @@ def shaped(x: Any) -> Any:
 
 
 def _compared(by: Primitive, *operands: Any) -> Any:
-    return by(*operands) if context.get().complete else by.forward(*map(values, operands))
+    if context.get().recorder is not None:
+        return by(*operands)
+    return by.forward(*[x._data if type(x) is Tensor else x for x in operands])
 
 
 def _leaf(data: np.ndarray, name: str | None, gradient: np.ndarray | None) -> Tensor:
@@ -389,7 +392,7 @@ def _leaf(data: np.ndarray, name: str | None, gradient: np.ndarray | None) -> Te
 def _leaf_data(data: Any, dtype: DTypeLike | None) -> Any:
     """An own copy as an array, as a NumPy scalar (immutable) where there is no axis."""
     if type(data) is Tensor:
-        data = data._data
+        data = data.data
     elif isinstance(data, np.ma.MaskedArray):
         raise TypeError(
             "Tensor(...) of a masked array would lose its mask. Fill it, x.filled(0), and keep the "

@@ -32,9 +32,9 @@ def checkpointed(
 ) -> tuple[list[Any], Any]:
     """The same outputs and state as ``steps.run(ts, state)``, in segments of √T steps.
 
-    Where the record has to be complete nothing is left out of it.
+    Of a record that becomes a program nothing is left out.
     """
-    if context.get().complete:
+    if context.get().recorder is not None:
         return steps.run(ts, state)
     size = isqrt(len(ts) - 1) + 1
     outputs: list[Any] = []

@@ -153,7 +153,7 @@ class Steps:
                 frame.arrays["x"] = x
             if state is None:
                 state = self.cell.initial_state(*batch_of(x))
-            if context.get().complete:
+            if context.get().recorder is not None:
                 state = each(_as_tensor, state)
             if self.between is not None:
                 state = self.between(t, state)

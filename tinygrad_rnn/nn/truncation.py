@@ -91,7 +91,7 @@ def windows(
         )
     k1, k2 = ks
     T = len(ts)
-    if k1 == k2 and context.get().complete:
+    if k1 == k2 and context.get().recorder is not None:
         return run(replace(steps, between=partial(_cut_or_not, {*ts[k1::k1]})), ts, state)
     ends = [*range(k1, T, k1), T]
     starts = [max(0, end - k2) for end in ends] if k2 > k1 else [*range(0, T, k1)]

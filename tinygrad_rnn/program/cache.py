@@ -45,7 +45,7 @@ class Kept(Running):
     """A program as it was kept; what else is known of a program is found out when asked for."""
 
     def __init__(self, entry: dict[str, Any], record: Forward, how: How) -> None:
-        super().__init__(record.used, record.aux)
+        super().__init__(record.used, record.aux, record.recorder)
         self.record, self.how = record, how
         self.program = Printed(**_decoded(entry["program"]))
         self.function_in_c: Function | None = None
@@ -56,7 +56,7 @@ class Kept(Running):
     @functools.cached_property
     def whole(self) -> Compiled:
         """The same, made from the record."""
-        return Compiled(trace(self.record), self.how)
+        return Compiled(trace(self.record), self.how, self.record.recorder)
 
     @property
     def in_c(self) -> Function:
@@ -144,7 +144,8 @@ def _said(record: Forward) -> Any:
             what = x.op.name, inputs, [frozen(option) for option in x.options.items()]
         said.append((what, x.shape, x.dtype.str, x.name, scope))
     ends = [place[x] for x in (record.loss, *record.beside)]
-    return said, ends, record.names, record.parameters
+    required = [place[x] for x in record.recorder.requirements]
+    return said, ends, required, record.names, record.parameters
 
 
 def _coded(x: Any) -> Any:

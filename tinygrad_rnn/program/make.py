@@ -1,7 +1,8 @@
 """How does a function become a program that is known to be right?
 
 It is recorded; the record becomes a program; what the program gives is compared with what the
-function gives; and the function is recorded on other arguments, lest something of these be in it.
+function gives; and the function is recorded once more, on other arguments, lest something of these
+be in it, or something that changes from call to call. Random generators are set back each time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.cache import found, key_of, put
+from tinygrad_rnn.program.compare import first_difference, size_of
 from tinygrad_rnn.program.pipeline import Compiled, How, follows
 from tinygrad_rnn.program.run import Printed, Running
 from tinygrad_rnn.program.trace import (
@@ -26,67 +28,100 @@ from tinygrad_rnn.program.trace import (
     forward,
     leaves_of,
     rebuilt,
+    recorded,
     trace,
     with_values,
 )
 from tinygrad_rnn.program.unbaked import unbaked
+from tinygrad_rnn.program.watch import Surroundings
 
-__all__ = ["ARRAYS", "Given", "eager", "made", "tensors"]
+__all__ = ["ARRAYS", "Disturbed", "Given", "eager", "made", "rounded_otherwise", "tensors"]
 
 Known = dict[str, Printed]  # by their bodies
+Exact = list[tuple[str, Any]]
 
 ARRAYS = "the function does not run on Tensors"
 
 
 class Given(NamedTuple):
-    """A function and what it is called with; the names of its arguments."""
+    """A function and what it is called with; the names of its arguments; what it can reach."""
 
     loss_fn: Callable[..., Any]
     params: Any
     args: tuple[Any, ...]
     names: list[str]
+    around: Surroundings
+
+
+class Disturbed(Refused):
+    """A function that has changed something outside while it was recorded."""
 
 
 class Different(Refused):
     """A program does not give `exact`, what the function gives."""
 
-    def __init__(self, why: str, exact: list[tuple[str | None, Any]]) -> None:
+    def __init__(self, why: str, exact: Exact) -> None:
         super().__init__(why)
         self.exact = exact
 
 
-def made(given: Given, arrays: list[Any], how: How, known: Known) -> tuple[Running | str, Any]:
-    """A program and its results on `arrays`, if there are some already; or why there is none.
+def made(given: Given, arrays: list[Any], how: How, known: Known) -> Running:
+    """A program for a call.
 
     Those in `known`, by their bodies, are known to have nothing of their arguments in them.
+
+    Raises
+    ------
+    Refused
+        There is none, and why.
+    Disturbed
+        The function changes something that it reaches, and has done so.
     """
+    refused: Exception | None = None
+    program: Running | None = None
+    asked = ""
     try:
-        try:
-            record = forward(*given)
-            key = key_of(record, how)
-            kept = found(key, record, how) if key else None
-            record, whole = (record, None) if kept else _differentiated(record, given)
-        except TypeError as error:
-            return f"not compiled: {ARRAYS} ({error})", None
-        if kept is not None:
-            _independent(kept, record, given, known)
-            kept.paths = record.names[: record.parameters]
-            return kept, None
-        assert whole is not None
-        try:
-            program, results = _compiled(record, whole, given, arrays, how, known)
-        except Different as error:
-            if record.shapes is None:
-                raise
-            record = with_values(*given)  # without them, Python may have gone another way
-            program, results = _compiled(record, trace(record), given, arrays, how, known)
-            compare(results, error.exact)
+        record = forward(*given)
+        asked = record.asked
+        program = _made(record, given, arrays, how, known)
         program.paths = record.names[: record.parameters]
-        if key and record.shapes is not None and program.how == how and not program.no_c:
-            put(key, program)
+    except (TypeError, AttributeError) as error:
+        refused = Refused(f"{ARRAYS} ({error}){asked}")
     except Refused as error:
-        return f"not compiled: {error}.", None
-    return program, results
+        refused = Refused(str(error) if asked in str(error) else f"{error}{asked}")
+    finally:
+        given.around.set_back()
+        changed = given.around.changed()
+    if changed:
+        raise Disturbed(
+            f"it changes {changed}, or what that holds, when it runs, and a program would not. "
+            "Return what is carried from call to call beside the loss; what is only remembered "
+            "should be there before"
+        )
+    if refused is not None:
+        raise refused
+    assert program is not None
+    return program
+
+
+def _made(record: Forward, given: Given, arrays: list[Any], how: How, known: Known) -> Running:
+    key = key_of(record, how)
+    kept = found(key, record, how) if key else None
+    if kept is not None:
+        _independent(kept, record, given, known)
+        return kept
+    record, whole = _differentiated(record, given)
+    try:
+        program = _compiled(record, whole, given, arrays, how, known)
+    except Different as error:
+        if record.shapes is None:
+            raise
+        record = with_values(*given)  # without them, Python may have gone another way
+        program = _compiled(record, trace(record), given, arrays, how, known)
+        check(program, arrays, error.exact, given, whole)
+    if key and record.shapes is not None and program.how == how and not program.no_c:
+        put(key, program)
+    return program
 
 
 def _differentiated(record: Forward, given: Given) -> tuple[Forward, Trace]:
@@ -100,25 +135,27 @@ def _differentiated(record: Forward, given: Given) -> tuple[Forward, Trace]:
 
 def _compiled(
     record: Forward, whole: Trace, given: Given, arrays: list[Any], how: How, known: Known
-) -> tuple[Compiled, Any]:
-    """A program that gives what the function gives, and its results."""
-    refused, program, results = "", None, None
+) -> Compiled:
+    """A program that gives what the function gives."""
+    refused, program = "", None
     try:
-        program = Compiled(whole, how)
+        program = Compiled(whole, how, record.recorder)
     except (Refused, AssertionError, KeyError) as error:
         refused = str(error)
     _independent(program, record, given, known)
-    exact = _exact(record, whole, given)
+    exact = _exact(whole, given)
     if program is not None:
         try:
-            return program, check(program, arrays, exact)
+            check(program, arrays, exact, given, whole)
+            return program
         except (Refused, AssertionError, KeyError) as error:
             refused = str(error)
     # a structure that looked like a recurrence and cannot be written
-    program = Compiled(whole, replace(how, passes=how.passes - {"loops"}, memory=None))
-    results = check(program, arrays, exact)
+    without = replace(how, passes=how.passes - {"loops"}, memory=None)
+    program = Compiled(whole, without, record.recorder)
+    check(program, arrays, exact, given, whole)
     program.said.append(f"the loops found could not be written ({refused})")
-    return program, results
+    return program
 
 
 def _independent(program: Running | None, record: Forward, given: Given, known: Known) -> None:
@@ -128,42 +165,43 @@ def _independent(program: Running | None, record: Forward, given: Given, known: 
         unbaked(record, *given)
 
 
-def _exact(record: Forward, whole: Trace, given: Given) -> list[tuple[str | None, Any]]:
-    """Names and values of all results: those recorded, or of one step without a program."""
-    names = [x.name for x in whole.outputs]
-    if record.shapes is not None:
-        with suppress(Exception):
-            loss, gradients, aux = eager(given.loss_fn, given.params, map(tensors, given.args))
-            beside = [values(x) for a in aux for _, x in leaves_of(a, "aux") if x is not None]
-            return list(zip(names, [loss.data, *gradients, *beside], strict=True))
-        # a function that is written for complete records alone
-        record = with_values(*given)
-        whole = trace(record)
-    return list(zip(names, [x.data for x in whole.outputs], strict=True))
+def _exact(whole: Trace, given: Given) -> Exact:
+    """Names and values of all that the function gives."""
+    given.around.set_back()
+    try:
+        loss, gradients, aux = eager(given.loss_fn, given.params, map(tensors, given.args))
+    except AttributeError:  # a function that needs conditions to be Tensors, as in a program
+        given.around.set_back()
+        whole = trace(with_values(*given))
+        return [(x.name or "a gradient", x.data) for x in whole.outputs]
+    beside = [values(x) for a in aux for _, x in leaves_of(a, "aux") if x is not None]
+    results = [loss.data, *gradients, *beside]
+    names = [x.name or "a gradient" for x in whole.outputs]
+    return list(zip(names, results, strict=False))
 
 
-def check(
-    program: Running, arrays: list[Any], exact: list[tuple[str | None, Any]]
-) -> tuple[Any, ...]:
-    """The results of a program, compared: what is printed must be what was recorded."""
+def check(program: Running, arrays: list[Any], exact: Exact, given: Given, whole: Trace) -> None:
+    """Refuse a program whose results differ from what the function gives."""
+
+    def moved() -> list[Any]:
+        return rounded_otherwise(given)
+
+    given.around.set_back()
     results = program(arrays)
-    compare(results, exact)
-    return results
+    different, _ = first_difference(exact, results, size_of(whole.nodes), moved)
+    if different is not None:
+        raise Different(
+            f"the program gives another result than the function: {different} (if the function "
+            "depends on its arguments alone, this is a mistake in the compiler: please report it)",
+            exact,
+        )
 
 
-def compare(results: tuple[Any, ...], exact: list[tuple[str | None, Any]]) -> None:
-    """Refuse results that differ from what the function gives."""
-    for (name, x), y in zip(exact, results, strict=True):
-        x = np.asarray(x)
-        scale = max(np.abs(x[np.isfinite(x)]).max(initial=0), 1e-30)
-        tolerance = 1e-9 if x.dtype == np.float64 else 1e-2
-        same = np.allclose(y, x, rtol=0, atol=tolerance * scale, equal_nan=True)
-        if y.shape != x.shape or y.dtype != x.dtype or not same:
-            raise Different(
-                f"the program gives another result than the record for {name or 'a gradient'}"
-                " (a mistake in the compiler: please report it)",
-                exact,
-            )
+def rounded_otherwise(given: Given) -> list[Any]:
+    """All that the function gives, each operation one ulp off, up or down at random."""
+    record = recorded(*given, noise=np.random.default_rng(0))
+    given.around.set_back()
+    return [x.data for x in trace(record).outputs]
 
 
 def eager(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.program import blocks as in_blocks
 from tinygrad_rnn.program import passes, simplify, softmax, whole
 from tinygrad_rnn.program.cost import cost_of
@@ -80,8 +81,8 @@ class Compiled(Running):
 
     program: Program
 
-    def __init__(self, record: Trace, how: How) -> None:
-        super().__init__(record.used, record.aux)
+    def __init__(self, record: Trace, how: How, recorder: Recorder) -> None:
+        super().__init__(record.used, record.aux, recorder)
         self.how, wanted, longest = how, how.passes, how.longest
         unknown = sorted(
             {x.op.name for x in record.nodes if x.op and x.op.name not in KNOWN | SAME}

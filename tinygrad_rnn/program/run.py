@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.recorder import Draw, Recorder
 from tinygrad_rnn.program.native import Function, Native, Unwritable, alone
 from tinygrad_rnn.program.pieces import Pieces
 from tinygrad_rnn.program.trace import leaves_of, rebuilt
@@ -18,7 +19,7 @@ from tinygrad_rnn.program.trace import leaves_of, rebuilt
 if TYPE_CHECKING:
     from tinygrad_rnn.program.pipeline import Compiled
 
-__all__ = ["Piece", "Printed", "Running"]
+__all__ = ["Drawn", "Piece", "Printed", "Running", "Unmet"]
 
 compile_source = compile
 
@@ -52,6 +53,43 @@ class Printed:
         return self.header + self.body
 
 
+class Unmet(Exception):
+    """A program was called with what the function refuses: run eagerly, it says what that is."""
+
+
+class Drawn:
+    """What a program is given beside its arguments: numbers drawn as the function draws them."""
+
+    def __init__(self, draws: Sequence[Draw]) -> None:
+        self.leaves = list(dict.fromkeys(draw.leaf for draw in draws))
+        self.generators = list({id(draw.rng): draw.rng for draw in draws}.values())
+        self.calls: list[tuple[np.random.Generator, str, int, int, int]] = []
+        for draw in draws:  # those of one leaf in a row are one call
+            j, k = self.leaves.index(draw.leaf), draw.k
+            if self.calls and self.calls[-1][:3] == (draw.rng, draw.method, j):
+                *_, start, stop = self.calls[-1]
+                if stop == k:
+                    self.calls[-1] = (draw.rng, draw.method, j, start, k + 1)
+                    continue
+            self.calls.append((draw.rng, draw.method, j, k, k + 1))
+
+    def __call__(self) -> list[np.ndarray]:
+        """The arrays, drawn now."""
+        arrays = [np.empty(leaf.shape, leaf.dtype) for leaf in self.leaves]
+        for rng, method, j, start, stop in self.calls:
+            getattr(rng, method)(out=arrays[j][start:stop])
+        return arrays
+
+    def states(self) -> list[Any]:
+        """Where the generators are."""
+        return [rng.bit_generator.state for rng in self.generators]
+
+    def set_back(self, states: list[Any]) -> None:
+        """Put the generators back to where they were."""
+        for rng, state in zip(self.generators, states, strict=True):
+            rng.bit_generator.state = state
+
+
 class Running:
     """A program that is called with arrays, in NumPy or in C.
 
@@ -64,6 +102,9 @@ class Running:
         ``...`` in place of each Tensor, and the paths of the parameters.
     no_c
         Why it is not C that runs, though it was asked for.
+    drawn, requires
+        What is drawn at each call; whether the last result says how much does not hold of what the
+        function requires.
     """
 
     program: Any  # Printed, or what has more to tell
@@ -71,10 +112,12 @@ class Running:
     pieces: Pieces | None = None
     no_c = ""
 
-    def __init__(self, used: list[bool], aux: Any) -> None:
+    def __init__(self, used: list[bool], aux: Any, recorder: Recorder) -> None:
         self.used, self.aux = used, aux
         self.paths: list[str] = []
         self.lock = threading.Lock()
+        self.drawn = Drawn(recorder.draws)
+        self.requires = bool(recorder.requirements)
 
     @property
     def source(self) -> str:
@@ -112,7 +155,24 @@ class Running:
         return rebuilt(self.aux, iter(ends))
 
     def __call__(self, arrays: list[Any]) -> tuple[Any, ...]:
-        """Loss and gradients, and what the function gives beside the loss."""
+        """Loss and gradients, and what the function gives beside the loss.
+
+        Raises
+        ------
+        Unmet
+            What the function requires does not hold, or an index is outside; nothing is drawn then.
+        """
+        states = self.drawn.states()
+        try:
+            results = self._run([*arrays, *self.drawn()])
+            if self.requires and results[-1]:
+                raise Unmet("what the function requires of its arguments does not hold")
+        except (IndexError, Unmet) as error:
+            self.drawn.set_back(states)
+            raise Unmet(str(error)) from error
+        return results
+
+    def _run(self, arrays: list[Any]) -> tuple[Any, ...]:
         if self.pieces is not None:
             with self.lock:
                 return tuple(self.pieces(arrays))

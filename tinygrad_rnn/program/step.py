@@ -14,12 +14,20 @@ import numpy as np
 
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.latex import latex
-from tinygrad_rnn.program.make import ARRAYS, Given, eager, made, tensors
+from tinygrad_rnn.program.make import ARRAYS, Disturbed, Given, eager, made, tensors
 from tinygrad_rnn.program.native import Unwritable, save
 from tinygrad_rnn.program.outline import Outline, outline
 from tinygrad_rnn.program.pipeline import PASSES, WRITING, How
-from tinygrad_rnn.program.run import Printed, Running
-from tinygrad_rnn.program.trace import NUMBERS, gradient_leaves, leaves_of, no_garbage, rebuilt
+from tinygrad_rnn.program.run import Printed, Running, Unmet
+from tinygrad_rnn.program.trace import (
+    NUMBERS,
+    Refused,
+    gradient_leaves,
+    leaves_of,
+    no_garbage,
+    rebuilt,
+)
+from tinygrad_rnn.program.watch import Surroundings
 
 __all__ = ["CompiledStep", "compile"]
 
@@ -72,6 +80,7 @@ class CompiledStep:
         self._programs = OrderedDict[Any, Running | str]()
         self._known: dict[str, Printed] = {}  # one found free of baked-in values for each body
         self._told: set[str] = set()
+        self.disturbed = False  # whether the last recording changed something outside
         # Of the last call, signature and program together: another thread may call in between.
         self._recent: tuple[Any, Running | str] = None, ""
         self._names = _argument_names(loss_fn)
@@ -130,12 +139,16 @@ class CompiledStep:
 
     def __call__(self, params: Any, *args: Any) -> tuple[Any, Any]:
         """Loss and gradients with respect to all Tensors in `params`."""
-        program, arrays, results = self._found(params, args)
+        program, arrays = self.find(params, *args)
         self._warn(program)
         if isinstance(program, str):
             self.stats["eager"] += 1
             return self._eager(params, args if ARRAYS in program else tuple(map(tensors, args)))
-        results = results or program(arrays)
+        try:
+            results = program(arrays)
+        except Unmet:  # what the function says of it is more than the program knows
+            self.stats["eager"] += 1
+            return self._eager(params, tuple(map(tensors, args)))
         loss, end = results[0][()], len(program.used) + 1
         if hasattr(params, "named_parameters"):  # whose paths are part of the signature
             gradients = dict(zip(program.paths, results[1:end], strict=True))
@@ -176,27 +189,22 @@ class CompiledStep:
 
         In place of a program the sentence that says why there is none.
         """
-        return self._found(params, args)[:2]
-
-    def _found(self, params: Any, args: tuple[Any, ...]) -> tuple[Running | str, list[Any], Any]:
-        """The same, and the results if there are some already."""
         self.stats["calls"] += 1
-        results = None
         key, arrays = self.signature(params, *args)
         recent, program = self._recent
         if key == recent:  # dtypes take long to hash
-            return program, arrays, None
+            return program, arrays
         program = self._programs.get(key)
         if program is None:
             with no_garbage():
-                program, results = self._compile(params, args, arrays)
+                program = self._compile(params, args, arrays)
             self._programs[key] = program
         with suppress(KeyError):  # another thread has just made room
             self._programs.move_to_end(key)
         while len(self._programs) > KEPT:  # forget what was called longest ago: buffers take memory
             self._programs.popitem(last=False)
         self._recent = key, program
-        return program, arrays, results
+        return program, arrays
 
     def _warn(self, program: Running | str) -> None:
         """Say, once, that C did not come about, and that no program is used twice."""
@@ -211,18 +219,22 @@ class CompiledStep:
                 stacklevel=3,
             )
 
-    def _compile(
-        self, params: Any, args: tuple[Any, ...], arrays: list[Any]
-    ) -> tuple[Running | str, Any]:
-        """A program and its first results, or the sentence that says why there is none."""
+    def _compile(self, params: Any, args: tuple[Any, ...], arrays: list[Any]) -> Running | str:
+        """A program, or the sentence that says why there is none."""
         self.stats["recorded"] += 1
+        self.disturbed = False
         names = [*self._names[1:], *(f"x{k}" for k in range(len(args)))][: len(args)]
         how = How(self.passes, self.target, self.memory, self.longest)
-        found, results = made(Given(self.loss_fn, params, args, names), arrays, how, self._known)
-        if not isinstance(found, str):
-            self.stats["structures"] += found.program.body not in self._known
-            self._known.setdefault(found.program.body, found.program)
-        return found, results
+        around = Surroundings(("the function", self.loss_fn), ("params", params), ("args", args))
+        given = Given(self.loss_fn, params, args, names, around)
+        try:
+            found = made(given, arrays, how, self._known)
+        except Refused as error:
+            self.disturbed = isinstance(error, Disturbed)
+            return f"not compiled: {error}."
+        self.stats["structures"] += found.program.body not in self._known
+        self._known.setdefault(found.program.body, found.program)
+        return found
 
     def _eager(self, params: Any, args: tuple[Any, ...]) -> tuple[Any, Any]:
         loss, gradients, aux = eager(self.loss_fn, params, args)
@@ -242,7 +254,7 @@ class CompiledStep:
         if isinstance(program, str):
             raise ValueError(f"save_arguments: {program}")
         try:
-            save(path, program.in_c, arrays)
+            save(path, program.in_c, [*arrays, *program.drawn()])
         except Unwritable as error:
             raise ValueError(f"save_arguments: there is no program in C: {error}.") from None
 

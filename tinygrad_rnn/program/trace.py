@@ -8,13 +8,15 @@ function that asks for them is recorded with them.
 from __future__ import annotations
 
 import copy
-import functools
 import gc
-import inspect
+import itertools
+import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,10 @@ import numpy as np
 from tinygrad_rnn.engine.abstract import Shapes, Unknown
 from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.context import Context, context
-from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.engine.primitives import astype, stack, sum
+from tinygrad_rnn.engine.recorder import Recorder
+from tinygrad_rnn.engine.tensor import Tensor, named, values
+from tinygrad_rnn.program.watch import Surroundings, generators_in
 
 __all__ = [
     "NUMBERS",
@@ -32,13 +37,16 @@ __all__ = [
     "forward",
     "gradient_leaves",
     "leaves_of",
+    "line_of",
     "no_garbage",
     "rebuilt",
+    "recorded",
     "trace",
     "with_values",
 ]
 
 
+PACKAGE = Path(__file__).parent.parent
 NUMBERS = (Tensor, np.ndarray, np.generic, int, float)  # what reaches a function as a Tensor
 
 
@@ -50,9 +58,9 @@ class Refused(Exception):
 class Forward:
     """The record of a loss: arguments and their names, what the function gave, how it was recorded.
 
-    `beside` are the Tensors of `aux`: what the function gave beside the loss, with ``...`` in place
-    of each. The first so many leaves are `parameters`; `params` is what the function was given.
-    With `shapes`, the parameters have no values.
+    `leaves` are the parameters (the first so many), the arguments, and what is drawn. `beside` are
+    the Tensors of `aux`: what the function gave beside the loss, with ``...`` in place of each.
+    `params` is what the function was given: a copy. `asked` is the line that asked for a value.
     """
 
     leaves: list[Tensor]
@@ -62,12 +70,18 @@ class Forward:
     beside: list[Tensor]
     aux: Any
     params: Any
-    shapes: Shapes | None
+    recorder: Recorder
+    asked: str = ""
+
+    @property
+    def shapes(self) -> Shapes | None:
+        """Of a record without values of its parameters."""
+        return self.recorder.shapes
 
     @property
     def nodes(self) -> list[Tensor]:
         """All there is, in the order of birth."""
-        return ancestors(self.loss, *self.beside, *self.leaves)
+        return ancestors(self.loss, *self.beside, *self.leaves, *self.recorder.requirements)
 
     @property
     def used(self) -> list[bool]:
@@ -81,7 +95,8 @@ class Trace:
     """A record: arguments and their names, all nodes in the order of birth, loss and gradients.
 
     After the gradients, `outputs` hold the Tensors of `aux`: what the function gave beside the
-    loss, with ``...`` in place of each. `used` are the parameters that the loss depends on.
+    loss, with ``...`` in place of each; and last how much of what it requires does not hold, if it
+    requires anything. `used` are the parameters that the loss depends on.
     """
 
     leaves: list[Tensor]
@@ -155,47 +170,46 @@ def gradient_leaves(tree: Any, leaves: Iterator[Any]) -> Any:
 
 
 def forward(
-    loss_fn: Callable[..., Any], params: Any, args: tuple[Any, ...], names: list[str]
+    loss_fn: Callable[..., Any],
+    params: Any,
+    args: tuple[Any, ...],
+    names: list[str],
+    around: Surroundings,
 ) -> Forward:
     """The record of ``loss_fn(params, *args)``, without values of the parameters if that goes.
 
     Whatever goes wrong without values is tried with them, and then goes right or says why.
     """
     _check_places(params, args)
-    with suppress(Exception):
-        with _not_drawn(loss_fn, args):
-            found = recorded(loss_fn, params, args, names, Shapes())
-        given = {p for _, p in leaves_of(params, "params")}
-        if given.isdisjoint(found.nodes):  # taken from elsewhere than params
-            return found
-    return with_values(loss_fn, params, args, names)
+    try:
+        return recorded(loss_fn, params, args, names, around, Shapes())
+    except Exception as error:
+        asked = line_of(error)
+    try:
+        return replace(recorded(loss_fn, params, args, names, around), asked=asked)
+    except Refused as error:
+        raise Refused(f"{error}{line_of(error) or asked}") from error
 
 
 def with_values(
-    loss_fn: Callable[..., Any], params: Any, args: tuple[Any, ...], names: list[str]
+    loss_fn: Callable[..., Any],
+    params: Any,
+    args: tuple[Any, ...],
+    names: list[str],
+    around: Surroundings,
 ) -> Forward:
     """The record of ``loss_fn(params, *args)``, computed."""
     _check_places(params, args)
-    with _not_drawn(loss_fn, args):
-        return recorded(loss_fn, params, args, names)
+    return recorded(loss_fn, params, args, names, around)
 
 
-@contextmanager
-def _not_drawn(loss_fn: Callable[..., Any], args: tuple[Any, ...]) -> Iterator[None]:
-    """Refuse what draws at random; the eager step that follows draws what it would have."""
-    drawn: bool = False
-    before = [(rng, rng.bit_generator.state) for rng in _generators(loss_fn, args)]
-    try:
-        yield
-    finally:
-        for rng, state in before:
-            drawn |= repr(rng.bit_generator.state) != repr(state)
-            rng.bit_generator.state = state
-    if drawn:
-        raise Refused(
-            "what is drawn at random inside would be baked in, and be the same at every call. Draw "
-            "outside, and pass the numbers (or the mask they make) as an argument"
-        )
+def line_of(error: BaseException) -> str:
+    """Where in the user's code an error arose: the last line that is not this package's."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        if PACKAGE not in path.parents and "site-packages" not in path.parts and frame.line:
+            return f" ({path.name}, line {frame.lineno}: `{frame.line}`)"
+    return ""
 
 
 def _check_places(params: Any, args: tuple[Any, ...]) -> None:
@@ -223,19 +237,20 @@ def _check_bytes(name: str, x: Any) -> None:
 
 
 def trace(record: Forward) -> Trace:
-    """The record with its gradients."""
+    """The record with its gradients, and with whether all that it requires holds."""
     wrt = record.leaves[: record.parameters]
-    with no_garbage(), complete():
+    with no_garbage(), recording(Recorder(noise=record.recorder.noise)):
         gradients = grad(record.loss, wrt, create_graph=True, unused="zero")
-    outputs = [record.loss, *gradients, *record.beside]
+        requires = [broken(record.recorder)] if record.recorder.requirements else []
+    outputs = [record.loss, *gradients, *record.beside, *requires]
     nodes = ancestors(*outputs, *record.leaves)
     return Trace(record.leaves, record.names, nodes, outputs, record.used, record.aux)
 
 
 @contextmanager
-def complete() -> Iterator[None]:
+def recording(recorder: Recorder) -> Iterator[None]:
     """What is recorded inside is a program."""
-    token = context.set(Context(recording=True, scope=(), anomaly=False, complete=True))
+    token = context.set(Context(recording=True, scope=(), anomaly=False, recorder=recorder))
     try:
         yield
     finally:
@@ -247,19 +262,27 @@ def recorded(
     params: Any,
     args: Any,
     names: list[str],
+    around: Surroundings,
     shapes: Shapes | None = None,
-    move: Callable[[Any], Any] = np.asarray,
+    move: Callable[[Any], Any] | None = None,
+    before: Forward | None = None,
+    noise: np.random.Generator | None = None,
 ) -> Forward:
-    """One run of the function: on a copy of the parameters that has but `shapes`, if given.
+    """One run of the function, on a copy of the parameters that has but `shapes`, if given.
 
-    `move` makes the arrays that it is given of the arguments.
+    `move` gives it other values. Then it is run a second time, after `before`, on the same copy: a
+    function that has changed it is seen to. `noise` is for the recorder.
     """
-    with no_garbage(), complete():
+    recorder = Recorder(shapes, move is not None, noise)
+    move = move or np.asarray
+    around.set_back()
+    with no_garbage(), recording(recorder):
         if shapes is not None:
             shapes.asked = False
-            params = _without_values(params, shapes)
-        wrt = [p for _, p in leaves_of(params, "params")]
-        for path, p in leaves_of(params, "params"):
+        twin = _copied(params, recorder, before, move)
+        wrt = leaves_of(twin, "params")
+        held = Surroundings(("params", twin))
+        for path, p in wrt:
             _check_bytes(path, p)
         inputs = list[tuple[Any, list[Any]]]()
         for arg, name in zip(args, names, strict=True):
@@ -267,11 +290,14 @@ def recorded(
             for letter, x in leaves_of(arg, name):
                 _check_bytes(letter, x)
                 if isinstance(x, NUMBERS):
-                    ends.append(Tensor(move(np.asarray(values(x))), name=letter))
+                    end = Tensor(move(np.asarray(values(x))), name=letter)
+                    if type(x) is Tensor:
+                        recorder.stand_ins.setdefault(x, end)
+                    ends.append(end)
                 else:
                     ends.append(x)
             inputs.append((arg, ends))
-        loss = loss_fn(params, *(rebuilt(arg, iter(ends), True) for arg, ends in inputs))
+        loss = loss_fn(twin, *(rebuilt(arg, iter(ends), True) for arg, ends in inputs))
         loss, aux = loss if type(loss) is tuple and len(loss) == 2 else (loss, None)
         if type(loss) is not Tensor or loss.size != 1:
             raise Refused("the function does not give one scalar Tensor")
@@ -279,29 +305,81 @@ def recorded(
         beside = [Tensor(x) if isinstance(x, np.ndarray) else x for x in beside]
         if not all(type(x) is Tensor or x is None for x in beside):
             raise Refused("what the function gives beside the loss is not made of Tensors")
+    for (path, p), (now, q) in itertools.zip_longest(
+        wrt, leaves_of(twin, "params"), fillvalue=("", None)
+    ):
+        if p is not q:
+            raise Refused(
+                f"the function replaces the Tensor {path or now}, which a program would not. "
+                "Return what is carried from call to call beside the loss: (loss, state)"
+            )
     if shapes is not None and shapes.asked:
         raise Unknown("a value was asked for, and the error passed over")
-    leaves = [*wrt, *(x for _, ends in inputs for x in ends if type(x) is Tensor)]
+    if changed := held.changed():
+        raise Refused(
+            f"the function changes {changed}, which a program would not. Return what is carried "
+            "from call to call beside the loss"
+        )
+    if drawn := around.drawn_beside(recorder.draws):
+        raise Refused(
+            f"the function draws from {drawn}, and what is drawn would be the same at every call. "
+            "Draw outside, and pass the numbers (or the mask they make) as an argument; what nn "
+            "draws from a generator (dropout, say) is drawn anew at each call"
+        )
+    drawn = recorder.finish()
+    leaves = [p for _, p in wrt]
+    leaves += [x for _, ends in inputs for x in ends if type(x) is Tensor]
     aux = rebuilt(aux, iter([None if x is None else ... for x in beside]))
-    called = [name for name, _ in leaves_of(params, "params")]
-    called += [str(x.name) for x in leaves[len(wrt) :]]
+    called = [name for name, _ in wrt]
+    called += [str(x.name) for x in (*leaves[len(wrt) :], *drawn)]
     beside = [x for x in beside if x is not None]
-    return Forward(leaves, called, len(wrt), loss, beside, aux, params, shapes)
+    return Forward([*leaves, *drawn], called, len(wrt), loss, beside, aux, twin, recorder)
 
 
-def _without_values(params: Any, shapes: Shapes) -> Any:
-    """A copy with Tensors in it of which only shapes and dtypes are known."""
-    given = sorted((p for _, p in leaves_of(params, "")), key=attrgetter("serial"))
-    return copy.deepcopy(params, {id(p): shapes.leaf(p) for p in given})
+def broken(recorder: Recorder) -> Tensor:
+    """How many elements of its requirements do not hold; those of all steps are counted at once."""
+    alike: dict[Any, list[Tensor]] = {}
+    times = Counter[Any]()
+    for condition in recorder.requirements:
+        here = tuple([(frame.name, frame.t) for frame in condition.scope])
+        times[here] += 1
+        there = tuple([name for name, _ in here]), times[here], condition.shape
+        with scope_of(condition):
+            alike.setdefault(there, []).append(sum(astype(~condition, dtype=np.int64)))
+    counts = [sum(stack(xs)) if len(xs) > 1 else xs[0] for xs in alike.values()]
+    total = counts[0]
+    for count in counts[1:]:
+        total = total + count
+    return named(broken=total)
 
 
-def _generators(loss_fn: Callable[..., Any], args: tuple[Any, ...]) -> list[np.random.Generator]:
-    """Those a function is given or has around it; others are found by what they draw."""
-    found = [x for arg in args for _, x in leaves_of(arg, "")]
-    while isinstance(loss_fn, functools.partial):
-        found += [*loss_fn.args, *loss_fn.keywords.values()]
-        loss_fn = loss_fn.func
-    if inspect.isfunction(loss_fn):
-        around = inspect.getclosurevars(loss_fn)
-        found += [*around.nonlocals.values(), *around.globals.values()]
-    return [x for x in found if isinstance(x, np.random.Generator)]
+@contextmanager
+def scope_of(x: Tensor) -> Iterator[None]:
+    """What is recorded inside stands where `x` does."""
+    token = context.set(context.get()._replace(scope=x.scope))
+    try:
+        yield
+    finally:
+        context.reset(token)
+
+
+def _copied(
+    params: Any, recorder: Recorder, before: Forward | None, move: Callable[[Any], Any]
+) -> Any:
+    """A copy with leaves of the record in it; of a second recording, of what the first has left.
+
+    Random generators are not copied: what they give is the function's to draw.
+    """
+    shapes = recorder.shapes
+    given = params if before is None else before.params
+    originals, now = ([p for _, p in leaves_of(x, "")] for x in (params, given))
+    if before is not None and shapes is not None:
+        recorder.stand_ins.update(zip(originals, now, strict=True))
+        return given
+    made: dict[Tensor, Tensor] = {}
+    for p in sorted(now, key=attrgetter("serial")):
+        made[p] = Tensor(move(p.data), name=p.name) if shapes is None else shapes.leaf(p)
+    recorder.stand_ins.update(made)
+    recorder.stand_ins.update((p, made[q]) for p, q in zip(originals, now, strict=True))
+    shared = {id(rng): rng for rng in generators_in(given)}
+    return copy.deepcopy(given, {id(p): q for p, q in made.items()} | shared)

@@ -1,12 +1,11 @@
-"""Does a record hold for other values of its arguments?
+"""Does a record hold for other values of its arguments, and at the next call?
 
-Whatever a function took from its arguments past the record would be baked in: it is run a second
-time on other values, and what then differs is refused.
+Whatever a function took from its arguments past the record would be baked in, and so would what it
+counts: it is run a second time, on other values, and what then differs is refused.
 """
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -14,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.abstract import Unfrozen, frozen
-from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.tensor import Tensor, values
-from tinygrad_rnn.program.trace import Forward, Refused, leaves_of, recorded
+from tinygrad_rnn.program.trace import Forward, Refused, line_of, recorded
+from tinygrad_rnn.program.watch import Surroundings
 
 __all__ = ["unbaked"]
 
@@ -27,11 +26,12 @@ def unbaked(
     params: Any,
     args: tuple[Any, ...],
     names: list[str],
+    around: Surroundings,
 ) -> None:
-    """Refuse a function whose record has values of its arguments baked in: record it on others.
+    """Refuse a function whose record has values baked in: record it once more, on other values.
 
-    Parameters that were recorded without values need no others. They are copied from those that
-    the function has run on: a generator among them draws other numbers than it did.
+    What the first recording has changed in the parameters' module is there at the second, so a
+    function that counts, or remembers what it was called with, is refused as well.
     """
     twin, why = None, ""
     for far in (True, False):  # what raises an error on values far off may take those nearby
@@ -39,33 +39,19 @@ def unbaked(
             move = functools.partial(_moved, nudge=nudge, far=far)
             try:
                 with np.errstate(all="ignore"):
-                    twin = _twin(record, loss_fn, params, args, names, move)
+                    twin = recorded(
+                        loss_fn, params, args, names, around, record.shapes, move, record
+                    )
                 break
             except Refused:
                 raise
             except Exception as error:  # such as what the function itself makes sure of
-                why = f" ({type(error).__name__}: {error})"
+                why = f" ({type(error).__name__}: {error}){line_of(error)}"
         if twin is not None:
             break
     if twin is None:
         raise Refused(f"run on other values of its arguments, the function raises an error{why}")
     _compare(record, twin)
-
-
-def _twin(
-    record: Forward,
-    loss_fn: Callable[..., Any],
-    params: Any,
-    args: tuple[Any, ...],
-    names: list[str],
-    move: Callable[[Any], Any],
-) -> Forward:
-    if record.shapes is not None:
-        return recorded(loss_fn, record.params, args, names, record.shapes, move)
-    other = copy.deepcopy(params)
-    for _, p in leaves_of(other, ""):
-        p.data = move(p.data)
-    return recorded(loss_fn, other, args, names, None, move)
 
 
 def _moved(x: Any, nudge: int, far: bool) -> Any:
@@ -106,6 +92,9 @@ def _drawn(rng: np.random.Generator, low: float, high: float, like: Any) -> Any:
 
 
 def _compare(a: Forward, b: Forward) -> None:
+    pairs = zip(a.recorder.draws, b.recorder.draws, strict=False)  # as many if the nodes are equal
+    if any(x.rng is not y.rng for x, y in pairs):
+        raise Refused("a generator that it draws from is another at each call. Make it once")
     nodes = [_made(a), _made(b)]
     if len(nodes[0]) != len(nodes[1]):
         raise Refused(
@@ -128,13 +117,14 @@ def _compare(a: Forward, b: Forward) -> None:
 def _made(record: Forward) -> list[Tensor]:
     """All nodes but the arguments, whose order of birth says nothing."""
     given = set(record.leaves)
-    return [x for x in ancestors(record.loss, *record.beside) if x not in given]
+    return [x for x in record.nodes if x not in given]
 
 
 def _baked(what: str, x: Tensor) -> str:
     return (
-        f"{what} (shape {x.shape}) is an array that changes with the arguments or is drawn at "
-        "random: it would be baked in. Pass it as an argument, or compute it from Tensors"
+        f"{what} (shape {x.shape}) is an array that changes with the arguments or from call to "
+        "call, or is drawn at random: it would be baked in. Pass it as an argument, or compute it "
+        "from Tensors"
     )
 
 

@@ -1,0 +1,195 @@
+"""What does a record need to serve other values than those it was made with?
+
+A record that is to become a program runs again on other arguments. So comparisons are in it as
+Tensors of bool, and nothing is left out to be computed again. Three things more are kept beside its
+operations: what the function requires of its arguments (`require`), the numbers it draws at random
+(`draw`), and which Tensors, reached past its arguments, are parameters.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.abstract import AbstractArray, Shapes, evaluated
+from tinygrad_rnn.engine.context import context
+from tinygrad_rnn.engine.primitives import getitem
+from tinygrad_rnn.engine.tensor import Tensor, values
+
+if TYPE_CHECKING:
+    from tinygrad_rnn.engine.primitive import Primitive
+
+__all__ = ["Draw", "Recorder", "draw", "require"]
+
+ROUNDING = frozenset(
+    (
+        *("add", "subtract", "multiply", "divide", "power", "exp", "log", "log1p", "expm1", "sqrt"),
+        *("sin", "cos", "tanh", "sigmoid", "softplus", "matmul", "conv", "sum", "logsumexp"),
+        *("softmax", "log_softmax"),
+    )
+)
+MANY = 1 << 31  # how long a sequence of draws is while nobody knows its length
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draw:
+    """One call of a generator: ``rng.method(shape)``, which gives element `k` of a `leaf`."""
+
+    rng: np.random.Generator
+    method: str
+    shape: tuple[int, ...]
+    leaf: Tensor
+    k: int
+
+
+@dataclass(eq=False)
+class Recorder:
+    """What is recorded beside the operations of a program.
+
+    Attributes
+    ----------
+    shapes
+        Of a record without values of its parameters.
+    other
+        Whether the values are others than the function was called with: what it requires of them
+        need not hold, and what is drawn is something else.
+    noise
+        Moves the result of each operation that rounds by one ulp, up or down: to see how much a
+        result depends on rounding.
+    stand_ins
+        The leaf of the record for each Tensor that the function was given, or holds.
+    requirements
+        Conditions, as Tensors of bool.
+    draws
+        In the order in which they are drawn.
+    """
+
+    shapes: Shapes | None = None
+    other: bool = False
+    noise: np.random.Generator | None = None
+    stand_ins: dict[Tensor, Tensor] = field(default_factory=dict)
+    requirements: list[Tensor] = field(default_factory=list)
+    draws: list[Draw] = field(default_factory=list)
+    _known: dict[Any, Tensor] = field(default_factory=dict)
+    _lengths: Counter[Tensor] = field(default_factory=Counter)
+    _leaves: dict[Any, Tensor] = field(default_factory=dict)
+    _times: Counter[Any] = field(default_factory=Counter)
+
+    def of(self, x: Tensor) -> Tensor:
+        """The leaf that stands for `x` in the record; `x` itself if none does."""
+        return self.stand_ins.get(x, x)
+
+    def inputs(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The inputs of an operation as the record has them."""
+        found = self.stand_ins
+        return tuple([found.get(x, x) if type(x) is Tensor else x for x in inputs])
+
+    def result(self, op: Primitive, arrays: list[Any], options: dict[str, Any]) -> Any:
+        """What an operation gives."""
+        y = evaluated(op, op.forward, arrays, options)
+        if self.noise is None or op.name not in ROUNDING or y.dtype.kind != "f":
+            return y
+        way = np.where(self.noise.random(y.shape) < 0.5, -np.inf, np.inf).astype(y.dtype)
+        return np.nextafter(y, way)
+
+    def draw(self, rng: np.random.Generator, method: str, shape: tuple[int, ...]) -> Tensor:
+        """What ``rng.method(shape)`` gives, as a Tensor that each call of the program draws anew.
+
+        A generator that was set back draws the same, and gives the same Tensor: so a piece of time
+        that is computed again is recorded with the draws of the first time.
+        """
+        key = (id(rng), repr(rng.bit_generator.state), method, shape)
+        drawn = getattr(rng, method)(shape)
+        if key not in self._known:
+            if self.other:
+                drawn = getattr(np.random.default_rng(len(self.draws)), method)(shape)
+            leaf, k = self._place(rng, method, shape, np.asarray(drawn))
+            self.draws.append(Draw(rng, method, shape, leaf, k))
+            self._known[key] = getitem(leaf, index=(k,))
+        return self._known[key]
+
+    def _place(
+        self, rng: np.random.Generator, method: str, shape: tuple[int, ...], drawn: np.ndarray
+    ) -> tuple[Tensor, int]:
+        """The leaf for a draw, and which element of it: those of all steps are one sequence."""
+        if self.shapes is None:
+            return Tensor(drawn[None], name="u"), 0
+        frames = context.get().scope
+        here = tuple([(frame.name, frame.t) for frame in frames]), id(rng), method, shape
+        self._times[here] += 1
+        there = tuple([frame.name for frame in frames]), here[1:], self._times[here]
+        leaf = self._leaves.get(there)
+        if leaf is None:
+            leaf = self._leaves[there] = Tensor(0.0, name="u")
+            leaf._data = self.shapes.array((MANY, *shape), drawn.dtype)
+        k = self._lengths[leaf]
+        self._lengths[leaf] += 1
+        return leaf, k
+
+    def finish(self) -> list[Tensor]:
+        """The leaves for all draws, as long as they turned out to be, in the order of birth."""
+        leaves = dict.fromkeys(draw.leaf for draw in self.draws)
+        if self.shapes is not None:
+            for leaf in leaves:
+                shape = (self._lengths[leaf], *leaf.shape[1:])
+                leaf._data = self.shapes.array(shape, leaf.dtype)
+        return list(leaves)
+
+
+def require(
+    condition: Any, message: str | Callable[[], str], error: type[Exception] = ValueError
+) -> None:
+    """Raise an error unless `condition` holds, in a program as well.
+
+    An ``if`` that looks at a value cannot be in a program (see `compile`); a requirement is part of
+    it. If it fails in a call, the function runs eagerly on the same arguments and raises what it
+    says.
+
+    Parameters
+    ----------
+    condition
+        A bool, or an array or Tensor of bool of any shape, of which all must be true.
+    message
+        What the error says; a function without arguments, if it takes work to make.
+    error
+        Its type.
+
+    Raises
+    ------
+    ValueError
+        Or `error`: the condition does not hold.
+
+    Examples
+    --------
+    >>> from tinygrad_rnn import Tensor, require
+    >>> weights = Tensor([0.25, 0.75])
+    >>> require(weights >= 0, lambda: f"weights are at least 0, got {weights.data.min()}")
+    >>> require(weights < 0.5, "weights stay below 0.5")
+    Traceback (most recent call last):
+        ...
+    ValueError: weights stay below 0.5
+    """
+    recorder = context.get().recorder
+    holds = values(condition)
+    if recorder is not None and type(condition) is Tensor:
+        recorder.requirements.append(condition)
+        if recorder.other or type(holds) is AbstractArray:
+            return
+    if not np.all(holds):
+        raise error(message if isinstance(message, str) else message())
+
+
+def draw(rng: np.random.Generator, shape: tuple[int, ...], method: str = "random") -> Any:
+    """``rng.random(shape)``, or another method: an array, in a program a Tensor drawn at each call.
+
+    Only what is drawn this way can be in a program: everything else that a generator gives while a
+    function is recorded would be the same at every call, and is refused.
+    """
+    recorder = context.get().recorder
+    if recorder is None:
+        return getattr(rng, method)(shape)
+    return recorder.draw(rng, method, tuple(shape))
