@@ -122,7 +122,7 @@ class Recorder:
         here = tuple([(frame.name, frame.t) for frame in frames]), id(rng), method, shape
         self._times[here] += 1
         there = tuple([frame.name for frame in frames]), here[1:], self._times[here]
-        leaf = self._leaves.get(there)
+        leaf: Any = self._leaves.get(there)
         if leaf is None:
             leaf = self._leaves[there] = Tensor(0.0, name="u")
             leaf._data = self.shapes.array((MANY, *shape), drawn.dtype)
@@ -132,7 +132,7 @@ class Recorder:
 
     def finish(self) -> list[Tensor]:
         """The leaves for all draws, as long as they turned out to be, in the order of birth."""
-        leaves = dict.fromkeys(draw.leaf for draw in self.draws)
+        leaves: dict[Any, None] = dict.fromkeys(draw.leaf for draw in self.draws)
         if self.shapes is not None:
             for leaf in leaves:
                 shape = (self._lengths[leaf], *leaf.shape[1:])
