@@ -122,22 +122,26 @@ class Recorder:
         here = tuple([(frame.name, frame.t) for frame in frames]), id(rng), method, shape
         self._times[here] += 1
         there = tuple([frame.name for frame in frames]), here[1:], self._times[here]
-        leaf: Any = self._leaves.get(there)
+        leaf = self._leaves.get(there)
         if leaf is None:
             leaf = self._leaves[there] = Tensor(0.0, name="u")
-            leaf._data = self.shapes.array((MANY, *shape), drawn.dtype)
+            self._set_data(leaf, self.shapes.array((MANY, *shape), drawn.dtype))
         k = self._lengths[leaf]
         self._lengths[leaf] += 1
         return leaf, k
 
     def finish(self) -> list[Tensor]:
         """The leaves for all draws, as long as they turned out to be, in the order of birth."""
-        leaves: dict[Any, None] = dict.fromkeys(draw.leaf for draw in self.draws)
+        leaves = list(dict.fromkeys(draw.leaf for draw in self.draws))
         if self.shapes is not None:
             for leaf in leaves:
                 shape = (self._lengths[leaf], *leaf.shape[1:])
-                leaf._data = self.shapes.array(shape, leaf.dtype)
-        return list(leaves)
+                self._set_data(leaf, self.shapes.array(shape, leaf.dtype))
+        return leaves
+
+    @staticmethod
+    def _set_data(leaf: Any, data: AbstractArray) -> None:
+        leaf._data = data
 
 
 def require(

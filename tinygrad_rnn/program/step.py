@@ -6,15 +6,24 @@ import inspect
 import os
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.program.compare import Difference, first_difference
 from tinygrad_rnn.program.latex import latex
-from tinygrad_rnn.program.make import ARRAYS, Disturbed, Given, eager, made, tensors
+from tinygrad_rnn.program.make import (
+    ARRAYS,
+    Disturbed,
+    Given,
+    eager,
+    made,
+    rounded_otherwise,
+    tensors,
+)
 from tinygrad_rnn.program.native import Unwritable, save
 from tinygrad_rnn.program.outline import Outline, outline
 from tinygrad_rnn.program.pipeline import PASSES, WRITING, How
@@ -206,6 +215,33 @@ class CompiledStep:
         self._recent = key, program
         return program, arrays
 
+    def difference(
+        self,
+        params: Any,
+        args: tuple[Any, ...],
+        expected: list[tuple[str, Any]],
+        found: Sequence[Any],
+        n: int,
+    ) -> tuple[Difference | None, list[str]]:
+        """Where results of a program differ from those that the function gave as written.
+
+        `n` is how many roundings are in them; see `first_difference`.
+        """
+
+        def moved() -> list[Any]:
+            given = self._given(params, args)
+            try:
+                return rounded_otherwise(given)
+            finally:
+                given.around.set_back()
+
+        return first_difference(expected, found, n, moved)
+
+    def _given(self, params: Any, args: tuple[Any, ...]) -> Given:
+        names = [*self._names[1:], *(f"x{k}" for k in range(len(args)))][: len(args)]
+        around = Surroundings(("the function", self.loss_fn), ("params", params), ("args", args))
+        return Given(self.loss_fn, params, args, names, around)
+
     def _warn(self, program: Running | str) -> None:
         """Say, once, that C did not come about, and that no program is used twice."""
         no_c = "" if isinstance(program, str) else program.no_c
@@ -223,12 +259,9 @@ class CompiledStep:
         """A program, or the sentence that says why there is none."""
         self.stats["recorded"] += 1
         self.disturbed = False
-        names = [*self._names[1:], *(f"x{k}" for k in range(len(args)))][: len(args)]
         how = How(self.passes, self.target, self.memory, self.longest)
-        around = Surroundings(("the function", self.loss_fn), ("params", params), ("args", args))
-        given = Given(self.loss_fn, params, args, names, around)
         try:
-            found = made(given, arrays, how, self._known)
+            found = made(self._given(params, args), arrays, how, self._known)
         except Refused as error:
             self.disturbed = isinstance(error, Disturbed)
             return f"not compiled: {error}."

@@ -1,7 +1,7 @@
-"""What is carried from batch to batch?
+"""How is what is carried from batch to batch written down?
 
-A state is a Tensor, or a tuple or list of states, or None. Carried on it loses its history: the
-gradient ends where the batch began.
+A state is whatever the loss gives beside its value: Tensors and arrays, numbers, words and None, in
+tuples, lists and dicts.
 """
 
 from __future__ import annotations
@@ -10,37 +10,55 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.engine.tensor import Tensor
 
-__all__ = ["detached", "packed", "unpacked"]
+__all__ = ["packed", "unpacked"]
 
-
-def detached(state: Any) -> Any:
-    """The same tuples and lists, with each part as a Tensor without history."""
-    if state is None:
-        return None
-    if isinstance(state, (tuple, list)):
-        parts = [detached(part) for part in state]
-        return tuple(parts) if isinstance(state, tuple) else parts
-    return Tensor(values(state))
+_PLAIN = (type(None), bool, int, float, str)
 
 
 def packed(state: Any, parts: list[np.ndarray]) -> Any:
-    """The structure of a state for JSON: null, ["tuple", …], ["list", …], or a part's number."""
-    if state is None:
-        return None
-    if isinstance(state, (tuple, list)):
-        kind = "tuple" if isinstance(state, tuple) else "list"
-        return [kind, *(packed(part, parts) for part in state)]
-    parts.append(np.asarray(values(state)))
-    return len(parts) - 1
+    """A state as JSON, in which numbers stand for the arrays that are added to `parts`.
+
+    ``["tuple", …]``, ``["list", …]`` and ``["dict", [key, value], …]`` hold others;
+    ``["tensor", 3]``, ``["array", 3]``, ``["scalar", 3]`` and ``["plain", value]`` are ends.
+
+    Raises
+    ------
+    TypeError
+        There is something in it that a file cannot hold.
+    """
+    kind = type(state)
+    if kind in (tuple, list):
+        return [kind.__name__, *(packed(part, parts) for part in state)]
+    if kind is dict and all(type(key) in _PLAIN for key in state):
+        return ["dict", *([key, packed(part, parts)] for key, part in state.items())]
+    if kind in _PLAIN:
+        return ["plain", state]
+    for name, of in (("tensor", Tensor), ("array", np.ndarray), ("scalar", np.generic)):
+        if isinstance(state, of):
+            parts.append(np.asarray(state.data if type(state) is Tensor else state))
+            return [name, len(parts) - 1]
+    raise TypeError(
+        f"a checkpoint cannot hold a state with a {kind.__name__} in it. Carry Tensors, arrays, "
+        "numbers and text in tuples, lists and dicts."
+    )
 
 
 def unpacked(structure: Any, parts: dict[str, np.ndarray]) -> Any:
     """The state again; its parts are taken out of `parts`. KeyError if one is missing."""
-    if structure is None:
-        return None
-    if isinstance(structure, list):
-        kind = {"tuple": tuple, "list": list}[structure[0]]
-        return kind([unpacked(part, parts) for part in structure[1:]])
-    return Tensor(parts.pop(str(structure)))
+    kind, *inside = structure
+    if kind in ("tuple", "list"):
+        found = [unpacked(part, parts) for part in inside]
+        return tuple(found) if kind == "tuple" else found
+    if kind == "dict":
+        return {key: unpacked(part, parts) for key, part in inside}
+    (what,) = inside
+    if kind == "plain" and type(what) in _PLAIN:
+        return what
+    part = parts.pop(str(what))
+    return {"tensor": Tensor, "array": np.array, "scalar": _scalar}[kind](part)
+
+
+def _scalar(x: np.ndarray) -> np.generic:
+    return x[()]

@@ -1,38 +1,37 @@
-"""What runs a training step: its record, or the program printed from it?
+"""What runs a training step: the loss as it is written, or its program?
 
-A call with new shapes runs eagerly, and the second of the same shapes is compiled: what comes once,
-as the first batch, which carries no state, or a length that nothing else has, costs no compiler.
-Which shapes those were is written down in the run, so that one that was killed goes on to the same
-bits.
+As written, unless a program is asked for. A program is a promise that the loss depends on nothing
+but parameters, batch and carried state; the promise is watched. At steps 2, 4, 8, … and before each
+checkpoint the loss is run as written, too, and a result that differs ends the training.
 """
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import inspect
-import zlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.context import context
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.nn.state import detach, each, parts
+from tinygrad_rnn.program.compare import size_of
 from tinygrad_rnn.program.native import NoCompiler
 from tinygrad_rnn.program.native.build import compiler
+from tinygrad_rnn.program.run import Running, Unmet
 from tinygrad_rnn.program.step import KEPT, CompiledStep
-from tinygrad_rnn.program.trace import Refused, leaves_of
-from tinygrad_rnn.train.carried import detached
+from tinygrad_rnn.program.trace import leaves_of
 from tinygrad_rnn.train.run import Run
 
-__all__ = ["TARGETS", "TrainingStep", "held"]
+__all__ = ["TARGETS", "TrainingStep"]
 
-TARGETS = ("auto", "c", "numpy", "eager")
-REMEMBERED = 1000  # signatures
+TARGETS = ("eager", "auto", "c", "numpy", "check")
 _ARGUMENTS = (Tensor, np.ndarray, np.generic, int, float, str, type(None))
-_CHANGES = "the loss changes what the model holds (a generator, a counter), and a program would not"
+_PURE = "depends on nothing but parameters, batch and carried state"
 
 Loss = Callable[[Any, tuple[Any, ...], Any], tuple[Tensor, Any]]
 
@@ -47,155 +46,161 @@ class TrainingStep:
     target
         One of `TARGETS`.
     run
-        Knows which signatures are compiled.
-    rng
-        The generator of the run: what draws from it is no program.
+        Is told what ran each step, and knows which signatures have a program.
     say
-        Is told, in one line, what runs eagerly and why.
+        Is told, in one line, what runs, and what runs another way and why.
     """
 
     def __init__(
-        self,
-        model: Module,
-        loss: Loss,
-        target: str,
-        run: Run,
-        rng: np.random.Generator | None,
-        say: Callable[[str], None],
+        self, model: Module, loss: Loss, target: str, run: Run, say: Callable[[str], None]
     ) -> None:
         if target not in TARGETS:
             raise ValueError(f"fit: target is one of {', '.join(TARGETS)}, got {target!r}.")
-        self.model, self.loss, self.run, self.rng, self.say = model, loss, run, rng, say
-        self.told: set[str] = set()
-        self.key = ""  # of the signature of this call
-        self.compiled: CompiledStep | None = None
+        self.model, self.loss, self.target, self.run, self.say = model, loss, target, run, say
+        self.program: CompiledStep | None = None
+        self.chaotic: set[str] = set()
+        if target == "eager":
+            say(f'fit: runs eagerly, as written; a loss that {_PURE} may run faster: target="auto"')
+            return
         now = context.get()
-        if target != "eager" and now.recording and not now.anomaly:
-            way = ("c" if _builds() else "numpy") if target == "auto" else target
-            self.compiled = CompiledStep(_function(self), target=way)
+        if now.anomaly or not now.recording:
+            self._eagerly_as("inside detect_anomaly() or no_grad() there are no programs")
+            return
+        self.way = ("c" if _builds() else "numpy") if target in ("auto", "check") else target
+        self.program = CompiledStep(_function(model, loss), target=self.way)
+        when = "every step" if target == "check" else "steps 2, 4, 8, … and each checkpoint"
+        language = {"c": "C", "numpy": "NumPy"}[self.way]
+        say(f"fit: runs the program of the loss in {language}, and at {when} also as written")
 
-    def __call__(self, batch: Any, state: Any) -> tuple[float, Any]:
-        """The loss as a number and the state, detached; each parameter has its ``.grad``."""
-        before = ""
-        if self.compiled is not None and isinstance(batch, tuple):
-            params, before = self.model.named_parameters(), held(self.model)
-            args = (before, *batch, state)
-            if self._serves(self.compiled, params, args):
-                found = self._program(self.compiled, params, args)
-                if found is not None:
-                    return found
-        loss, state = self.loss(self.model, batch, state)
-        loss.backward()
-        self.run.target = "eager"
-        if before and held(self.model) != before:
-            self._tell(_CHANGES)
-            self.compiled = None
-        return loss.item(), detached(state)
+    def __call__(self, batch: Any, state: Any, *, kept: bool = False) -> tuple[float, Any]:
+        """The loss as a number and the state, detached; each parameter has its ``.grad``.
 
-    def _serves(self, step: CompiledStep, params: dict[str, Tensor], args: Any) -> bool:
-        """Whether a program serves this call; else it runs eagerly."""
-        strange = [x for _, x in leaves_of(list(args), "") if not isinstance(x, _ARGUMENTS)]
-        if strange:
-            self._tell(f"a batch with a {type(strange[0]).__name__} in it cannot be compiled")
-            return False
-        key = repr(step.signature(params, *args)[0])
-        self.key = hashlib.sha256(key.encode()).hexdigest()[:16]
-        known = self.run.signatures
-        if self.key not in known:
-            if len(known) < REMEMBERED:
-                known[self.key] = "once"
-            if sum(how == "once" for how in known.values()) == 2 * KEPT:
-                self._tell("most shapes come only once; pad sequences to fewer lengths")
-            return False
-        if known[self.key] != "once":
-            return known[self.key] != "eager"
-        if sum(how in ("c", "numpy") for how in known.values()) >= KEPT:
-            self._tell(f"shapes beyond the first {KEPT}; pad sequences to fewer lengths")
-            return False
-        return "eager" not in known.values()  # one that failed is enough
-
-    def _program(
-        self, step: CompiledStep, params: dict[str, Tensor], args: Any
-    ) -> tuple[float, Any] | None:
-        """Run the program; None if there is none."""
+        `kept` says that a checkpoint follows.
+        """
+        found = self._find(batch, state)
+        if found is None:
+            return self._eager(batch, state)
+        program, arrays = found
+        number = self.run.step + 1
+        compared = self.target == "check" or kept or (number & (number - 1) == 0 and number > 1)
+        drawn = program.drawn.states()
+        written = self._as_written(batch, state) if compared else None
+        program.drawn.set_back(drawn)
         try:
-            program, arrays = step.find(params, *args)
-        except Exception as error:  # if it is the model's own, the same call says so eagerly
-            program, arrays = f"not compiled: {type(error).__name__}: {error}", list[Any]()
-        if isinstance(program, str):
-            self.run.signatures[self.key] = "eager"
-            self._tell(program)
-            return None
-        self.run.signatures[self.key] = step.target
-        self.run.target = "numpy" if program.no_c else step.target
-        if program.no_c:
-            self._tell(f"NumPy instead of C: {program.no_c}", "runs ")
-        loss, *results = program(arrays)
-        for p, used, g in zip(params.values(), program.used, results, strict=False):
+            results = program(arrays)
+        except Unmet as error:  # the loss says of it what it says when it runs as written
+            self._eagerly_as(str(error))
+            return self._eager(batch, state)
+        if written is not None:
+            self._compare(*written, results, (*batch, state))
+        loss, *gradients = results[: len(program.used) + 1]
+        for p, used, g in zip(self.model.parameters(), program.used, gradients, strict=True):
             if used:
                 p.grad = g[()] if p.grad is None else p.grad + g
-        return loss.item(), detached(program.beside(results[len(program.used) :]))
+        way = "numpy" if program.no_c else self.way
+        self.run.counts[way] += 1
+        self.run.target = way
+        return loss.item(), each(_tensor, program.beside(list(results[len(gradients) + 1 :])))
 
-    def _tell(self, why: str, how: str = "runs eagerly: ") -> None:
-        if why not in self.told:
-            self.told.add(why)
-            self.say(f"fit: {how}{why}")
+    def _eager(self, batch: Any, state: Any) -> tuple[float, Any]:
+        loss, state = self.loss(self.model, batch, state)
+        loss.backward()
+        self.run.counts["eager"] += 1
+        self.run.target = "eager"
+        return loss.item(), detach(state)
+
+    def _find(self, batch: Any, state: Any) -> tuple[Running, list[Any]] | None:
+        """The program for a call, and what it is given; None if there is none."""
+        if self.program is None or not isinstance(batch, tuple):
+            return None
+        args = (*batch, state)
+        strange = [x for _, x in leaves_of(list(args), "") if not isinstance(x, _ARGUMENTS)]
+        if strange:
+            kind = type(strange[0]).__name__
+            return self._eagerly_as(f"a batch or state with a {kind} in it cannot be compiled")
+        signature = repr(self.program.signature(self.model, *args)[0])
+        key = hashlib.sha256(signature.encode()).hexdigest()[:16]
+        ways = self.run.signatures
+        if ways.get(key) == "eager":
+            return None
+        if key not in ways and len(ways) >= KEPT:
+            why = f"there are programs for the first {KEPT} shapes; pad sequences to fewer lengths"
+            return self._eagerly_as(why)
+        try:
+            program, arrays = self.program.find(self.model, *args)
+        except Exception as error:  # if it is the model's own, the same call says so eagerly
+            program, arrays = f"not compiled: {type(error).__name__}: {error}", list[Any]()
+        if self.program.disturbed:
+            raise ValueError(
+                f'fit: target="{self.target}" asks for a program of the loss: {program}'
+            )
+        if isinstance(program, str):
+            ways[key] = "eager"
+            return self._eagerly_as(program)
+        ways[key] = "program"
+        if program.no_c:
+            self._tell(f"NumPy instead of C: {program.no_c}", "runs ")
+        return program, arrays
+
+    def _as_written(self, batch: Any, state: Any) -> tuple[list[tuple[str, Any]], int]:
+        """The names and values of all results of the loss, and how many roundings are in them."""
+        loss, state = self.loss(self.model, batch, state)
+        named = self.model.named_parameters()
+        gradients = grad(loss, list(named.values()), unused="zero")
+        found = [("the loss", loss.data)]
+        found += [(f"the gradient of {path}", g) for path, g in zip(named, gradients, strict=True)]
+        found += [("the state", values(x)) for x in parts(state) if x is not None]
+        return found, size_of(ancestors(loss))
+
+    def _compare(
+        self, written: list[tuple[str, Any]], n: int, results: Any, args: tuple[Any, ...]
+    ) -> None:
+        assert self.program is not None
+        self.run.counts["compared"] += 1
+        difference, chaotic = self.program.difference(self.model, args, written, results, n)
+        if difference is not None:
+            raise ValueError(
+                f'fit: target="{self.target}" runs the program of a loss, which must give what the '
+                f"loss gives as written, but {difference}. A program holds what the loss read when "
+                "it was recorded. Usual causes: a value from outside (a global, a closure, an "
+                "attribute, an array that is written into, the learning rate), a generator or "
+                "iterator that cannot be seen, a file, a clock. Pass it with the batch, or run "
+                'target="eager". The parameters are those before the step.'
+            )
+        new = [name for name in chaotic if name not in self.chaotic]
+        if new:
+            self.chaotic.update(new)
+            self._tell(
+                f"{', '.join(new)}: chaotic (one ulp changes all of it), so it cannot be compared",
+                "",
+            )
+
+    def _eagerly_as(self, why: str) -> None:
+        self._tell(why, "runs eagerly: ")
+
+    def _tell(self, why: str, how: str) -> None:
+        line = f"{how}{why}"
+        if line not in self.run.reasons:
+            self.run.reasons.append(line)
+            self.say(f"fit: {line}")
 
 
-def _function(step: TrainingStep) -> Callable[..., Any]:
-    """The loss as a function of parameters, what else the model holds, batch and state."""
-    model, loss, rng = step.model, step.loss, step.rng
+def _function(model: Module, loss: Loss) -> Callable[..., Any]:
+    """The loss as a function of the model, the batch and the state, with their names."""
 
-    def loss_fn(params: dict[str, Tensor], _: str, *args: Any) -> tuple[Tensor, Any]:
-        # a copy with these parameters: what the loss changes in it is seen, and changes nothing
-        given = {id(p): q for p, q in zip(model.parameters(), params.values(), strict=True)}
-        twin = copy.deepcopy(model, given)
-        before, drawn = held(twin), None if rng is None else rng.bit_generator.state
-        found = loss(twin, args[:-1], args[-1])
-        if rng is not None and drawn and repr(rng.bit_generator.state) != repr(drawn):
-            rng.bit_generator.state = drawn
-            raise Refused("the loss draws from rng, and what is drawn would be baked in")
-        if held(twin) != before:
-            raise Refused(_CHANGES)
-        return found
+    def loss_fn(model: Any, *args: Any) -> tuple[Tensor, Any]:
+        return loss(model, args[:-1], args[-1])
 
-    names = [*inspect.signature(model.loss).parameters]  # type: ignore[attr-defined]
+    names = dict.fromkeys(["model", *inspect.signature(model.loss).parameters])  # type: ignore[attr-defined]
     kind = inspect.Parameter.POSITIONAL_ONLY
-    heads = dict.fromkeys(["params", "held", *names])
     loss_fn.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [inspect.Parameter(name, kind) for name in heads]
+        [inspect.Parameter(name, kind) for name in names if name.isidentifier()]
     )
     return loss_fn
 
 
-def held(model: Any) -> str:
-    """A digest of all that a model holds beside its parameters: arrays, numbers, generators.
-
-    A program printed from its loss depends on it. Of large arrays a sample is looked at.
-    """
-    todo, seen, digest = [model], set(), hashlib.sha256()
-    while todo:
-        x = todo.pop()
-        if type(x) is Tensor:
-            continue
-        if isinstance(x, np.ndarray):
-            few = x.flat[:: 1 + x.size // 65536]
-            said = (x.shape, x.dtype, x.dtype.hasobject or zlib.crc32(few.tobytes()))
-        elif isinstance(x, np.random.Generator):
-            said = x.bit_generator.state
-        elif x is None or isinstance(x, (int, float, complex, str, bytes, np.generic)):
-            said = x
-        elif callable(x) and hasattr(x, "__qualname__"):
-            said = x.__qualname__
-        else:
-            said = type(x).__name__
-            if id(x) not in seen:
-                seen.add(id(x))
-                inside = x if isinstance(x, dict) else getattr(x, "__dict__", {})
-                todo.extend(x if isinstance(x, (list, tuple)) else ())
-                todo.extend(part for pair in inside.items() for part in pair)
-        digest.update(repr(said).encode())
-    return digest.hexdigest()
+def _tensor(x: Any) -> Any:
+    return None if x is None else Tensor(x)
 
 
 def _builds() -> bool:

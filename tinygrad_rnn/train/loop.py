@@ -1,7 +1,7 @@
 """How does a model train?
 
-A step is: batch, loss, gradient, clip, optimiser; the gradient is that of a record, or of the
-program printed from it. The rest of the loop says when to stop, when to look, and when to write
+A step is: batch, loss, gradient, clip, optimiser; the loss runs as it is written, or as a program
+if one is asked for. The rest of the loop says when to stop, when to look, and when to write
 everything down, so that a run killed at any moment goes on to the same bits.
 """
 
@@ -51,7 +51,7 @@ def fit(
     path: str | os.PathLike[str] | None = None,
     rng: np.random.Generator | None = None,
     progress: bool = True,
-    target: str = "auto",
+    target: str = "eager",
 ) -> Run:
     """Train `model` until a budget is used up or validation has stopped getting better.
 
@@ -92,18 +92,22 @@ def fit(
         Whether to show a bar with loss, gradient norm and tokens (steps times sequences) per
         second; where nobody watches, as in a file or a pipe, a few lines instead.
     target
-        What a step runs: the program `tinygrad_rnn.compile` prints from its record, ``"c"`` or
-        ``"numpy"``; or ``"eager"``, the record itself, for those who want to look at it.
-        ``"auto"`` is C if there is a compiler, else NumPy. Shapes that come for the first time run
-        eagerly, as does all inside `detect_anomaly` and what cannot be compiled: dropout, say, or a
-        model that changes itself; with progress, a line says why. The gradients are the same up to
-        rounding.
+        ``"eager"`` runs the loss as it is written, once in each step. ``"c"`` and ``"numpy"`` run
+        the program that `tinygrad_rnn.compile` prints from its record, ``"auto"`` the one in C if
+        there is a compiler. That is faster, and for a loss that depends on nothing but parameters,
+        batch and carried state: to ask for a program is to promise that, as with jax.jit. What
+        recording finds to be otherwise, or cannot serve, runs eagerly, and with progress a line
+        says why. At steps 2, 4, 8, … and before each checkpoint the loss is run as written, too,
+        and compared: by n·eps, or by what one ulp at each operation changes. ``"check"`` compares
+        at every step. The numbers used are the program's. ``run.explain()`` says what ran.
 
     Raises
     ------
     TypeError, ValueError
         No budget, or arguments that do not fit together; `batch` gave no tuple, or the model no
-        recorded loss; or loss or gradient are not finite: a note says at which step.
+        recorded loss; or loss or gradient are not finite; or a program gives something else than
+        the loss as written, or the loss changes what is outside of the model while it is recorded:
+        a note says at which step.
     FileNotFoundError, PermissionError
         There is no folder for `path`, or it cannot be written to.
     CheckpointError
@@ -120,7 +124,7 @@ def fit(
     if resumed and progress:
         print(f"fit: {path} is there, the run goes on from step {run.step}", file=sys.stderr)
     clipped = clip if callable(clip) else lambda ps, _: clip_grad_norm(ps, clip)
-    gradients = TrainingStep(model, _loss, target, run, rng, partial(say, wanted=progress))
+    gradients = TrainingStep(model, _loss, target, run, partial(say, wanted=progress))
     start, tokens, saved = time.perf_counter(), 0, run.step if resumed else -1
     total, unit = (steps, "steps") if steps is not None else (seconds or 0.0, "s")
 
@@ -133,7 +137,8 @@ def fit(
                     run.state = None
                 x = batch(run.step)
                 optimiser.zero_grad()
-                loss, state = gradients(x, run.state)
+                kept = path is not None and (run.step + 1) % every == 0
+                loss, state = gradients(x, run.state, kept=kept)
                 norm = clipped(optimiser.parameters, run.step)
                 _check_finite(loss, norm)
                 optimiser.step()
@@ -148,7 +153,8 @@ def fit(
                 if path is not None:
                     save_run(path, run, model, optimiser, rng)
                     saved = run.step
-            tokens += math.prod(np.shape(values(x[0]))[:2])
+            if progress:
+                tokens += _tokens(x)
             passed = time.perf_counter() - start
             show(run.step if unit == "steps" else passed, partial(_words, run, tokens / passed))
             if interrupted():
@@ -171,6 +177,12 @@ def _over(
         or (seconds is not None and passed >= seconds)
         or (patience is not None and run.waited >= patience)
     )
+
+
+def _tokens(batch: tuple[Any, ...]) -> int:
+    """Steps times sequences, if the first thing in a batch is an array (T, batch, …)."""
+    x = values(batch[0]) if batch else None
+    return math.prod(x.shape[:2]) if isinstance(x, np.ndarray) else 0
 
 
 def _loss(model: Any, batch: tuple[Any, ...], state: Any) -> tuple[Tensor, Any]:

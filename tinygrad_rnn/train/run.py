@@ -24,6 +24,14 @@ from tinygrad_rnn.train.optimiser import Optimiser
 __all__ = ["Run", "load_run", "save_run"]
 
 
+COUNTED = {
+    "eager": "eagerly, as written",
+    "c": "by a program in C",
+    "numpy": "by a program in NumPy",
+    "compared": "of them compared with the loss as written, equal up to rounding",
+}
+
+
 @dataclass
 class Run:
     """How far training has come.
@@ -40,9 +48,14 @@ class Run:
         What is carried to the next batch: detached Tensors in tuples or lists, or None.
     best
         The model's values at the best score so far.
+    counts
+        How many steps ran ``"eager"``, as a program in ``"c"`` or ``"numpy"``, and how many of
+        these were ``"compared"`` with the loss as written.
+    reasons
+        What ran another way than was asked for, and why; a sentence each.
     signatures
-        Of the shapes that steps were given, by a digest: whether they came ``"once"``, run as
-        ``"c"`` or ``"numpy"``, or ``"eager"`` since they could not be compiled.
+        Of the shapes that steps were given, by a digest: whether there is a ``"program"``, or they
+        run ``"eager"``.
     target
         What the last step ran: ``"c"``, ``"numpy"`` or ``"eager"``.
     """
@@ -53,8 +66,22 @@ class Run:
     scores: list[tuple[int, float]] = field(default_factory=list)
     state: Any = None
     best: dict[str, np.ndarray] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
+    reasons: list[str] = field(default_factory=list)
     signatures: dict[str, str] = field(default_factory=dict)
     target: str = "eager"
+
+    def explain(self) -> str:
+        """What ran the steps, and why what was asked for did not.
+
+        The line of the loss that asked for a value, where that is why, stands in the sentence.
+        """
+        ran = {name: f"{self.counts[name]:,} {what}" for name, what in COUNTED.items()}
+        by = [ran[name] for name in ("c", "numpy", "eager") if self.counts[name]]
+        lines = [f"{self.step:,} steps: {', '.join(by) or 'none yet'}"]
+        if self.counts["compared"]:
+            lines.append(ran["compared"])
+        return "\n".join([*lines, *self.reasons])
 
     @property
     def waited(self) -> int:
@@ -84,6 +111,8 @@ def save_run(
         "generator": generator_facts(rng),
         "state": packed(run.state, parts),
         "signatures": run.signatures,
+        "counts": run.counts,
+        "reasons": run.reasons,
     }
     for room, found in (
         ("model", model.state_dict()),
@@ -159,11 +188,15 @@ def _run(facts: dict[str, Any], rooms: dict[str, dict[str, np.ndarray]], model: 
     if parts:
         raise ValueError(f"unused parts of a state: {', '.join(parts)}")
     scores = list(zip(kept["scored"].tolist(), kept["scores"].tolist(), strict=True))
-    signatures = facts.get("signatures", {})
-    if not all(how in ("once", "c", "numpy", "eager") for how in dict(signatures).values()):
-        raise ValueError(f"unknown ways to run a step: {signatures!r}")
+    ways, counts, reasons = dict(facts["signatures"]), dict(facts["counts"]), facts["reasons"]
+    if not all(how in ("program", "eager") for how in ways.values()):
+        raise ValueError(f"unknown ways to run a step: {ways!r}")
+    if counts.keys() != COUNTED.keys() or not all(type(n) is int for n in counts.values()):
+        raise ValueError(f"unknown counts of steps: {counts!r}")
+    if type(reasons) is not list or not all(type(why) is str for why in reasons):
+        raise ValueError(f"expected reasons as sentences, got {reasons!r}")
     losses, norms = kept["losses"].tolist(), kept["norms"].tolist()
-    return Run(step, losses, norms, scores, state, best, dict(signatures))
+    return Run(step, losses, norms, scores, state, best, counts, reasons, ways)
 
 
 def _check_like(what: str, found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
