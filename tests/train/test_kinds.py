@@ -37,8 +37,8 @@ from tinygrad_rnn import Tensor, nn, stack
 from tinygrad_rnn.train import SGD, clip_grad_norm, fit, information_flow
 from tinygrad_rnn.train.compiled import TARGETS
 
-DEFAULT = {"target": "eager"}  # nothing, once this is what fit does by itself
-CHECK = {"target": "check" if "check" in TARGETS else "eager"}
+DEFAULT = {}
+CHECK = {"target": "check"}
 
 T, B, STEPS, BAD = 3, 2, 6, 4  # in step BAD comes what is refused
 SCALE, CALLS, HIDDEN = 1.0, 0, None  # globals that losses read and rebind

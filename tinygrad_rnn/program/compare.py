@@ -21,6 +21,7 @@ WHOLLY = 0.1  # of the largest entry: what one ulp changes so much is chaotic
 MARGIN = 4  # what happened to change is not the most that can
 
 Results = Sequence[tuple[str, Any]]
+Rounded = tuple[Sequence[Any], Sequence[Any]]
 
 
 class Difference(NamedTuple):
@@ -46,7 +47,7 @@ def size_of(nodes: Sequence[Tensor]) -> int:
 
 
 def first_difference(
-    expected: Results, found: Sequence[Any], n: int, moved: Callable[[], Sequence[Any]]
+    expected: Results, found: Sequence[Any], n: int, rounded: Callable[[], Rounded | None]
 ) -> tuple[Difference | None, list[str]]:
     """The first result that differs, and the names of those that cannot be compared.
 
@@ -58,11 +59,12 @@ def first_difference(
         The values to be compared.
     n
         The number of roundings, see `size_of`.
-    moved
-        Gives the expected values with each operation one ulp off. It is called only if needed.
+    rounded
+        Gives all values twice, the second time with each operation one ulp off; or None if it
+        cannot. It is called only if needed.
     """
     chaotic: list[str] = []
-    others: Sequence[Any] | None = None
+    twice: Rounded | None = None
     for k, (name, x) in enumerate(expected):
         x, y = np.asarray(x), np.asarray(found[k])
         if x.shape != y.shape or x.dtype != y.dtype:
@@ -71,12 +73,13 @@ def first_difference(
         allowed = _rounding(x, n)
         if _within(x, y, allowed).all():
             continue
-        if x.dtype.kind == "f":
-            others = moved() if others is None else others
-            z = np.asarray(others[k])
-            change = np.abs(_finite(z) - _finite(x)).max(initial=0)
-            scale = np.abs(_finite(x)).max(initial=0)
-            if (np.isfinite(x) != np.isfinite(z)).any() or change >= WHOLLY * scale:
+        if twice is None and x.dtype.kind == "f":
+            twice = rounded()
+        if twice is not None and x.dtype.kind == "f":
+            a, b = (np.asarray(values[k]) for values in twice)
+            change = np.abs(_finite(a) - _finite(b)).max(initial=0)
+            scale = np.abs(_finite(a)).max(initial=0)
+            if (np.isfinite(a) != np.isfinite(b)).any() or change >= WHOLLY * scale:
                 chaotic.append(name)
                 continue
             allowed = max(allowed, MARGIN * float(change))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.tensor import Tensor, values
-from tinygrad_rnn.program.compare import Difference, first_difference
+from tinygrad_rnn.program.compare import Difference, Rounded, first_difference
 from tinygrad_rnn.program.latex import latex
 from tinygrad_rnn.program.make import (
     ARRAYS,
@@ -220,22 +220,24 @@ class CompiledStep:
         params: Any,
         args: tuple[Any, ...],
         expected: list[tuple[str, Any]],
-        found: Sequence[Any],
         n: int,
+        found: Sequence[Any],
     ) -> tuple[Difference | None, list[str]]:
         """Where results of a program differ from those that the function gave as written.
 
         `n` is how many roundings are in them; see `first_difference`.
         """
 
-        def moved() -> list[Any]:
+        def rounded() -> Rounded | None:
             given = self._given(params, args)
             try:
                 return rounded_otherwise(given)
+            except Exception:  # it cannot be recorded as it was: then rounding is no excuse
+                return None
             finally:
                 given.around.set_back()
 
-        return first_difference(expected, found, n, moved)
+        return first_difference(expected, found, n, rounded)
 
     def _given(self, params: Any, args: tuple[Any, ...]) -> Given:
         names = [*self._names[1:], *(f"x{k}" for k in range(len(args)))][: len(args)]

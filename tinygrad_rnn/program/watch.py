@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import argparse
 import functools
-import inspect
+import io
 import random
 import sys
 import types
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,11 +45,10 @@ class Surroundings:
 
     def __init__(self, *roots: tuple[str, Any]) -> None:
         self.roots = (*roots, *_GLOBAL)
-        found = list(_reached(self.roots))
-        self.generators = [(path, x) for path, x in found if _state(x) is not None]
-        self._kept = [x for _, x in found]  # alive, so that no other object has its address
+        self.found = list(_reached(self.roots))  # alive: no other object gets an address of these
+        self.generators = [(path, x) for path, x in self.found if _state(x) is not None]
         self._drawn = self._states()
-        self._seen = {(path, type(x)): _fingerprint(x) for path, x in found}
+        self._seen = {(path, type(x)): _fingerprint(x) for path, x in self.found}
 
     def drawn_beside(self, draws: Sequence[Draw]) -> str:
         """The generator that has moved otherwise than by `draws`; empty if none has."""
@@ -57,7 +57,7 @@ class Surroundings:
         for draw in draws:
             getattr(draw.rng, draw.method)(draw.shape)
         for (path, _), now, expected in zip(self.generators, found, self._states(), strict=True):
-            if repr(now) != repr(expected):
+            if _said(now) != _said(expected):
                 return path
         return ""
 
@@ -65,6 +65,11 @@ class Surroundings:
         """Put every random generator back to where it was."""
         for (_, x), state in zip(self.generators, self._drawn, strict=True):
             _set_state(x, state)
+
+    def iterator(self) -> str:
+        """An iterator or open file among it: what is taken cannot be put back; empty if none is."""
+        kinds = (Iterator, io.IOBase)
+        return next((path for path, x in self.found if isinstance(x, kinds)), "")
 
     def changed(self) -> str:
         """What is another now, as ``"counts[0]"``; empty if nothing is."""
@@ -92,6 +97,13 @@ def _state(x: Any) -> Any:
     if isinstance(x, random.Random) and not isinstance(x, random.SystemRandom):
         return x.getstate()
     return None
+
+
+def _said(state: Any) -> Any:
+    """A state as what can be compared."""
+    if isinstance(state, dict):
+        return {key: _said(part) for key, part in state.items()}
+    return state.tobytes() if isinstance(state, np.ndarray) else state
 
 
 def _set_state(x: Any, state: Any) -> None:
@@ -133,8 +145,6 @@ def _inside(path: str, x: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"{path}[{k!r}]", y) for k, y in list(x.items()))
     elif isinstance(x, _HOLDERS):
         yield from ((f"{path}[{k}]", y) for k, y in enumerate(list(x)))
-    elif isinstance(x, types.GeneratorType):
-        yield from ((f"{path}.{k}", y) for k, y in inspect.getgeneratorlocals(x).items())
     elif isinstance(x, type):
         if not _is_foreign(x):
             yield from ((f"{x.__name__}.{k}", y) for k, y in list(vars(x).items()) if k[:2] != "__")
@@ -174,7 +184,7 @@ def _around(path: str, f: types.FunctionType) -> Iterator[tuple[str, Any]]:
         x = f.__globals__[name]
         if not isinstance(x, types.ModuleType):
             yield name, x
-        elif x.__name__.partition(".")[0] not in _FOREIGN:  # a module of the user's own
+        elif not _is_foreign_name(x.__name__.partition(".")[0]):  # a module of the user's own
             yield from ((f"{name}.{k}", vars(x)[k]) for k in sorted(names & vars(x).keys()))
 
 
@@ -193,7 +203,15 @@ def _is_closed(kind: type) -> bool:
 
 def _is_foreign(x: Any) -> bool:
     """Whether its code is none of the user's."""
-    return str(getattr(x, "__module__", "")).partition(".")[0] in _FOREIGN
+    return _is_foreign_name(str(getattr(x, "__module__", "")).partition(".")[0])
+
+
+@functools.cache
+def _is_foreign_name(package: str) -> bool:
+    """Whether a package is of Python, of NumPy or this one, or installed."""
+    path = getattr(sys.modules.get(package), "__file__", None) or ""
+    installed = {"site-packages", "dist-packages"} & {*Path(path).parts}
+    return package in _FOREIGN or bool(installed)
 
 
 def _fingerprint(x: Any) -> Any:
@@ -209,16 +227,8 @@ def _fingerprint(x: Any) -> Any:
         return kind, id(x), x.shape, x.dtype.str, zlib.crc32(x.tobytes())
     if isinstance(x, (dict, *_HOLDERS)):
         return kind, id(x), len(x)
-    if _state(x) is not None:
-        return kind, id(x)  # set back, and said apart
-    if isinstance(x, types.GeneratorType):
-        return kind, id(x), x.gi_frame and x.gi_frame.f_lasti
-    if isinstance(x, Iterator):
-        return kind, id(x), _position(x)
+    if isinstance(x, np.random.Generator):  # its state is set back; how often it was spawned is not
+        x = getattr(x.bit_generator, "seed_seq", x)
+    if isinstance(x, np.random.SeedSequence):
+        return kind, id(x), x.n_children_spawned
     return kind, id(x)
-
-
-def _position(x: Any) -> Any:
-    """Where an iterator of Python's own stands, as far as it says."""
-    hint: Callable[[], int] | None = getattr(x, "__length_hint__", None)
-    return (hint() if hint is not None else None), repr(x)

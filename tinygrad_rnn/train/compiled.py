@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,7 +34,16 @@ TARGETS = ("eager", "auto", "c", "numpy", "check")
 _ARGUMENTS = (Tensor, np.ndarray, np.generic, int, float, str, type(None))
 _PURE = "depends on nothing but parameters, batch and carried state"
 
+_DIFFERENT = "fit: the program of the loss does something else than the loss as written"
+
 Loss = Callable[[Any, tuple[Any, ...], Any], tuple[Tensor, Any]]
+
+
+class Written(NamedTuple):
+    """The names and values of all results of the loss as written, and the roundings in them."""
+
+    results: list[tuple[str, Any]]
+    n: int
 
 
 class TrainingStep:
@@ -81,20 +91,23 @@ class TrainingStep:
         if found is None:
             return self._eager(batch, state)
         program, arrays = found
+        parameters = self.model.named_parameters()
         number = self.run.step + 1
         compared = self.target == "check" or kept or (number & (number - 1) == 0 and number > 1)
         drawn = program.drawn.states()
-        written = self._as_written(batch, state) if compared else None
+        written = self._as_written(parameters, batch, state) if compared else None
         program.drawn.set_back(drawn)
         try:
             results = program(arrays)
         except Unmet as error:  # the loss says of it what it says when it runs as written
+            if written is not None:
+                raise ValueError(f"{_DIFFERENT}: {error}, and the loss did not mind.") from None
             self._eagerly_as(str(error))
             return self._eager(batch, state)
         if written is not None:
-            self._compare(*written, results, (*batch, state))
+            self._compare(written, results, (*batch, state))
         loss, *gradients = results[: len(program.used) + 1]
-        for p, used, g in zip(self.model.parameters(), program.used, gradients, strict=True):
+        for p, used, g in zip(parameters.values(), program.used, gradients, strict=True):
             if used:
                 p.grad = g[()] if p.grad is None else p.grad + g
         way = "numpy" if program.no_c else self.way
@@ -131,9 +144,7 @@ class TrainingStep:
         except Exception as error:  # if it is the model's own, the same call says so eagerly
             program, arrays = f"not compiled: {type(error).__name__}: {error}", list[Any]()
         if self.program.disturbed:
-            raise ValueError(
-                f'fit: target="{self.target}" asks for a program of the loss: {program}'
-            )
+            raise ValueError(f"fit: the loss cannot run as a program: {program}")
         if isinstance(program, str):
             ways[key] = "eager"
             return self._eagerly_as(program)
@@ -142,30 +153,30 @@ class TrainingStep:
             self._tell(f"NumPy instead of C: {program.no_c}", "runs ")
         return program, arrays
 
-    def _as_written(self, batch: Any, state: Any) -> tuple[list[tuple[str, Any]], int]:
-        """The names and values of all results of the loss, and how many roundings are in them."""
+    def _as_written(self, parameters: dict[str, Tensor], batch: Any, state: Any) -> Written:
         loss, state = self.loss(self.model, batch, state)
-        named = self.model.named_parameters()
-        gradients = grad(loss, list(named.values()), unused="zero")
+        gradients = grad(loss, list(parameters.values()), unused="zero")
+        for (path, p), now in itertools.zip_longest(
+            parameters.items(), self.model.parameters(), fillvalue=("a new one", None)
+        ):
+            if p is not now:
+                raise ValueError(f"{_DIFFERENT}: it replaces the Tensor {path}.")
         found = [("the loss", loss.data)]
-        found += [(f"the gradient of {path}", g) for path, g in zip(named, gradients, strict=True)]
+        found += [(f"the gradient of {x}", g) for x, g in zip(parameters, gradients, strict=True)]
         found += [("the state", values(x)) for x in parts(state) if x is not None]
-        return found, size_of(ancestors(loss))
+        return Written(found, size_of(ancestors(loss)))
 
-    def _compare(
-        self, written: list[tuple[str, Any]], n: int, results: Any, args: tuple[Any, ...]
-    ) -> None:
+    def _compare(self, written: Written, results: Any, args: tuple[Any, ...]) -> None:
         assert self.program is not None
         self.run.counts["compared"] += 1
-        difference, chaotic = self.program.difference(self.model, args, written, results, n)
+        difference, chaotic = self.program.difference(self.model, args, *written, results)
         if difference is not None:
             raise ValueError(
-                f'fit: target="{self.target}" runs the program of a loss, which must give what the '
-                f"loss gives as written, but {difference}. A program holds what the loss read when "
-                "it was recorded. Usual causes: a value from outside (a global, a closure, an "
-                "attribute, an array that is written into, the learning rate), a generator or "
-                "iterator that cannot be seen, a file, a clock. Pass it with the batch, or run "
-                'target="eager". The parameters are those before the step.'
+                f"{_DIFFERENT}: {difference}. A program holds what the loss read when it was "
+                "recorded. Usual causes: a value from outside (a global, a closure, an attribute, "
+                "an array that is written into, the learning rate), a generator or iterator that "
+                'cannot be seen, a file, a clock. Pass it with the batch, or run target="eager". '
+                "The parameters are those before the step."
             )
         new = [name for name in chaotic if name not in self.chaotic]
         if new:
