@@ -8,7 +8,9 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import Tensor, grad, nn, scope, stop_gradient, tanh
+from tinygrad_rnn.engine.backward import backward
 from tinygrad_rnn.engine.context import context
+from tinygrad_rnn.engine.primitives import greater
 
 A = np.ones((2, 3))
 
@@ -80,6 +82,72 @@ def test_integers_have_no_derivative():
     x = Tensor(1.0)
     with pytest.raises(TypeError, match=r"loss.*only floats"):
         grad((x > 0) + Tensor(1), x)
+
+
+W = Tensor(2.0, name="w")
+FLOATS_WANTED = {
+    "a bias": lambda k: W * 3.0 + k,
+    "a factor": lambda k: W * k,
+    "a divisor": lambda k: W / k,
+    "an exponent": lambda k: W**k,
+    "by way of integers": lambda k: W * (k + 1 - k.reshape(1)).sum(),
+    "a branch": lambda k: tg.where(W > 0, k, W),
+    "stacked": lambda k: tg.stack([W, k]).sum(),
+    "a bound": lambda k: tg.maximum(W, k),
+}
+
+
+@pytest.mark.parametrize("what", FLOATS_WANTED)
+def test_a_single_integer_in_place_of_a_float_is_refused_by_backward(what):
+    k = Tensor(1, name="k")
+    y = FLOATS_WANTED[what](k)
+    with pytest.raises(TypeError, match=r"k holds the int64 1.*no gradient.*Tensor\(1\.0\)"):
+        y.backward()
+    assert W.grad is None
+    assert grad(y, W) is not None
+    assert backward(y, data=[k]) == [W]
+    W.grad = None
+
+
+def test_the_integer_and_its_user_are_named_with_their_place():
+    with scope("neuron", t=2):
+        b = Tensor(0)
+        y = tanh(W * 3.0 + b)
+    message = (
+        r"a leaf at neuron · t = 2 holds the int64 0.*in add at neuron · t = 2 a float would. For "
+        r"a parameter write Tensor\(0\.0\), for a constant 0\."
+    )
+    with pytest.raises(TypeError, match=message):
+        y.backward()
+
+
+INTEGERS_WANTED = {
+    "an index": lambda k: A_TENSOR[k].sum(),
+    "an index by way of arithmetic": lambda k: A_TENSOR[k - 1].sum(),
+    "a class": lambda k: nn.cross_entropy(A_TENSOR[0], k),
+    "a target in {0, 1}": lambda k: nn.binary_cross_entropy(A_TENSOR[0, 0], k),
+    "a comparison": lambda k: (A_TENSOR * (A_TENSOR.data > k.data)).sum(),
+    "a recorded comparison": lambda k: tg.where(greater(A_TENSOR, k), A_TENSOR, 0).sum(),
+    "a conversion": lambda k: (A_TENSOR * k.astype(float)).sum(),
+    "a stopped gradient": lambda k: (A_TENSOR * stop_gradient(k)).sum(),
+}
+A_TENSOR = Tensor(A)
+
+
+@pytest.mark.parametrize("what", INTEGERS_WANTED)
+def test_a_single_integer_that_no_float_could_replace_is_fine(what):
+    INTEGERS_WANTED[what](Tensor(1)).backward()
+
+
+def test_integers_with_axes_and_booleans_are_data():
+    W, labels = Tensor(np.ones((3, 2))), Tensor([1, 0])
+    code, mask = Tensor(np.eye(3, dtype=int)[:2]), Tensor([True, False])
+    loss = nn.cross_entropy(code @ W, labels) + ((code @ W)[0] * mask).sum() * Tensor(True)
+    loss.backward()
+    assert W.grad.any()
+    cell, xs = nn.RNNCell(3, 2, rng=0), Tensor(np.ones((4, 1, 3), dtype=int))
+    outputs, _ = nn.unroll(cell, xs, np.zeros((1, 2)))
+    outputs[-1].sum().backward()
 
 
 def test_the_gradient_of_a_non_scalar_needs_a_cotangent():

@@ -19,7 +19,7 @@ import numpy as np
 from tinygrad_rnn.engine.context import Context, Frame, context, describe
 from tinygrad_rnn.engine.tensor import DTYPE_KINDS, Tensor, values
 
-__all__ = ["ancestors", "grad"]
+__all__ = ["ancestors", "backward", "called", "grad", "users"]
 
 NOTHING: dict[str, np.ndarray] = {}  # shared by all frames here: no constants inside have letters
 
@@ -115,12 +115,7 @@ def grad(
     _check_arguments(loss, targets)
     seed = _seed(loss, cotangent, create_graph)
     nodes = ancestors(loss, known=targets if partial else ())
-    needed = _needed(nodes, targets)
-    outside = context.get()
-    try:
-        found = _walk(loss, seed, nodes, needed, set(targets), create_graph, partial, on_edge)
-    finally:
-        context.set(outside)
+    found = _walked(loss, seed, nodes, targets, create_graph, partial, on_edge)
     missing = [x for x in targets if x not in found]
     if missing and unused == "error":
         raise ValueError(_unused(missing[0], nodes))
@@ -128,6 +123,121 @@ def grad(
         zero = np.zeros(x.shape, x.dtype)[()]
         found[x] = Tensor(zero) if create_graph else zero
     return _rebuild(wrt, found)
+
+
+def backward(loss: Tensor, cotangent: Any = None, data: Collection[Tensor] = ()) -> list[Tensor]:
+    """Add the gradient of `loss` to ``.grad`` of every float leaf: what `Tensor.backward` does.
+
+    Parameters
+    ----------
+    loss, cotangent
+        As for `grad`.
+    data
+        Leaves that are known to be no parameters: they may be integers without axes.
+
+    Returns
+    -------
+    The float leaves that a gradient has reached. Others (`stop_gradient`, a condition) got zeros.
+
+    Raises
+    ------
+    ValueError
+        `loss` was not computed from any float Tensor; or it is no scalar and has no cotangent.
+    TypeError
+        An integer leaf without axes stands where a float would get a gradient, as the bias in
+        ``w * x + Tensor(0)``. It was meant to be Tensor(0.0), or to be a number. It may be an
+        index, a condition, a class or an operand of a comparison, and it may be converted
+        (`astype`). With axes, integers may stand anywhere: inputs in one-hot code, counts, targets
+        and masks come so, and nothing tells them from weights. A single one is no batch of data.
+    RuntimeError
+        As for `grad`.
+
+    Examples
+    --------
+    >>> from tinygrad_rnn import Tensor
+    >>> w, x = Tensor(2.0, name="w"), Tensor(3.0, name="x")
+    >>> [leaf.name for leaf in backward(w * x)], float(w.grad)
+    (['w', 'x'], 3.0)
+    """
+    nodes = ancestors(loss)
+    leaves, integers = list[Tensor](), list[Tensor]()
+    for x in nodes:
+        if x.op is None:
+            kind = x._data.dtype.kind
+            if kind == "f":
+                leaves.append(x)
+            elif kind != "b" and not x._data.ndim:
+                integers.append(x)
+    if loss.op is None or not leaves:
+        raise ValueError(
+            f"backward(): {loss!r} was not computed from any float Tensor, so there is nothing "
+            "to go back to. Was it made under no_grad(), detached, or from arrays alone?"
+        )
+    _check_arguments(loss, leaves)
+    if integers:
+        _check_integers(loss, nodes, {*integers}.difference(data))
+    found = _walked(loss, _seed(loss, cotangent, False), nodes, leaves, False, False, None)
+    for x in leaves:
+        g = found[x] if x in found else np.zeros(x.shape, x.dtype)[()]
+        if x.grad is not None:
+            x.grad = x.grad + g
+        else:
+            x.grad = g.copy() if type(g) is np.ndarray else g
+    return [x for x in leaves if x in found]
+
+
+def users(loss: Tensor, nodes: list[Tensor]) -> dict[Tensor, Tensor]:
+    """For each of `nodes` that a gradient flows to, or would if it held floats, one user of it.
+
+    A gradient does not flow into an index or a condition, nor through `stop_gradient` and
+    comparisons, nor from integers into floats. `nodes` are those of `loss`, in the order of birth.
+    """
+    found = {loss: loss}
+    for node in reversed(nodes):
+        if node not in found or node.op not in RULES:
+            continue
+        rules = RULES[node.op]
+        for k, x in enumerate(node.inputs):
+            if type(x) is not Tensor or x in found:
+                continue
+            if type(rules) is tuple:
+                flows = k < len(rules) and rules[k] is not None
+            else:  # a scatter has indices after what it puts in place
+                flows = k < len(node.options.get("indices", node.inputs))
+            floats = x._data.dtype.kind == "f", node._data.dtype.kind == "f"
+            if flows and (floats[1] or not floats[0]) and (floats[0] or node.op is not astype):
+                found[x] = node
+    return found
+
+
+def _check_integers(loss: Tensor, nodes: list[Tensor], integers: set[Tensor]) -> None:
+    """TypeError if one of these leaves stands where a float would get a gradient."""
+    used = users(loss, nodes) if integers else {}
+    for x in sorted(integers, key=attrgetter("serial")):
+        if x in used:
+            raise TypeError(
+                f"backward(): {called(x)} holds the {x.dtype} {x.data}, and integers get no "
+                f"gradient; in {called(used[x])} a float would. For a parameter write "
+                f"Tensor({float(x.data)}), for a constant {x.data}."
+            )
+
+
+def _walked(
+    loss: Tensor,
+    seed: Any,
+    nodes: list[Tensor],
+    targets: list[Tensor],
+    create_graph: bool,
+    partial: bool,
+    on_edge: Callable[[Tensor, int, Any], None] | None,
+) -> dict[Tensor, Any]:
+    """What `_walk` gives, with the context as it was."""
+    needed = _needed(nodes, targets)
+    outside = context.get()
+    try:
+        return _walk(loss, seed, nodes, needed, set(targets), create_graph, partial, on_edge)
+    finally:
+        context.set(outside)
 
 
 def _walk(
@@ -253,7 +363,7 @@ def _needed(nodes: list[Tensor], targets: list[Tensor]) -> set[Tensor]:
                 continue
             if x.serial > node.serial:
                 raise RuntimeError(
-                    f"{x.name or 'a leaf'} (shape {x.shape}) got new data after {_called(node)} "
+                    f"{x.name or 'a leaf'} (shape {x.shape}) got new data after {called(node)} "
                     "was recorded with the old, so the gradient would be of neither. Compute the "
                     "loss again after each step."
                 )
@@ -272,7 +382,7 @@ def _fit(g: Any, x: Tensor, nodes: list[Tensor]) -> Any:
         ):
             users = {n.op.name for n in nodes if n.op and any(i is x for i in n.inputs)}
             raise ValueError(
-                f"the gradient of {_called(x)} has shape {g.shape}; expected {x.shape}, or what "
+                f"the gradient of {called(x)} has shape {g.shape}; expected {x.shape}, or what "
                 f"that broadcasts to. The rule of one of its users is wrong: {', '.join(users)}."
             )
         stretched = [a + missing for a, n in enumerate(x.shape) if n != g.shape[a + missing]]
@@ -300,14 +410,14 @@ def _seed(loss: Tensor, cotangent: Any, create_graph: bool) -> Any:
     if cotangent is None:
         if loss.size != 1:
             raise ValueError(
-                f"the gradient of {_called(loss)} with shape {loss.shape}: expected a scalar, or a "
+                f"the gradient of {called(loss)} with shape {loss.shape}: expected a scalar, or a "
                 "cotangent of that shape. Reduce it first (sum, mean), or pass the cotangent that "
                 "weights its elements."
             )
         cotangent = np.ones(loss.shape, loss.dtype)
     elif np.shape(values(cotangent)) != loss.shape:
         raise ValueError(
-            f"the cotangent of {_called(loss)}: expected its shape {loss.shape}, got "
+            f"the cotangent of {called(loss)}: expected its shape {loss.shape}, got "
             f"{np.shape(values(cotangent))}."
         )
     if create_graph and type(cotangent) is Tensor:
@@ -315,7 +425,7 @@ def _seed(loss: Tensor, cotangent: Any, create_graph: bool) -> Any:
     array = np.asarray(values(cotangent))
     if array.dtype.kind not in DTYPE_KINDS:
         raise TypeError(
-            f"the cotangent of {_called(loss)}: expected real numbers, got dtype {array.dtype}."
+            f"the cotangent of {called(loss)}: expected real numbers, got dtype {array.dtype}."
         )
     array = array.astype(loss.dtype, copy=False)[()]
     return Tensor(array, name="cotangent") if create_graph else array
@@ -332,7 +442,7 @@ def _check_arguments(loss: Any, targets: list[Any]) -> None:
             )
         if x.dtype.kind != "f":
             raise TypeError(
-                f"grad: {what} ({_called(x)}) holds {x.dtype}; only floats have a derivative. "
+                f"grad: {what} ({called(x)}) holds {x.dtype}; only floats have a derivative. "
                 "Convert first: Tensor(array, dtype=float), or astype(t, float) before computing."
             )
 
@@ -350,7 +460,7 @@ def _not_finite(node: Tensor, k: int, g: Any) -> str:
     x = node.inputs[k]
     arrived = "finite" if np.isfinite(values(g)).all() else "already not finite"
     return (
-        f"backward through {_called(node)}: the gradient for input {k} ({x.name or 'unnamed'}, "
+        f"backward through {called(node)}: the gradient for input {k} ({x.name or 'unnamed'}, "
         f"shape {x.shape}) is not finite; the cotangent that arrived (shape "
         f"{np.shape(values(g))}) was {arrived}."
     )
@@ -358,12 +468,13 @@ def _not_finite(node: Tensor, k: int, g: Any) -> str:
 
 def _sum_not_finite(node: Tensor) -> str:
     return (
-        f"backward into {_called(node)}: what flows back from each of its uses is finite, but not "
+        f"backward into {called(node)}: what flows back from each of its uses is finite, but not "
         f"the sum (shape {node.shape}). Scale the loss down."
     )
 
 
-def _called(node: Tensor) -> str:
+def called(node: Tensor) -> str:
+    """What errors call a Tensor: its letter, its primitive, and its place if it has one."""
     what = node.name or "a leaf"
     if node.op is not None:
         what = f"{node.name} = {node.op.name}" if node.name else node.op.name

@@ -194,16 +194,10 @@ class Tensor:
         """Add the gradient of this Tensor to ``.grad`` of every float leaf it was made from.
 
         A Tensor that is not a scalar needs a `cotangent` of its shape: the gradient of what comes
-        after it. ValueError for a Tensor without history: there is nothing to go back to.
+        after it. ValueError for a Tensor without history: there is nothing to go back to. TypeError
+        for an integer leaf without axes in place of a float: ``w * x + Tensor(0)``.
         """
-        leaves = [x for x in ancestors(self) if x.op is None and x._data.dtype.kind == "f"]
-        if self.op is None or not leaves:
-            raise ValueError(
-                f"backward(): {self!r} was not computed from any float Tensor, so there is nothing "
-                "to go back to. Was it made under no_grad(), detached, or from arrays alone?"
-            )
-        for leaf, g in zip(leaves, grad(self, leaves, cotangent, unused="zero"), strict=True):
-            leaf.grad = g if leaf.grad is None else leaf.grad + g
+        backward(self, cotangent)
 
     # -- Python's protocols -----------------------------------------------------------------------
 
@@ -427,7 +421,7 @@ def holds_tensor(x: Any) -> bool:
 
 
 # The operators above need the primitives, and these need Tensor: by now it stands.
-from tinygrad_rnn.engine.backward import ancestors, grad  # noqa: E402
+from tinygrad_rnn.engine.backward import backward  # noqa: E402
 from tinygrad_rnn.engine.primitives import (  # noqa: E402
     absolute,
     add,

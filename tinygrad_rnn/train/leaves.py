@@ -1,0 +1,103 @@
+"""Which Tensors would stay untrained without a word?
+
+A float leaf that a gradient reaches is meant to be trained. If it is not part of the model, as a
+bias that the loss takes from around it, no optimiser over the model's parameters moves it, no
+checkpoint holds it, and a program would keep its first value. A parameter of the model that the
+optimiser does not have stays as it is, too, which can be meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from tinygrad_rnn.engine.backward import ancestors, called, users
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.train.optimiser import Optimiser
+
+__all__ = ["check_leaves", "tensors_in", "untrained"]
+
+NAMED = 5  # at most so many in one sentence
+
+
+def check_leaves(
+    loss: Tensor,
+    parameters: Collection[Tensor],
+    known: Any,
+    born: int,
+    reached: Collection[Tensor] | None = None,
+) -> None:
+    """Every old leaf that a gradient of `loss` reaches is a parameter or was handed to the loss.
+
+    Parameters
+    ----------
+    loss
+        A recorded Tensor.
+    parameters
+        Those of the model.
+    known
+        What the loss was given, batch and carried state: Tensors in tuples, lists and dicts. What a
+        recorded one of them was made from is known as well.
+    born
+        A serial number, as ``Tensor(0.0).serial`` at the start of `fit`. Leaves that came later, as
+        those made inside of the loss, are passed over.
+    reached
+        The leaves that `tinygrad_rnn.engine.backward.backward` gave for `loss`; with them there is
+        nothing to look for. Without them the record is walked once.
+
+    Raises
+    ------
+    ValueError
+        Names the leaves, with shape and one user of each.
+    """
+    own = {*parameters}
+    leaves = [x for x in ancestors(loss) if x.op is None] if reached is None else reached
+    strange = [x for x in leaves if x.serial < born and x not in own and x._data.dtype.kind == "f"]
+    if strange:
+        given = {*ancestors(*tensors_in(known))}
+        strange = [x for x in strange if x not in given]
+    if not strange:
+        return
+    used = users(loss, ancestors(loss))
+    strange = [x for x in strange if x in used]
+    if strange:
+        named = [f"{called(x)} (shape {x.shape}, used by {called(used[x])})" for x in strange]
+        what = "which is no parameter" if len(named) == 1 else "which are no parameters"
+        raise ValueError(
+            f"fit: the loss depends on {_listed(named)}, {what} of the model and would not be "
+            "trained. Make it an attribute of the model (an nn.Module), or, if it is a constant, "
+            "an array: tensor.data."
+        )
+
+
+def untrained(model: Module, optimiser: Optimiser) -> str:
+    """One line that names the float parameters the optimiser does not have; empty if it has all."""
+    moved = {*optimiser.parameters}
+    names = [
+        path
+        for path, p in model.named_parameters().items()
+        if p not in moved and p.dtype.kind == "f"
+    ]
+    return f"fit: not trained, as the optimiser does not have them: {_listed(names)}" * bool(names)
+
+
+def tensors_in(tree: Any) -> list[Tensor]:
+    """The Tensors in tuples, lists, dicts and modules."""
+    found, todo = list[Tensor](), [tree]
+    while todo:
+        x = todo.pop()
+        if type(x) is Tensor:
+            found.append(x)
+        elif isinstance(x, Module):
+            found += x.parameters()
+        elif isinstance(x, (tuple, list)):
+            todo += x
+        elif isinstance(x, dict):
+            todo += x.values()
+    return found
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
