@@ -58,8 +58,8 @@ class Recorder:
         Whether the values are others than the function was called with: what it requires of them
         need not hold, and what is drawn is something else.
     noise
-        Moves the result of each operation that rounds by one ulp, up or down: to see how much a
-        result depends on rounding.
+        Moves the result of each operation that rounds by one ulp, up or down (a sum by one of the
+        sum of sizes): to see how much a result depends on rounding.
     stand_ins
         The leaf of the record for each Tensor that the function was given, or holds.
     requirements
@@ -93,8 +93,12 @@ class Recorder:
         y = evaluated(op, op.forward, arrays, options)
         if self.noise is None or op.name not in ROUNDING or y.dtype.kind != "f":
             return y
-        way = np.where(self.noise.random(y.shape) < 0.5, -np.inf, np.inf).astype(y.dtype)
-        return np.nextafter(y, way)
+        sign = np.where(self.noise.random(y.shape) < 0.5, -1, 1).astype(y.dtype)
+        if op.name not in ("sum", "matmul"):
+            return np.nextafter(y, sign * np.asarray(np.inf, y.dtype))
+        # what is added in another order is off by ulps of what is added, not of the sum
+        size = op.forward(*map(np.abs, arrays), **options)
+        return (y + sign * np.finfo(y.dtype).eps * size).astype(y.dtype)[()]
 
     def draw(self, rng: np.random.Generator, method: str, shape: tuple[int, ...]) -> Tensor:
         """What ``rng.method(shape)`` gives, as a Tensor that each call of the program draws anew.

@@ -30,7 +30,6 @@ MOST = 20_000  # objects looked at: a function may reach a whole application
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic)
 _FOREIGN = frozenset((*sys.stdlib_module_names, "numpy", "tinygrad_rnn"))
 _HOLDERS = (list, tuple, deque, set, frozenset)
-_GLOBAL = (("random", random.random.__self__), ("numpy.random", np.random.rand.__self__))
 _NAMESPACES = (types.SimpleNamespace, argparse.Namespace)  # of the standard library, but open
 
 
@@ -44,7 +43,8 @@ class Surroundings:
     """
 
     def __init__(self, *roots: tuple[str, Any]) -> None:
-        self.roots = (*roots, *_GLOBAL)
+        self.roots = [*roots, ("random", random.random.__self__)]
+        self.roots.append(("numpy.random", np.random.rand.__self__))  # loaded only now
         self.found = list(_reached(self.roots))  # alive: no other object gets an address of these
         self.generators = [(path, x) for path, x in self.found if _state(x) is not None]
         self._drawn = self._states()

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.engine.backward import ancestors, grad
+from tinygrad_rnn.engine.backward import ancestors, backward, grad
 from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.module import Module
@@ -26,6 +26,7 @@ from tinygrad_rnn.program.native.build import compiler
 from tinygrad_rnn.program.run import Running, Unmet
 from tinygrad_rnn.program.step import KEPT, CompiledStep
 from tinygrad_rnn.program.trace import leaves_of
+from tinygrad_rnn.train.leaves import check_leaves, tensors_in
 from tinygrad_rnn.train.run import Run
 
 __all__ = ["TARGETS", "TrainingStep"]
@@ -64,6 +65,7 @@ class TrainingStep:
     def __init__(
         self, model: Module, loss: Loss, target: str, run: Run, say: Callable[[str], None]
     ) -> None:
+        self.born = Tensor(0.0).serial  # what is older, and unknown to fit, is not trained
         if target not in TARGETS:
             raise ValueError(f"fit: target is one of {', '.join(TARGETS)}, got {target!r}.")
         self.model, self.loss, self.target, self.run, self.say = model, loss, target, run, say
@@ -90,10 +92,11 @@ class TrainingStep:
         found = self._find(batch, state)
         if found is None:
             return self._eager(batch, state)
-        program, arrays = found
+        program, arrays, first = found
         parameters = self.model.named_parameters()
         number = self.run.step + 1
-        compared = self.target == "check" or kept or (number & (number - 1) == 0 and number > 1)
+        doubled = number & (number - 1) == 0  # 1, 2, 4, 8, …
+        compared = first or doubled or kept or self.target == "check"
         drawn = program.drawn.states()
         written = self._as_written(parameters, batch, state) if compared else None
         program.drawn.set_back(drawn)
@@ -116,14 +119,16 @@ class TrainingStep:
         return loss.item(), each(_tensor, program.beside(list(results[len(gradients) + 1 :])))
 
     def _eager(self, batch: Any, state: Any) -> tuple[float, Any]:
+        known = tensors_in((batch, state))
         loss, state = self.loss(self.model, batch, state)
-        loss.backward()
+        reached = backward(loss, data=known)
+        check_leaves(loss, self.model.parameters(), known, self.born, reached)
         self.run.counts["eager"] += 1
         self.run.target = "eager"
         return loss.item(), detach(state)
 
-    def _find(self, batch: Any, state: Any) -> tuple[Running, list[Any]] | None:
-        """The program for a call, and what it is given; None if there is none."""
+    def _find(self, batch: Any, state: Any) -> tuple[Running, list[Any], bool] | None:
+        """The program for a call, what it is given, and whether it is new; None if there is none."""
         if self.program is None or not isinstance(batch, tuple):
             return None
         args = (*batch, state)
@@ -148,13 +153,15 @@ class TrainingStep:
         if isinstance(program, str):
             ways[key] = "eager"
             return self._eagerly_as(program)
-        ways[key] = "program"
+        first, ways[key] = key not in ways, "program"
         if program.no_c:
             self._tell(f"NumPy instead of C: {program.no_c}", "runs ")
-        return program, arrays
+        return program, arrays, first
 
     def _as_written(self, parameters: dict[str, Tensor], batch: Any, state: Any) -> Written:
+        known = batch, state
         loss, state = self.loss(self.model, batch, state)
+        check_leaves(loss, list(parameters.values()), known, self.born)
         gradients = grad(loss, list(parameters.values()), unused="zero")
         for (path, p), now in itertools.zip_longest(
             parameters.items(), self.model.parameters(), fillvalue=("a new one", None)

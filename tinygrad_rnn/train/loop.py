@@ -26,6 +26,7 @@ from tinygrad_rnn.train.arguments import check_budget, check_checkpoint, check_p
 from tinygrad_rnn.train.clipping import clip_grad_norm
 from tinygrad_rnn.train.compiled import TrainingStep
 from tinygrad_rnn.train.interrupt import interruptible
+from tinygrad_rnn.train.leaves import untrained
 from tinygrad_rnn.train.optimiser import Optimiser
 from tinygrad_rnn.train.progress import progress_bar, say
 from tinygrad_rnn.train.run import Run, load_run, save_run
@@ -125,6 +126,8 @@ def fit(
         print(f"fit: {path} is there, the run goes on from step {run.step}", file=sys.stderr)
     clipped = clip if callable(clip) else lambda ps, _: clip_grad_norm(ps, clip)
     gradients = TrainingStep(model, _loss, target, run, partial(say, wanted=progress))
+    if forgotten := untrained(model, optimiser):
+        say(forgotten, wanted=progress)
     start, tokens, saved = time.perf_counter(), 0, run.step if resumed else -1
     total, unit = (steps, "steps") if steps is not None else (seconds or 0.0, "s")
 
