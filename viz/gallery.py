@@ -128,5 +128,5 @@ def _trained(name: str, seconds: float, progress: bool) -> _Reader:
     if progress:
         print(f"gallery: training the {name}", file=sys.stderr)
     optimiser = train.Adam(model.parameters(), lr=5e-3)
-    train.fit(model, batch, optimiser, seconds=seconds, clip=1.0, progress=progress)
+    train.fit(model, batch, optimiser, seconds=seconds, clip=1.0, progress=progress, target="auto")
     return model

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import collections
 import dis
+import marshal
 import types
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import is_dataclass
@@ -27,7 +29,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.tensor import OBJECT, Tensor
 
-__all__ = ["Leaf", "Look", "Place", "is_fixed", "look", "replace", "unchanged"]
+__all__ = ["Leaf", "Look", "Place", "facts", "is_fixed", "look", "replace", "unchanged"]
 
 NOTHING, ARRAY, SEQUENCE, DICT, MODULE, OPEN, CLOSED = range(7)  # what can be done with an object
 
@@ -90,6 +92,28 @@ def look(module: Any) -> Look:
             places.append((kind, None if value is module else value, [*inside], [*inside.values()]))
     refused = _refusal(module, leaves, places, closed, seen) if closed else ""
     return Look(leaves, places, refused)
+
+
+def facts(places: list[Place]) -> tuple[Any, ...]:
+    """All that the places hold beside parameters: equal as long as a program of them is the same.
+
+    Numbers and words by value, arrays by a checksum, functions by their code, all else by its type.
+    """
+    return tuple(
+        (kind, type(value).__qualname__, tuple(map(str, names)), tuple(map(_fact, values)))
+        for kind, value, names, values in places
+    )
+
+
+def _fact(x: Any) -> Any:
+    if isinstance(x, (bool, int, float, complex, str, bytes, type(None))):
+        return type(x).__name__, repr(x)
+    if isinstance(x, (np.ndarray, np.generic)) and not x.dtype.hasobject:
+        return x.dtype.str, x.shape, zlib.crc32(x.tobytes())
+    if isinstance(x, types.FunctionType):
+        return x.__qualname__, zlib.crc32(marshal.dumps(x.__code__))
+    kind = type(x)
+    return kind.__module__, kind.__qualname__, getattr(x, "name", "") if callable(x) else ""
 
 
 def unchanged(module: Any, places: list[Place]) -> bool:

@@ -50,8 +50,15 @@ class Module:
         """Where a Tensor stands once more, and where first, as ``{"readout.W": "embedding.W"}``."""
         return dict(self._known()[2])
 
-    def _known(self) -> tuple[list[Place], dict[str, Tensor], dict[str, str]]:
-        """What was looked into, the parameters found, and the places of those that are shared."""
+    def structure(self) -> tuple[Any, ...]:
+        """What it holds beside its parameters: if it is equal, a program of the module is the same.
+
+        The types of its parts, numbers, words, the code of functions, and checksums of arrays.
+        """
+        return self._known()[3]
+
+    def _known(self) -> tuple[list[Place], dict[str, Tensor], dict[str, str], tuple[Any, ...]]:
+        """What was looked into, the parameters found, where they are shared, and all else."""
         known = getattr(self, "_found", None)
         if known is None or not unchanged(self, known[0]):
             leaves, places = self._look()
@@ -62,7 +69,7 @@ class Module:
                     first, _ = found.setdefault(id(value), (path, value))
                     if first != path:
                         shared[path] = first
-            known = places, dict(found.values()), shared
+            known = places, dict(found.values()), shared, facts(places)
             object.__setattr__(self, "_found", known)
         return known
 
@@ -135,4 +142,4 @@ class Module:
 
 
 # What is looked into depends on the class Module, which stands by now.
-from tinygrad_rnn.nn.attributes import Leaf, Place, is_fixed, look, replace, unchanged  # noqa: E402
+from tinygrad_rnn.nn.attributes import Leaf, Place, facts, is_fixed, look, replace, unchanged  # noqa: E402

@@ -186,7 +186,7 @@ class CompiledStep:
             arrays += [np.asarray(values(x)) for x in ends if isinstance(x, NUMBERS)]
         once = len({id(p) for _, p in named})  # one Tensor in two places is another function
         if hasattr(params, "shared_parameters"):  # whose paths are known
-            places: Any = type(params), *params.shared_parameters().items()
+            places: Any = type(params), params.structure(), *params.shared_parameters().items()
         else:
             places = _outline(params)
         paths = tuple([name for name, _ in named])
@@ -312,7 +312,12 @@ def compile(
     memory: str | int | None = None,
     without: tuple[str, ...] = (),
 ) -> CompiledStep:
-    """Loss and gradients of ``loss_fn(params, *args)`` as a short program, in NumPy or in C.
+    """Loss and gradients of a pure ``loss_fn(params, *args)`` as a short program, in NumPy or in C.
+
+    Pure as for jax.jit: what it gives depends on its arguments alone, and it changes nothing else.
+    What it takes from outside (a global, an attribute that is no parameter) stays as it was when
+    it was recorded. What recording finds to be otherwise is refused: a random generator that moves,
+    a counter, an iterator, an array made of values of its arguments.
 
     Parameters
     ----------
@@ -340,9 +345,12 @@ def compile(
 
     Notes
     -----
-    `loss_fn` itself runs while it is recorded, not at later calls of that signature. What it takes
-    from elsewhere (numbers a module holds, globals) stays as it was then, and what it checks of
-    values is not checked again: a label of -1, which `cross_entropy` refuses, is the last class.
+    `loss_fn` itself runs while it is recorded, several times, and not at later calls of that
+    signature. A module whose parts or numbers have changed is another signature. What it requires
+    of its arguments (`require`, and what `nn` checks: labels, symbols, lengths) is part of the
+    program: where it does not hold, `loss_fn` runs eagerly on the same arguments and says so in its
+    own words. What `nn` draws from a generator (dropout, say) is drawn at each call, in the same
+    order.
 
     It is recorded without the values of its parameters, or with them if it asks for any. Programs
     are kept, as text and numbers, in ``$XDG_CACHE_HOME/tinygrad_rnn`` (``~/.cache``), the user's
@@ -390,8 +398,11 @@ def _outline(args: Any) -> Any:
     if type(args) in NUMBERS:
         return "."
     if hasattr(args, "named_parameters"):
-        shared = getattr(args, "shared_parameters", dict)()
-        return type(args), *args.named_parameters(), *shared.items()
+        shared, structure = (
+            getattr(args, "shared_parameters", dict)(),
+            getattr(args, "structure", tuple)(),
+        )
+        return type(args), structure, *args.named_parameters(), *shared.items()
     if isinstance(args, dict):
         return type(args), *[(type(k), k, _outline(v)) for k, v in args.items()]
     if isinstance(args, (list, tuple)):

@@ -128,7 +128,7 @@ class TrainingStep:
         return loss.item(), detach(state)
 
     def _find(self, batch: Any, state: Any) -> tuple[Running, list[Any], bool] | None:
-        """The program for a call, what it is given, and whether it is new; None if there is none."""
+        """The program for a call, what it is given, and whether it is new; None without one."""
         if self.program is None or not isinstance(batch, tuple):
             return None
         args = (*batch, state)
