@@ -39,21 +39,25 @@ model = Model()
 fit(
     model, batch, Adam(model.parameters()), steps=STEPS, schedule=cosine(0.01, 60), clip=1.0,
     restart=7, validate=lambda: model.loss(*batch(-1))[0], every=EVERY, path=sys.argv[1], rng=rng,
-    progress=False,
+    progress=False, target=TARGET,
 )
 """
 
 
-def command(path, steps=60, every=1):
+def command(path, steps=60, every=1, target="eager"):
     program = PROGRAM.replace("STEPS", str(steps)).replace("EVERY", str(every))
+    program = program.replace("TARGET", repr(target))
     return [sys.executable, "-W", "error", "-c", program, str(path)]
 
 
-@pytest.mark.parametrize("every", [1, 4])
-def test_kill_minus_nine_anywhere_and_resume_gives_the_same_bits(tmp_path, every):
+@pytest.mark.parametrize(
+    ("every", "target"), [(1, "eager"), (4, "eager"), (4, "auto"), (1, "numpy")]
+)
+def test_kill_minus_nine_anywhere_and_resume_gives_the_same_bits(tmp_path, every, target):
     whole, killed = tmp_path / "whole.npz", tmp_path / "killed.npz"
-    subprocess.run(command(whole, every=every), check=True, stdout=subprocess.DEVNULL)
-    chance, kills, ways = random.Random(every), 0, command(killed, every=every)
+    full = command(whole, every=every, target=target)
+    subprocess.run(full, check=True, stdout=subprocess.DEVNULL)
+    chance, kills, ways = random.Random(every), 0, command(killed, 60, every, target)
     for _ in range(5):
         with subprocess.Popen(ways, stdout=subprocess.PIPE, text=True) as process:
             for _ in range(chance.randrange(1, 25)):
