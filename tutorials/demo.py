@@ -49,8 +49,18 @@ def train(model, numbers, seconds, rng):
         return passes[step % length]
 
     optimiser = Adam(model.parameters(), lr=4e-3)
-    # the loss depends on nothing but weights, batch and state: a program may run it
-    return fit(model, batch, optimiser, seconds=seconds, clip=1.0, restart=length, target="auto")
+    state = model.cell.initial_state(BATCH)
+    # the loss depends on nothing but weights, batch and state, so a program may run it
+    return fit(
+        model,
+        batch,
+        optimiser,
+        seconds=seconds,
+        clip=1.0,
+        state=state,
+        restart=length,
+        target="auto",
+    )
 
 
 @no_grad()

@@ -409,3 +409,20 @@ def test_a_loop_that_goes_down_ends_where_the_gradient_does():
     run = quiet(model, steps=60)
     assert run.losses[-1] < 1e-8 < run.losses[0]
     assert abs(grad(model.loss(np.ones((2, 3))), model.w)) < 1e-4
+
+
+def test_the_first_state_is_given_again_at_each_restart():
+    seen = []
+
+    class Carrying(nn.Module):
+        def __init__(self):
+            self.w = Tensor(1.0)
+
+        def loss(self, x, state):
+            seen.append(float(state.data if type(state) is Tensor else state))
+            return (self.w * x).sum(), self.w * 0.0 + state + 1.0
+
+    model = Carrying()
+    optimiser = SGD(model.parameters(), lr=0.0)
+    fit(model, lambda step: (np.ones(2),), optimiser, steps=7, state=5.0, restart=3, progress=False)
+    assert seen == [5, 6, 7, 5, 6, 7, 5]

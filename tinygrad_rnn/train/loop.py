@@ -45,6 +45,7 @@ def fit(
     seconds: float | None = None,
     schedule: Callable[[int], float] | None = None,
     clip: float | Clip = math.inf,
+    state: Any = None,
     restart: int | None = None,
     validate: Callable[[], float] | None = None,
     every: int = 100,
@@ -74,8 +75,11 @@ def fit(
     clip
         The longest gradient norm, or a function ``(parameters, step)`` that changes the gradients
         and gives their norm before, as ``lambda ps, step: clip_grad_value(ps, 1.0)``.
+    state
+        The carried state before the first step, as ``cell.initial_state(batch_size)``; by default
+        there is none, and the first call is ``model.loss(*batch)``.
     restart
-        Forget the carried state every so many steps; never by default.
+        Begin with that state again every so many steps; never by default.
     validate
         Gives a score, less is better, asked every `every` steps without recording. At the end the
         model has the values of the best score.
@@ -121,7 +125,7 @@ def fit(
     check_budget(steps, seconds, every, restart, patience, validate is not None)
     check_checkpoint(path, rng)
     resumed = path is not None and Path(path).exists()
-    run = load_run(path, model, optimiser, rng) if path and resumed else Run()
+    run = load_run(path, model, optimiser, rng) if path and resumed else Run(state=state)
     if resumed and progress:
         print(f"fit: {path} is there, the run goes on from step {run.step}", file=sys.stderr)
     clipped = clip if callable(clip) else lambda ps, _: clip_grad_norm(ps, clip)
@@ -137,17 +141,17 @@ def fit(
                 if schedule is not None:
                     optimiser.lr = schedule(run.step)
                 if restart is not None and run.step % restart == 0:
-                    run.state = None
+                    run.state = after
                 x = batch(run.step)
                 optimiser.zero_grad()
                 kept = path is not None and (run.step + 1) % every == 0
-                loss, state = gradients(x, run.state, kept=kept)
+                loss, after = gradients(x, run.state, kept=kept)
                 norm = clipped(optimiser.parameters, run.step)
                 _check_finite(loss, norm)
                 optimiser.step()
             run.losses.append(loss)
             run.norms.append(norm)
-            run.state = state
+            run.state = after
             run.step += 1
 
             if run.step % every == 0:
