@@ -141,7 +141,7 @@ def fit(
                 if schedule is not None:
                     optimiser.lr = schedule(run.step)
                 if restart is not None and run.step % restart == 0:
-                    run.state = after
+                    run.state = state
                 x = batch(run.step)
                 optimiser.zero_grad()
                 kept = path is not None and (run.step + 1) % every == 0
