@@ -183,6 +183,8 @@ def forward(
     _check_places(params, args)
     try:
         return recorded(loss_fn, params, args, names, around, Shapes())
+    except Refused:
+        raise
     except Exception as error:
         asked = line_of(error)
     try:

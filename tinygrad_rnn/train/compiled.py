@@ -139,8 +139,8 @@ class TrainingStep:
         signature = repr(self.program.signature(self.model, *args)[0])
         key = hashlib.sha256(signature.encode()).hexdigest()[:16]
         ways = self.run.signatures
-        if ways.get(key) == "eager":
-            return None
+        if ways.get(key) == "eager" or (key not in ways and "eager" in ways.values()):
+            return None  # one that was refused is enough
         if key not in ways and len(ways) >= KEPT:
             why = f"there are programs for the first {KEPT} shapes; pad sequences to fewer lengths"
             return self._eagerly_as(why)
