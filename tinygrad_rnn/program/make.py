@@ -85,6 +85,7 @@ def made(given: Given, arrays: list[Any], how: How, known: Known) -> Running:
         asked = record.asked
         program = _made(record, given, arrays, how, known)
         program.paths = record.names[: record.parameters]
+        program.drawn.ways = [given.around.ways(rng) for rng in program.drawn.generators]
     except (TypeError, AttributeError) as error:
         refused = Refused(f"{ARRAYS} ({error}){asked}")
     except Refused as error:
@@ -187,7 +188,7 @@ def check(program: Running, arrays: list[Any], exact: Exact, given: Given, whole
         return rounded_otherwise(given)
 
     given.around.set_back()
-    results = program(arrays)
+    results = program([*arrays, *program.drawn.generators])
     different, _ = first_difference(exact, results, size_of(whole.nodes), moved)
     if different is not None:
         raise Different(

@@ -83,9 +83,9 @@ class TrainingStep:
         program, arrays = found
         number = self.run.step + 1
         compared = self.target == "check" or kept or (number & (number - 1) == 0 and number > 1)
-        drawn = program.drawn.states()
+        drawn = program.states(arrays)
         written = self._as_written(batch, state) if compared else None
-        program.drawn.set_back(drawn)
+        program.set_back(arrays, drawn)
         try:
             results = program(arrays)
         except Unmet as error:  # the loss says of it what it says when it runs as written
