@@ -110,6 +110,7 @@ SAMPLES = {
     ],
     p.stop_gradient: UNARY,
     p.pass_gradient: [S(A), S(CUBE, limit=100.0), S(SCALAR, scale=1)],
+    p.cut_gradient: [S(A, np.array(False)), S(CUBE, np.array(False)), S(SCALAR, False, scale=1)],
     p.clip: [S(A, low=-1.0, high=0.9), S(A, high=0.5), S(A, low=0), S(SCALAR, low=0, high=1)],
     p.astype: [
         S(A, dtype=np.dtype(np.float64)),

@@ -118,6 +118,11 @@ def _pass_gradient(x: Any, /, scale: float = 1.0, limit: float = np.inf) -> Any:
     return +x
 
 
+def _cut_gradient(x: Any, cut: Any, /, scale: float = 1.0) -> Any:
+    """`x` itself; where `cut` is true no gradient flows back, elsewhere it is scaled."""
+    return +x
+
+
 def _clip(x: Any, /, low: Any = -np.inf, high: Any = np.inf) -> Any:
     """`x` kept inside [low, high]; the bounds are plain numbers."""
     return np.minimum(np.maximum(x, low), high)
@@ -313,6 +318,7 @@ def _segment(*inputs: Any, again: Callable[[Any], Any], size: int, dtype: Any) -
 # fmt: off
 clip         = Primitive("clip",         _clip)
 pass_gradient = Primitive("pass_gradient", _pass_gradient)
+cut_gradient = Primitive("cut_gradient", _cut_gradient)
 astype       = Primitive("astype",       _astype)
 matmul       = Primitive("matmul",       _matmul)
 conv         = Composed("conv",          _conv, _conv_in_parts)

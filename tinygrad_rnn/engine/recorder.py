@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -23,7 +23,9 @@ from tinygrad_rnn.engine.tensor import Tensor, values
 if TYPE_CHECKING:
     from tinygrad_rnn.engine.primitive import Primitive
 
-__all__ = ["Draw", "Recorder", "draw", "require"]
+__all__ = ["Draw", "Method", "Recorder", "draw", "require"]
+
+Method = Literal["random", "standard_normal", "standard_exponential"]
 
 ROUNDING = frozenset(
     (
@@ -32,18 +34,19 @@ ROUNDING = frozenset(
         *("softmax", "log_softmax"),
     )
 )
-MANY = 1 << 31  # how long a sequence of draws is while nobody knows its length
+SEED = 0x5EED  # of what is drawn instead where the values are others
+FEW, MANY = 16, 1 << 31  # how long a sequence of draws is while nobody knows its length
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draw:
-    """One call of a generator: ``rng.method(shape)``, which gives element `k` of a `leaf`."""
+    """One call of a generator: ``rng.method(shape)``, which gives a `leaf`, or its element `k`."""
 
     rng: np.random.Generator
-    method: str
+    method: Method
     shape: tuple[int, ...]
     leaf: Tensor
-    k: int
+    k: int | None
 
 
 @dataclass(eq=False)
@@ -77,6 +80,7 @@ class Recorder:
     _known: dict[Any, Tensor] = field(default_factory=dict)
     _lengths: Counter[Tensor] = field(default_factory=Counter)
     _leaves: dict[Any, Tensor] = field(default_factory=dict)
+    _elements: dict[Tensor, Tensor] = field(default_factory=dict)
     _times: Counter[Any] = field(default_factory=Counter)
 
     def of(self, x: Tensor) -> Tensor:
@@ -100,7 +104,7 @@ class Recorder:
         size = op.forward(*map(np.abs, arrays), **options)
         return (y + sign * np.finfo(y.dtype).eps * size).astype(y.dtype)[()]
 
-    def draw(self, rng: np.random.Generator, method: str, shape: tuple[int, ...]) -> Tensor:
+    def draw(self, rng: np.random.Generator, method: Method, shape: tuple[int, ...]) -> Tensor:
         """What ``rng.method(shape)`` gives, as a Tensor that each call of the program draws anew.
 
         A generator that was set back draws the same, and gives the same Tensor: so a piece of time
@@ -110,41 +114,68 @@ class Recorder:
         drawn = getattr(rng, method)(shape)
         if key not in self._known:
             if self.other:
-                drawn = getattr(np.random.default_rng(len(self.draws)), method)(shape)
+                drawn = getattr(np.random.default_rng((SEED, len(self.draws))), method)(shape)
             leaf, k = self._place(rng, method, shape, np.asarray(drawn))
             self.draws.append(Draw(rng, method, shape, leaf, k))
-            self._known[key] = getitem(leaf, index=(k,))
+            self._known[key] = self._elements[leaf] = getitem(leaf, index=(k,))
         return self._known[key]
 
     def _place(
-        self, rng: np.random.Generator, method: str, shape: tuple[int, ...], drawn: np.ndarray
+        self, rng: np.random.Generator, method: Method, shape: tuple[int, ...], drawn: np.ndarray
     ) -> tuple[Tensor, int]:
         """The leaf for a draw, and which element of it: those of all steps are one sequence."""
-        if self.shapes is None:
-            return Tensor(drawn[None], name="u"), 0
-        frames = context.get().scope
-        here = tuple([(frame.name, frame.t) for frame in frames]), id(rng), method, shape
-        self._times[here] += 1
-        there = tuple([frame.name for frame in frames]), here[1:], self._times[here]
-        leaf = self._leaves.get(there)
+        frames, what = context.get().scope, (id(rng), method, shape)
+        times = tuple([frame.t for frame in frames])
+        place: Any = *[frame.name for frame in frames], what
+        if any(t is not None for t in times):  # one of several draws of a step
+            self._times[place, times] += 1
+            place = *place, self._times[place, times]
+        leaf = self._leaves.get(place)
         if leaf is None:
-            leaf = self._leaves[there] = Tensor(0.0, name="u")
-            self._set_data(leaf, self.shapes.array((MANY, *shape), drawn.dtype))
+            name = "u" if method == "random" else "z"
+            leaf = self._leaves[place] = Tensor(np.empty((FEW, *shape), drawn.dtype), name=name)
+            if self.shapes is not None:
+                self._set_data(leaf, self.shapes.array((MANY, *shape), drawn.dtype))
         k = self._lengths[leaf]
         self._lengths[leaf] += 1
+        if self.shapes is None:
+            self._put(leaf, k, drawn)
         return leaf, k
 
+    def _put(self, leaf: Tensor, k: int, drawn: np.ndarray) -> None:
+        """Write element `k` of a leaf that has values; one that is full becomes twice as long."""
+        known = leaf.data
+        if k == len(known):
+            known = np.concatenate((known, np.empty_like(known)))
+        known.setflags(write=True)
+        known[k] = drawn
+        self._set_data(leaf, known)
+
     def finish(self) -> list[Tensor]:
-        """The leaves for all draws, as long as they turned out to be, in the order of birth."""
-        leaves = list(dict.fromkeys(draw.leaf for draw in self.draws))
-        if self.shapes is not None:
-            for leaf in leaves:
-                shape = (self._lengths[leaf], *leaf.shape[1:])
+        """The leaves for all draws, as long as they turned out to be, in the order of birth.
+
+        Where there is but one draw in a sequence, that is the leaf.
+        """
+        alone: dict[Tensor, Any] = {}
+        for leaf, length in self._lengths.items():
+            element: Any = self._elements[leaf]
+            if length == 1 and all(frame.t is None for frame in leaf.scope):
+                element.op, element.inputs, element.options = None, (), leaf.options
+                element.name = element.name or leaf.name
+                alone[leaf] = element
+            elif self.shapes is None:
+                self._set_data(leaf, leaf.data[:length])
+            else:
+                shape = (length, *leaf.shape[1:])
                 self._set_data(leaf, self.shapes.array(shape, leaf.dtype))
-        return leaves
+        self.draws = [
+            replace(draw, leaf=alone[draw.leaf], k=None) if draw.leaf in alone else draw
+            for draw in self.draws
+        ]
+        return list(dict.fromkeys(draw.leaf for draw in self.draws))
 
     @staticmethod
-    def _set_data(leaf: Any, data: AbstractArray) -> None:
+    def _set_data(leaf: Any, data: Any) -> None:
         leaf._data = data
 
 
@@ -191,7 +222,7 @@ def require(
         raise error(message if isinstance(message, str) else message())
 
 
-def draw(rng: np.random.Generator, shape: tuple[int, ...], method: str = "random") -> Any:
+def draw(rng: np.random.Generator, shape: tuple[int, ...], method: Method = "random") -> Any:
     """``rng.random(shape)``, or another method: an array, in a program a Tensor drawn at each call.
 
     Only what is drawn this way can be in a program: everything else that a generator gives while a

@@ -28,6 +28,7 @@ from tinygrad_rnn.engine.primitives import (
     concatenate_p,
     conv,
     cos,
+    cut_gradient,
     divide,
     exp,
     expm1,
@@ -116,6 +117,7 @@ RULES: dict[Primitive, tuple[Callable[..., Any] | Together | None, ...] | AtOnce
     where:       (None, lambda g, y, c, a, b: where(c, g, 0),          lambda g, y, c, a, b: where(c, 0, g)),
     astype:      (lambda g, y, x, dtype: g,),
     pass_gradient: (lambda g, y, x, scale=1.0, limit=inf: clip(g * scale, low=-limit, high=limit),),
+    cut_gradient:  (lambda g, y, x, cut, scale=1.0: where(cut, 0, g * scale), None),
 
     # products and reductions
     matmul:      (lambda g, y, a, b: matmul_left(g, a, b),             Together(lambda uses, b: one_product(uses, b), lambda g, y, a, b: matmul_right(g, a, b))),

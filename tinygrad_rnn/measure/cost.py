@@ -157,6 +157,7 @@ _COUNTS: dict[str, Callable[[Tensor, list[tuple[int, ...]]], int]] = {
     "stack": _nothing,
     "stop_gradient": _nothing,
     "pass_gradient": _nothing,
+    "cut_gradient": _nothing,
     "astype": _nothing,
     "segment": _nothing,
     "sum": _read,

@@ -20,7 +20,8 @@ from tinygrad_rnn.measure.arguments import check_steps, stacked, tensors
 
 __all__ = ["Lane", "lanes", "lanes_of", "one_lane", "step_of"]
 
-PASSES = ("stop_gradient", "pass_gradient")  # the value itself on its way in: no value of its own
+# the value itself on its way in: no value of its own
+PASSES = ("stop_gradient", "pass_gradient", "cut_gradient")
 
 
 @dataclass(eq=False, slots=True)

@@ -11,17 +11,23 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.context import scope
-from tinygrad_rnn.engine.primitives import where
-from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.engine.context import context, scope
+from tinygrad_rnn.engine.primitives import astype, max, min, reshape, where
+from tinygrad_rnn.engine.recorder import draw
+from tinygrad_rnn.engine.tensor import Tensor, named, values
 from tinygrad_rnn.nn.arguments import check_generator, check_probability, check_sizes
 
 __all__ = ["decode", "most_likely"]
 
 
-def most_likely(scores: Any) -> np.ndarray:
-    """The symbol with the highest score, as an integer."""
-    return np.argmax(values(scores), axis=-1)
+def most_likely(scores: Any) -> Any:
+    """The symbol with the highest score, as an integer; the first of several."""
+    if context.get().recorder is None or type(scores) is not Tensor:
+        return np.argmax(values(scores), axis=-1)
+    n = scores.shape[-1]  # a program finds the symbol at each call
+    highest = scores == max(scores, axis=-1, keepdims=True)
+    first = min(where(highest, np.arange(float(n)), float(n)), axis=-1)
+    return astype(first, dtype=np.int64)
 
 
 def decode(
@@ -120,11 +126,13 @@ def _next(
     if rng is None or not teacher:
         return written
     batch = np.shape(values(y))[:-1]
-    trusted = rng.random(batch) < teacher
+    trusted = named(trusted=draw(rng, batch) < teacher)
     if np.shape(values(target)) != np.shape(values(written)):
         raise ValueError(
             f"decode: expected targets of shape {np.shape(values(written))} per step, like what is "
             f"chosen to be read next, got {np.shape(values(target))}. Time comes first."
         )
     missing = np.ndim(values(written)) - len(batch)
-    return where(trusted.reshape(*batch, *(1,) * missing), target, written)
+    if missing:
+        trusted = reshape(trusted, shape=(*batch, *(1,) * missing))
+    return where(trusted, target, written)

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.engine.primitives import astype
+from tinygrad_rnn.engine.recorder import draw
+from tinygrad_rnn.engine.tensor import Tensor, named, values
 from tinygrad_rnn.nn.arguments import check_dtype, check_probability, check_sizes
 from tinygrad_rnn.nn.cells import affine
 from tinygrad_rnn.nn.module import Module
@@ -116,5 +118,11 @@ def dropout(x: Any, p: float, rng: np.random.Generator | None) -> Any:
         raise TypeError(
             f"dropout: symbols cannot be scaled, got dtype {x.dtype}. Embed them first."
         )
-    mask = (rng.random(x.shape) >= p) / (1 - p)
-    return x * mask.astype(x.dtype)
+    return x * drop_mask(rng, x, p)
+
+
+def drop_mask(rng: np.random.Generator, x: Any, p: float) -> Any:
+    """0 where an element of `x` is dropped, 1/(1-p) elsewhere, drawn in the shape of `x`."""
+    kept = named(kept=draw(rng, x.shape) >= p)
+    mask = named(mask=kept / (1 - p))
+    return mask if mask.dtype == x.dtype else astype(mask, dtype=x.dtype)

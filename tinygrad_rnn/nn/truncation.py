@@ -1,7 +1,8 @@
 """How far back does a gradient reach?
 
 Values always go on; what is cut is the way back. A cut is a `stop_gradient` in the record, inside
-the step it leads into, so it can be drawn.
+the step it leads into, so it can be drawn. In the record of a program a random cut is a condition,
+drawn anew at each call.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_rnn.engine.context import context, scope
-from tinygrad_rnn.engine.primitives import pass_gradient, stop_gradient, where
+from tinygrad_rnn.engine.primitives import cut_gradient, pass_gradient, stop_gradient, where
+from tinygrad_rnn.engine.recorder import draw
+from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.arguments import check_probability
 from tinygrad_rnn.nn.state import through
 
@@ -57,11 +60,17 @@ def random_cuts(
     """What passes into step t: the state behind a cut, or with its gradient scaled."""
     if rng is None:
         raise TypeError("unroll: RandomTruncation draws its cuts from rng=; pass a generator.")
-    drawn = rng.random(len(ts)) < how.probability
-    onward = partial(pass_gradient, scale=1 / (1 - how.probability))
+    drawn, scale = draw(rng, (len(ts),)), 1 / (1 - how.probability)
+    cuts = [drawn[t] < how.probability for t in range(len(ts))]
+    onward = partial(pass_gradient, scale=scale)
 
     def between(t: int, state: Any) -> Any:
-        return state if t == ts[0] else through(stop_gradient if drawn[t] else onward, state)
+        if t == ts[0]:
+            return state
+        if type(drawn) is Tensor:  # in a program the same operations, whatever is drawn
+            cut = named(cut=cuts[t])
+            return through(lambda x: cut_gradient(x, cut, scale=scale), state)
+        return through(stop_gradient if cuts[t] else onward, state)
 
     return between
 

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.primitives import broadcast_to, pass_gradient, where
-from tinygrad_rnn.engine.tensor import Tensor, shaped, values
+from tinygrad_rnn.engine.recorder import draw
+from tinygrad_rnn.engine.tensor import Tensor, named, shaped, values
 from tinygrad_rnn.nn.arguments import check_cell, check_probability, is_number
+from tinygrad_rnn.nn.layers import drop_mask
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.state import each, first, output_of, relabelled, through
 
@@ -91,7 +93,7 @@ class Zoneout(Wrapper):
         inside = super().sample(rng, x, state)
 
         def zone(p: float, new: Any, old: Any) -> Any:
-            return where(rng.random(np.shape(values(new))) < p, old, new)
+            return where(named(kept=draw(rng, np.shape(values(new))) < p), old, new)
 
         def call(x: Any, state: Any) -> Any:
             return self._mix(zone, inside(x, state), state)
@@ -211,4 +213,4 @@ def _mask(x: Any, p: float, rng: np.random.Generator) -> Any:
             "VariationalDropout: symbols cannot be scaled. Put inputs= around a cell that is given "
             "their embedding."
         )
-    return ((rng.random(x.shape) >= p) / (1 - p)).astype(x.dtype)
+    return drop_mask(rng, x, p)

@@ -145,7 +145,8 @@ def _said(record: Forward) -> Any:
         said.append((what, x.shape, x.dtype.str, x.name, scope))
     ends = [place[x] for x in (record.loss, *record.beside)]
     required = [place[x] for x in record.recorder.requirements]
-    return said, ends, required, record.names, record.parameters
+    drawn = [(given[draw.leaf], draw.method) for draw in record.recorder.draws]
+    return said, ends, required, drawn, record.names, record.parameters
 
 
 def _coded(x: Any) -> Any:

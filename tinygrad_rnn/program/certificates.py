@@ -68,12 +68,18 @@ def marks(nodes: list[Tensor]) -> dict[Tensor, Mark]:
     return found
 
 
-def certificates(nodes: list[Tensor], marks: dict[Tensor, Mark]) -> dict[Tensor, Birth]:
+def certificates(
+    nodes: list[Tensor], marks: dict[Tensor, Mark], fine: bool = False
+) -> dict[Tensor, Birth]:
     """The certificate of each node and its step; None for what belongs to no step.
 
     What stands outside of every step takes the step of its last input that has one, else of all
     who read it: the loss of ``outputs[t]`` and ``y[t]`` is of step t wherever it is written. The
     gradient of an argument of something timeless (as `stack`) is of the step of that argument.
+
+    What nobody reads is not in the record, so at the last step, where nobody reads the LSTM's c,
+    what comes after it in the step has another ordinal than elsewhere. If `fine`, the ordinal is
+    counted among nodes of one letter, and of elements of one array: then it has the same.
     """
     found: dict[Tensor, Birth] = {}
     located = _forward([x for x in nodes if x.op is not None and x not in marks])
@@ -85,12 +91,16 @@ def certificates(nodes: list[Tensor], marks: dict[Tensor, Mark]) -> dict[Tensor,
             found[x] = Certificate(Place(), "leaf", 0), None
             continue
         place, t = located[x] if x in located else _backward(marks[x], found, places)
-        name = x.op.name
-        at = place, name, t
+        name, alike = x.op.name, ()
+        if fine:
+            source = x.inputs[0] if x.op is getitem else None
+            timeless = type(source) is Tensor and found[source][1] is None
+            alike = x.name, id(source) if timeless else None
+        at = place, name, alike, t
         ordinal = count[at] = count.get(at, -1) + 1
-        kind = place, name, ordinal
+        kind = place, name, alike, ordinal
         if kind not in issued:
-            issued[kind] = Certificate(*kind)
+            issued[kind] = Certificate(place, name, ordinal)
         found[x] = issued[kind], t
     return found
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.program.families import NoFamily
-from tinygrad_rnn.program.graph import Value
+from tinygrad_rnn.program.families import NoFamily, Step
+from tinygrad_rnn.program.graph import Arg, Value
+from tinygrad_rnn.program.ops import ELEMENTWISE
 
 __all__ = ["Component", "components", "loop_range", "padded"]
 
@@ -131,7 +132,11 @@ def loop_range(component: Component) -> tuple[int, int]:
             assert v.lo is not None
             assert v.hi is not None
             for t in (v.lo - 1, v.hi + 1):
-                if lo <= t <= hi and t not in v.init and all(_there(a, t) for a in v.args):
+                there = lo <= t <= hi and t not in v.init
+                if there and all(
+                    _there(a, t) or _computed(a, t, inside) or _assumed(a, t, inside)
+                    for a in v.args
+                ):
                     v.lo, v.hi = min(v.lo, t), max(v.hi, t)
                     v.args = [padded(a, t) for a in v.args]
                     changed = True
@@ -148,6 +153,45 @@ def _there(a: Any, t: int) -> bool:
     if a.kind == "step":
         return a.value.lo <= t + a.k <= a.value.hi or t + a.k in a.value.init
     return a.kind != "consts" or a.k - 1 <= t <= a.k + len(a.value)
+
+
+def _computed(a: Any, t: int, loop: set[Value]) -> bool:
+    """Whether an operand from outside of a loop can be, and now is, computed at step t as well."""
+    chain, todo = list[tuple[Value, int]](), [(a, t)]
+    while todo:
+        a, t = todo.pop()
+        if _there(a, t):
+            continue
+        v, at = a.value, t + (a.k or 0)
+        if a.kind != "step" or v in loop or v.init or at not in (v.lo - 1, v.hi + 1):
+            return False
+        if any(v is w for w, _ in chain) or not (v.op in ELEMENTWISE or _taken(v, at)):
+            return False
+        chain.append((v, at))
+        todo += [(b, at) for b in v.args]
+    for v, at in chain:
+        assert v.lo is not None
+        assert v.hi is not None
+        v.lo, v.hi = min(v.lo, at), max(v.hi, at)
+        v.args = [padded(b, at) for b in v.args]
+    return True
+
+
+def _assumed(a: Any, t: int, loop: set[Value]) -> bool:
+    """Whether a condition is, and now is, false at step t: nobody reads what is made of it."""
+    v, at = a.value, t + (a.k or 0)
+    if a.kind != "step" or v in loop or v.dtype != bool or at not in (v.lo - 1, v.hi + 1):
+        return False
+    v.init[at] = Arg("const", np.zeros(v.shape, v.dtype))
+    return True
+
+
+def _taken(v: Value, t: int) -> bool:
+    """Whether it is the element of an array that belongs to a step, and there is one at step t."""
+    index = v.options.get("index", ()) if v.op == "getitem" else ()
+    if len(index) != 1 or type(index[0]) is not Step or v.args[0].kind != "one":
+        return False
+    return 0 <= index[0].sign * t + index[0].shift < v.args[0].value.shape[0]
 
 
 def padded(a: Any, t: int) -> Any:

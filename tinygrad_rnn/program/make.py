@@ -91,6 +91,7 @@ def made(given: Given, arrays: list[Any], how: How, known: Known) -> Running:
         asked = record.asked
         program = _made(record, given, arrays, how, known)
         program.paths = record.names[: record.parameters]
+        program.drawn.ways = [given.around.ways(rng) for rng in program.drawn.generators]
     except (TypeError, AttributeError) as error:
         refused = Refused(f"{ARRAYS} ({error}){line_of(error) or asked}")
     except Refused as error:
@@ -189,7 +190,7 @@ def _exact(whole: Trace, given: Given) -> Exact:
 def check(program: Running, arrays: list[Any], exact: Exact, given: Given, whole: Trace) -> None:
     """Refuse a program whose results differ from what the function gives."""
     given.around.set_back()
-    results = program(arrays)
+    results = program([*arrays, *program.drawn.generators])
     different, _ = first_difference(
         exact, results, size_of(whole.nodes), lambda: rounded_otherwise(given)
     )

@@ -162,7 +162,8 @@ class _Copy:
     def leaf(self, v: Value) -> Value:
         """An argument in the place of a value."""
         shape = (self.n, *v.shape[1:]) if self.n and v in self.cut.timed else v.shape
-        self.new[v] = Value("leaf", [], {}, shape, v.dtype, v.name, serial=v.serial)
+        options = {"drawn": v.options["drawn"]} if "drawn" in v.options else {}
+        self.new[v] = Value("leaf", [], options, shape, v.dtype, v.name, serial=v.serial)
         return self.new[v]
 
     def before(self, v: Value, t: int) -> Value:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.recorder import Recorder
+from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program import blocks as in_blocks
 from tinygrad_rnn.program import passes, simplify, softmax, whole
 from tinygrad_rnn.program.cost import cost_of
@@ -94,11 +95,12 @@ class Compiled(Running):
             )
         self.wanted = wanted
         self.done: dict[str, int] = {}
-        self.rolled, self.said = _rolled(record, "loops" in wanted, longest)
+        methods: dict[Tensor, str] = {draw.leaf: draw.method for draw in recorder.draws}
+        self.rolled, self.said = _rolled(record, methods, "loops" in wanted, longest)
         try:
             self.program = self._numpy()
         except NoFamily as error:
-            self.rolled, _ = _rolled(record, False, longest)
+            self.rolled, _ = _rolled(record, methods, False, longest)
             self.said.append(str(error))
             self.program = self._numpy()
         if how.target == "c":
@@ -268,14 +270,21 @@ def _scaled(x: Any, T: int, y: Any, U: int) -> bool:
     )
 
 
-def _rolled(record: Trace, loops: bool, longest: int | None) -> tuple[Graph, list[str]]:
-    """Values, outputs and leaves of a record, and what kept parts of it from repeating."""
+def _rolled(
+    record: Trace, methods: dict[Tensor, str], loops: bool, longest: int | None
+) -> tuple[Graph, list[str]]:
+    """Values, outputs and leaves of a record, and what kept parts of it from repeating.
+
+    `methods` are those of a generator by the leaves that they draw.
+    """
     found, outputs, said = roll(record, loops=loops)
     if longest is not None and len(found) > longest:
         why = f" ({said[0]})" if said else ""
         raise Refused(f"too much of its record does not repeat: {len(found)} operations{why}")
     by_tensor = {v.options["leaf"]: v for v in found if v.op == "leaf"}
     leaves = [by_tensor[x] for x in record.leaves]
+    for x, method in methods.items():
+        by_tensor[x].options["drawn"] = method
     outputs[0].name = outputs[0].name if outputs[0].named else "loss"
     for v in found:  # the record itself is needed no longer
         v.options = {k: x for k, x in v.options.items() if k not in ("family", "leaf")}

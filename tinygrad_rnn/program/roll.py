@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -39,19 +40,26 @@ from tinygrad_rnn.program.trace import Trace, no_garbage
 
 __all__ = ["SAME", "roll"]
 
-SAME = frozenset(("stop_gradient", "pass_gradient"))  # forward they change nothing
+SAME = frozenset(("stop_gradient", "pass_gradient", "cut_gradient"))  # forward they change nothing
 
 
 def roll(trace: Trace, loops: bool = True) -> tuple[list[Value], list[Value], list[str]]:
     """The values of a program, its outputs among them, and what kept parts of it from repeating."""
     with no_garbage():
-        return _rolled(trace, loops)
+        found = _rolled(trace, loops)
+        if found[-1]:
+            with suppress(NoFamily):
+                fine = _rolled(trace, loops, fine=True)
+                found = min(found, fine, key=lambda found: len(found[-1]))
+        return found
 
 
-def _rolled(trace: Trace, loops: bool) -> tuple[list[Value], list[Value], list[str]]:
+def _rolled(
+    trace: Trace, loops: bool, fine: bool = False
+) -> tuple[list[Value], list[Value], list[str]]:
     apart: set[Any] = set()
     said: list[str] = []
-    births = _births(trace)
+    births = _births(trace, fine)
     for attempt in range(12):
         nodes, outputs = _nodes(trace, births)
         families = _families(nodes, apart) if loops and attempt < 11 else []
@@ -82,13 +90,13 @@ class Births(NamedTuple):
     sums: dict[Place, Certificate]  # of all terms of a gradient together
 
 
-def _births(trace: Trace) -> Births:
+def _births(trace: Trace, fine: bool) -> Births:
     nodes, given = trace.nodes, dict(zip(trace.leaves, trace.names, strict=True))
     uses = Counter([y for x in nodes for y in x.inputs if type(y) is Tensor])
     uses.update(trace.outputs)
     of = marks(nodes)
     return Births(
-        certificates(nodes, of), letters(nodes, given, of), uses, cotangents(nodes, of), {}
+        certificates(nodes, of, fine), letters(nodes, given, of), uses, cotangents(nodes, of), {}
     )
 
 

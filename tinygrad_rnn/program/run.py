@@ -15,6 +15,7 @@ from tinygrad_rnn.engine.recorder import Draw, Recorder
 from tinygrad_rnn.program.native import Function, Native, Unwritable, alone
 from tinygrad_rnn.program.pieces import Pieces
 from tinygrad_rnn.program.trace import leaves_of, rebuilt
+from tinygrad_rnn.program.watch import Ways, follow
 
 if TYPE_CHECKING:
     from tinygrad_rnn.program.pipeline import Compiled
@@ -58,36 +59,47 @@ class Unmet(Exception):
 
 
 class Drawn:
-    """What a program is given beside its arguments: numbers drawn as the function draws them."""
+    """What a program is given beside its arguments: numbers drawn as the function draws them.
+
+    Attributes
+    ----------
+    generators
+        Those that it was recorded with.
+    ways
+        How each is reached from the function, its parameters and its arguments: at another call
+        the generator found there is what is drawn from.
+    """
 
     def __init__(self, draws: Sequence[Draw]) -> None:
-        self.leaves = list(dict.fromkeys(draw.leaf for draw in draws))
-        self.generators = list({id(draw.rng): draw.rng for draw in draws}.values())
-        self.calls: list[tuple[np.random.Generator, str, int, int, int]] = []
+        leaves = {leaf: j for j, leaf in enumerate(dict.fromkeys(draw.leaf for draw in draws))}
+        numbers = {rng: i for i, rng in enumerate(dict.fromkeys(draw.rng for draw in draws))}
+        self.generators, self.ways = list(numbers), list[Ways]()
+        self.leaves = [(leaf.shape, leaf.dtype) for leaf in leaves]
+        self.calls: list[tuple[tuple[int, str, int], Any, Any]] = []
         for draw in draws:  # those of one leaf in a row are one call
-            j, k = self.leaves.index(draw.leaf), draw.k
-            if self.calls and self.calls[-1][:3] == (draw.rng, draw.method, j):
-                *_, start, stop = self.calls[-1]
-                if stop == k:
-                    self.calls[-1] = (draw.rng, draw.method, j, start, k + 1)
-                    continue
-            self.calls.append((draw.rng, draw.method, j, k, k + 1))
+            what = numbers[draw.rng], draw.method, leaves[draw.leaf]
+            first, after = draw.k, None if draw.k is None else draw.k + 1
+            if self.calls and first and self.calls[-1][0] == what and self.calls[-1][2] == first:
+                first = self.calls.pop()[1]
+            self.calls.append((what, first, after))
 
-    def __call__(self) -> list[np.ndarray]:
+    def __call__(self, generators: Sequence[np.random.Generator]) -> list[np.ndarray]:
         """The arrays, drawn now."""
-        arrays = [np.empty(leaf.shape, leaf.dtype) for leaf in self.leaves]
-        for rng, method, j, start, stop in self.calls:
-            getattr(rng, method)(out=arrays[j][start:stop])
+        arrays = [np.empty(shape, dtype) for shape, dtype in self.leaves]
+        for (i, method, j), first, after in self.calls:
+            getattr(generators[i], method)(out=arrays[j][first:after] if after else arrays[j])
         return arrays
 
-    def states(self) -> list[Any]:
-        """Where the generators are."""
-        return [rng.bit_generator.state for rng in self.generators]
-
-    def set_back(self, states: list[Any]) -> None:
-        """Put the generators back to where they were."""
-        for rng, state in zip(self.generators, states, strict=True):
-            rng.bit_generator.state = state
+    def reached(self, *roots: Any) -> list[np.random.Generator] | None:
+        """The generators to draw from at a call; None if it takes another record."""
+        found = list[np.random.Generator]()
+        for ways in self.ways:
+            pairs = zip(roots, ways, strict=True)
+            there = [follow(root, way) for root, way in pairs if way is not None]
+            if any(x is not there[0] or not isinstance(x, np.random.Generator) for x in there):
+                return None
+            found.append(there[0])
+        return found if len({*map(id, found)}) == len(found) else None
 
 
 class Running:
@@ -154,23 +166,44 @@ class Running:
         ends = [x and next(rest) for _, x in leaves_of(self.aux, "aux")]
         return rebuilt(self.aux, iter(ends))
 
-    def __call__(self, arrays: list[Any]) -> tuple[Any, ...]:
+    def __call__(self, given: list[Any]) -> tuple[Any, ...]:
         """Loss and gradients, and what the function gives beside the loss.
+
+        Parameters
+        ----------
+        given
+            Parameters and arguments as arrays, then the generators that it draws from.
 
         Raises
         ------
         Unmet
             What the function requires does not hold, or an index is outside; nothing is drawn then.
         """
-        states = self.drawn.states()
+        states = self.states(given)
         try:
-            results = self._run([*arrays, *self.drawn()])
+            results = self._run(self.arrays(given))
             if self.requires and results[-1]:
                 raise Unmet("what the function requires of its arguments does not hold")
         except (IndexError, Unmet) as error:
-            self.drawn.set_back(states)
+            self.set_back(given, states)
             raise Unmet(str(error)) from error
         return results
+
+    def arrays(self, given: list[Any]) -> list[Any]:
+        """What it runs on: the arrays given, and those drawn now."""
+        n = len(given) - len(self.drawn.generators)
+        return [*given[:n], *self.drawn(given[n:])]
+
+    def states(self, given: list[Any]) -> list[Any]:
+        """Where the generators given are."""
+        n = len(given) - len(self.drawn.generators)
+        return [rng.bit_generator.state for rng in given[n:]]
+
+    def set_back(self, given: list[Any], states: list[Any]) -> None:
+        """Put the generators given back to where they were."""
+        n = len(given) - len(self.drawn.generators)
+        for rng, state in zip(given[n:], states, strict=True):
+            rng.bit_generator.state = state
 
     def _run(self, arrays: list[Any]) -> tuple[Any, ...]:
         if self.pieces is not None:

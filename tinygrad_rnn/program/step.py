@@ -184,6 +184,8 @@ class CompiledStep:
             structure = _outline(args)
             ends = [x for arg in args for _, x in leaves_of(arg, "")]
             arrays += [np.asarray(values(x)) for x in ends if isinstance(x, NUMBERS)]
+            drawing = [id(x) for x in ends if isinstance(x, np.random.Generator)]
+            structure = structure, *map(drawing.index, drawing)  # which of them are one
         once = len({id(p) for _, p in named})  # one Tensor in two places is another function
         if hasattr(params, "shared_parameters"):  # whose paths are known
             places: Any = type(params), params.structure(), *params.shared_parameters().items()
@@ -196,24 +198,37 @@ class CompiledStep:
     def find(self, params: Any, *args: Any) -> tuple[Running | str, list[Any]]:
         """The program for a call, made now if need be, and what it is given.
 
-        In place of a program the sentence that says why there is none.
+        In place of a program the sentence that says why there is none. It is given arrays, and
+        after these the generators that it draws from.
         """
         self.stats["calls"] += 1
         key, arrays = self.signature(params, *args)
         recent, program = self._recent
         if key == recent:  # dtypes take long to hash
-            return program, arrays
-        program = self._programs.get(key)
-        if program is None:
+            generators = self._generators(program, params, args)
+            if generators is not None:
+                return program, [*arrays, *generators]
+        known = self._programs.get(key)
+        generators = None if known is None else self._generators(known, params, args)
+        if known is None or generators is None:
             with no_garbage():
-                program = self._compile(params, args, arrays)
-            self._programs[key] = program
+                known = self._compile(params, args, arrays)
+            self._programs[key] = known
+            generators = known.drawn.generators if isinstance(known, Running) else None
         with suppress(KeyError):  # another thread has just made room
             self._programs.move_to_end(key)
         while len(self._programs) > KEPT:  # forget what was called longest ago: buffers take memory
             self._programs.popitem(last=False)
-        self._recent = key, program
-        return program, arrays
+        self._recent = key, known
+        return known, [*arrays, *(generators or ())]
+
+    def _generators(
+        self, program: Running | str, params: Any, args: tuple[Any, ...]
+    ) -> list[np.random.Generator] | None:
+        """Those that a program draws from in this call; None if it takes another record."""
+        if isinstance(program, str) or not program.drawn.ways:
+            return []
+        return program.drawn.reached(self.loss_fn, params, args)
 
     def difference(
         self,
@@ -280,16 +295,22 @@ class CompiledStep:
     def save_arguments(self, path: str | os.PathLike[str], params: Any, *args: Any) -> None:
         """Write the file that `main` in `c_source` reads: parameters and arguments as bytes.
 
+        What the function draws is drawn once and written as arguments, so `main` trains with the
+        same draws at every step. The generators stay where they are.
+
         Raises
         ------
         ValueError
             The function cannot be compiled, or not to C.
         """
-        program, arrays = self.find(params, *args)
+        program, given = self.find(params, *args)
         if isinstance(program, str):
             raise ValueError(f"save_arguments: {program}")
+        states = program.states(given)
+        arrays = program.arrays(given)
+        program.set_back(given, states)
         try:
-            save(path, program.in_c, [*arrays, *program.drawn()])
+            save(path, program.in_c, arrays)
         except Unwritable as error:
             raise ValueError(f"save_arguments: there is no program in C: {error}.") from None
 
@@ -352,6 +373,13 @@ def compile(
     own words. What `nn` draws from a generator (dropout, say) is drawn at each call, in the same
     order.
 
+    What `nn` draws (`dropout`, `Zoneout`, `VariationalDropout`, scheduled sampling, random cuts) is
+    drawn anew at each call, from the generator that the function draws from and in its order: the
+    numbers, and where the generator is afterwards, are those of the function. The program gets them
+    as arguments, and its header says how each is drawn. The generator may be held by a module, be
+    closed over, global or an argument, and another one at each call. A function that draws in any
+    other way, or from a generator that it makes, runs eagerly.
+
     It is recorded without the values of its parameters, or with them if it asks for any. Programs
     are kept, as text and numbers, in ``$XDG_CACHE_HOME/tinygrad_rnn`` (``~/.cache``), the user's
     alone, by their record, this package's sources and the machine: the next process finds them.
@@ -407,6 +435,8 @@ def _outline(args: Any) -> Any:
         return type(args), *[(type(k), k, _outline(v)) for k, v in args.items()]
     if isinstance(args, (list, tuple)):
         return type(args), *map(_outline, args)
+    if isinstance(args, np.random.Generator):
+        return type(args), type(args.bit_generator)
     return "." if isinstance(args, NUMBERS) else _Itself(args)
 
 

@@ -144,11 +144,12 @@ def _is_array(tree: Any) -> bool:
 def rebuilt(tree: Any, leaves: Iterator[Any], modules: bool = False) -> Any:
     """The argument with other ends, in the order of `leaves_of`.
 
-    A module stays what it is, or is copied with other Tensors in it if `modules`.
+    A module stays what it is, or is copied with other Tensors in it if `modules`; its generators
+    are not copied.
     """
     if hasattr(tree, "named_parameters"):
         others = {id(p): next(leaves) for p in tree.named_parameters().values()}
-        return copy.deepcopy(tree, others) if modules else tree
+        return copy.deepcopy(tree, others | _generators(tree)) if modules else tree
     if isinstance(tree, dict):
         return {key: rebuilt(branch, leaves, modules) for key, branch in tree.items()}
     if isinstance(tree, (list, tuple)) and not _is_array(tree):
@@ -328,6 +329,12 @@ def recorded(
             "Draw outside, and pass the numbers (or the mask they make) as an argument; what nn "
             "draws from a generator (dropout, say) is drawn anew at each call"
         )
+    if not all(around.reach(draw.rng) for draw in recorder.draws):
+        raise Refused(
+            "a generator that it draws from is made inside, so it is another at each call. Make it "
+            "once, rng = np.random.default_rng(seed), and pass it as an argument or keep it in the "
+            "module"
+        )
     drawn = recorder.finish()
     leaves = [p for _, p in wrt]
     leaves += [x for _, ends in inputs for x in ends if type(x) is Tensor]
@@ -383,5 +390,9 @@ def _copied(
         made[p] = Tensor(move(p.data), name=p.name) if shapes is None else shapes.leaf(p)
     recorder.stand_ins.update(made)
     recorder.stand_ins.update((p, made[q]) for p, q in zip(originals, now, strict=True))
-    shared = {id(rng): rng for rng in generators_in(given)}
-    return copy.deepcopy(given, {id(p): q for p, q in made.items()} | shared)
+    return copy.deepcopy(given, {id(p): q for p, q in made.items()} | _generators(given))
+
+
+def _generators(x: Any) -> dict[int, Any]:
+    """What is not to be copied, for `copy.deepcopy`."""
+    return {id(rng): rng for rng in generators_in(x)}

@@ -93,8 +93,8 @@ def _drawn(rng: np.random.Generator, low: float, high: float, like: Any) -> Any:
 
 def _compare(a: Forward, b: Forward) -> None:
     pairs = zip(a.recorder.draws, b.recorder.draws, strict=False)  # as many if the nodes are equal
-    if any(x.rng is not y.rng for x, y in pairs):
-        raise Refused("a generator that it draws from is another at each call. Make it once")
+    if any(x.rng is not y.rng or x.method != y.method for x, y in pairs):
+        raise Refused("the generator that it draws from depends on the values of its arguments")
     nodes = [_made(a), _made(b)]
     if len(nodes[0]) != len(nodes[1]):
         raise Refused(

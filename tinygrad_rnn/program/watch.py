@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import functools
 import io
+import itertools
 import random
 import sys
 import types
@@ -24,7 +25,10 @@ import numpy as np
 from tinygrad_rnn.engine.recorder import Draw
 from tinygrad_rnn.engine.tensor import Tensor
 
-__all__ = ["Surroundings", "generators_in"]
+__all__ = ["Surroundings", "Ways", "follow", "generators_in"]
+
+Way = tuple[tuple[str, int], ...]  # from an object to one inside: the name and number of each part
+Ways = list[Way | None]  # from several objects; None if it is not inside
 
 MOST = 20_000  # objects looked at: a function may reach a whole application
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic)
@@ -61,6 +65,14 @@ class Surroundings:
                 return path
         return ""
 
+    def reach(self, x: Any) -> bool:
+        """Whether a generator is among what is reached."""
+        return any(x is y for _, y in self.generators)
+
+    def ways(self, x: Any) -> Ways:
+        """The way to an object from each of the roots."""
+        return [_way(root, x) for _, root in self.roots[: -len(_GLOBAL)]]
+
     def set_back(self) -> None:
         """Put every random generator back to where it was."""
         for (_, x), state in zip(self.generators, self._drawn, strict=True):
@@ -86,6 +98,29 @@ class Surroundings:
 def generators_in(*roots: Any) -> list[Any]:
     """The random generators that objects hold."""
     return [x for _, x in _reached([("", root) for root in roots]) if _state(x) is not None]
+
+
+def follow(root: Any, way: Way) -> Any:
+    """What stands at the end of a way from another root; None if there is no such way."""
+    x = root
+    for name, k in way:
+        part = next(itertools.islice(_inside("", x), k, None), None)
+        if part is None or part[0] != name:
+            return None
+        x = part[1]
+    return x
+
+
+def _way(root: Any, x: Any) -> Way | None:
+    todo, seen = deque[tuple[Any, Way]]([(root, ())]), set[int]()
+    while todo and len(seen) < MOST:
+        y, way = todo.popleft()
+        if y is x:
+            return way
+        if not isinstance(y, _PLAIN) and id(y) not in seen:
+            seen.add(id(y))
+            todo.extend((z, (*way, (name, k))) for k, (name, z) in enumerate(_inside("", y)))
+    return None
 
 
 def _state(x: Any) -> Any:

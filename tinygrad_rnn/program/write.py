@@ -207,11 +207,15 @@ def write(
     lines += ["", *_wrapped("def step(", f"{arguments}):")]
     lines += [f"    {line}" for line in w.body]
     lines += [f"    {line}" for line in _wrapped("return (", f"{', '.join(results)},)")]
-    shapes = [f"{w.places[v].name} {v.shape}" for v in leaves if v.shape]
+    shapes = [
+        f"{w.places[v].name} {v.shape}" for v in leaves if v.shape and "drawn" not in v.options
+    ]
+    drawn = [_drawn(w.places[v].name, v) for v in leaves if "drawn" in v.options]
     header = ["import numpy as np", "", *w.header[:1], *_joined(w.header[1:])]
     if any(v.op in ("divided", "joined") for v in values):
         shapes.append(BLOCKS)
     header += [f"# {line}" for line in _filled(shapes)]
+    header += [f"# {line}" for line in _filled(drawn)]
     return Program(
         w.T,
         "\n".join(header) + "\n\n",
@@ -227,6 +231,11 @@ def write(
         w.inside.fusions,
         {v: place.rows or place.name for v, place in w.places.items()},
     )
+
+
+def _drawn(name: str, v: Value) -> str:
+    """How an argument is drawn that the caller of a step does not pass."""
+    return f"{name} = rng.{v.options['drawn']}({v.shape}) at each call"
 
 
 def _operand(a: Arg, text: str, lifted: bool) -> Operand:

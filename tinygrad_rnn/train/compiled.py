@@ -97,9 +97,9 @@ class TrainingStep:
         number = self.run.step + 1
         doubled = number & (number - 1) == 0  # 1, 2, 4, 8, …
         compared = first or doubled or kept or self.target == "check"
-        drawn = program.drawn.states()
+        drawn = program.states(arrays)
         written = self._as_written(parameters, batch, state) if compared else None
-        program.drawn.set_back(drawn)
+        program.set_back(arrays, drawn)
         try:
             results = program(arrays)
         except Unmet as error:  # the loss says of it what it says when it runs as written

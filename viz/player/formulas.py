@@ -33,6 +33,7 @@ FORMULAS: dict[str, tuple[str, ...]] = {
     "where":         ("y = a where c, else b",    "∂a = g where c", "∂b = g where not c"),
     "astype":        ("y = x in another dtype",   "∂x = g"),
     "pass_gradient": ("y = x",                    "∂x = g, scaled or clipped"),
+    "cut_gradient":  ("y = x",                    "∂x = 0 where cut, else g scaled"),
     "matmul":        ("y = a @ b",                "∂a = g @ bᵀ", "∂b = aᵀ @ g"),
     "conv":          ("y = x ∗ w",                "∂x = g ∗ w turned over", "∂w = x ∗ g"),
     "sum":           ("y = Σ x",                  "∂x = g, repeated to the shape of x"),

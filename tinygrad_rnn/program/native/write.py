@@ -175,7 +175,10 @@ def function(storage: Storage, plan: Plan, constants: Constants) -> Function:
     given = [("const ", v.dtype, storage.places[v].name, v.shape) for v in storage.leaves]
     given += [("const ", x.dtype, constants.array(x), x.shape) for x in constants.arrays]
     given += [("", v.dtype, storage.places[v].name, v.shape) for v in storage.outputs]
-    head = [f"    {c}{TYPES[str(dtype)]} *restrict {name},  /* {storage.shape(shape)} */"
+    drawn = {storage.places[v].name: f", drawn: rng.{v.options['drawn']}"
+             for v in storage.leaves if "drawn" in v.options}  # fmt: skip
+    head = [f"    {c}{TYPES[str(dtype)]} *restrict {name},  "
+            f"/* {storage.shape(shape)}{drawn.get(name, '')} */"
             for c, dtype, name, shape in given]  # fmt: skip
     head[-1] = head[-1].replace(",  /*", ")  /*", 1)
     mentioned = set(re.findall(r"\w+", "\n".join(lines)))
