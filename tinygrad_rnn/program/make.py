@@ -27,6 +27,7 @@ from tinygrad_rnn.program.trace import (
     Trace,
     forward,
     leaves_of,
+    line_of,
     rebuilt,
     recorded,
     trace,
@@ -86,7 +87,7 @@ def made(given: Given, arrays: list[Any], how: How, known: Known) -> Running:
         program = _made(record, given, arrays, how, known)
         program.paths = record.names[: record.parameters]
     except (TypeError, AttributeError) as error:
-        refused = Refused(f"{ARRAYS} ({error}){asked}")
+        refused = Refused(f"{ARRAYS} ({error}){asked or line_of(error)}")
     except Refused as error:
         refused = Refused(str(error) if asked in str(error) else f"{error}{asked}")
     finally:

@@ -239,7 +239,8 @@ class CompiledStep:
 
     def _given(self, params: Any, args: tuple[Any, ...]) -> Given:
         names = [*self._names[1:], *(f"x{k}" for k in range(len(args)))][: len(args)]
-        around = Surroundings(("the function", self.loss_fn), ("params", params), ("args", args))
+        roots = ("the function", self.loss_fn), ("params", params), *zip(names, args, strict=True)
+        around = Surroundings(*roots)
         return Given(self.loss_fn, params, args, names, around)
 
     def _warn(self, program: Running | str) -> None:

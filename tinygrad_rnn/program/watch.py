@@ -1,4 +1,4 @@
-"""What does a function reach beside its arguments, and does it move when the function runs?
+"""What does a function reach beside its arguments, and does it change when the function runs?
 
 To record a function is to run it, more often than whoever wrote it asked for. So random generators
 are set back afterwards, and a function that changes anything else it can reach (a global, what a
@@ -7,30 +7,18 @@ closure holds, an iterator) is refused by the name of what has changed.
 
 from __future__ import annotations
 
-import argparse
-import functools
-import inspect
 import random
-import sys
-import types
-import zlib
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.engine.recorder import Draw
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.program.reach import Kinds, first_change, inside_of, mark_of, reached
 
 __all__ = ["Surroundings", "generators_in"]
 
-MOST = 20_000  # objects looked at: a function may reach a whole application
-_PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic)
-_FOREIGN = frozenset((*sys.stdlib_module_names, "numpy", "tinygrad_rnn"))
-_HOLDERS = (list, tuple, deque, set, frozenset)
 _GLOBAL = (("random", random.random.__self__), ("numpy.random", np.random.rand.__self__))
-_NAMESPACES = (types.SimpleNamespace, argparse.Namespace)  # of the standard library, but open
 
 
 class Surroundings:
@@ -43,12 +31,11 @@ class Surroundings:
     """
 
     def __init__(self, *roots: tuple[str, Any]) -> None:
-        self.roots = (*roots, *_GLOBAL)
-        found = list(_reached(self.roots))
-        self.generators = [(path, x) for path, x in found if _state(x) is not None]
-        self._kept = [x for _, x in found]  # alive, so that no other object has its address
+        self._kinds = Kinds()
+        self._seen = list(reached((*roots, *_GLOBAL), self._kinds))
+        self._marks = [mark_of(thing.x, self._kinds) for thing in self._seen]
+        self.generators = [(x.path(), x.x) for x in self._seen if _state(x.x) is not None]
         self._drawn = self._states()
-        self._seen = {(path, type(x)): _fingerprint(x) for path, x in found}
 
     def drawn_beside(self, draws: Sequence[Draw]) -> str:
         """The generator that has moved otherwise than by `draws`; empty if none has."""
@@ -57,7 +44,7 @@ class Surroundings:
         for draw in draws:
             getattr(draw.rng, draw.method)(draw.shape)
         for (path, _), now, expected in zip(self.generators, found, self._states(), strict=True):
-            if repr(now) != repr(expected):
+            if not _equal(now, expected):
                 return path
         return ""
 
@@ -68,11 +55,14 @@ class Surroundings:
 
     def changed(self) -> str:
         """What is another now, as ``"counts[0]"``; empty if nothing is."""
-        now = {(path, type(x)): _fingerprint(x) for path, x in _reached(self.roots)}
-        for key, before in self._seen.items():
-            if now.get(key) != before:
-                return key[0]
-        return next((key[0] for key in now if key not in self._seen), "")
+        for thing, mark in zip(self._seen, self._marks, strict=True):
+            now = inside_of(thing.x, self._kinds)
+            for before, after in zip(thing.inside, now, strict=True):
+                if (way := first_change(before, after)) is not None:
+                    return thing.path(*way)
+            if mark_of(thing.x, self._kinds) != mark:
+                return thing.path()
+        return ""
 
     def _states(self) -> list[Any]:
         return [_state(x) for _, x in self.generators]
@@ -80,16 +70,18 @@ class Surroundings:
 
 def generators_in(*roots: Any) -> list[Any]:
     """The random generators that objects hold."""
-    return [x for _, x in _reached([("", root) for root in roots]) if _state(x) is not None]
+    found = reached([("", root) for root in roots], Kinds())
+    return [thing.x for thing in found if _state(thing.x) is not None]
 
 
 def _state(x: Any) -> Any:
     """Where a random generator is; None if it is none."""
-    if isinstance(x, np.random.Generator):
+    kind = type(x)
+    if issubclass(kind, np.random.Generator):
         return x.bit_generator.state
-    if isinstance(x, np.random.RandomState):
+    if issubclass(kind, np.random.RandomState):
         return x.get_state(legacy=False)
-    if isinstance(x, random.Random) and not isinstance(x, random.SystemRandom):
+    if issubclass(kind, random.Random) and not issubclass(kind, random.SystemRandom):
         return x.getstate()
     return None
 
@@ -103,122 +95,8 @@ def _set_state(x: Any, state: Any) -> None:
         x.setstate(state)
 
 
-def _reached(roots: Any) -> Iterator[tuple[str, Any]]:
-    """Everything that can be reached, each thing once, with the way there."""
-    todo, seen = deque[tuple[str, Any]](roots), set[int]()
-    while todo and len(seen) < MOST:
-        path, x = todo.popleft()
-        if isinstance(x, _PLAIN):
-            yield path, x
-            continue
-        if id(x) in seen:
-            continue
-        seen.add(id(x))
-        yield path, x
-        todo.extend(_inside(path, x))
-
-
-def _inside(path: str, x: Any) -> Iterator[tuple[str, Any]]:
-    """What one object holds, each with a name."""
-    if isinstance(x, (Tensor, np.ndarray, types.ModuleType)) or _state(x) is not None:
-        return
-    if isinstance(x, functools.partial):
-        yield from ((path, x.func), *((f"{path}({k})", y) for k, y in enumerate(x.args)))
-        yield from ((f"{path}({k}=)", y) for k, y in x.keywords.items())
-    elif isinstance(x, types.MethodType):
-        yield from ((path, x.__self__), (path, x.__func__))
-    elif isinstance(x, types.FunctionType):
-        yield from _around(path, x)
-    elif isinstance(x, dict):
-        yield from ((f"{path}[{k!r}]", y) for k, y in list(x.items()))
-    elif isinstance(x, _HOLDERS):
-        yield from ((f"{path}[{k}]", y) for k, y in enumerate(list(x)))
-    elif isinstance(x, types.GeneratorType):
-        yield from ((f"{path}.{k}", y) for k, y in inspect.getgeneratorlocals(x).items())
-    elif isinstance(x, type):
-        if not _is_foreign(x):
-            yield from ((f"{x.__name__}.{k}", y) for k, y in list(vars(x).items()) if k[:2] != "__")
-    elif isinstance(x, property):
-        yield from ((path, f) for f in (x.fget, x.fset) if f is not None)
-    elif isinstance(x, (staticmethod, classmethod)):
-        yield path, x.__func__
-    elif not _is_closed(type(x)):
-        for k, y in list(getattr(x, "__dict__", {}).items()):
-            yield f"{path}.{k}", y
-        for kind in type(x).__mro__:
-            for k in _slots(kind):
-                if hasattr(x, k):
-                    yield f"{path}.{k}", getattr(x, k)
-            yield kind.__name__, kind
-
-
-def _around(path: str, f: types.FunctionType) -> Iterator[tuple[str, Any]]:
-    """What a function has around it: defaults, closure, and the globals that its code names."""
-    if _is_foreign(f):
-        return
-    for k, y in enumerate(f.__defaults__ or ()):
-        yield f"{path}'s default {k}", y
-    for k, y in (f.__kwdefaults__ or {}).items():
-        yield f"{path}'s default {k}", y
-    for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
-        try:
-            yield name, cell.cell_contents
-        except ValueError:  # not filled yet
-            continue
-    names, codes = set[str](), [f.__code__]
-    while codes:
-        code = codes.pop()
-        names |= {*code.co_names}
-        codes += [c for c in code.co_consts if isinstance(c, types.CodeType)]
-    for name in sorted(names & f.__globals__.keys()):
-        x = f.__globals__[name]
-        if not isinstance(x, types.ModuleType):
-            yield name, x
-        elif x.__name__.partition(".")[0] not in _FOREIGN:  # a module of the user's own
-            yield from ((f"{name}.{k}", vars(x)[k]) for k in sorted(names & vars(x).keys()))
-
-
-def _slots(kind: type) -> list[str]:
-    if _is_foreign(kind):
-        return []
-    slots = vars(kind).get("__slots__", ())
-    return [k for k in ([slots] if isinstance(slots, str) else slots) if k[:2] != "__"]
-
-
-def _is_closed(kind: type) -> bool:
-    """Whether what its objects hold is nobody's business: those of Python and NumPy."""
-    ours = kind.__module__.partition(".")[0] == "tinygrad_rnn"
-    return _is_foreign(kind) and not ours and not issubclass(kind, _NAMESPACES)
-
-
-def _is_foreign(x: Any) -> bool:
-    """Whether its code is none of the user's."""
-    return str(getattr(x, "__module__", "")).partition(".")[0] in _FOREIGN
-
-
-def _fingerprint(x: Any) -> Any:
-    """What is equal as long as an object is what it was; of what it holds, only which and where."""
-    kind = type(x)
-    if isinstance(x, _PLAIN):
-        return kind, repr(x)
-    if kind is Tensor:
-        return kind, id(x), x.serial
-    if isinstance(x, np.ndarray):
-        if x.dtype.hasobject:
-            return kind, id(x), [id(y) for y in x.flat]
-        return kind, id(x), x.shape, x.dtype.str, zlib.crc32(x.tobytes())
-    if isinstance(x, (dict, *_HOLDERS)):
-        return kind, id(x), len(x)
-    if _state(x) is not None:
-        return kind, id(x)  # set back, and said apart
-    if isinstance(x, types.GeneratorType):
-        return kind, id(x), x.gi_frame and x.gi_frame.f_lasti
-    if isinstance(x, Iterator):
-        return kind, id(x), _position(x)
-    return kind, id(x)
-
-
-def _position(x: Any) -> Any:
-    """Where an iterator of Python's own stands, as far as it says."""
-    hint: Callable[[], int] | None = getattr(x, "__length_hint__", None)
-    return (hint() if hint is not None else None), repr(x)
+def _equal(a: Any, b: Any) -> bool:
+    """Whether two states of generators are the same."""
+    if isinstance(a, dict):
+        return all(_equal(a[key], b[key]) for key in a)
+    return bool(np.array_equal(a, b)) if isinstance(a, np.ndarray) else a == b
