@@ -228,10 +228,10 @@ class CompiledStep:
         `n` is how many roundings are in them; see `first_difference`.
         """
 
-        def moved() -> list[Any]:
+        def moved(seed: int) -> list[Any]:
             given = self._given(params, args)
             try:
-                return rounded_otherwise(given)
+                return rounded_otherwise(given, seed)
             finally:
                 given.around.set_back()
 
