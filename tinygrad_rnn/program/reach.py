@@ -39,8 +39,10 @@ _PLAIN = frozenset(
         *(kind for kind in np.sctypeDict.values() if kind not in (np.void, np.object_)),
     )
 )
+_PLAIN_IDS = frozenset(map(id, _PLAIN))  # the hash of a class may be the user's
 _FOREIGN = frozenset((*sys.stdlib_module_names, "numpy", "tinygrad_rnn"))
 _INSTALLED = frozenset(("site-packages", "dist-packages"))
+_METHODS = (types.FunctionType, staticmethod, classmethod, property)
 _SEQUENCES = (list, tuple, deque, set, frozenset)
 _OPEN = (  # of the standard library, and made to hold what is the user's
     *(types.SimpleNamespace, argparse.Namespace, queue.Queue),
@@ -49,21 +51,21 @@ _OPEN = (  # of the standard library, and made to hold what is the user's
 
 
 class Inside(NamedTuple):
-    """What an object holds, and the way to each thing: "{}.name", or a key if they are `keyed`.
+    """What an object holds, and the way to each thing, from the way to the object itself.
 
-    "{}" stands for the way to the object itself.
+    That is a key, a name, or a text in which "{}" stands for the way to the object, as `form` says.
     """
 
     ways: Sequence[Any]
     things: list[Any]
-    keyed: bool = False
+    form: str = "{}"
 
 
 class Thing(NamedTuple):
     """An object that was reached, from which one, on which way, and what it holds."""
 
     x: Any
-    way: tuple[Thing | None, Any, bool]
+    way: tuple[Thing | None, Any, str]
     inside: list[Inside]
 
     def path(self, *last: Any) -> str:
@@ -73,18 +75,22 @@ class Thing(NamedTuple):
             thing, *way = thing.way
             ways.append(tuple(way))
         path = ""
-        for way, keyed in reversed(ways):
-            path = f"{path}[{_word(way)}]" if keyed else way.replace("{}", path)
+        for way, form in reversed(ways):
+            if form == "{}":
+                path = way.replace("{}", path)
+            else:
+                path += f"[{_word(way)}]" if form == "[]" else f".{way}"
         return path
 
 
 def _word(key: Any) -> str:
-    return repr(key) if type(key) in _PLAIN else f"<{type(key).__name__}>"
+    plain = id(type(key)) in _PLAIN_IDS
+    return repr(key) if plain else f"<{_NAME(type(key))}>"
 
 
 def reached(roots: Sequence[tuple[str, Any]], kinds: Kinds) -> Iterator[Thing]:
     """Every object that can be reached, once, the nearest first."""
-    todo: deque[Any] = deque([(x, (None, name, False)) for name, x in roots])
+    todo: deque[Any] = deque([(x, (None, name, "{}")) for name, x in roots])
     seen = set[int]()
     while todo and len(seen) < MOST:
         x, way = todo.popleft()
@@ -93,38 +99,39 @@ def reached(roots: Sequence[tuple[str, Any]], kinds: Kinds) -> Iterator[Thing]:
         seen.add(id(x))
         thing = Thing(x, way, inside_of(x, kinds))
         yield thing
-        for ways, things, keyed in thing.inside:
-            if not _PLAIN.issuperset(map(type, things)):
+        for ways, things, form in thing.inside:
+            if not _PLAIN_IDS.issuperset(map(id, map(type, things))):
                 for way, y in zip(ways, things, strict=True):
-                    if type(y) not in _PLAIN:
-                        todo.append((y, (thing, way, keyed)))
+                    if id(type(y)) not in _PLAIN_IDS:
+                        todo.append((y, (thing, way, form)))
 
 
-def first_change(before: Inside, after: Inside) -> tuple[Any, bool] | None:
+def first_change(before: Inside, after: Inside) -> tuple[Any, str] | None:
     """The way to the first thing that is another; of a sequence of another length to the whole."""
-    ways = before.ways
-    if type(ways) is range:
-        if len(before.things) != len(after.things):
-            return "{}", False
-        if all(map(operator.is_, before.things, after.things)):
-            return None
-    for k, (a, b) in enumerate(zip(before.things, after.things, strict=False)):
-        if a is not b and not _alike(a, b):
-            return (ways[k], before.keyed)
-        if type(ways) is list and not _alike(ways[k], after.ways[k]):
-            return (ways[k] if len(after.ways) <= len(ways) else after.ways[k]), before.keyed
-    more = max(ways, after.ways, key=len)
-    common = min(len(ways), len(after.ways))
-    return (more[common], before.keyed) if len(more) > common else None
+    ways, things, form = before
+    if len(things) != len(after.things) and type(ways) is range:
+        return "{}", "{}"
+    same = len(things) == len(after.things) and all(map(operator.is_, things, after.things))
+    if same and (type(ways) is range or all(map(operator.is_, ways, after.ways))):
+        return None
+    for k, (a, b) in enumerate(zip(things, after.things, strict=False)):
+        if not _alike(ways[k], after.ways[k]):
+            return (ways[k] if len(after.ways) <= len(ways) else after.ways[k]), form
+        if not _alike(a, b):
+            return ways[k], form
+    more, common = max(ways, after.ways, key=len), min(len(ways), len(after.ways))
+    return (more[common], form) if len(more) > common else None
 
 
 def _alike(a: Any, b: Any) -> bool:
     """Whether two numbers or strings are the same; everything else is if it is one object."""
     if a is b:
         return True
-    if type(a) is not type(b) or type(a) not in _PLAIN:
+    if type(a) is not type(b) or id(type(a)) not in _PLAIN_IDS:
         return False
-    return str(a) == str(b) if a == b and issubclass(type(a), (float, np.floating)) else a == b
+    if a == b:
+        return type(a) is int or str(a) == str(b)  # 0.0 is not -0.0
+    return bool(a != a and b != b)  # NaN
 
 
 class _Kind(NamedTuple):
@@ -140,24 +147,25 @@ class _Kind(NamedTuple):
 
 
 class Kinds(dict[int, _Kind]):
-    """Classes by their addresses: their hashes may be the user's."""
+    """Classes by their addresses: their hashes may be the user's, and so may all they say."""
 
     def of(self, kind: type) -> _Kind:
         """What is known of a class."""
         if id(kind) not in self:
             slots = [
-                (f"{{}}.{name}", slot)
-                for base in kind.__mro__
-                if _package_of(base) not in _FOREIGN
-                for name, slot in vars(base).items()
+                (name, slot)
+                for base in _BASES(kind)
+                if _module_of(base).partition(".")[0] not in _FOREIGN
+                for name, slot in _NAMESPACE(base).items()
                 if type(slot) is types.MemberDescriptorType and name[:2] != "__"
             ]
-            bases = [base for base in kind.__mro__ if not _is_foreign(base)]
+            bases = [base for base in _BASES(kind) if not _is_outside(_module_of(base))]
             role = next((role for role in _ROLES if issubclass(kind, role)), None)
-            if role is Iterator and not _is_foreign(kind):
-                role = None
-            inside = Inside([base.__name__ for base in bases], bases)
-            self[id(kind)] = _Kind(role, _is_closed(kind), slots, inside)
+            if role is None and _is_outside(_module_of(kind)) and issubclass(kind, Iterator):
+                role = Iterator
+            closed = role is type or _is_closed(kind)
+            inside = Inside([_NAME(base) for base in bases], bases)
+            self[id(kind)] = _Kind(role, closed, slots, inside)
         return self[id(kind)]
 
 
@@ -168,7 +176,7 @@ def inside_of(x: Any, kinds: Kinds) -> list[Inside]:
         inside = [_HELD[role](x)] if role in _HELD else []
         if not closed:
             inside.append(_attributes(x))
-            inside += [_named(_set_slots(x, slots))] if slots else []
+            inside += [_named(_set_slots(x, slots), ".")] if slots else []
             inside += [bases] if bases.things else []
         return inside
     except Exception:
@@ -176,12 +184,12 @@ def inside_of(x: Any, kinds: Kinds) -> list[Inside]:
 
 
 def _keyed(things: list[Any]) -> Inside:
-    return Inside(range(len(things)), things, True)
+    return Inside(range(len(things)), things, "[]")
 
 
-def _named(pairs: Any) -> Inside:
+def _named(pairs: Any, form: str = "{}") -> Inside:
     pairs = list(pairs)
-    return Inside([name for name, _ in pairs], [x for _, x in pairs])
+    return Inside([name for name, _ in pairs], [x for _, x in pairs], form)
 
 
 def _set_slots(x: Any, slots: list[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
@@ -194,8 +202,8 @@ def _attributes(x: Any) -> Inside:
     try:
         held = object.__getattribute__(x, "__dict__")
     except AttributeError:
-        return Inside([], [])
-    return Inside([f"{{}}.{name}" for name in held], list(held.values()))
+        return Inside([], [], ".")
+    return Inside(list(held), list(held.values()), ".")
 
 
 def _of_array(x: Any) -> Inside:
@@ -208,8 +216,9 @@ def _of_partial(x: Any) -> Inside:
 
 
 def _of_class(x: Any) -> Inside:
-    held = list[tuple[str, Any]](() if _is_foreign(x) else vars(x).items())
-    return _named((f"{x.__name__}.{k}", y) for k, y in held if k[:2] != "__")
+    held = list[tuple[str, Any]](() if _is_outside(_module_of(x)) else _NAMESPACE(x).items())
+    ours = [(k, y) for k, y in held if k[:2] != "__" or type(y) in _METHODS]
+    return _named((f"{_NAME(x)}.{k}", y) for k, y in ours)
 
 
 def _of_iterator(x: Any) -> Inside:
@@ -220,12 +229,13 @@ def _of_iterator(x: Any) -> Inside:
 
 def _of_function(f: types.FunctionType) -> Inside:
     held = _attributes(f)
-    return _named([*_around(f), *zip(held.ways, held.things, strict=True)])
+    own = [(f"{{}}.{name}", x) for name, x in zip(held.ways, held.things, strict=True)]
+    return _named([*_around(f), *own])
 
 
 def _around(f: types.FunctionType) -> Iterator[tuple[str, Any]]:
     """What a function has around it: defaults, closure, and the globals that its code names."""
-    if _is_foreign(f):
+    if _is_outside(str(f.__module__)):
         return
     for k, y in enumerate(f.__defaults__ or ()):
         yield f"{{}}'s default {k}", y
@@ -257,20 +267,17 @@ def _globals(
 
 def _is_closed(kind: type) -> bool:
     """Whether what its objects hold is nobody's business: those of Python, NumPy and programs."""
-    if issubclass(kind, _OPEN):
+    if any(base is other for base in _BASES(kind) for other in _OPEN):
         return False
-    if _package_of(kind) == "tinygrad_rnn":
-        return kind.__module__.startswith("tinygrad_rnn.program")
-    return _package_of(kind) in _FOREIGN
+    package, _, module = _module_of(kind).partition(".")
+    if package == "tinygrad_rnn":
+        return module.startswith("program")
+    return package in _FOREIGN
 
 
-def _package_of(x: Any) -> str:
-    return str(getattr(x, "__module__", "")).partition(".")[0]
-
-
-def _is_foreign(x: Any) -> bool:
-    """Whether the code of a function or class is none of the user's."""
-    return _is_outside(str(getattr(x, "__module__", "")))
+def _module_of(kind: type) -> str:
+    """Where a class says that it is from."""
+    return str(type.__dict__["__module__"].__get__(kind))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -284,7 +291,7 @@ def _is_outside(module: str) -> bool:
 def mark_of(x: Any, kinds: Kinds) -> Any:
     """What an object is, beside what it holds: equal as long as it stays so."""
     role = kinds.of(type(x)).role
-    return _MARKS[role](x) if role in _MARKS else type(x)
+    return _MARKS[role](x) if role in _MARKS else id(type(x))
 
 
 def _checksum(x: Any) -> Any:
@@ -321,11 +328,14 @@ def _elements(kind: Any) -> Callable[[Any], Inside]:
     return lambda x: _keyed(list(kind.__iter__(x)))
 
 
+# Of a class, though its metaclass is the user's
+_NAME, _BASES, _NAMESPACE = (type.__dict__[k].__get__ for k in ("__name__", "__mro__", "__dict__"))
+
 # What objects hold and what they are beside it. Of those of other classes, attributes are seen.
 _HELD: dict[Any, Callable[[Any], Inside]] = {
-    Tensor: lambda x: Inside(["{}.grad"], [x.grad]),
+    Tensor: lambda x: Inside(["grad"], [x.grad], "."),
     np.ndarray: _of_array,
-    dict: lambda x: Inside(list(dict.keys(x)), list(dict.values(x)), True),
+    dict: lambda x: Inside(list(dict.keys(x)), list(dict.values(x)), "[]"),
     types.FunctionType: _of_function,
     types.MethodType: lambda x: Inside(["{}", "{}"], [x.__self__, x.__func__]),
     types.GeneratorType: lambda x: _named(inspect.getgeneratorlocals(x).items()),
@@ -334,6 +344,8 @@ _HELD: dict[Any, Callable[[Any], Inside]] = {
     property: lambda x: _named(("{}", f) for f in (x.fget, x.fset) if f is not None),
     staticmethod: lambda x: Inside(["{}"], [x.__func__]),
     classmethod: lambda x: Inside(["{}"], [x.__func__]),
+    functools.cached_property: lambda x: Inside(["{}"], [x.func]),
+    type(functools.lru_cache(abs)): _attributes,
     Iterator: _of_iterator,
     **{kind: _elements(kind) for kind in _SEQUENCES},
 }
@@ -345,4 +357,4 @@ _MARKS: dict[Any, Callable[[Any], Any]] = {
     types.GeneratorType: lambda x: x.gi_frame and x.gi_frame.f_lasti,
     Iterator: _position,
 }
-_ROLES = (*_HELD, *_MARKS)
+_ROLES = tuple(role for role in (*_HELD, *_MARKS) if role is not Iterator)

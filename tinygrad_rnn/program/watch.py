@@ -56,12 +56,12 @@ class Surroundings:
     def changed(self) -> str:
         """What is another now, as ``"counts[0]"``; empty if nothing is."""
         for thing, mark in zip(self._seen, self._marks, strict=True):
+            if mark_of(thing.x, self._kinds) != mark:
+                return thing.path()
             now = inside_of(thing.x, self._kinds)
             for before, after in zip(thing.inside, now, strict=True):
                 if (way := first_change(before, after)) is not None:
                     return thing.path(*way)
-            if mark_of(thing.x, self._kinds) != mark:
-                return thing.path()
         return ""
 
     def _states(self) -> list[Any]:
