@@ -1,6 +1,7 @@
 """Is a step recorded without the values of its parameters wherever nobody asks for them?"""
 
 import threading
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
 from tinygrad_rnn.engine.abstract import AbstractArray
 from tinygrad_rnn.program.make import Given, How, made
 from tinygrad_rnn.program.pipeline import PASSES, WRITING
-from tinygrad_rnn.program.trace import forward, trace, with_values
+from tinygrad_rnn.program.trace import Refused, forward, trace, with_values
+from tinygrad_rnn.program.watch import Surroundings
 
 T, B = 5, 2
 X = np.random.default_rng(0).standard_normal((T, B, 4))
@@ -48,9 +50,14 @@ def described(record):
     return nodes, [place[x] for x in (*record.leaves, *record.outputs)], record.names, record.used
 
 
+def given(f, params, *args):
+    around = Surroundings(("the function", f), ("params", params), ("args", args))
+    return Given(f, params, args, [f"x{k}" for k in range(len(args))], around)
+
+
 def both(f, params, *args):
-    names = [f"x{k}" for k in range(len(args))]
-    return forward(f, params, args, names), with_values(f, params, args, names)
+    call = given(f, params, *args)
+    return forward(*call), with_values(*call)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -86,7 +93,7 @@ def test_layers_are_recorded_without_values(net):
 def test_parameters_keep_their_values_and_their_places():
     m = Model(nn.LSTMCell)
     before = [(p, p.data, p.serial) for p in m.parameters()]
-    found = forward(loss_fn, m, (X, Y), ["x", "y"])
+    found = forward(*given(loss_fn, m, X, Y))
     for p, data, serial in before:
         assert p.data is data
         assert p.serial == serial
@@ -130,8 +137,9 @@ def outcome(f):
         with np.errstate(all="ignore"):
             loss, grads = step(p, X[0])
     except (TypeError, ValueError) as error:
-        return step.reason, type(error), str(error)
-    return step.reason, loss, grads["W"].tolist(), step.source
+        return step.reason.partition(" (test_recording.py, line ")[0], type(error), str(error)
+    reason, _, _ = step.reason.partition(" (test_recording.py, line ")
+    return reason.removesuffix("."), loss, grads["W"].tolist(), step.source
 
 
 @pytest.mark.parametrize("how", READING)
@@ -151,11 +159,12 @@ def test_a_closure_that_holds_the_model_is_seen():
     for _ in range(2):
         loss, grads = step(m, X, Y)
         exact = loss_fn(m, X, Y)
-        assert loss == exact.data
+        np.testing.assert_allclose(loss, exact.data, rtol=1e-14)
         for g, e in zip(grads.values(), grad(exact, m.parameters()), strict=True):
             np.testing.assert_allclose(g, e, rtol=0, atol=1e-13)
         for p in m.parameters():
             p.data = 0.9 * p.data
+    assert not step.reason
 
 
 def test_a_generator_inside_the_model_is_seen():
@@ -186,15 +195,15 @@ def test_the_first_results_are_those_of_the_program():
 
 
 def test_a_program_that_gives_another_result_is_refused():
-    runs = []
+    runs = Mock()
 
     def f(p, x):  # what it gives is not what it records, and that no second record shows
-        runs.append(None)
-        return ((x @ p["W"]) * (2.0 if len(runs) == 3 else 1.0)).sum()
+        runs()
+        return ((x @ p["W"]) * (2.0 if runs.call_count == 3 else 1.0)).sum()
 
     step = compile(f)
     step({"W": Tensor(np.ones((4, 4)))}, X[0])
-    assert "gives another result than the record" in step.reason
+    assert "gives another result than the function: " in step.reason
 
 
 def test_two_threads_may_record_one_model_at_once():
@@ -217,10 +226,9 @@ def test_two_threads_may_record_one_model_at_once():
 
 def test_a_sentence_stands_in_place_of_a_program_that_there_is_none_of():
     how = How(frozenset({*PASSES, *WRITING, "loops"}), "numpy", None, None)
-    given = Given(lambda p: p["W"], {"W": Tensor(np.ones(2))}, (), [])
-    found, results = made(given, [np.ones(2)], how, {})
-    assert found == "not compiled: the function does not give one scalar Tensor."
-    assert results is None
+    call = given(lambda p: p["W"], {"W": Tensor(np.ones(2))})
+    with pytest.raises(Refused, match=r"^the function does not give one scalar Tensor$"):
+        made(call, [np.ones(2)], how, {})
 
 
 def told(x, yes):

@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.cache import found, key_of, put
-from tinygrad_rnn.program.compare import Rounded, first_difference, size_of
+from tinygrad_rnn.program.compare import first_difference, size_of
 from tinygrad_rnn.program.pipeline import Compiled, How, follows
 from tinygrad_rnn.program.run import Printed, Running
 from tinygrad_rnn.program.trace import (
@@ -180,20 +180,28 @@ def _exact(whole: Trace, given: Given) -> Exact:
     except AttributeError:  # a function that needs conditions to be Tensors, as in a program
         given.around.set_back()
         whole = trace(with_values(*given))
-        return [(x.name or "a gradient", x.data) for x in whole.outputs]
+        return list(zip(_names(whole), [x.data for x in whole.outputs], strict=True))
     beside = [values(x) for a in aux for _, x in leaves_of(a, "aux") if x is not None]
     results = [loss.data, *gradients, *beside]
-    names = [x.name or "a gradient" for x in whole.outputs]
-    return list(zip(names, results, strict=False))
+    return list(zip(_names(whole), results, strict=False))
+
+
+def _names(whole: Trace) -> list[str]:
+    """What each result is called in a sentence."""
+    n = len(whole.used)
+    beside = [x.name or "what it gives beside the loss" for x in whole.outputs[n + 1 :]]
+    return ["the loss", *(f"the gradient of {name}" for name in whole.names[:n]), *beside]
 
 
 def check(program: Running, arrays: list[Any], exact: Exact, given: Given, whole: Trace) -> None:
     """Refuse a program whose results differ from what the function gives."""
+
+    def moved(seed: int) -> list[Any]:
+        return rounded_otherwise(given, seed)
+
     given.around.set_back()
     results = program([*arrays, *program.drawn.generators])
-    different, _ = first_difference(
-        exact, results, size_of(whole.nodes), lambda: rounded_otherwise(given)
-    )
+    different, _ = first_difference(exact, results, size_of(whole.nodes), moved)
     if different is not None:
         raise Different(
             f"the program gives another result than the function: {different} (if the function "
@@ -202,14 +210,11 @@ def check(program: Running, arrays: list[Any], exact: Exact, given: Given, whole
         )
 
 
-def rounded_otherwise(given: Given) -> Rounded:
-    """All that the function gives, and again with each operation one ulp off, up or down."""
-    once, again = (
-        [x.data for x in trace(recorded(*given, noise=noise)).outputs]
-        for noise in (None, np.random.default_rng(0))
-    )
+def rounded_otherwise(given: Given, seed: int) -> list[Any]:
+    """All that the function gives, each operation one ulp off, up or down at random."""
+    record = recorded(*given, noise=np.random.default_rng(seed))
     given.around.set_back()
-    return once, again
+    return [x.data for x in trace(record).outputs]
 
 
 def eager(

@@ -151,7 +151,7 @@ def small_first(values: list[Value], outputs: list[Value]) -> int:
             if u is None or len(u.args) != 2 or (u.shape, u.lo, u.hi) != (v.shape, v.lo, v.hi):
                 continue
             small = [a for a in (*u.args, z) if a.kind in ("one", "const") and _shape(a) != v.shape]
-            large = [a for a in (*u.args, z) if a not in small]
+            large = [a for a in (*u.args, z) if not any(a is b for b in small)]
             if len(small) != 2 or all(a.kind == "const" for a in small):
                 continue
             shape = np.broadcast_shapes(*map(_shape, small))

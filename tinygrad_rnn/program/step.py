@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.tensor import Tensor, values
-from tinygrad_rnn.program.compare import Difference, Rounded, first_difference
+from tinygrad_rnn.program.compare import Difference, first_difference
 from tinygrad_rnn.program.latex import latex
 from tinygrad_rnn.program.make import (
     ARRAYS,
@@ -243,20 +243,21 @@ class CompiledStep:
         `n` is how many roundings are in them; see `first_difference`.
         """
 
-        def rounded() -> Rounded | None:
+        def moved(seed: int) -> list[Any] | None:
             given = self._given(params, args)
             try:
-                return rounded_otherwise(given)
+                return rounded_otherwise(given, seed)
             except Exception:  # it cannot be recorded as it was: then rounding is no excuse
                 return None
             finally:
                 given.around.set_back()
 
-        return first_difference(expected, found, n, rounded)
+        return first_difference(expected, found, n, moved)
 
     def _given(self, params: Any, args: tuple[Any, ...]) -> Given:
         names = [*self._names[1:], *(f"x{k}" for k in range(len(args)))][: len(args)]
-        around = Surroundings(("the function", self.loss_fn), ("params", params), ("args", args))
+        roots = ("the function", self.loss_fn), ("params", params), *zip(names, args, strict=True)
+        around = Surroundings(*roots)
         return Given(self.loss_fn, params, args, names, around)
 
     def _warn(self, program: Running | str) -> None:

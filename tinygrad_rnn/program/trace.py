@@ -10,12 +10,12 @@ from __future__ import annotations
 import copy
 import gc
 import itertools
+import operator
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -141,19 +141,24 @@ def _is_array(tree: Any) -> bool:
     return len(kinds) == 1 and kinds <= {int, float, bool}
 
 
-def rebuilt(tree: Any, leaves: Iterator[Any], modules: bool = False) -> Any:
+def rebuilt(tree: Any, leaves: Iterator[Any], copies: bool = False) -> Any:
     """The argument with other ends, in the order of `leaves_of`.
 
-    A module stays what it is, or is copied with other Tensors in it if `modules`; its generators
-    are not copied.
+    A module stays what it is, and so does a list or a dict in which no end is another; all of them
+    are copied if `copies`, and so are modules, with other Tensors in them; their
+    generators are not.
     """
     if hasattr(tree, "named_parameters"):
         others = {id(p): next(leaves) for p in tree.named_parameters().values()}
-        return copy.deepcopy(tree, others | _generators(tree)) if modules else tree
+        return copy.deepcopy(tree, others | _generators(tree)) if copies else tree
     if isinstance(tree, dict):
-        return {key: rebuilt(branch, leaves, modules) for key, branch in tree.items()}
+        branches = [rebuilt(branch, leaves, copies) for branch in tree.values()]
+        same = not copies and all(map(operator.is_, branches, tree.values()))
+        return tree if same else dict(zip(tree, branches, strict=True))
     if isinstance(tree, (list, tuple)) and not _is_array(tree):
-        branches = [rebuilt(branch, leaves, modules) for branch in tree]
+        branches = [rebuilt(branch, leaves, copies) for branch in tree]
+        if not copies and all(map(operator.is_, branches, tree)):
+            return tree
         return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
     return next(leaves)
 
@@ -284,7 +289,6 @@ def recorded(
             shapes.asked = False
         twin = _copied(params, recorder, before, move)
         wrt = leaves_of(twin, "params")
-        held = Surroundings(("params", twin))
         for path, p in wrt:
             _check_bytes(path, p)
         inputs = list[tuple[Any, list[Any]]]()
@@ -300,7 +304,9 @@ def recorded(
                 else:
                     ends.append(x)
             inputs.append((arg, ends))
-        loss = loss_fn(twin, *(rebuilt(arg, iter(ends), True) for arg, ends in inputs))
+        given = [rebuilt(arg, iter(ends), True) for arg, ends in inputs]
+        held = Surroundings(("params", twin), *zip(names, given, strict=True))
+        loss = loss_fn(twin, *given)
         loss, aux = loss if type(loss) is tuple and len(loss) == 2 else (loss, None)
         if type(loss) is not Tensor or loss.size != 1:
             raise Refused("the function does not give one scalar Tensor")
@@ -308,13 +314,14 @@ def recorded(
         beside = [Tensor(x) if isinstance(x, np.ndarray) else x for x in beside]
         if not all(type(x) is Tensor or x is None for x in beside):
             raise Refused("what the function gives beside the loss is not made of Tensors")
-    for (path, p), (now, q) in itertools.zip_longest(
-        wrt, leaves_of(twin, "params"), fillvalue=("", None)
-    ):
+    after = leaves_of(twin, "params")
+    does = "adds" if len(after) > len(wrt) else "removes" if len(after) < len(wrt) else "replaces"
+    for (path, p), (now, q) in itertools.zip_longest(wrt, after, fillvalue=("", None)):
         if p is not q:
             raise Refused(
-                f"the function replaces the Tensor {path or now}, which a program would not. "
-                "Return what is carried from call to call beside the loss: (loss, state)"
+                f"the function {does} the Tensor {now if does == 'adds' else path}, which a "
+                "program would not. Return what is carried from call to call beside the loss: "
+                "(loss, state)"
             )
     if shapes is not None and shapes.asked:
         raise Unknown("a value was asked for, and the error passed over")
@@ -386,7 +393,7 @@ def _copied(
         recorder.stand_ins.update(zip(originals, now, strict=True))
         return given
     made: dict[Tensor, Tensor] = {}
-    for p in sorted(now, key=attrgetter("serial")):
+    for p in sorted(now, key=operator.attrgetter("serial")):
         made[p] = Tensor(move(p.data), name=p.name) if shapes is None else shapes.leaf(p)
     recorder.stand_ins.update(made)
     recorder.stand_ins.update((p, made[q]) for p, q in zip(originals, now, strict=True))
