@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import io
 import itertools
 import random
 
@@ -202,8 +203,8 @@ def test_a_function_that_changes_its_arguments_is_refused_and_run_once(f, target
     assert float(step(ours, X)[0]) == exact[0]
     assert step.reason.startswith(f"not compiled: {INSIDE[f]}which a program would not.")
     assert not step.disturbed
-    assert float(step(ours, X)[0]) == exact[1]
-    assert step.stats["eager"] == 2
+    np.testing.assert_allclose(step(ours, X)[0], exact[1], rtol=1e-14)
+    assert step.stats["eager"] == (1 if f is remembers else 2)  # what it remembers is there by now
     np.testing.assert_array_equal(ours.seen, theirs.seen)
     np.testing.assert_array_equal(ours.W.data, theirs.W.data)
     assert ours.n == theirs.n
@@ -275,14 +276,7 @@ def test_a_dict_of_parameters_that_grows_or_shrinks_is_refused():
 
 def outside():
     """Functions that change what is around them, and what that is called."""
-    losses, stats, seen, numbers, ks, box = (
-        [],
-        {},
-        np.zeros(3),
-        iter(range(99)),
-        itertools.count(),
-        [0],
-    )
+    losses, stats, seen, box = [], {}, np.zeros(3), [0]
     other, n = nn.Linear(3, 3, rng=0), 0
 
     def appending(y):
@@ -296,12 +290,6 @@ def outside():
     def writing(y):
         seen[1] += 1.0
         return y
-
-    def iterating(y):
-        return y * next(numbers)
-
-    def counting(y):
-        return y * next(ks)
 
     def rebinding(y):
         nonlocal n
@@ -321,9 +309,8 @@ def outside():
         return y
 
     return {
-        appending: "losses", naming: "stats['n']", writing: "seen", iterating: "numbers",
-        counting: "ks", rebinding: "n", learning: "other.b", calling: "f.calls",
-        hiding: "box[0]",
+        appending: "losses", naming: "stats['n']", writing: "seen", rebinding: "n",
+        learning: "other.b", calling: "f.calls", hiding: "box[0]",
     }  # fmt: skip
 
 
@@ -338,6 +325,26 @@ def test_a_function_that_changes_what_is_around_it_is_refused_by_its_name(k):
     assert found in (name, "f's default 0[0]")
     assert step.disturbed
     assert step.stats["eager"] == 1
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: iter(range(1, 9)),
+        lambda: itertools.count(1),
+        lambda: itertools.cycle((1, 2)),
+        lambda: (k for k in range(1, 9)),
+        lambda: io.StringIO("1\n2\n3\n4"),
+    ],
+)
+def test_an_iterator_that_can_be_reached_loses_nothing(make):
+    numbers, others = make(), make()
+    step = compile(lambda p, x: (x @ p["W"]).sum() * float(next(numbers)))
+    for _ in range(3):
+        loss = step({"W": Tensor(np.eye(3))}, X)[0]
+        assert loss == X.sum() * float(next(others))
+    assert step.reason.startswith("not compiled: it can reach numbers, an iterator or an open file")
+    assert not step.disturbed
 
 
 def test_what_a_function_draws_is_drawn_once_in_a_call():

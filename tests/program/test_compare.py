@@ -230,7 +230,7 @@ def test_a_net_that_explodes_through_time_is_chaotic_and_no_difference(target):
         (loss, dW), (another, gradient) = results
         expected = [("loss", loss), ("W", dW)]
         return step.difference(
-            {"W": Tensor(W)}, (x[:T],), expected, [another, gradient * np.float32(factor)], 1000
+            {"W": Tensor(W)}, (x[:T],), expected, 1000, [another, gradient * np.float32(factor)]
         )
 
     found, chaotic = compared(200)

@@ -228,7 +228,7 @@ class CompiledStep:
         """Those that a program draws from in this call; None if it takes another record."""
         if isinstance(program, str) or not program.drawn.ways:
             return []
-        return program.drawn.reached(self.loss_fn, params, args)
+        return program.drawn.reached(self.loss_fn, params, *args)
 
     def difference(
         self,
