@@ -71,6 +71,7 @@ class TrainingStep:
         self.model, self.loss, self.target, self.run, self.say = model, loss, target, run, say
         self.program: CompiledStep | None = None
         self.chaotic: set[str] = set()
+        self.recent: tuple[Any, str] = None, ""  # the last signature and its digest
         if target == "eager":
             say(f'fit: runs eagerly, as written; a loss that {_PURE} may run faster: target="auto"')
             return
@@ -136,9 +137,7 @@ class TrainingStep:
         if strange:
             kind = type(strange[0]).__name__
             return self._eagerly_as(f"a batch or state with a {kind} in it cannot be compiled")
-        signature = repr(self.program.signature(self.model, *args)[0])
-        key = hashlib.sha256(signature.encode()).hexdigest()[:16]
-        ways = self.run.signatures
+        key, ways = self._key(args), self.run.signatures
         if ways.get(key) == "eager" or (key not in ways and "eager" in ways.values()):
             return None  # one that was refused is enough
         if key not in ways and len(ways) >= KEPT:
@@ -157,6 +156,15 @@ class TrainingStep:
         if program.no_c:
             self._tell(f"NumPy instead of C: {program.no_c}", "runs ")
         return program, arrays, first
+
+    def _key(self, args: tuple[Any, ...]) -> str:
+        """A digest of what a program is made for: the same in the process that goes on."""
+        assert self.program is not None
+        signature = self.program.signature(self.model, *args)[0]
+        if signature != self.recent[0]:  # as a rule it is that of the step before
+            said = repr(signature).encode()
+            self.recent = signature, hashlib.sha256(said).hexdigest()[:16]
+        return self.recent[1]
 
     def _as_written(self, parameters: dict[str, Tensor], batch: Any, state: Any) -> Written:
         known = batch, state
