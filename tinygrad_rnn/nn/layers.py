@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 from tinygrad_rnn.engine.primitives import astype
 from tinygrad_rnn.engine.recorder import draw
 from tinygrad_rnn.engine.tensor import Tensor, named, values
-from tinygrad_rnn.nn.arguments import check_dtype, check_probability, check_sizes
+from tinygrad_rnn.nn.arguments import check_dtype, check_probability, check_sizes, require_range
 from tinygrad_rnn.nn.cells import affine
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.start import uniform
@@ -67,14 +67,18 @@ class Embedding(Module):
 
     def __call__(self, symbols: Any) -> Any:
         """The rows of `symbols`; a negative or too large one is an IndexError."""
-        found = np.asarray(values(symbols))
+        symbols = symbols if type(symbols) is Tensor else np.asarray(symbols)
+        found = values(symbols)
         if found.dtype.kind not in "iu":
             raise TypeError(f"Embedding: symbols are integers, got dtype {found.dtype}.")
-        if found.size and (found.min() < 0 or found.max() >= self.num_embeddings):
-            raise IndexError(
+
+        def outside() -> str:
+            return (
                 f"Embedding: symbols must lie in 0 … {self.num_embeddings - 1}, "
                 f"got {found.min()} … {found.max()}. A negative one would count from the end."
             )
+
+        require_range(symbols, 0, self.num_embeddings - 1, outside, IndexError)
         return self.W[symbols]
 
 

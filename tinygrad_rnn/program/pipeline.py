@@ -17,11 +17,11 @@ from tinygrad_rnn.program import passes, simplify, softmax, whole
 from tinygrad_rnn.program.cost import cost_of
 from tinygrad_rnn.program.equations import Equations
 from tinygrad_rnn.program.families import NoFamily
-from tinygrad_rnn.program.graph import Arg, Value, same_constant
+from tinygrad_rnn.program.graph import Arg, Value, only_last, same_constant
 from tinygrad_rnn.program.memory import Graph, Uncut, cut, length
 from tinygrad_rnn.program.native import Function, Native, NoCompiler, Unwritable
 from tinygrad_rnn.program.native import write as write_c
-from tinygrad_rnn.program.ops import KNOWN
+from tinygrad_rnn.program.ops import KNOWN, is_count
 from tinygrad_rnn.program.pieces import Pieces
 from tinygrad_rnn.program.roll import SAME, roll
 from tinygrad_rnn.program.run import Piece, Printed, Running
@@ -96,11 +96,11 @@ class Compiled(Running):
         self.wanted = wanted
         self.done: dict[str, int] = {}
         methods: dict[Tensor, str] = {draw.leaf: draw.method for draw in recorder.draws}
-        self.rolled, self.said = _rolled(record, methods, "loops" in wanted, longest)
+        self.rolled, self.said = _rolled(record, methods, "loops" in wanted, longest, self.requires)
         try:
             self.program = self._numpy()
         except NoFamily as error:
-            self.rolled, _ = _rolled(record, methods, False, longest)
+            self.rolled, _ = _rolled(record, methods, False, longest, self.requires)
             self.said.append(str(error))
             self.program = self._numpy()
         if how.target == "c":
@@ -177,7 +177,8 @@ class Compiled(Running):
         for c in program.loops:
             where = "forward" if c.direction == 1 else "backward"
             lines.append(f"loop {where} in time: {len(c.values)} operations per step")
-        sums = sum(v.op in ("sum_t", "gemm_t", "scatter_t") for v in program.values)
+        over_time = [v for v in program.values if v.op in ("sum_t", "gemm_t", "scatter_t")]
+        sums = sum(not is_count(v) for v in over_time)
         calls, _, flops = cost_of(program.values, program.components)
         lines += [f"{sums} sums over time", f"{calls:,} calls and {flops:,} operations on numbers"]
         lines.append(f"{program.buffers:,} bytes of buffers")
@@ -187,27 +188,32 @@ class Compiled(Running):
         return lines + [f"not repeated: {why}" for why in self.said]
 
     def _numpy(self) -> Program:
-        return write(*self.passed(C_ALONE), *(name in self.wanted for name in WRITING))
+        ways = {name: name in self.wanted for name in WRITING}
+        return write(*self.passed(C_ALONE), **ways, requires=self.requires)
 
     @functools.cached_property
     def in_c(self) -> Function:
         """The step in C, written but not built."""
         done, self.done = self.done, dict[str, int]()
         try:
-            return write_c(*self.passed(NUMPY_ALONE))
+            return write_c(*self.passed(NUMPY_ALONE), self.requires)
         finally:
             self.done = done | {name: n for name, n in self.done.items() if name in C_ALONE}
 
     @functools.cached_property
     def equations(self) -> Equations:
-        """The equations of the step."""
-        return Equations(*_passed(_copied(*self.rolled), EQUATIONS), self.parameters)
+        """The equations of the step, without what counts whether its requirements hold."""
+        values, outputs, leaves = _copied(*self.rolled)
+        if self.requires:
+            outputs = outputs[:-1]
+            values = simplify.alive(values, outputs, leaves)
+        return Equations(*_passed((values, outputs, leaves), EQUATIONS), self.parameters)
 
     @property
     def parameters(self) -> int:
         """How many arguments are parameters; as many results after the loss are their gradients."""
         beside = sum(x is not None for _, x in leaves_of(self.aux, "aux"))
-        return len(self.rolled[1]) - 1 - beside
+        return len(self.rolled[1]) - 1 - beside - self.requires
 
 
 def _passed(
@@ -271,11 +277,16 @@ def _scaled(x: Any, T: int, y: Any, U: int) -> bool:
 
 
 def _rolled(
-    record: Trace, methods: dict[Tensor, str], loops: bool, longest: int | None
+    record: Trace,
+    methods: dict[Tensor, str],
+    loops: bool,
+    longest: int | None,
+    requires: bool,
 ) -> tuple[Graph, list[str]]:
     """Values, outputs and leaves of a record, and what kept parts of it from repeating.
 
-    `methods` are those of a generator by the leaves that they draw.
+    `methods` are those of a generator by the leaves that they draw. What only counts whether
+    requirements hold comes last.
     """
     found, outputs, said = roll(record, loops=loops)
     if longest is not None and len(found) > longest:
@@ -288,6 +299,10 @@ def _rolled(
     outputs[0].name = outputs[0].name if outputs[0].named else "loss"
     for v in found:  # the record itself is needed no longer
         v.options = {k: x for k, x in v.options.items() if k not in ("family", "leaf")}
+    if requires:
+        last = max(v.serial for v in found)
+        for v in only_last(outputs):
+            v.serial += last
     return (found, outputs, leaves), said
 
 

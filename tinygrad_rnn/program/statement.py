@@ -10,10 +10,18 @@ import numpy as np
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.program.families import Step
 from tinygrad_rnn.program.graph import Arg, Value
-from tinygrad_rnn.program.ops import ELEMENTWISE, HELPERS, REDUCTIONS, index_text, reduced_axes
+from tinygrad_rnn.program.ops import (
+    ELEMENTWISE,
+    HELPERS,
+    OPERATORS,
+    REDUCTIONS,
+    index_text,
+    is_count,
+    reduced_axes,
+)
 from tinygrad_rnn.program.views import dims, divided, folded
 
-__all__ = ["Operand", "liftable", "statement"]
+__all__ = ["Operand", "bare", "expression", "liftable", "statement"]
 
 
 class Operand(NamedTuple):
@@ -70,6 +78,21 @@ def liftable(v: Value) -> bool:
     return False
 
 
+def bare(text: str) -> str:
+    """An expression where it needs no parentheses."""
+    return text[1:-1] if text[0] == "(" and text[-1] == ")" else text
+
+
+def expression(v: Value, xs: list[Operand]) -> str:
+    """One call of NumPy as an expression, with Python's operator if there is one."""
+    texts = [x.beside(len(v.shape)) for x in xs]
+    sign = OPERATORS.get(v.op)
+    number = not v.shape and v.op == "logical_not"  # of Python's, ~True is -2
+    if sign is None or number:
+        return f"{ELEMENTWISE[v.op]}({', '.join(map(bare, texts))})"
+    return f"({texts[0]} {sign} {texts[1]})" if len(texts) == 2 else f"{sign}{texts[0]}"
+
+
 def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) -> list[str]:
     """The lines that compute `v` into `out`."""
     op, ndim = v.op, len(v.shape)
@@ -93,6 +116,8 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
         _need(function, writer)
         return [f"{function}({', '.join(texts)}, out={out})"]
     if op in REDUCTIONS:
+        if is_count(v):
+            return [f"np.count_nonzero({xs[0].text}, out={out})"]
         axis = reduced_axes(v.options.get("axis"), len(xs[0].shape), lifted)
         keep = ", keepdims=True" if v.options.get("keepdims") else ""
         return [f"{REDUCTIONS[op]}({xs[0].text}, axis={axis}{keep}, out={out})"]
@@ -110,6 +135,8 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
         given = half in writer.constants  # not known where arrays are made
         shift = writer.constant(1 - x, "shift") if given else writer.array(f"1 - {half}", "shift")
         return [f"squash({xs[0].text}, {half}, {shift}, out={out})"]
+    if op == "sum_t" and is_count(v):
+        return [f"np.count_nonzero({xs[0].text}, out={out})"]
     if op == "sum_t" and v.options:
         axes, shape = v.options["axis"], xs[0].shape
         if axes == tuple(range(len(axes))) and len(axes) == len(shape) - 1 and v.dtype.kind == "f":

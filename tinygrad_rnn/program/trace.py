@@ -24,7 +24,7 @@ import numpy as np
 from tinygrad_rnn.engine.abstract import Shapes, Unknown
 from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.context import Context, context
-from tinygrad_rnn.engine.primitives import astype, stack, sum
+from tinygrad_rnn.engine.primitives import stack, sum
 from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.tensor import Tensor, named, values
 from tinygrad_rnn.program.watch import Surroundings, generators_in
@@ -353,30 +353,39 @@ def recorded(
 
 
 def broken(recorder: Recorder) -> Tensor:
-    """How many elements of its requirements do not hold; those of all steps are counted at once."""
+    """How many elements of its requirements do not hold.
+
+    What is required at every step is counted for all steps at once, which rolls up; what is
+    required twice, as lengths by `unroll` and by a loss, once.
+    """
     alike: dict[Any, list[Tensor]] = {}
     times = Counter[Any]()
-    for condition in recorder.requirements:
-        here = tuple([(frame.name, frame.t) for frame in condition.scope])
-        times[here] += 1
-        there = tuple([name for name, _ in here]), times[here], condition.shape
-        with scope_of(condition):
-            alike.setdefault(there, []).append(sum(astype(~condition, dtype=np.int64)))
-    counts = [sum(stack(xs)) if len(xs) > 1 else xs[0] for xs in alike.values()]
+    for condition in {_kind(x, 3, exact=True): x for x in recorder.requirements}.values():
+        ts = tuple([frame.t for frame in condition.scope])
+        names = tuple([frame.name for frame in condition.scope])
+        kind = names, condition.shape, _kind(condition, 3)
+        times[kind, ts] += 1
+        timed = any(t is not None for t in ts)  # else steps may be those of a plain loop
+        alike.setdefault((kind, times[kind, ts] if timed else 0), []).append(condition)
+    counts = [sum(named(fail=~(stack(xs) if len(xs) > 1 else xs[0]))) for xs in alike.values()]
     total = counts[0]
     for count in counts[1:]:
-        total = total + count
-    return named(broken=total)
+        total = named(count=total) + named(count=count)
+    total.name = "broken"
+    return total
 
 
-@contextmanager
-def scope_of(x: Tensor) -> Iterator[None]:
-    """What is recorded inside stands where `x` does."""
-    token = context.set(context.get()._replace(scope=x.scope))
-    try:
-        yield
-    finally:
-        context.reset(token)
+def _kind(x: Any, depth: int, *, exact: bool = False) -> Any:
+    """By which operations a condition is made, so deep, and from which leaves: alike at all steps.
+
+    Deeper it would not be: the first steps begin from elsewhere. Equal if `exact`, it is the same.
+    """
+    if type(x) is not Tensor:
+        return x if isinstance(x, (int, float)) else id(x) if exact else None
+    if x.op is None or not depth:
+        return id(x) if exact or x.op is None else None
+    made = (x.op.name, *[_kind(y, depth - 1, exact=exact) for y in x.inputs])
+    return (*made, repr(x.options)) if exact else made
 
 
 def _copied(

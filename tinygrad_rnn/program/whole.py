@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.program.families import Step
-from tinygrad_rnn.program.graph import Arg, Value
+from tinygrad_rnn.program.graph import Arg, Value, ancestors
 from tinygrad_rnn.program.loops import components
 from tinygrad_rnn.program.ops import ELEMENTWISE
 
@@ -37,12 +37,53 @@ class Whole(NamedTuple):
 
 def step_by_step(values: list[Value], outputs: list[Value]) -> int:
     """Turn operations on whole sequences into operations of each step; how many there were."""
-    return sum(
+    count = sum(
         _Steps(values, outputs, v).done()
         for c in components(values)
         for v in ([] if c.loop else c.values)
         if v.op not in ("leaf", "stack_t") and not v.init
     )
+    return count + _sums_of_arguments(values, outputs)
+
+
+def _sums_of_arguments(values: list[Value], outputs: list[Value]) -> int:
+    """Turn sums over arguments that are read step by step into sums over time.
+
+    Such as how many labels are none: what is computed from labels alone does not say that their
+    first axis is time, but a loss that reads those of each step does.
+    """
+    timed: dict[Value, int] = {}
+    for v in values:
+        if v.op == "getitem" and v.lo == 0 and v.options["index"] == (NOW,):
+            _along(v.args[0].value, v.steps, timed)
+    count = 0
+    for v in list(values):
+        if v.op != "sum" or v.lo is not None or v.args[0].kind != "one":
+            continue
+        x = v.args[0].value
+        lengths = {timed[u] for u in ancestors(x) if u.op == "leaf" and u in timed}
+        if len(lengths) == 1 and x.shape[:1] == (n := lengths.pop(),):
+            steps = _Steps(values, outputs, v)
+            steps.n, steps.rows = n, 0
+            count += steps.along_axes()
+    return count
+
+
+def _along(x: Any, n: int, timed: dict[Value, int]) -> None:
+    """Remember that time, of `n` steps, is the first axis of a value and of what it is made from.
+
+    Of what is taken at places, as the rows of an embedding, it is the first axis of the places.
+    """
+    todo = [x]
+    while todo:
+        v = todo.pop()
+        if not isinstance(v, Value) or v in timed or v.lo is not None or v.shape[:1] != (n,):
+            continue
+        timed[v] = n
+        if v.op in ELEMENTWISE:
+            todo += [a.value for a in v.args if len(shape(a)) == len(v.shape)]
+        elif v.op == "getitem":
+            todo += [a.value for a in v.args[1:]]
 
 
 def whole(v: Any) -> Whole | None:

@@ -12,18 +12,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_rnn.program.graph import Arg, Value
+from tinygrad_rnn.program.graph import Arg, Value, only_last
 from tinygrad_rnn.program.in_place import InPlace, direct
 from tinygrad_rnn.program.layout import Layout
 from tinygrad_rnn.program.loops import Component, loop_range
-from tinygrad_rnn.program.ops import HELPERS, REDUCTIONS, shifted
+from tinygrad_rnn.program.ops import HELPERS, REDUCTIONS, is_count, shifted
 from tinygrad_rnn.program.run import Printed
-from tinygrad_rnn.program.statement import Operand, liftable, statement
+from tinygrad_rnn.program.statement import Operand, bare, expression, liftable, statement
 
 __all__ = ["Program", "write"]
 
 WIDE = 104  # columns of what is wrapped
 BLOCKS = "and ..._b the same in blocks: gate by gate, or some columns at a time"
+REQUIRED = "required by the function: how many elements fail"
 NESTED = 70  # characters of a call that still stands among the operands of another
 
 
@@ -73,6 +74,8 @@ class Writer(Layout):
         for a in v.args:
             if v.op == "gates" and a.kind == "const":
                 text = ""  # named by the statement
+            elif isinstance(a.value, Value) and a.value in self.inside.expressions:
+                text = self.expression(a.value)
             elif isinstance(a.value, Value) and self.inside.nested.get(a.value) is v:
                 *others, text = self.statement(a.value, t, lifted, out)
                 before += others
@@ -83,6 +86,19 @@ class Writer(Layout):
                 text = self.arg(a, t, v if lifted else None)
             operands.append(_operand(a, text, lifted))
         return before + statement(v, operands, out, lifted, self)
+
+    def expression(self, v: Value) -> str:
+        """A value as an expression, for all steps if it is a sequence."""
+        lifted = v if v.lo is not None else None
+        operands = list[Operand]()
+        for a in v.args:
+            if isinstance(a.value, Value) and a.value in self.inside.expressions:
+                text = self.expression(a.value)
+                text = bare(text) if v.op == a.value.op == "add" else text
+            else:
+                text = self.arg(a, None, lifted)
+            operands.append(_operand(a, text, lifted is not None))
+        return expression(v, operands)
 
     def component(self, c: Component) -> None:
         """The statements of one component."""
@@ -101,7 +117,9 @@ class Writer(Layout):
         self.start(v)
         if self.inside.is_put_together(v):
             return
-        if v.lo is None:
+        if v in self.inside.counted and direct(v) and not v.shape:
+            self.body.append(f"{place.name} = {bare(self.expression(v))}")
+        elif v.lo is None:
             lines = self.statement(v, None, False, place.name)
             self.body += lines if place.persistent else _fresh(lines, place.name, v)
         elif liftable(v):
@@ -171,19 +189,23 @@ def write(
     transposes: bool = True,
     lifetimes: bool = True,
     fused: bool = True,
+    requires: bool = False,
 ) -> Program:
-    """The program that computes `outputs` from `leaves`."""
-    w = Writer(InPlace(values, outputs, in_place, fused), transposes, lifetimes)
+    """The program that computes `outputs` from `leaves`; the last may be what `requires` counts."""
+    counted = only_last(outputs) if requires else set[Value]()
+    w = Writer(InPlace(values, outputs, in_place, fused, counted), transposes, lifetimes)
     for v in leaves:
         w.place(v)
     title = ""
-    for c, part in _parts(w.inside, outputs):
+    for c, part in _parts(w.inside, outputs, counted):
         count = len(w.body)
         w.component(c)
         if part != title and len(w.body) > count:
             w.body.insert(count, f"# {part}")
             title = part
     results = [_result(w, v) for v in outputs]
+    if requires:
+        results[-1] = w.places[outputs[-1]].name
     lines = list[str]()
     for name in sorted(w.helpers):
         lines += [HELPERS[name], ""]
@@ -250,7 +272,9 @@ def _operand(a: Arg, text: str, lifted: bool) -> Operand:
     return Operand(text, shape, dtype, lifted and a.kind in ("step", "consts"), a)
 
 
-def _parts(inside: InPlace, outputs: list[Value]) -> list[tuple[Component, str]]:
+def _parts(
+    inside: InPlace, outputs: list[Value], counted: set[Value]
+) -> list[tuple[Component, str]]:
     """What each component belongs to: what the loss is made of, or what goes back from it."""
     loss = set(outputs[:1])
     todo = [*loss]
@@ -260,10 +284,13 @@ def _parts(inside: InPlace, outputs: list[Value]) -> list[tuple[Component, str]]
                 loss.add(a.value)
                 todo.append(a.value)
     loops = [k for k, c in enumerate(inside.components) if c.loop]
+    loops = [k for k in loops if inside.components[k].values[0] not in counted]
     there = [k for k in loops if inside.components[k].values[0] in loss]
     found = []
     for k, c in enumerate(inside.components):
-        if c.values[0] in loss:
+        if c.values[0] in counted:
+            part = REQUIRED
+        elif c.values[0] in loss:
             part = "forward" if not there or k <= there[-1] else "the loss"
         elif not loops or k <= loops[-1]:
             part = "backward in time" if len(loops) > len(there) else "backward"
@@ -288,7 +315,9 @@ def _fresh(lines: list[str], name: str, v: Value) -> list[str]:
 def _result(w: Writer, v: Value) -> str:
     place = w.places[v]
     fresh = place.kind == "one" and not place.persistent and w.inside.outputs.count(v) == 1
-    return place.name if fresh else f"np.array({place.name})"
+    if not fresh:
+        return f"np.array({place.name})"
+    return f"np.{v.dtype}({place.name})" if is_count(v) else place.name
 
 
 def _joined(lines: list[str], wide: int = WIDE) -> list[str]:
