@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.files import check_target
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.train.optimiser import Optimiser
 
@@ -87,3 +88,4 @@ def check_checkpoint(path: str | os.PathLike[str] | None, rng: Any) -> None:
             f"fit: the folder {folder} cannot be written to, so no checkpoint can be kept at "
             f"{path!s}. Choose another path."
         )
+    check_target(path, "fit")
