@@ -35,7 +35,7 @@ from tinygrad_rnn.train.interrupt import interruptible
 from tinygrad_rnn.train.leaves import untrained
 from tinygrad_rnn.train.optimiser import Optimiser
 from tinygrad_rnn.train.progress import progress_bar, say
-from tinygrad_rnn.train.run import Run, load_run, save_run
+from tinygrad_rnn.train.run import Run, load_run, save_run, settle
 
 __all__ = ["fit"]
 
@@ -94,8 +94,9 @@ def fit(
     patience
         How many validations may pass without a better one.
     path
-        A checkpoint. If the file is there, the run goes on from it; it is written every `every`
-        steps and at the end.
+        A checkpoint. If the file is there, the run goes on from it, with the settings of this
+        `optimiser`: a line says which differ from those it was begun with. It is written every
+        `every` steps and at the end.
     rng
         The generator that `batch`, the loss (dropout) and `validate` draw from, all of them: its
         state is in the checkpoint.
@@ -133,9 +134,12 @@ def fit(
     check_budget(steps, seconds, every, restart, patience, validate is not None)
     check_checkpoint(path, rng)
     resumed = path is not None and Path(path).exists()
+    asked = optimiser.settings()
     run = load_run(path, model, optimiser, rng) if path and resumed else Run(state=state)
     if resumed and progress:
         print(f"fit: {path} is there, the run goes on from step {run.step}", file=sys.stderr)
+    if differs := settle(run, optimiser, asked):
+        say(differs, wanted=progress)
     clipped = clip if callable(clip) else lambda ps, _: clip_grad_norm(ps, clip)
     gradients = TrainingStep(model, _loss, target, run, partial(say, wanted=progress))
     if forgotten := untrained(model, optimiser):
