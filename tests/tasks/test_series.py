@@ -182,3 +182,36 @@ def test_windows_do_not_share_memory_with_the_series():
 def test_too_short_a_series_is_refused_with_the_least_length(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+KINDS = {
+    "dates": np.arange("2020-01", "2021-01", dtype="M8[M]"),
+    "spans of time": np.arange(12).astype("m8[D]"),
+    "complex": np.arange(12) * 1j,
+    "objects": np.array([1, None] * 6),
+    "numbers as objects": np.arange(12.0).astype(object),
+    "text": np.arange(12).astype(str),
+    "records": np.zeros(12, [("a", float)]),
+    "a list of words": ["1"] * 12,
+}
+
+
+@pytest.mark.parametrize("values", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("call", [lambda x: windows(x, 3), persistence])
+def test_what_are_no_real_numbers_is_refused(call, values):
+    with pytest.raises(TypeError, match=r"(windows|persistence): expected real numbers, got \S+"):
+        call(values)
+
+
+@pytest.mark.parametrize("call", [lambda x: windows(x, 3), persistence])
+def test_a_masked_series_is_refused(call):
+    with pytest.raises(TypeError, match="got a masked array, of which nothing here knows the mask"):
+        call(np.ma.masked_equal(np.arange(12.0), 3))
+
+
+@pytest.mark.parametrize("kind", [bool, np.int8, np.uint64, np.float16, np.float32, list])
+def test_all_real_numbers_are_a_series(kind):
+    values = np.arange(12) % 2
+    given = values.tolist() if kind is list else values.astype(kind)
+    assert persistence(given) == 1
+    assert windows(given, 3).xs.dtype == np.float64

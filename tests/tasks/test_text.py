@@ -120,6 +120,37 @@ def test_an_alphabet_refuses_a_character_it_has_not_seen():
         Alphabet("hello").encode("xyz")
 
 
+@pytest.mark.parametrize(
+    ("numbers", "error", "message"),
+    [
+        ([-1], ValueError, "-1 is the number of no character; its 4 .* numbers 0 … 3"),
+        ([0, 4], ValueError, "4 is the number of no character"),
+        ([2**64 - 1], ValueError, "18446744073709551615 is the number of no character"),
+        ([1.7], TypeError, "are integers, got dtype float64"),
+        ([1.0], TypeError, "are integers, got dtype float64"),
+        ([np.nan], TypeError, "are integers, got dtype float64"),
+        ([True], TypeError, "are integers, got dtype bool"),
+        (["1"], TypeError, "are integers, got dtype <U1"),
+        ([None], TypeError, "are integers, got dtype object"),
+        ([1j], TypeError, "are integers, got dtype complex128"),
+        ([[1, 2]], ValueError, r"one sequence of numbers, got shape \(1, 2\)"),
+        (3, ValueError, r"one sequence of numbers, got shape \(\)"),
+    ],
+)
+def test_an_alphabet_refuses_what_is_no_number_of_a_character(numbers, error, message):
+    with pytest.raises(error, match=f"Alphabet.decode: .*{message}"):
+        Alphabet("hello").decode(numbers)
+    with pytest.raises(error, match=r"Alphabet\.decode"):
+        Alphabet("hello").decode(np.array(numbers))
+
+
+def test_an_alphabet_decodes_nothing_and_every_kind_of_integer():
+    alphabet = Alphabet("hello")
+    assert alphabet.decode([]) == alphabet.decode(np.zeros(0)) == Alphabet("").decode([]) == ""
+    for kind in (np.uint8, np.int64, np.uint64):
+        assert alphabet.decode(alphabet.encode("hole").astype(kind)) == "hole"
+
+
 def test_the_python_documentation_is_english_ascii_prose():
     text = python_documentation()
     assert len(text) > 300_000

@@ -158,6 +158,17 @@ def persistence(values: np.ndarray, *, horizon: int = 1) -> float:
 
 
 def _long_enough(task: str, values: np.ndarray, least: int) -> None:
+    kind = getattr(values, "dtype", np.asarray(values).dtype)
+    if kind.kind not in "fiub":
+        raise TypeError(
+            f"{task}: expected real numbers, got {kind}. Pass values.astype(float) if that is what "
+            "they mean."
+        )
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(
+            f"{task}: got a masked array, of which nothing here knows the mask. Fill the gaps, or "
+            "cut the series at them."
+        )
     if np.ndim(values) != 1 or len(values) < least:
         raise ValueError(
             f"{task}: expected one series of at least {least} values, got shape {np.shape(values)}."

@@ -139,8 +139,31 @@ class Alphabet:
         return np.array([self._numbers[c] for c in text], dtype=np.int64)
 
     def decode(self, numbers: np.ndarray | list[int]) -> str:
-        """The text of a sequence of numbers."""
-        return "".join(self.characters[k] for k in np.asarray(numbers, dtype=int))
+        """The text of a sequence of numbers.
+
+        Raises
+        ------
+        TypeError, ValueError
+            The numbers are no integers, stand in several axes, or belong to no character: -1, too,
+            which Python would take for the last.
+        """
+        found = np.asarray(numbers)
+        if found.ndim != 1:
+            raise ValueError(
+                f"Alphabet.decode: expected one sequence of numbers, got shape {found.shape}. "
+                "Decode each row for itself."
+            )
+        if found.size and found.dtype.kind not in "iu":
+            raise TypeError(
+                f"Alphabet.decode: numbers of characters are integers, got dtype {found.dtype}."
+            )
+        wrong = found[(found < 0) | (found >= len(self))]
+        if wrong.size:
+            raise ValueError(
+                f"Alphabet.decode: {wrong[0]} is the number of no character; its {len(self)} "
+                f"characters have the numbers 0 … {len(self) - 1}."
+            )
+        return "".join(self.characters[k] for k in found)
 
 
 def chunks(numbers: np.ndarray, batch: int, steps: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
