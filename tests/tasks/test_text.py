@@ -66,11 +66,30 @@ def test_a_wrong_encoding_says_which_byte_and_what_to_try(write):
         read_text(write("é\né".encode()), encoding="ascii")
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
-def test_text_in_utf_16_is_not_taken_for_something_else(write, encoding):
-    path = write("one\ntwo\n".encode(encoding))
-    with pytest.raises(ValueError, match=r'encoding="utf-16"|is binary: a zero at offset 1'):
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("order", ["le", "be"])
+@pytest.mark.parametrize("default", ["utf-8", "UTF8"])
+def test_text_that_begins_with_the_mark_of_its_encoding_is_read_by_it(
+    write, encoding, order, default
+):
+    text = "Füchse\nund Hühner\n"
+    path = write(f"\ufeff{text}".encode(f"{encoding}-{order}"))
+    assert read_text(path, encoding=default) == text
+    with pytest.raises(ValueError, match=r"is binary: a zero at offset \d"):
+        read_text(write(text.encode(f"{encoding}-{order}")))
+
+
+def test_half_a_text_in_utf_16_is_refused(write):
+    with pytest.raises(ValueError, match=r"is not utf-16|is binary"):
+        read_text(write("one\ntwo\n".encode("utf-16")[:-1]))
+
+
+@pytest.mark.parametrize("byte", [0x80, 0x85, 0x91, 0x92, 0x93, 0x96, 0x9F])
+def test_a_byte_that_only_windows_writes_advises_its_encoding(write, byte):
+    path = write(b"it" + bytes([byte]) + b"s\nso\n")
+    with pytest.raises(ValueError, match=rf'byte {byte:#04x} .*perhaps encoding="cp1252"'):
         read_text(path)
+    assert read_text(path, encoding="cp1252")
 
 
 def test_an_unknown_encoding_is_refused(write):
