@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tinygrad_rnn.files import replacing
 from tinygrad_rnn.measure import Table
 from viz.dot import source
 from viz.paint import FORMATS, INSTALL, MISSING, NoRenderer, available, draw
@@ -142,28 +142,7 @@ def the_path(path: Any, example: str) -> Path:
 
 
 def write(path: Path, content: bytes) -> Path:
-    """Write a file, whole or not at all; an error says how to mend it."""
-    try:
-        _write(path, content)
-    except (OSError, ValueError) as error:  # ValueError: no path of this system
-        reason = getattr(error, "strerror", None) or str(error)
-        advice = "Name a file in a folder that exists and that you may write to."
-        sort = type(error) if isinstance(error, OSError) else ValueError
-        raise sort(f"save: cannot write {str(path)!r}: {reason}. {advice}") from error
+    """Write a file, all of it or nothing; an error says how to mend it."""
+    with replacing(path, "save") as file:
+        file.write(content)
     return path
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write beside the target and rename, so that no reader ever sees half a picture."""
-    path = path.resolve()  # a link stays a link
-    number, name = tempfile.mkstemp(prefix=".viz-", dir=path.parent)
-    try:
-        with os.fdopen(number, "wb") as file:
-            file.write(content)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)  # as any other new file; mkstemp makes them private
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -202,6 +202,38 @@ def test_a_second_layer_or_direction_is_unexpected():
             from_torch(cell, weights | {more: weights["weight_ih_l0"]})
 
 
+@every_cell
+def test_a_name_with_and_without_suffix_is_refused(make, gates):
+    cell = make(3, 5, rng=0)
+    before, weights = cell.state_dict(), torch_weights(make(3, 5, rng=1))
+    for name, array in weights.items():
+        with pytest.raises(ValueError, match=f"both '{name}' and '{name}_l0'"):
+            from_torch(cell, weights | {f"{name}_l0": array})
+    same(cell.state_dict(), before)
+
+
+UNFIT = {
+    "beyond the range": (np.full, 1e300, r"'W_h' holds 1e\+300, beyond the range of float32"),
+    "complex": (np.full, 1j, "'W_h' has dtype complex128"),
+    "text": (np.full, "a", "'W_h' has dtype <U1"),
+}
+
+
+@pytest.mark.parametrize("name", ["weight_hh_l1", "weight_hh_l1_reverse", "weight_hh_l0_reverse"])
+@pytest.mark.parametrize(("fill", "value", "message"), UNFIT.values(), ids=UNFIT)
+def test_a_layer_that_does_not_fit_leaves_all_layers_as_they_were(name, fill, value, message):
+    layers, other = (
+        nn.LSTM(3, 5, num_layers=2, bidirectional=True, rng=seed, dtype=np.float32)
+        for seed in (0, 1)
+    )
+    before, weights = layers.state_dict(), torch_weights(other)
+    weights[name] = fill(weights[name].shape, value)
+    where = name.removeprefix("weight_hh_")
+    with pytest.raises(ValueError, match=rf"from_torch into .* at {where}: .*{message}"):
+        from_torch(layers, weights)
+    same(layers.state_dict(), before)
+
+
 def test_weights_of_another_kind_of_cell_do_not_fit():
     with pytest.raises(ValueError, match=r"'weight_hh' has shape \(15, 5\), expected \(20, 5\)"):
         from_torch(nn.LSTMCell(3, 5), torch_weights(nn.GRUCell(3, 5)))

@@ -314,6 +314,65 @@ def test_fractions_are_not_cut_off_and_what_stands_in_a_tuple_is_not_half_loaded
     assert module.a.data == 1
 
 
+@pytest.mark.parametrize(
+    ("dtype", "value", "largest"),
+    [
+        (np.float32, 1e39, "1e\\+39"),
+        (np.float32, -3.5e38, "3.5e\\+38"),
+        (np.float16, np.float32(70000), "7e\\+04"),
+        (np.float16, 70000, "7e\\+04"),
+        (np.int32, 2**31, "2.15e\\+09"),
+        (np.int8, -129, "129"),
+    ],
+)
+def test_values_beyond_the_range_of_the_dtype_are_refused_and_nothing_is_changed(
+    dtype, value, largest
+):
+    module = nn.Module()
+    module.a, module.b = Tensor([1.0]), np.ones(2, dtype)
+    state = {"a": [5.0], "b": np.array([0, value])}
+    with pytest.raises(
+        ValueError, match=f"'b' holds {largest}, beyond the range of {module.b.dtype}"
+    ):
+        module.load_state_dict(state)
+    with pytest.raises(ValueError, match="'b' holds"):
+        module.check_state_dict(state)
+    assert module.a.data == 1
+    assert (module.b == 1).all()
+
+
+def test_what_was_not_finite_before_and_the_largest_that_fits_are_loaded():
+    model = nn.Linear(2, 2, dtype=np.float32)
+    largest = float(np.finfo(np.float32).max)
+    W = np.array([[np.inf, -np.inf], [np.nan, largest]])
+    before = model.state_dict()
+    model.check_state_dict({"W": W, "b": [0, -largest]})
+    same_values(model.state_dict(), before)
+    model.load_state_dict({"W": W, "b": [0, -largest]})
+    np.testing.assert_array_equal(model.W.data, W.astype(np.float32))
+
+
+TURNED = {
+    "transposed": lambda x: np.ascontiguousarray(x.T).T,
+    "in Fortran's order": np.asfortranarray,
+    "strided": lambda x: np.repeat(x, 2, axis=1)[:, ::2],
+    "backwards": lambda x: x[::-1, ::-1],
+}
+
+
+@pytest.mark.parametrize("turned", TURNED.values(), ids=TURNED)
+def test_a_state_dict_is_in_c_order_and_other_libraries_read_it_back(turned):
+    safetensors = pytest.importorskip("safetensors.numpy", reason="needs safetensors")
+    model, W = nn.Linear(2, 3), turned(np.arange(6.0).reshape(2, 3))
+    model.W, model.frozen = Tensor(W), [turned(np.arange(12.0).reshape(3, 4))]
+    state = model.state_dict()
+    assert all(array.flags.c_contiguous for array in state.values())
+    same_values(safetensors.load(safetensors.save(state)), state)
+    np.testing.assert_array_equal(state["W"], W)
+    model.load_state_dict({name: np.asfortranarray(array) for name, array in state.items()})
+    assert all(array.flags.c_contiguous for array in model.state_dict().values())
+
+
 def test_a_loss_from_before_loading_refuses_to_go_backward():
     model = Pair()
     loss = model(np.ones(3)).sum()

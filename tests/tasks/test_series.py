@@ -1,4 +1,4 @@
-"""Are series read, split and cut in the order of time, and every bad file named by line?"""
+"""Are series split and cut in the order of time?"""
 
 import zipfile
 from importlib.resources import files
@@ -7,17 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tinygrad_rnn.tasks import persistence, read_column, split, sunspots, windows
-
-
-@pytest.fixture
-def table(tmp_path):
-    def written(text):
-        path = tmp_path / "table.csv"
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return written
+from tinygrad_rnn.tasks import persistence, split, sunspots, windows
 
 
 def test_sunspots_are_309_years_without_a_gap():
@@ -60,77 +50,6 @@ def test_persistence_of_the_sunspots():
     assert persistence(numbers) == pytest.approx(slow)
     assert persistence(numbers) < numbers.var() / 2
     assert persistence(numbers, horizon=11) < persistence(numbers, horizon=5)
-
-
-def test_a_column_is_read_by_name_and_by_number(table):
-    path = table("# made up\nyear, depth\n\n1,2.5\n# a pause\n2,-1e3\n")
-    assert read_column(path, "depth").tolist() == [2.5, -1000]
-    assert read_column(path, 0).tolist() == [1, 2]
-    assert read_column(path, "depth").dtype == np.float64
-
-
-def test_quotes_and_other_delimiters_are_understood(table):
-    path = table('"year";"depth; in m"\n"1";"2.5"\n')
-    assert read_column(path, "depth; in m", delimiter=";").tolist() == [2.5]
-
-
-@pytest.mark.parametrize(
-    ("text", "column", "message"),
-    [
-        ("a,b\n1,2\n", "c", r"table\.csv has no column 'c'; it has 2: 'a', 'b'\.$"),
-        ("a,b\n1,2\n", 2, r"has no column 2; it has 2"),
-        ("a,b\n1,2\n", -1, r"has no column -1; it has 2"),
-        ("a;b\n1;2\n", "a", r"it has 1: 'a;b'\. Is there .* Try delimiter=';'\."),
-        ("a,a\n1,2\n", "a", r"has two columns 'a'\. Pass the number"),
-        ("1,2\n3,4\n", 0, r"begins with numbers, 1, 2, not with names\. .* pass header=False"),
-        ("a\n1_000\n", "a", r"line 2, column 'a': expected a finite number, found '1_000'"),
-        ("a\n1e400\n", "a", r"line 2, column 'a': expected a finite number, found '1e400'"),
-        (f"a\n{'9' * 400}\n", "a", r"found '9{37}\.\.\.'\."),
-        ('a,b\n"1,5",2\n', "a", r"found '1,5'\. Write decimals with a point"),
-        ('a,b\n"1,2\n' + "3,4\n" * 50_000, "a", r"csv, up to line \d+: field .* never closed\?"),
-        ("a,b\n1,2\n\nx,2\n", "a", r"line 4, column 'a': expected a finite number, found 'x'"),
-        (
-            "a,b\n1,\n",
-            "b",
-            r"line 2, column 'b': expected a finite number, found ''\. Fill the gap",
-        ),
-        ("a,b\n1,nan\n", "b", r"line 2, column 'b': expected a finite number, found 'nan'"),
-        ("a,b\n1,inf\n", "b", r"line 2.*found 'inf'"),
-        ("a,b\n1,2\n3\n", "b", r"line 3: expected 2 cells, found 1\. Column 'b' is missing"),
-        ("a,b\n", "a", r"has names of columns but no rows below them"),
-        ("# nothing\n# at all\n", "a", r"has no column 'a'"),
-        ("", "a", r"table\.csv is empty: 0 bytes"),
-        ("a\n\0\n", "a", r"is binary: a zero at offset 2"),
-    ],
-)
-def test_a_bad_table_says_what_is_wrong_and_where(table, text, column, message):
-    with pytest.raises(ValueError, match=message):
-        read_column(table(text), column)
-
-
-def test_a_table_without_names_is_read_by_number(table):
-    path = table("1,2\n3,4\n")
-    assert read_column(path, 1, header=False).tolist() == [2, 4]
-    assert read_column(path, "2").tolist() == [4]
-    with pytest.raises(ValueError, match="has no column '1'; it has 2: '1', '2'"):
-        read_column(path, "1", header=False)
-    with pytest.raises(ValueError, match="delimiter is one character, got ';;'"):
-        read_column(path, 0, delimiter=";;")
-
-
-def test_a_byte_order_mark_is_passed_over_and_another_encoding_named(tmp_path):
-    path = tmp_path / "table.csv"
-    path.write_bytes("\ufeffa;b\n1;2\n".encode())
-    assert read_column(path, "a", delimiter=";").tolist() == [1]
-    path.write_bytes("Tag;Höhe\n1;2\n".encode("latin-1"))
-    with pytest.raises(ValueError, match=r'is not utf-8: .* perhaps encoding="latin-1"'):
-        read_column(path, "Tag", delimiter=";")
-    assert read_column(path, "Höhe", delimiter=";", encoding="latin-1").tolist() == [2]
-
-
-def test_a_missing_table_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"there is no file .*absent\.csv"):
-        read_column(tmp_path / "absent.csv", "a")
 
 
 def test_split_keeps_the_order_of_time_and_loses_nothing():
@@ -182,3 +101,36 @@ def test_windows_do_not_share_memory_with_the_series():
 def test_too_short_a_series_is_refused_with_the_least_length(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+KINDS = {
+    "dates": np.arange("2020-01", "2021-01", dtype="M8[M]"),
+    "spans of time": np.arange(12).astype("m8[D]"),
+    "complex": np.arange(12) * 1j,
+    "objects": np.array([1, None] * 6),
+    "numbers as objects": np.arange(12.0).astype(object),
+    "text": np.arange(12).astype(str),
+    "records": np.zeros(12, [("a", float)]),
+    "a list of words": ["1"] * 12,
+}
+
+
+@pytest.mark.parametrize("values", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("call", [lambda x: windows(x, 3), persistence])
+def test_what_are_no_real_numbers_is_refused(call, values):
+    with pytest.raises(TypeError, match=r"(windows|persistence): expected real numbers, got \S+"):
+        call(values)
+
+
+@pytest.mark.parametrize("call", [lambda x: windows(x, 3), persistence])
+def test_a_masked_series_is_refused(call):
+    with pytest.raises(TypeError, match="got a masked array, of which nothing here knows the mask"):
+        call(np.ma.masked_equal(np.arange(12.0), 3))
+
+
+@pytest.mark.parametrize("kind", [bool, np.int8, np.uint64, np.float16, np.float32, list])
+def test_all_real_numbers_are_a_series(kind):
+    values = np.arange(12) % 2
+    given = values.tolist() if kind is list else values.astype(kind)
+    assert persistence(given) == 1
+    assert windows(given, 3).xs.dtype == np.float64

@@ -66,11 +66,30 @@ def test_a_wrong_encoding_says_which_byte_and_what_to_try(write):
         read_text(write("é\né".encode()), encoding="ascii")
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
-def test_text_in_utf_16_is_not_taken_for_something_else(write, encoding):
-    path = write("one\ntwo\n".encode(encoding))
-    with pytest.raises(ValueError, match=r'encoding="utf-16"|is binary: a zero at offset 1'):
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("order", ["le", "be"])
+@pytest.mark.parametrize("default", ["utf-8", "UTF8"])
+def test_text_that_begins_with_the_mark_of_its_encoding_is_read_by_it(
+    write, encoding, order, default
+):
+    text = "Füchse\nund Hühner\n"
+    path = write(f"\ufeff{text}".encode(f"{encoding}-{order}"))
+    assert read_text(path, encoding=default) == text
+    with pytest.raises(ValueError, match=r"is binary: a zero at offset \d"):
+        read_text(write(text.encode(f"{encoding}-{order}")))
+
+
+def test_half_a_text_in_utf_16_is_refused(write):
+    with pytest.raises(ValueError, match=r"is not utf-16|is binary"):
+        read_text(write("one\ntwo\n".encode("utf-16")[:-1]))
+
+
+@pytest.mark.parametrize("byte", [0x80, 0x85, 0x91, 0x92, 0x93, 0x96, 0x9F])
+def test_a_byte_that_only_windows_writes_advises_its_encoding(write, byte):
+    path = write(b"it" + bytes([byte]) + b"s\nso\n")
+    with pytest.raises(ValueError, match=rf'byte {byte:#04x} .*perhaps encoding="cp1252"'):
         read_text(path)
+    assert read_text(path, encoding="cp1252")
 
 
 def test_an_unknown_encoding_is_refused(write):
@@ -118,6 +137,37 @@ def test_chunks_of_nothing_are_refused(batch, steps, name):
 def test_an_alphabet_refuses_a_character_it_has_not_seen():
     with pytest.raises(ValueError, match="'xyz' is not among its 4 characters"):
         Alphabet("hello").encode("xyz")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "error", "message"),
+    [
+        ([-1], ValueError, "-1 is the number of no character; its 4 .* numbers 0 … 3"),
+        ([0, 4], ValueError, "4 is the number of no character"),
+        ([2**64 - 1], ValueError, "18446744073709551615 is the number of no character"),
+        ([1.7], TypeError, "are integers, got dtype float64"),
+        ([1.0], TypeError, "are integers, got dtype float64"),
+        ([np.nan], TypeError, "are integers, got dtype float64"),
+        ([True], TypeError, "are integers, got dtype bool"),
+        (["1"], TypeError, "are integers, got dtype <U1"),
+        ([None], TypeError, "are integers, got dtype object"),
+        ([1j], TypeError, "are integers, got dtype complex128"),
+        ([[1, 2]], ValueError, r"one sequence of numbers, got shape \(1, 2\)"),
+        (3, ValueError, r"one sequence of numbers, got shape \(\)"),
+    ],
+)
+def test_an_alphabet_refuses_what_is_no_number_of_a_character(numbers, error, message):
+    with pytest.raises(error, match=f"Alphabet.decode: .*{message}"):
+        Alphabet("hello").decode(numbers)
+    with pytest.raises(error, match=r"Alphabet\.decode"):
+        Alphabet("hello").decode(np.array(numbers))
+
+
+def test_an_alphabet_decodes_nothing_and_every_kind_of_integer():
+    alphabet = Alphabet("hello")
+    assert alphabet.decode([]) == alphabet.decode(np.zeros(0)) == Alphabet("").decode([]) == ""
+    for kind in (np.uint8, np.int64, np.uint64):
+        assert alphabet.decode(alphabet.encode("hole").astype(kind)) == "hole"
 
 
 def test_the_python_documentation_is_english_ascii_prose():

@@ -97,8 +97,8 @@ def test_what_stood_there_is_replaced_only_when_all_is_written(path, monkeypatch
         assert [p.name for p in path.parent.iterdir()] == ["run.npz"]
 
 
-def test_a_leftover_of_a_killed_writer_is_no_hindrance(path):
-    path.with_name("run.npz.tmp").write_bytes(b"half")
+def test_a_leftover_of_a_killed_writer_is_no_hindrance_and_is_removed(path):
+    path.with_name(".run.npz.0123456789abcdef.tmp").write_bytes(b"half")
     save(path, ARRAYS, FACTS)
     assert load(path)[1] == FACTS
     assert [p.name for p in path.parent.iterdir()] == ["run.npz"]

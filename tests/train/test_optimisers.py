@@ -334,7 +334,42 @@ def test_nan_in_a_state_is_no_reason_to_refuse_it():
     assert np.isnan(optimiser.state_dict()["v.0"]).all()
 
 
+def test_settings_are_the_numbers_of_the_formula_those_of_a_subclass_too():
+    class Mine(SGD):
+        def __init__(self, parameters):
+            super().__init__(parameters, np.float32(0.5), 0.25)
+            self.warm, self.bounds, self._hidden, self.array = True, (1, 2.0), 3, np.ones(2)
+
+    assert Mine([parameter(1.0)]).settings() == {
+        "lr": 0.5,
+        "weight_decay": 0.0,
+        "momentum": 0.25,
+        "nesterov": False,
+        "warm": True,
+        "bounds": [1, 2.0],
+    }
+
+
+@every_optimiser
+def test_arrays_of_a_state_are_in_c_order(make):
+    p = Tensor(np.asfortranarray(np.arange(6.0).reshape(2, 3)))
+    optimiser = make([p])
+    p.grad = np.asfortranarray(np.ones((2, 3)))
+    optimiser.step()
+    assert all(array.flags.c_contiguous for array in optimiser.state_dict().values())
+
+
 # -- refusals ---------------------------------------------------------------------------------
+
+
+@every_optimiser
+@pytest.mark.parametrize("lr", [None, "0.1", [0.1], np.ones(2)])
+def test_a_learning_rate_that_is_no_number_is_refused(make, lr):
+    optimiser = make([parameter(1.0)])
+    with pytest.raises(TypeError, match="the learning rate must be a number, got") as caught:
+        optimiser.lr = lr
+    assert type(optimiser).__name__ in str(caught.value)
+    assert optimiser.lr > 0
 
 
 @pytest.mark.parametrize("make", [SGD, Adam])

@@ -1,6 +1,7 @@
 """Does a run killed at any moment go on to the same bits?"""
 
 import random
+import re
 import subprocess
 import sys
 import time
@@ -154,6 +155,98 @@ def test_a_finished_run_is_only_read(tmp_path):
     assert path.stat().st_mtime_ns == written
 
 
+# -- another optimiser ------------------------------------------------------------------------
+
+
+SETTINGS = {
+    "lr": (lambda p: SGD(p, 0.1), lambda p: SGD(p, 0.02), r"lr=0\.02 \(before 0\.1\)"),
+    "momentum": (
+        lambda p: SGD(p, 0.1),
+        lambda p: SGD(p, 0.1, 0.9),
+        r"momentum=0\.9 \(before 0\.0\)",
+    ),
+    "nesterov": (
+        lambda p: SGD(p, 0.1, 0.9),
+        lambda p: SGD(p, 0.1, 0.9, nesterov=True),
+        r"nesterov=True \(before False\)",
+    ),
+    "betas": (
+        lambda p: Adam(p, betas=(0.9, 0.9)),
+        lambda p: Adam(p, betas=(0.5, 0.9)),
+        r"betas=\[0\.5, 0\.9\] \(before \[0\.9, 0\.9\]\)",
+    ),
+    "weight_decay and eps": (
+        lambda p: Adam(p, eps=1e-8),
+        lambda p: Adam(p, eps=1e-3, weight_decay=0.1),
+        r"weight_decay=0\.1 \(before 0\.0\), eps=0\.001 \(before 1e-08\)",
+    ),
+    "alpha and centered": (
+        RMSprop,
+        lambda p: RMSprop(p, alpha=0.5, centered=True),
+        r"alpha=0\.5 \(before 0\.99\), centered=True \(before False\)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "now", "line"), SETTINGS.values(), ids=SETTINGS)
+def test_settings_of_the_call_are_taken_and_what_differs_is_said(
+    tmp_path, capsys, before, now, line
+):
+    path, batch = tmp_path / "run.npz", lambda step: (np.full((3, 2, 2), 1.0 + step),)
+
+    def run(make, steps, **options):
+        model = Model()
+        optimiser = make(model.parameters())
+        return model, optimiser, fit(model, batch, optimiser, steps=steps, path=path, **options)
+
+    run(before, 2, progress=False)
+    model, optimiser, found = run(now, 3)
+    said = f"goes on from step 2 with this optimiser's {line}$"
+    assert re.search(said, found.explain(), re.M)
+    assert re.search(f"^fit: {said}", capsys.readouterr().err, re.M)
+    assert optimiser.settings() == now(Model().parameters()).settings() == found.settings
+    twin = Model()  # the same by hand
+    other = before(twin.parameters())
+    halfway = fit(twin, batch, other, steps=2, progress=False)
+    changed = now(twin.parameters())
+    changed.load_state_dict(other.state_dict() | {"lr": np.array(changed.lr)})
+    fit(
+        twin, lambda step: batch(step + 2), changed, steps=1, state=halfway.state, progress=False
+    )  # fmt: skip
+    for name, array in twin.state_dict().items():
+        np.testing.assert_array_equal(model.state_dict()[name], array)
+    run(now, 4)
+    assert "optimiser's" not in capsys.readouterr().err  # said once
+
+
+def test_a_rate_that_changed_on_the_way_goes_on_where_it_was_and_nothing_is_said(tmp_path, capsys):
+    path, rates = tmp_path / "run.npz", []
+
+    def falling(optimiser):
+        def validate():
+            rates.append(optimiser.lr)
+            optimiser.lr /= 2  # on a plateau, say
+            return 1.0
+
+        return validate
+
+    for steps in (2, 5):  # by the same program
+        model = Model()
+        optimiser = SGD(model.parameters(), 0.1)
+        run = fit(
+            model, lambda step: (np.ones((3, 2, 2)),), optimiser, steps=steps, every=1, path=path,
+            validate=falling(optimiser),
+        )  # fmt: skip
+    assert rates == [0.1, 0.05, 0.025, 0.0125, 0.00625]
+    assert "optimiser's" not in capsys.readouterr().err + run.explain()
+    fit(
+        model, lambda step: (np.ones((3, 2, 2)),), optimiser, steps=6, every=1, path=path,
+        validate=falling(optimiser),
+    )  # fmt: skip
+    assert rates[-1] == 0.003125  # the same optimiser, in the same process
+    assert "optimiser's" not in capsys.readouterr().err
+
+
 # -- what does not fit ------------------------------------------------------------------------
 
 
@@ -210,6 +303,9 @@ TAMPERED = {
     "end of a state": (fact(state=["plain", [1]]), "KeyError"),
     "one number": (fact(state=3), "TypeError"),
     "counts": (fact(counts={"eager": 6}), "unknown counts of steps"),
+    "no settings": (fact(settings=[]), r"expected the settings of an optimiser, got \[\]"),
+    "a word for a rate": (fact(settings={"lr": "0.1"}), "expected the settings of an optimiser"),
+    "settings with escapes": (fact(settings={"lr": 0.1, "\x1b[2J": 1}), "expected the settings"),
     "reasons": (fact(reasons=[1]), "expected reasons as sentences"),
     "facts": (lambda arrays, facts: (arrays, [1, 2]), "TypeError"),
     "no generator": (fact(generator=None), "it was saved without a random generator, and this run"),

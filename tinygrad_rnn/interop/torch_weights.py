@@ -63,13 +63,16 @@ def from_torch(module: Any, weights: Mapping[str, Any]) -> None:
     Raises
     ------
     TypeError, ValueError
-        As for `torch_weights`; and for missing, unexpected and misshapen arrays, each named.
+        As for `torch_weights`; and for missing, unexpected and misshapen arrays, each named, for
+        one given twice, and for values beyond the range of the module's dtype.
     """
     cells = _cells(module)
     alone = "_l0" if module is cells[0][1] else ""
     given = {name.removesuffix(alone): _array(weight) for name, weight in weights.items()}
     expected = {name: weight.shape for name, weight in torch_weights(module).items()}
-    problems = [f"missing {name!r}" for name in expected if name not in given]
+    twice = [name for name in weights if alone and name + alone in weights]
+    problems = [f"both {name!r} and {name + alone!r}" for name in twice]
+    problems += [f"missing {name!r}" for name in expected if name not in given]
     problems += [f"unexpected {name!r}" for name in given if name not in expected]
     problems += [
         f"{name!r} has shape {given[name].shape}, expected {shape}"
@@ -82,9 +85,17 @@ def from_torch(module: Any, weights: Mapping[str, Any]) -> None:
             "first axis; the sizes, the bias and the kind of cell must be the same on both sides. "
             "Nothing was loaded."
         )
+    states = []
     for suffix, cell in cells:
         ours = {ours: given.get(theirs + suffix) for theirs, ours in _NAMES.items()}
-        cell.load_state_dict({name: array.T for name, array in ours.items() if array is not None})
+        states.append({name: array.T for name, array in ours.items() if array is not None})
+        try:
+            cell.check_state_dict(states[-1])
+        except ValueError as error:
+            where = f" at {suffix.removeprefix('_')}" if suffix else ""
+            raise ValueError(f"from_torch into {module!r}{where}: {error}") from error
+    for (_, cell), state in zip(cells, states, strict=True):
+        cell.load_state_dict(state)
 
 
 def _cells(module: Any) -> list[tuple[str, Any]]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import os
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from tinygrad_rnn.files import replacing
 
 __all__ = ["Table", "norm", "to_csv"]
 
@@ -34,7 +35,7 @@ def to_csv(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any] | n
     Parameters
     ----------
     path
-        The file; it is written beside and renamed, so that no reader sees half of it.
+        The file, a new one or a regular one; no reader sees half of it.
     columns
         Arrays or lists of equal length, by name.
 
@@ -53,29 +54,9 @@ def to_csv(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any] | n
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*(np.asarray(c).tolist() for c in columns.values()), strict=True))
-    try:
-        _write(path, text.getvalue())
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise type(error)(
-            f"to_csv: cannot write {str(path)!r}: {reason}. Name a file in a folder that exists "
-            "and that you may write to."
-        ) from error
+    with replacing(path, "to_csv") as file:
+        file.write(text.getvalue().encode())
     return path
-
-
-def _write(path: Path, text: str) -> None:
-    number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(number, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)  # as any other new file; mkstemp makes them private
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def norm(g: Any) -> float:

@@ -90,10 +90,15 @@ class Module:
             p.grad = None
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """All values by path, parameters and frozen ones alike, as copies."""
+        """All values by path, parameters and frozen ones alike, as copies in C order."""
         return {
-            path: np.array(v.data if type(v) is Tensor else v) for path, _, _, v in self._look()[0]
+            path: np.array(v.data if type(v) is Tensor else v, order="C")
+            for path, _, _, v in self._look()[0]
         }
+
+    def check_state_dict(self, state: Mapping[str, Any]) -> None:
+        """ValueError, naming all that does not fit, unless `load_state_dict` would take `state`."""
+        self._fitting(state)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over values by path. Nothing is changed unless everything fits.
@@ -101,15 +106,24 @@ class Module:
         Raises
         ------
         ValueError
-            Names every missing, unexpected and misshapen key, and every dtype that would lose its
-            fractions (floats for integers).
+            Names every missing, unexpected and misshapen key, every dtype that would lose its
+            fractions (floats for integers), and values beyond the range of the module's dtype.
         """
+        for owner, key, value, array in self._fitting(state):
+            if type(value) is Tensor:
+                value.data = array
+            else:
+                replace(owner, key, array)
+
+    def _fitting(self, state: Mapping[str, Any]) -> list[tuple[Any, Any, Any, np.ndarray]]:
+        """Owner, key, old value and new array of each place; ValueError unless everything fits."""
         places = {path: (owner, key, value) for path, owner, key, value in self._look()[0]}
         problems = [f"missing {path!r}" for path in places if path not in state]
         problems += [f"unexpected {path!r}" for path in state if path not in places]
         fresh = {path: np.asarray(state[path]) for path in places if path in state}
+        fitting = []
         for path, array in fresh.items():
-            owner, _, value = places[path]
+            owner, key, value = places[path]
             if array.shape != value.shape:
                 problems.append(f"{path!r} has shape {array.shape}, expected {value.shape}")
             elif not np.can_cast(array.dtype, value.dtype, "same_kind"):
@@ -117,17 +131,18 @@ class Module:
             elif is_fixed(owner) and type(value) is not Tensor:
                 kind = "tuple" if isinstance(owner, tuple) else type(owner).__name__
                 problems.append(f"{path!r} is an array in a {kind}, where nothing can be replaced")
+            elif (cast := _cast(array, value.dtype)) is None:
+                largest = np.abs(array[np.isfinite(array)].astype(float)).max()
+                problems.append(f"{path!r} holds {largest:.3g}, beyond the range of {value.dtype}")
+            else:
+                fitting.append((owner, key, value, cast))
         if problems:
             raise ValueError(
                 f"load_state_dict of {type(self).__name__}: {'; '.join(problems)}. "
-                "Build the module with the sizes the values were saved from; nothing was loaded."
+                "Build the module with the sizes and dtypes the values were saved from; nothing "
+                "was loaded."
             )
-        for path, array in fresh.items():
-            owner, key, value = places[path]
-            if type(value) is Tensor:
-                value.data = array.astype(value.dtype)
-            else:
-                replace(owner, key, array.astype(value.dtype))
+        return fitting
 
     def __getstate__(self) -> Any:
         """For copies, of which nothing is found yet, and which take along what a class holds."""
@@ -139,6 +154,15 @@ class Module:
     def __repr__(self) -> str:
         facts = [f"{k}={v}" for k, v in vars(self).items() if isinstance(v, (int, float, str))]
         return f"{type(self).__name__}({', '.join(facts)})"
+
+
+def _cast(array: np.ndarray, dtype: np.dtype) -> np.ndarray | None:
+    """A copy in another dtype; None if a number is beyond its range."""
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype)
+    if dtype.kind in "fc":
+        return None if (np.isfinite(array) & ~np.isfinite(cast)).any() else cast
+    return cast if (cast == array).all() else None
 
 
 # What is looked into depends on the class Module, which stands by now.

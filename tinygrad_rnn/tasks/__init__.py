@@ -7,6 +7,7 @@ from tinygrad_rnn.tasks.bits import (
     parity,
     parity_baseline,
 )
+from tinygrad_rnn.tasks.columns import read_column
 from tinygrad_rnn.tasks.copying import copy_memory, copy_memory_baseline
 from tinygrad_rnn.tasks.counting import an_bn, an_bn_cn, counting_entropy, counting_symbols
 from tinygrad_rnn.tasks.digits import digits, digits_baseline
@@ -45,7 +46,7 @@ from tinygrad_rnn.tasks.reber import (
     reber_string,
     reber_successors,
 )
-from tinygrad_rnn.tasks.series import persistence, read_column, split, sunspots, windows
+from tinygrad_rnn.tasks.series import persistence, split, sunspots, windows
 from tinygrad_rnn.tasks.tagging import tagging, tagging_accuracy
 from tinygrad_rnn.tasks.text import Alphabet, chunks, python_documentation, read_text
 from tinygrad_rnn.tasks.timing import (

@@ -1,20 +1,15 @@
-"""How is a series of measurements read, cut into questions, and what must a forecast beat?"""
+"""How is a series of measurements cut into questions, and what must a forecast beat?"""
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Iterator
 from importlib.resources import as_file, files
-from itertools import chain
-from os import PathLike
 
 import numpy as np
 
 from tinygrad_rnn.tasks.batch import Batch, ending, no_less
-from tinygrad_rnn.tasks.text import read_text
+from tinygrad_rnn.tasks.columns import read_column
 
-__all__ = ["persistence", "read_column", "split", "sunspots", "windows"]
+__all__ = ["persistence", "split", "sunspots", "windows"]
 
 
 def sunspots() -> tuple[np.ndarray, np.ndarray]:
@@ -31,73 +26,6 @@ def sunspots() -> tuple[np.ndarray, np.ndarray]:
     """
     with as_file(files("tinygrad_rnn.tasks") / "data" / "sunspots.csv") as path:
         return read_column(path, "year").astype(np.int64), read_column(path, "sunspots")
-
-
-def read_column(
-    path: str | PathLike[str],
-    column: str | int,
-    *,
-    header: bool = True,
-    delimiter: str = ",",
-    encoding: str = "utf-8",
-) -> np.ndarray:
-    """One column of a CSV file as float64, shape (rows,).
-
-    Parameters
-    ----------
-    path
-        The file. Blank lines and lines that begin with # are passed over.
-    column
-        The name of the column, or its number, counted from 0.
-    header
-        Whether the first line names the columns; if not, `column` is a number.
-    delimiter, encoding
-        What separates the cells, and how the file is written.
-
-    Raises
-    ------
-    FileNotFoundError, IsADirectoryError
-        There is no such file, or it is a folder.
-    ValueError
-        It is no text or empty, has no such column (or two of that name) or no rows, or a cell is
-        missing or not a finite number: says in which line.
-    """
-    if len(delimiter) != 1:
-        raise ValueError(f"read_column: delimiter is one character, got {delimiter!r}.")
-    rows = _rows(path, read_text(path, encoding=encoding, min_lines=1), delimiter)
-    first = next(rows, (0, [""]))
-    names = first[1]
-    if not header:
-        rows = chain([first], rows)
-    elif isinstance(column, int) and all(math.isfinite(_float(name)) for name in names):
-        raise ValueError(
-            f"read_column: {path} begins with numbers, {', '.join(names)}, not with names. If they "
-            "belong to the data, pass header=False; else call the column by its name."
-        )
-    if isinstance(column, str) and names.count(column) > 1:
-        raise ValueError(
-            f"read_column: {path} has two columns {column!r}. Pass the number of the one you mean, "
-            "counted from 0."
-        )
-    place = column if isinstance(column, int) else _place(names if header else [], column)
-    if not 0 <= place < len(names):
-        others = [mark for mark in ";\t,|" if mark != delimiter and mark in names[0]]
-        hint = f" Is there another delimiter? Try delimiter={others[0]!r}." if others else ""
-        raise ValueError(
-            f"read_column: {path} has no column {column!r}; it has {len(names)}: "
-            f"{', '.join(map(repr, names))}.{hint}"
-        )
-    numbers = []
-    for line, row in rows:
-        if place >= len(row):
-            raise ValueError(
-                f"read_column: {path}, line {line}: expected {len(names)} cells, found {len(row)}. "
-                f"Column {column!r} is missing there."
-            )
-        numbers.append(_number(row[place], f"{path}, line {line}, column {column!r}"))
-    if not numbers:
-        raise ValueError(f"read_column: {path} has names of columns but no rows below them.")
-    return np.array(numbers)
 
 
 def split(values: np.ndarray, train: float = 0.8) -> tuple[np.ndarray, np.ndarray]:
@@ -158,43 +86,18 @@ def persistence(values: np.ndarray, *, horizon: int = 1) -> float:
 
 
 def _long_enough(task: str, values: np.ndarray, least: int) -> None:
+    kind = getattr(values, "dtype", np.asarray(values).dtype)
+    if kind.kind not in "fiub":
+        raise TypeError(
+            f"{task}: expected real numbers, got {kind}. Pass values.astype(float) if that is what "
+            "they mean."
+        )
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(
+            f"{task}: got a masked array, of which nothing here knows the mask. Fill the gaps, or "
+            "cut the series at them."
+        )
     if np.ndim(values) != 1 or len(values) < least:
         raise ValueError(
             f"{task}: expected one series of at least {least} values, got shape {np.shape(values)}."
         )
-
-
-def _rows(path: str | PathLike[str], text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(text.split("\n"), delimiter=delimiter, skipinitialspace=True)
-    try:
-        for row in reader:
-            if any(cell.strip() for cell in row) and not row[0].startswith("#"):
-                yield reader.line_num, [cell.strip() for cell in row]
-    except csv.Error as error:
-        raise ValueError(
-            f"read_column: {path}, up to line {reader.line_num}: {error}. Is a quotation mark "
-            "opened and never closed?"
-        ) from error
-
-
-def _place(names: list[str], column: str) -> int:
-    return names.index(column) if column in names else -1
-
-
-def _float(cell: str) -> float:
-    """The number in a cell, NaN for none; 1_000, which Python would read, is none."""
-    try:
-        return math.nan if "_" in cell else float(cell)
-    except ValueError:
-        return math.nan
-
-
-def _number(cell: str, where: str) -> float:
-    number = _float(cell)
-    if not math.isfinite(number):
-        found = cell if len(cell) <= 40 else f"{cell[:37]}..."
-        how = "" if cell else " Fill the gap, or leave the line out."
-        if "," in cell:
-            how = " Write decimals with a point, and thousands without comma."
-        raise ValueError(f"read_column: {where}: expected a finite number, found {found!r}.{how}")
-    return number

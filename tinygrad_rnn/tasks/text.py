@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
 from os import PathLike
@@ -13,6 +14,10 @@ from tinygrad_rnn.tasks.batch import no_less
 
 __all__ = ["Alphabet", "chunks", "python_documentation", "read_text"]
 
+# The marks that a file may begin with; that of UTF-32 comes first, for it begins like UTF-16's.
+WIDE = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"}
+WIDE |= {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
 
 def read_text(path: str | PathLike[str], *, encoding: str = "utf-8", min_lines: int = 2) -> str:
     """The text of a file, with every line end as one line feed.
@@ -22,7 +27,8 @@ def read_text(path: str | PathLike[str], *, encoding: str = "utf-8", min_lines: 
     path
         The file.
     encoding
-        How its bytes stand for characters.
+        How its bytes stand for characters. A file that begins with the mark of UTF-16 or UTF-32
+        is read as that in place of UTF-8, which cannot begin so.
     min_lines
         How many lines that are not blank it must have. A file of one line is seldom the text that
         was meant; 1 accepts it.
@@ -58,6 +64,8 @@ def read_text(path: str | PathLike[str], *, encoding: str = "utf-8", min_lines: 
 
 
 def _decode(data: bytes, path: Path, encoding: str) -> str:
+    if encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig"):
+        encoding = next((wide for mark, wide in WIDE.items() if data.startswith(mark)), encoding)
     try:
         text = data.decode(encoding)
     except LookupError as error:
@@ -65,10 +73,9 @@ def _decode(data: bytes, path: Path, encoding: str) -> str:
             f'read_text: there is no encoding {encoding!r}; try "utf-8", "latin-1" or "cp1252".'
         ) from error
     except UnicodeDecodeError as error:
-        wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
-        if b"\0" in data and not wide:
+        if b"\0" in data:
             raise ValueError(_binary(path, data.index(b"\0"))) from error
-        guess = "utf-16" if wide else "latin-1" if "utf" in encoding else "utf-8"
+        guess = _guess(data) if "utf" in encoding else "utf-8"
         raise ValueError(
             f"read_text: {path} is not {encoding}: byte {data[error.start]:#04x} at offset "
             f"{error.start} ({error.reason}). Name the encoding it was written in, perhaps "
@@ -77,6 +84,11 @@ def _decode(data: bytes, path: Path, encoding: str) -> str:
     if "\0" in text:
         raise ValueError(_binary(path, text.index("\0")))
     return text
+
+
+def _guess(data: bytes) -> str:
+    """An encoding of one byte a character: quotation marks of Windows are no text in latin-1."""
+    return "cp1252" if re.search(rb"[\x80-\x9f]", data) else "latin-1"
 
 
 def _binary(path: Path, offset: int) -> str:
@@ -139,8 +151,31 @@ class Alphabet:
         return np.array([self._numbers[c] for c in text], dtype=np.int64)
 
     def decode(self, numbers: np.ndarray | list[int]) -> str:
-        """The text of a sequence of numbers."""
-        return "".join(self.characters[k] for k in np.asarray(numbers, dtype=int))
+        """The text of a sequence of numbers.
+
+        Raises
+        ------
+        TypeError, ValueError
+            The numbers are no integers, stand in several axes, or belong to no character: -1, too,
+            which Python would take for the last.
+        """
+        found = np.asarray(numbers)
+        if found.ndim != 1:
+            raise ValueError(
+                f"Alphabet.decode: expected one sequence of numbers, got shape {found.shape}. "
+                "Decode each row for itself."
+            )
+        if found.size and found.dtype.kind not in "iu":
+            raise TypeError(
+                f"Alphabet.decode: numbers of characters are integers, got dtype {found.dtype}."
+            )
+        wrong = found[(found < 0) | (found >= len(self))]
+        if wrong.size:
+            raise ValueError(
+                f"Alphabet.decode: {wrong[0]} is the number of no character; its {len(self)} "
+                f"characters have the numbers 0 … {len(self) - 1}."
+            )
+        return "".join(self.characters[k] for k in found)
 
 
 def chunks(numbers: np.ndarray, batch: int, steps: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -7,15 +7,18 @@ the first step.
 from __future__ import annotations
 
 import os
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.tensor import values
+from tinygrad_rnn.files import check_target
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.train.optimiser import Optimiser
 
-__all__ = ["check_budget", "check_checkpoint", "check_parts"]
+__all__ = ["check_budget", "check_checkpoint", "check_functions", "check_parts", "number"]
 
 
 def check_parts(model: Module, batch: Any, optimiser: Optimiser) -> None:
@@ -40,6 +43,36 @@ def check_parts(model: Module, batch: Any, optimiser: Optimiser) -> None:
         )
 
 
+def check_functions(schedule: Any, clip: Any, validate: Any) -> None:
+    """What is called at each step can be called, and the longest norm is a positive number."""
+    for name, function in (("schedule", schedule), ("validate", validate)):
+        if function is not None and not callable(function):
+            raise TypeError(f"fit: {name} is a function, or None for none; got {function!r}.")
+    if callable(clip):
+        return
+    if not isinstance(clip, Real) or isinstance(clip, bool):
+        raise TypeError(
+            f"fit: clip is the longest gradient norm or a function, got {clip!r}. Leave it out for "
+            "gradients as they are."
+        )
+    if not float(clip) > 0:
+        raise ValueError(
+            f"fit: clip is the longest gradient norm, a positive number; got {clip}. Leave it out "
+            "for gradients as they are."
+        )
+
+
+def number(name: str, found: Any) -> float:
+    """What a function given to fit has returned, as a float; a Tensor of one number is fine."""
+    x = values(found)
+    if type(x) is np.ndarray and x.size == 1:  # not one that is masked, whose item is 0
+        x = x.item()
+    if not isinstance(x, Real) or isinstance(x, bool):
+        kind = "None" if x is None else f"a {type(x).__name__}"
+        raise TypeError(f"fit: {name} gave {kind}, expected a number.")
+    return float(x)
+
+
 def check_budget(
     steps: int | None,
     seconds: float | None,
@@ -49,11 +82,20 @@ def check_budget(
     validates: bool,
 ) -> None:
     """There is an end, and what is asked for happens before it."""
-    budget = [number for number in (steps, seconds) if number is not None]
-    if not budget or every < 1:
-        raise ValueError("fit: expected a budget, steps= or seconds=, and every >= 1.")
-    if not all(number >= 0 for number in budget):
+    if steps is None and seconds is None:
+        raise ValueError("fit: expected a budget, steps= or seconds=.")
+    if seconds is not None and (not isinstance(seconds, Real) or isinstance(seconds, bool)):
+        raise TypeError(f"fit: seconds is a number, got {seconds!r}.")
+    counts = {"steps": steps, "every": every, "restart": restart, "patience": patience}
+    for name, count in counts.items():
+        if count is None and name != "every":
+            continue
+        if not isinstance(count, (int, np.integer)) or isinstance(count, bool):
+            raise TypeError(f"fit: {name} is a whole number, got {count!r}.")
+    if not all(budget >= 0 for budget in (steps, seconds) if budget is not None):
         raise ValueError(f"fit: expected a budget of at least 0, got {steps=}, {seconds=}.")
+    if every < 1:
+        raise ValueError(f"fit: every is at least 1 step, got {every}.")
     if restart is not None and restart < 1:
         raise ValueError(f"fit: restart is at least 1 step, or None for never; got {restart}.")
     if patience is not None and (patience < 1 or not validates):
@@ -87,3 +129,4 @@ def check_checkpoint(path: str | os.PathLike[str] | None, rng: Any) -> None:
             f"fit: the folder {folder} cannot be written to, so no checkpoint can be kept at "
             f"{path!s}. Choose another path."
         )
+    check_target(path, "fit")

@@ -1,9 +1,9 @@
 """How do arrays become a file that is whole or not there, and that nobody can turn against us?
 
 A checkpoint is a plain .npz (``np.load`` reads it): each array as .npy, stored without compression,
-and one member of JSON with everything else. It is written beside its place and renamed into it, so
-a reader finds the old file or the new one. Reading believes nothing: every name, size, dtype and
-checksum is compared before an array is made, and nothing in the file is ever run or unpickled.
+and one member of JSON with everything else. A reader finds the old file or the new one. Reading
+believes nothing: every name, size, dtype and checksum is compared before an array is made, and
+nothing in the file is ever run or unpickled.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import os
 import re
 import zipfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import numpy as np
 from numpy.lib import format as npy
+
+from tinygrad_rnn.files import replacing
 
 __all__ = ["CheckpointError", "load", "save"]
 
@@ -38,8 +39,8 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], facts: Any) ->
     Parameters
     ----------
     path
-        What stands there is replaced in one step. The folder has to exist; for a moment there is
-        a second file in it, named `path` and ".tmp".
+        A regular file there is replaced in one step. The folder has to exist; for a moment there
+        is a second file in it, whose name begins with a point and ends in ".tmp".
     arrays
         Real numbers by name; a name holds no slash, backslash or colon.
     facts
@@ -50,7 +51,7 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], facts: Any) ->
     ValueError, TypeError
         An array or a fact that could not be read back; then nothing is written.
     OSError
-        There is no such folder, no right to write there, or no room.
+        `path` is no regular file, there is no such folder, no right to write there, or no room.
     """
     path, found = Path(path), {name: np.asarray(array) for name, array in arrays.items()}
     for name, array in found.items():
@@ -60,22 +61,15 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], facts: Any) ->
                 "without slash, backslash or colon, arrays hold real numbers."
             )
     text = json.dumps({"format": _FORMAT, "version": VERSION, "facts": facts})
-    beside = path.with_name(path.name + ".tmp")
     try:
-        with beside.open("wb") as file:
+        with replacing(path, "save checkpoint", durable=True) as file:
             _write(file, found, text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
     except OSError as error:  # no folder, no right to write, no room
         error.add_note(
             f"save checkpoint {path.name}: nothing was written to {path.absolute().parent}, and "
             "what stood there before is as it was. Make room, or choose another folder."
         )
         raise
-    finally:
-        beside.unlink(missing_ok=True)  # there only if something went wrong
-    _fsync_folder(path.parent)
 
 
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], Any]:
@@ -181,13 +175,3 @@ def _refuse(path: Path, why: str) -> NoReturn:
         f"load checkpoint {path.name}: {why}. Nothing was loaded. Take an older copy, or move the "
         "file away to start anew."
     )
-
-
-def _fsync_folder(folder: Path) -> None:
-    """Have the rename itself on the disk; Windows has no such call, and needs none."""
-    with suppress(PermissionError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

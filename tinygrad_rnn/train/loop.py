@@ -22,14 +22,20 @@ import numpy as np
 from tinygrad_rnn.engine.context import no_grad
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.module import Module
-from tinygrad_rnn.train.arguments import check_budget, check_checkpoint, check_parts
+from tinygrad_rnn.train.arguments import (
+    check_budget,
+    check_checkpoint,
+    check_functions,
+    check_parts,
+    number,
+)
 from tinygrad_rnn.train.clipping import clip_grad_norm
 from tinygrad_rnn.train.compiled import TrainingStep
 from tinygrad_rnn.train.interrupt import interruptible
 from tinygrad_rnn.train.leaves import untrained
 from tinygrad_rnn.train.optimiser import Optimiser
 from tinygrad_rnn.train.progress import progress_bar, say
-from tinygrad_rnn.train.run import Run, load_run, save_run
+from tinygrad_rnn.train.run import Run, load_run, save_run, settle
 
 __all__ = ["fit"]
 
@@ -88,8 +94,9 @@ def fit(
     patience
         How many validations may pass without a better one.
     path
-        A checkpoint. If the file is there, the run goes on from it; it is written every `every`
-        steps and at the end.
+        A checkpoint. If the file is there, the run goes on from it, with the settings of this
+        `optimiser`: a line says which differ from those it was begun with. It is written every
+        `every` steps and at the end.
     rng
         The generator that `batch`, the loss (dropout) and `validate` draw from, all of them: its
         state is in the checkpoint.
@@ -110,11 +117,12 @@ def fit(
     ------
     TypeError, ValueError
         No budget, or arguments that do not fit together; `batch` gave no tuple, or the model no
-        recorded loss; or loss or gradient are not finite; or a program gives something else than
+        recorded loss; or loss or gradient are not finite; or `schedule`, `clip` or `validate` gave
+        no number; or a program gives something else than
         the loss as written, or the loss changes what is outside of the model while it is recorded:
         a note says at which step.
-    FileNotFoundError, PermissionError
-        There is no folder for `path`, or it cannot be written to.
+    OSError
+        There is no folder for `path`, or it cannot be written to, or `path` is no regular file.
     CheckpointError
         The file at `path` is no checkpoint of this model, optimiser and kind of generator.
     KeyboardInterrupt
@@ -122,12 +130,16 @@ def fit(
         nothing is waited for.
     """
     check_parts(model, batch, optimiser)
+    check_functions(schedule, clip, validate)
     check_budget(steps, seconds, every, restart, patience, validate is not None)
     check_checkpoint(path, rng)
     resumed = path is not None and Path(path).exists()
+    asked = optimiser.settings()
     run = load_run(path, model, optimiser, rng) if path and resumed else Run(state=state)
     if resumed and progress:
         print(f"fit: {path} is there, the run goes on from step {run.step}", file=sys.stderr)
+    if differs := settle(run, optimiser, asked):
+        say(differs, wanted=progress)
     clipped = clip if callable(clip) else lambda ps, _: clip_grad_norm(ps, clip)
     gradients = TrainingStep(model, _loss, target, run, partial(say, wanted=progress))
     if forgotten := untrained(model, optimiser):
@@ -139,14 +151,14 @@ def fit(
         while not _over(run, steps, seconds, time.perf_counter() - start, patience):
             with _at_step(run.step):
                 if schedule is not None:
-                    optimiser.lr = schedule(run.step)
+                    optimiser.lr = number("schedule", schedule(run.step))
                 if restart is not None and run.step % restart == 0:
                     run.state = state
                 x = batch(run.step)
                 optimiser.zero_grad()
                 kept = path is not None and (run.step + 1) % every == 0
                 loss, after = gradients(x, run.state, kept=kept)
-                norm = clipped(optimiser.parameters, run.step)
+                norm = number("clip", clipped(optimiser.parameters, run.step))
                 _check_finite(loss, norm)
                 optimiser.step()
             run.losses.append(loss)
@@ -227,8 +239,11 @@ def _check_finite(loss: float, norm: float) -> None:
 
 
 def _judge(run: Run, model: Module, validate: Callable[[], float]) -> None:
-    with no_grad():
-        run.scores.append((run.step, float(validate())))
+    with _at_step(run.step), no_grad():
+        score = number("validate", validate())
+        if math.isnan(score):
+            raise ValueError("fit: validate gave NaN, which is no score. Is there any data in it?")
+    run.scores.append((run.step, score))
     if run.waited == 0:
         run.best = model.state_dict()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -95,10 +96,16 @@ class Optimiser(ABC):
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copies of what is remembered, as ``"v.0"``, of the steps gone, ``"t"``, and of ``"lr"``.
 
-        The numbers a formula was made with, as momentum, are not in it.
+        The numbers of the formula, as momentum, are not in it; `settings` gives them.
         """
-        state = {f"{a}.{k}": m.copy() for a, ms in self.memory.items() for k, m in enumerate(ms)}
+        state = {f"{a}.{k}": m.copy("C") for a, ms in self.memory.items() for k, m in enumerate(ms)}
         return {"lr": np.array(float(self.lr)), "t": np.array(self.t, dtype=np.int64), **state}
+
+    def settings(self) -> dict[str, Any]:
+        """The numbers of the formula as they are now, by name: ``"lr"``, ``"weight_decay"`` …"""
+        ours = ("parameters", "t", "memory")
+        found = {k: _plain(x) for k, x in vars(self).items() if k not in ours and k[:1] != "_"}
+        return {"lr": float(self.lr)} | {k: x for k, x in found.items() if x is not None}
 
     def check_state_dict(self, state: Mapping[str, Any]) -> None:
         """ValueError, naming all that does not fit, unless `load_state_dict` would take `state`."""
@@ -135,8 +142,19 @@ class Optimiser(ABC):
 
 
 def check_range(name: str, below: float = np.inf, **numbers: float) -> None:
-    """ValueError unless every number lies in [0, below)."""
+    """TypeError or ValueError unless every number is one and lies in [0, below)."""
     for what, number in numbers.items():
+        if not isinstance(number, Real):
+            raise TypeError(f"{name}: {what} must be a number, got {number!r}.")
         if not 0 <= number < below:
             span = f"lie in [0, {below:g})" if below < np.inf else "be at least 0 and finite"
             raise ValueError(f"{name}: {what} must {span}, got {number}.")
+
+
+def _plain(x: Any) -> Any:
+    """A number, a word, or a list of such; None for anything else."""
+    x = x.item() if isinstance(x, np.generic) else x
+    if isinstance(x, (tuple, list)):
+        items = [_plain(item) for item in x]
+        return None if None in items else items
+    return x if isinstance(x, (bool, int, float, str)) else None

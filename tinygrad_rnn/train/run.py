@@ -1,8 +1,8 @@
 """What does a run know, so that it can go on where it was killed?
 
-Step, losses, carried state and best parameters; the model's values; what the optimiser remembers;
-and where the random generator stands. All of it goes into one checkpoint, and all of it is checked
-before any of it is taken over.
+Step, losses, carried state and best parameters; the model's values; what the optimiser remembers,
+and the settings it was begun with; and where the random generator stands. All of it goes into one
+checkpoint, and all of it is checked before any of it is taken over.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tinygrad_rnn.train.checkpoint import CheckpointError
 from tinygrad_rnn.train.generator import generator_facts, generator_state
 from tinygrad_rnn.train.optimiser import Optimiser
 
-__all__ = ["Run", "load_run", "save_run"]
+__all__ = ["Run", "load_run", "save_run", "settle"]
 
 
 COUNTED = {
@@ -58,6 +58,8 @@ class Run:
         run ``"eager"``.
     target
         What the last step ran: ``"c"``, ``"numpy"`` or ``"eager"``.
+    settings
+        The `Optimiser.settings` that the run was begun with.
     """
 
     step: int = 0
@@ -70,6 +72,7 @@ class Run:
     reasons: list[str] = field(default_factory=list)
     signatures: dict[str, str] = field(default_factory=dict)
     target: str = "eager"
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def explain(self) -> str:
         """What ran the steps, and why what was asked for did not.
@@ -108,6 +111,7 @@ def save_run(
     facts = {
         "step": run.step,
         "optimiser": type(optimiser).__name__,
+        "settings": run.settings or optimiser.settings(),
         "generator": generator_facts(rng),
         "state": packed(run.state, parts),
         "signatures": run.signatures,
@@ -131,6 +135,9 @@ def load_run(
     rng: np.random.Generator | None = None,
 ) -> Run:
     """Give model, optimiser and generator what `save_run` wrote, and return the run.
+
+    The optimiser keeps its settings but for the learning rate; ``run.settings`` are those that the
+    run was begun with.
 
     Raises
     ------
@@ -168,6 +175,26 @@ def load_run(
     return run
 
 
+def settle(run: Run, optimiser: Optimiser, asked: dict[str, Any]) -> str:
+    """Go on with the settings `asked` for; which of them differ is told in a line, if any do.
+
+    A learning rate that changed on the way, as by a schedule, goes on where it was, unless another
+    is asked for than the run was begun with.
+    """
+    begun = run.settings or asked
+    other = [name for name in asked | begun if asked.get(name) != begun.get(name)]
+    if optimiser.lr == asked["lr"] and "lr" in other:
+        other.remove("lr")  # the same optimiser, whose learning rate changed before this call
+    if "lr" in other:
+        optimiser.lr = asked["lr"]
+    run.settings = asked if "lr" in other else asked | {"lr": begun["lr"]}
+    if not other:
+        return ""
+    said = ", ".join(f"{x}={asked.get(x)!r} (before {begun.get(x)!r})" for x in other)
+    run.reasons.append(f"goes on from step {run.step} with this optimiser's {said}")
+    return f"fit: {run.reasons[-1]}"
+
+
 # -- details --------------------------------------------------------------------------------------
 
 
@@ -195,8 +222,12 @@ def _run(facts: dict[str, Any], rooms: dict[str, dict[str, np.ndarray]], model: 
         raise ValueError(f"unknown counts of steps: {counts!r}")
     if type(reasons) is not list or not all(type(why) is str for why in reasons):
         raise ValueError(f"expected reasons as sentences, got {reasons!r}")
+    begun = facts["settings"]
+    known = isinstance(begun, dict) and all(map(str.isidentifier, begun))
+    if not known or type(begun.get("lr")) is not float:
+        raise ValueError(f"expected the settings of an optimiser, got {begun!r}")
     losses, norms = kept["losses"].tolist(), kept["norms"].tolist()
-    return Run(step, losses, norms, scores, state, best, counts, reasons, ways)
+    return Run(step, losses, norms, scores, state, best, counts, reasons, ways, settings=begun)
 
 
 def _check_like(what: str, found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:

@@ -2,10 +2,13 @@
 
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
+import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,11 +83,68 @@ def test_a_damaged_library_is_built_again_not_loaded(cache, counted, harm):
     assert file.read_bytes() == whole
 
 
-def test_a_cache_that_others_could_write_to_is_closed_to_them(cache):
-    cache.mkdir(mode=0o777)
-    cache.chmod(0o777)
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702, 0o720])
+def test_a_cache_that_others_could_write_to_is_closed_to_them_and_emptied(cache, counted, mode):
+    again()
+    (file,) = cache.iterdir()
+    (cache / "theirs.library").symlink_to("/dev/null")
+    (cache / "folder").mkdir()
+    cache.chmod(mode)
     assert again() == 42
     assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+    assert len(counted) == 2
+    assert {*cache.iterdir()} == {file, cache / "folder"}
+
+
+def test_a_cache_that_others_could_read_is_closed_to_them_and_kept(cache, counted):
+    again()
+    cache.chmod(0o755)
+    assert again() == 42
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+    assert len(counted) == 1
+
+
+THEIRS = {
+    "written by a group": lambda file: file.chmod(0o620),
+    "written by all": lambda file: file.chmod(0o602),
+    "read by all": lambda file: file.chmod(0o644),
+    "a link": lambda file: (file.rename(file.with_name("x")), file.symlink_to("x")),
+    "of another user": lambda file: os.chown(file, 12345, -1),
+}
+
+
+@pytest.mark.parametrize("harm", THEIRS.values(), ids=THEIRS)
+def test_a_file_that_is_not_the_users_alone_is_built_again_not_loaded(cache, counted, harm):
+    again()
+    (file,) = cache.iterdir()
+    try:
+        harm(file)
+    except PermissionError:
+        pytest.skip("files are given to other users by root alone")
+    assert build.checked(file) is None
+    assert again() == 42
+    assert len(counted) == 2
+    assert stat.S_IMODE(file.lstat().st_mode) == 0o600
+    assert file.lstat().st_uid == os.getuid()
+
+
+def test_a_full_disk_leaves_nothing_in_the_cache(cache, monkeypatch):
+    resource = pytest.importorskip("resource")
+    made = build.built(SOURCE, build.compiler())
+    monkeypatch.setattr(build, "built", lambda source, command: made)
+    build.cache_folder()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(build.NoCompiler, match=r"cannot be kept .*File too large"):
+            again()
+        with pytest.raises(OSError, match="File too large"):
+            build.loaded(made, cache)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert not list(cache.iterdir())
 
 
 def test_a_link_in_place_of_the_cache_is_refused(cache, tmp_path):
@@ -130,6 +190,80 @@ def test_a_compiler_without_march_native_builds_without(cache, tmp_path, monkeyp
     monkeypatch.setenv("CC", str(picky))
     assert again() == 42
     assert len(counted) == 2
+
+
+HANGING = """#!/bin/sh
+case "$*" in *%s*) sleep 600 & echo $! > %s; wait;; esac
+exec %s "$@"
+"""
+
+
+@pytest.fixture
+def hanging(tmp_path, monkeypatch):
+    """A compiler that waits for a child without end if it is called with a word."""
+
+    def when(word):
+        script, child = tmp_path / "hangs", tmp_path / "child"
+        script.write_text(HANGING % (word, child, real))
+        script.chmod(0o755)
+        monkeypatch.setenv("CC", str(script))
+        return child
+
+    monkeypatch.delenv("CC", raising=False)
+    real = build.compiler()[0]
+    monkeypatch.setattr(build, "PATIENCE", 1.0)
+    yield when
+    build.HUNG.clear()
+
+
+ON_LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks what is running")
+
+
+def has_ended(process, within=10.0):
+    last = time.monotonic() + within
+    while time.monotonic() < last:
+        try:
+            if Path(f"/proc/{process}/stat").read_text().split()[2] == "Z":
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.01)
+    return False
+
+
+@ON_LINUX
+@pytest.mark.parametrize("word", ["step.c", "--version"])
+def test_a_compiler_that_hangs_is_ended_with_its_children_and_not_called_again(
+    cache, counted, hanging, word
+):
+    child = hanging(word)
+    with pytest.raises(build.NoCompiler, match=r"hangs did not end within 1 s.*another compiler"):
+        again()
+    assert has_ended(int(child.read_text()))
+    child.unlink()
+    start = time.monotonic()
+    with pytest.raises(build.NoCompiler, match="is not called again"):
+        again()
+    assert time.monotonic() - start < 0.5
+    assert not child.exists()
+    assert len(counted) == (word == "step.c")
+    assert not list(cache.iterdir() if cache.exists() else ())
+
+
+@ON_LINUX
+def test_a_compiler_interrupted_by_ctrl_c_is_ended_with_its_children(hanging, monkeypatch):
+    child, wait = hanging("--version"), subprocess.Popen.communicate
+
+    def pressed(process, *args, **options):
+        monkeypatch.setattr(subprocess.Popen, "communicate", wait)
+        while not (child.exists() and child.read_text()):
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        build.answer([os.environ["CC"], "--version"])
+    assert has_ended(int(child.read_text()))
 
 
 @pytest.mark.parametrize(("name", "value", "why"), [

@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 import os
 import re
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.files import replacing
 from tinygrad_rnn.program.native.names import TYPES
 from tinygrad_rnn.program.native.prelude import prelude
 from tinygrad_rnn.program.native.write import Function
@@ -155,12 +154,10 @@ def alone(function: Function, parameters: int) -> str:
 
 def save(path: str | os.PathLike[str], function: Function, arrays: Sequence[Any]) -> None:
     """Write the file that `main` reads: all of it appears at once, or nothing."""
-    path = Path(path)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+    with replacing(path, "save") as file:
         file.write(np.int64(function.T).tobytes())
         for x, (_, dtype) in zip(arrays, function.arguments, strict=True):
             file.write(np.ascontiguousarray(x, dtype).tobytes())
-    Path(file.name).replace(path)
 
 
 def _for_blas(function: Function, line: str, *always: str) -> list[str]:

@@ -1,7 +1,8 @@
 """How does C become something to call, once for each source and machine?
 
 Libraries are kept in a folder of the user's own, named by what they were made from. Each file
-begins with the digest of the rest: what does not match is built again, never loaded.
+begins with the digest of the rest: what does not match is built again, never loaded. The digest
+shows damage, not who wrote it; so a file is read only if the user alone can have written it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import platform
 import shlex
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -20,6 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tinygrad_rnn.files import replacing
 from tinygrad_rnn.program.native.openblas import functions
 
 __all__ = ["FLAGS", "NoCompiler", "blas", "cache_folder", "library", "threads"]
@@ -30,6 +33,7 @@ FLAGS = ("-std=gnu11", "-O3", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping
 TUNED = ("-march=native",)  # left out where the compiler knows no such thing
 KEPT = 500  # files of one kind in the cache
 PATIENCE = 120.0  # seconds
+HUNG: set[str] = set()  # the compilers of this process that did not end within them
 
 
 class NoCompiler(RuntimeError):
@@ -59,7 +63,10 @@ def library(source: str) -> ctypes.CDLL:
 
 
 def cache_folder() -> Path:
-    """Where libraries are kept: ``$XDG_CACHE_HOME/tinygrad_rnn``, the user's alone."""
+    """Where libraries are kept: ``$XDG_CACHE_HOME/tinygrad_rnn``, the user's alone.
+
+    A folder that others could write to is closed to them and emptied: what is in it may be theirs.
+    """
     root = Path(os.environ.get("XDG_CACHE_HOME", ""))
     try:
         folder = (root if root.is_absolute() else Path("~/.cache").expanduser()) / "tinygrad_rnn"
@@ -74,24 +81,35 @@ def cache_folder() -> Path:
         raise NoCompiler(f"the cache {folder} is not a folder of this user; remove it")
     if found.st_mode & 0o077:
         folder.chmod(0o700)
+    if found.st_mode & 0o022:
+        for path in folder.iterdir():
+            with suppress(OSError):  # a folder, of which nothing is ever read
+                path.unlink()
     return folder
 
 
 def checked(path: Path) -> bytes | None:
-    """A file of the cache, if it is there with the bytes it was made with."""
+    """A file of the cache, if it is the user's alone and has the bytes it was made with."""
     try:
-        found = path.read_bytes()
-    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:  # not there; or a link, which none of ours is
         return None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid()
+        if not ours or status.st_mode & 0o077:
+            return None
+        found = file.read()
     digest, made = found[:32], found[32:]
     return made if hashlib.sha256(made).digest() == digest else None
 
 
 def keep(made: bytes, path: Path) -> None:
-    """Put bytes into the cache at once: who looks meanwhile finds all of it or nothing."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+    """Put bytes into the cache at once: a reader finds all of them or nothing."""
+    if path.is_symlink():
+        path.unlink()  # none of ours
+    with replacing(path, "compile", private=True) as file:
         file.write(hashlib.sha256(made).digest() + made)
-    Path(file.name).replace(path)
     with suppress(FileNotFoundError):  # another process may remove what is old, too
         ages = {p: p.stat().st_mtime for p in path.parent.glob(f"*{path.suffix}")}
         for old in sorted(ages, key=ages.__getitem__)[:-KEPT]:
@@ -121,17 +139,35 @@ def built(source: str, command: tuple[str, ...]) -> bytes:
 def run(words: list[str], folder: str) -> str:
     """Run a compiler; what it complains of if it fails."""
     try:
-        done = subprocess.run(
-            words, cwd=folder, capture_output=True, text=True, errors="replace", timeout=PATIENCE,
-            stdin=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
+        code, _, complaints = answer(words, folder)
+    except OSError as error:
         return str(error)
-    if done.returncode == 0 and Path(folder, "step.so").exists():
+    if code == 0 and Path(folder, "step.so").exists():
         return ""
-    said = done.stderr.strip().splitlines()
+    said = complaints.strip().splitlines()
     wrong = [line for line in said if "error" in line] or said
-    return wrong[0] if wrong else f"it returned {done.returncode} and made nothing"
+    return wrong[0] if wrong else f"it returned {code} and made nothing"
+
+
+def answer(words: list[str], folder: str | None = None) -> tuple[int, str, str]:
+    """What a command returns and writes; NoCompiler if it does not end.
+
+    Then it is killed with its children, for a compiler is a driver that calls other programs.
+    """
+    with subprocess.Popen(
+        words, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            said, complaints = process.communicate(timeout=PATIENCE)
+        except BaseException as error:  # Ctrl-C, too, which does not reach another session
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            HUNG.add(words[0])
+            raise NoCompiler(_hung(words[0])) from None
+    return process.returncode, said, complaints
 
 
 def compiler() -> tuple[str, ...]:
@@ -143,6 +179,8 @@ def compiler() -> tuple[str, ...]:
         raise NoCompiler(f"CC={chosen} is no command ({error})") from None
     for command in (words,) if chosen else (["cc"], ["gcc"], ["clang"]):
         found = shutil.which(command[0])
+        if found in HUNG:
+            raise NoCompiler(_hung(found))
         if found:
             return (found, *command[1:])
     if chosen:
@@ -150,15 +188,19 @@ def compiler() -> tuple[str, ...]:
     raise NoCompiler("no C compiler is on PATH (apt install gcc, or xcode-select --install)")
 
 
+def _hung(program: str) -> str:
+    return (
+        f"{program} did not end within {PATIENCE:g} s, was killed, and is not called again by this "
+        "process; set CC to another compiler"
+    )
+
+
 @functools.lru_cache
 def machine(command: tuple[str, ...]) -> tuple[str, ...]:
     """What a library must not be carried across: processor, system, compiler."""
     try:
-        version = subprocess.run(
-            [*command, "--version"], capture_output=True, text=True, errors="replace",
-            timeout=PATIENCE, stdin=subprocess.DEVNULL, check=False,
-        ).stdout  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
+        _, version, _ = answer([*command, "--version"])
+    except OSError as error:
         raise NoCompiler(f"{shlex.join(command)} does not run ({error})") from None
     return *command, version, platform.machine(), platform.system(), processor()
 
