@@ -10,12 +10,13 @@ from tinygrad_rnn import Primitive, Tensor, grad, log_softmax, tanh
 from tinygrad_rnn.engine.abstract import AbstractArray, Shapes, Unfrozen, Unknown, frozen
 from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.primitives import Input
+from tinygrad_rnn.engine.recorder import Recorder
 
 
 @pytest.fixture
 def shapes():
-    """In a record that has to be complete."""
-    token = context.set(context.get()._replace(complete=True))
+    """In a record that becomes a program."""
+    token = context.set(context.get()._replace(recorder=Recorder()))
     yield Shapes()
     context.reset(token)
 

@@ -17,6 +17,7 @@ from tinygrad_rnn.engine import primitives as p
 from tinygrad_rnn.engine.abstract import Shapes
 from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.primitives import Input
+from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.rules import RULES
 
 rng = np.random.default_rng(7)
@@ -257,14 +258,14 @@ def test_every_primitive_has_samples_and_a_rule(op):
 
 
 @enrolled(COMPARISONS)
-def test_comparisons_give_arrays_and_tensors_where_the_record_must_be_complete(op, sample):
+def test_comparisons_give_arrays_and_tensors_where_the_record_becomes_a_program(op, sample):
     first, *rest = sample.inputs
     exact = getattr(np, op.name)(first, *rest)
     python = getattr(operator, PYTHON.get(op, op.name))
     plain = python(Tensor(first), *rest)
     assert type(plain) is np.ndarray
     np.testing.assert_array_equal(plain, exact)
-    token = context.set(context.get()._replace(complete=True))
+    token = context.set(context.get()._replace(recorder=Recorder()))
     try:
         recorded = python(Tensor(first), *rest)
         turned = [python(x, Tensor(first)) for x in rest]
@@ -280,7 +281,7 @@ def test_comparisons_give_arrays_and_tensors_where_the_record_must_be_complete(o
 def test_a_complete_record_has_the_parts_of_a_convolution_and_the_same_gradients(sample):
     x, w = map(Tensor, sample.inputs)
     whole = p.conv(x, w, **sample.options)
-    token = context.set(context.get()._replace(complete=True))
+    token = context.set(context.get()._replace(recorder=Recorder()))
     try:
         parts = p.conv(x, w, **sample.options)
     finally:
@@ -298,7 +299,7 @@ def test_without_values_it_has_the_same_shape_and_dtype(op, sample, dtype):
     inputs, shapes = sample.arguments(dtype), Shapes()
     exact = op.forward(*inputs, **sample.options)
     unknown = [shapes.leaf(Tensor(x)) if is_float(x) else x for x in inputs]
-    token = context.set(context.get()._replace(complete=True))
+    token = context.set(context.get()._replace(recorder=Recorder()))
     try:
         found = op(*unknown, **sample.options)
     finally:
