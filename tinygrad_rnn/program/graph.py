@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Arg", "Value", "ancestors", "same_constant"]
+__all__ = ["Arg", "Value", "ancestors", "only_last", "same_constant"]
 
 
 class Arg(NamedTuple):
@@ -74,10 +74,16 @@ def same_constant(a: Any, b: Any) -> bool:
     return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
 
 
-def ancestors(v: Value) -> set[Value]:
-    """A value and all that it is computed from."""
-    seen = {v}
-    todo = [v]
+def only_last(outputs: list[Value]) -> set[Value]:
+    """What is computed for the last output and for none of the others."""
+    found = ancestors(outputs[-1]) - ancestors(*outputs[:-1])
+    return {v for v in found if v.op != "leaf"}
+
+
+def ancestors(*values: Value) -> set[Value]:
+    """These values and all that they are computed from."""
+    seen = {*values}
+    todo = [*values]
     while todo:
         for a in todo.pop().operands:
             if isinstance(a.value, Value) and a.value not in seen:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from tinygrad_rnn.program.graph import Arg, Value, ancestors
+from tinygrad_rnn.program.graph import Arg, Value, ancestors, only_last
 from tinygrad_rnn.program.loops import Component
 from tinygrad_rnn.program.pieces import Pieces
 from tinygrad_rnn.program.write import Program
@@ -110,13 +110,22 @@ class Outline:
         return sorted(found, key=lambda x: x.number)
 
 
-def outline(program: Program, parameters: int, pieces: Pieces | None = None) -> Outline:
-    """The outline of a program, the first of whose arguments are parameters."""
-    results = [program.outputs[0], *program.outputs[1 + parameters :]]
+def outline(
+    program: Program, parameters: int, pieces: Pieces | None = None, requires: bool = False
+) -> Outline:
+    """The outline of a program, the first of whose arguments are parameters.
+
+    What only serves the last output is left out, if that counts what the function `requires`.
+    """
+    outputs, left_out = program.outputs, set[Value]()
+    if requires:
+        outputs, left_out = outputs[:-1], only_last(outputs)
+    results = [outputs[0], *outputs[1 + parameters :]]
     forward = set[Value]().union(*map(ancestors, results))
     leaves = [v for v in program.values if v.op == "leaf"]
     number = {v: k for k, v in enumerate(leaves)}
     found = [c for c in program.components if c.values[0].op != "leaf"]
+    found = [c for c in found if c.values[0] not in left_out]
     number |= {v: k for k, v in enumerate((v for c in found for v in c.values), len(leaves))}
 
     def made(v: Value, op: str = "") -> Operation:

@@ -16,7 +16,7 @@ from tinygrad_rnn.program import passes, simplify, softmax, whole
 from tinygrad_rnn.program.cost import cost_of
 from tinygrad_rnn.program.equations import Equations
 from tinygrad_rnn.program.families import NoFamily
-from tinygrad_rnn.program.graph import Arg, Value, same_constant
+from tinygrad_rnn.program.graph import Arg, Value, only_last, same_constant
 from tinygrad_rnn.program.memory import Graph, Uncut, cut, length
 from tinygrad_rnn.program.native import Function, Native, NoCompiler, Unwritable
 from tinygrad_rnn.program.native import write as write_c
@@ -94,11 +94,11 @@ class Compiled(Running):
             )
         self.wanted = wanted
         self.done: dict[str, int] = {}
-        self.rolled, self.said = _rolled(record, "loops" in wanted, longest)
+        self.rolled, self.said = _rolled(record, "loops" in wanted, longest, self.requires)
         try:
             self.program = self._numpy()
         except NoFamily as error:
-            self.rolled, _ = _rolled(record, False, longest)
+            self.rolled, _ = _rolled(record, False, longest, self.requires)
             self.said.append(str(error))
             self.program = self._numpy()
         if how.target == "c":
@@ -185,27 +185,32 @@ class Compiled(Running):
         return lines + [f"not repeated: {why}" for why in self.said]
 
     def _numpy(self) -> Program:
-        return write(*self.passed(C_ALONE), *(name in self.wanted for name in WRITING))
+        ways = {name: name in self.wanted for name in WRITING}
+        return write(*self.passed(C_ALONE), **ways, requires=self.requires)
 
     @functools.cached_property
     def in_c(self) -> Function:
         """The step in C, written but not built."""
         done, self.done = self.done, dict[str, int]()
         try:
-            return write_c(*self.passed(NUMPY_ALONE))
+            return write_c(*self.passed(NUMPY_ALONE), self.requires)
         finally:
             self.done = done | {name: n for name, n in self.done.items() if name in C_ALONE}
 
     @functools.cached_property
     def equations(self) -> Equations:
-        """The equations of the step."""
-        return Equations(*_passed(_copied(*self.rolled), EQUATIONS), self.parameters)
+        """The equations of the step, without what counts whether its requirements hold."""
+        values, outputs, leaves = _copied(*self.rolled)
+        if self.requires:
+            outputs = outputs[:-1]
+            values = simplify.alive(values, outputs, leaves)
+        return Equations(*_passed((values, outputs, leaves), EQUATIONS), self.parameters)
 
     @property
     def parameters(self) -> int:
         """How many arguments are parameters; as many results after the loss are their gradients."""
         beside = sum(x is not None for _, x in leaves_of(self.aux, "aux"))
-        return len(self.rolled[1]) - 1 - beside
+        return len(self.rolled[1]) - 1 - beside - self.requires
 
 
 def _passed(
@@ -268,8 +273,13 @@ def _scaled(x: Any, T: int, y: Any, U: int) -> bool:
     )
 
 
-def _rolled(record: Trace, loops: bool, longest: int | None) -> tuple[Graph, list[str]]:
-    """Values, outputs and leaves of a record, and what kept parts of it from repeating."""
+def _rolled(
+    record: Trace, loops: bool, longest: int | None, requires: bool
+) -> tuple[Graph, list[str]]:
+    """Values, outputs and leaves of a record, and what kept parts of it from repeating.
+
+    What only counts whether requirements hold comes last.
+    """
     found, outputs, said = roll(record, loops=loops)
     if longest is not None and len(found) > longest:
         why = f" ({said[0]})" if said else ""
@@ -279,6 +289,10 @@ def _rolled(record: Trace, loops: bool, longest: int | None) -> tuple[Graph, lis
     outputs[0].name = outputs[0].name if outputs[0].named else "loss"
     for v in found:  # the record itself is needed no longer
         v.options = {k: x for k, x in v.options.items() if k not in ("family", "leaf")}
+    if requires:
+        last = max(v.serial for v in found)
+        for v in only_last(outputs):
+            v.serial += last
     return (found, outputs, leaves), said
 
 

@@ -13,7 +13,7 @@ from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.ops import ELEMENTWISE, HELPERS, REDUCTIONS, index_text, reduced_axes
 from tinygrad_rnn.program.views import dims, divided, folded
 
-__all__ = ["Operand", "liftable", "statement"]
+__all__ = ["Operand", "is_count", "liftable", "statement"]
 
 
 class Operand(NamedTuple):
@@ -70,6 +70,12 @@ def liftable(v: Value) -> bool:
     return False
 
 
+def is_count(v: Value) -> bool:
+    """Whether it is how many elements of one array of bool are true."""
+    a = v.args[0] if v.op in ("sum", "sum_t") and v.lo is None and not v.shape else None
+    return a is not None and np.dtype(getattr(a.value, "dtype", object)) == bool
+
+
 def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) -> list[str]:
     """The lines that compute `v` into `out`."""
     op, ndim = v.op, len(v.shape)
@@ -93,6 +99,8 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
         _need(function, writer)
         return [f"{function}({', '.join(texts)}, out={out})"]
     if op in REDUCTIONS:
+        if is_count(v):
+            return [f"np.count_nonzero({xs[0].text}, out={out})"]
         axis = reduced_axes(v.options.get("axis"), len(xs[0].shape), lifted)
         keep = ", keepdims=True" if v.options.get("keepdims") else ""
         return [f"{REDUCTIONS[op]}({xs[0].text}, axis={axis}{keep}, out={out})"]
@@ -110,6 +118,8 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
         given = half in writer.constants  # not known where arrays are made
         shift = writer.constant(1 - x, "shift") if given else writer.array(f"1 - {half}", "shift")
         return [f"squash({xs[0].text}, {half}, {shift}, out={out})"]
+    if op == "sum_t" and is_count(v):
+        return [f"np.count_nonzero({xs[0].text}, out={out})"]
     if op == "sum_t" and v.options:
         axes, shape = v.options["axis"], xs[0].shape
         if axes == tuple(range(len(axes))) and len(axes) == len(shape) - 1 and v.dtype.kind == "f":

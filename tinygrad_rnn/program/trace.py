@@ -24,7 +24,7 @@ import numpy as np
 from tinygrad_rnn.engine.abstract import Shapes, Unknown
 from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.context import Context, context
-from tinygrad_rnn.engine.primitives import astype, stack, sum
+from tinygrad_rnn.engine.primitives import stack, sum
 from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.tensor import Tensor, named, values
 from tinygrad_rnn.program.watch import Surroundings, generators_in
@@ -339,30 +339,37 @@ def recorded(
 
 
 def broken(recorder: Recorder) -> Tensor:
-    """How many elements of its requirements do not hold; those of all steps are counted at once."""
+    """How many elements of its requirements do not hold.
+
+    What is required at every step is counted for all steps at once, which rolls up.
+    """
     alike: dict[Any, list[Tensor]] = {}
     times = Counter[Any]()
     for condition in recorder.requirements:
-        here = tuple([(frame.name, frame.t) for frame in condition.scope])
-        times[here] += 1
-        there = tuple([name for name, _ in here]), times[here], condition.shape
-        with scope_of(condition):
-            alike.setdefault(there, []).append(sum(astype(~condition, dtype=np.int64)))
-    counts = [sum(stack(xs)) if len(xs) > 1 else xs[0] for xs in alike.values()]
+        ts = tuple([frame.t for frame in condition.scope])
+        names = tuple([frame.name for frame in condition.scope])
+        kind = names, condition.shape, _kind(condition, 3)
+        times[kind, ts] += 1
+        timed = any(t is not None for t in ts)  # else steps may be those of a plain loop
+        alike.setdefault((kind, times[kind, ts] if timed else 0), []).append(condition)
+    counts = [sum(named(fail=~(stack(xs) if len(xs) > 1 else xs[0]))) for xs in alike.values()]
     total = counts[0]
     for count in counts[1:]:
-        total = total + count
-    return named(broken=total)
+        total = named(count=total) + named(count=count)
+    total.name = "broken"
+    return total
 
 
-@contextmanager
-def scope_of(x: Tensor) -> Iterator[None]:
-    """What is recorded inside stands where `x` does."""
-    token = context.set(context.get()._replace(scope=x.scope))
-    try:
-        yield
-    finally:
-        context.reset(token)
+def _kind(x: Any, depth: int) -> Any:
+    """By which operations a condition is made, so deep, and from which leaves: alike at all steps.
+
+    Deeper it would not be: the first steps begin from elsewhere.
+    """
+    if type(x) is not Tensor:
+        return x if isinstance(x, (int, float)) else None
+    if x.op is None:
+        return id(x)
+    return (x.op.name, *[_kind(y, depth - 1) for y in x.inputs]) if depth else None
 
 
 def _copied(

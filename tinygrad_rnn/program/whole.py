@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.program.families import Step
-from tinygrad_rnn.program.graph import Arg, Value
+from tinygrad_rnn.program.graph import Arg, Value, ancestors
 from tinygrad_rnn.program.loops import components
 from tinygrad_rnn.program.ops import ELEMENTWISE
 
@@ -37,12 +37,41 @@ class Whole(NamedTuple):
 
 def step_by_step(values: list[Value], outputs: list[Value]) -> int:
     """Turn operations on whole sequences into operations of each step; how many there were."""
-    return sum(
+    count = sum(
         _Steps(values, outputs, v).done()
         for c in components(values)
         for v in ([] if c.loop else c.values)
         if v.op not in ("leaf", "stack_t") and not v.init
     )
+    return count + _sums_of_arguments(values, outputs)
+
+
+def _sums_of_arguments(values: list[Value], outputs: list[Value]) -> int:
+    """Turn sums over arguments that are read step by step into sums over time.
+
+    Such as how many labels are none: what is computed from labels alone does not say that their
+    first axis is time, but a loss that reads those of each step does.
+    """
+    timed = {v.args[0].value: v.steps for v in values if _is_now(v)}
+    count = 0
+    for v in list(values):
+        if v.op != "sum" or v.lo is not None or v.args[0].kind != "one":
+            continue
+        x = v.args[0].value
+        lengths = {timed[u] for u in ancestors(x) if u in timed}
+        if len(lengths) == 1 and x.shape[:1] == (n := lengths.pop(),):
+            steps = _Steps(values, outputs, v)
+            steps.n, steps.rows = n, 0
+            count += steps.along_axes()
+    return count
+
+
+def _is_now(v: Value) -> bool:
+    """Whether it is the element of an argument that belongs to each step."""
+    if v.op != "getitem" or v.lo != 0 or v.options["index"] != (NOW,):
+        return False
+    x = v.args[0].value
+    return isinstance(x, Value) and x.op == "leaf" and x.shape[0] == v.steps
 
 
 def whole(v: Any) -> Whole | None:

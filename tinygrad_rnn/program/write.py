@@ -12,18 +12,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_rnn.program.graph import Arg, Value
+from tinygrad_rnn.program.graph import Arg, Value, only_last
 from tinygrad_rnn.program.in_place import InPlace, direct
 from tinygrad_rnn.program.layout import Layout
 from tinygrad_rnn.program.loops import Component, loop_range
 from tinygrad_rnn.program.ops import HELPERS, REDUCTIONS, shifted
 from tinygrad_rnn.program.run import Printed
-from tinygrad_rnn.program.statement import Operand, liftable, statement
+from tinygrad_rnn.program.statement import Operand, is_count, liftable, statement
 
 __all__ = ["Program", "write"]
 
 WIDE = 104  # columns of what is wrapped
 BLOCKS = "and ..._b the same in blocks: gate by gate, or some columns at a time"
+REQUIRED = "required by the function: how many elements fail"
 NESTED = 70  # characters of a call that still stands among the operands of another
 
 
@@ -171,19 +172,22 @@ def write(
     transposes: bool = True,
     lifetimes: bool = True,
     fused: bool = True,
+    requires: bool = False,
 ) -> Program:
-    """The program that computes `outputs` from `leaves`."""
+    """The program that computes `outputs` from `leaves`; the last may be what `requires` counts."""
     w = Writer(InPlace(values, outputs, in_place, fused), transposes, lifetimes)
     for v in leaves:
         w.place(v)
     title = ""
-    for c, part in _parts(w.inside, outputs):
+    for c, part in _parts(w.inside, outputs, requires):
         count = len(w.body)
         w.component(c)
         if part != title and len(w.body) > count:
             w.body.insert(count, f"# {part}")
             title = part
     results = [_result(w, v) for v in outputs]
+    if requires:
+        results[-1] = w.places[outputs[-1]].name
     lines = list[str]()
     for name in sorted(w.helpers):
         lines += [HELPERS[name], ""]
@@ -241,8 +245,9 @@ def _operand(a: Arg, text: str, lifted: bool) -> Operand:
     return Operand(text, shape, dtype, lifted and a.kind in ("step", "consts"), a)
 
 
-def _parts(inside: InPlace, outputs: list[Value]) -> list[tuple[Component, str]]:
+def _parts(inside: InPlace, outputs: list[Value], requires: bool) -> list[tuple[Component, str]]:
     """What each component belongs to: what the loss is made of, or what goes back from it."""
+    counted = only_last(outputs) if requires else set[Value]()
     loss = set(outputs[:1])
     todo = [*loss]
     while todo:
@@ -251,10 +256,13 @@ def _parts(inside: InPlace, outputs: list[Value]) -> list[tuple[Component, str]]
                 loss.add(a.value)
                 todo.append(a.value)
     loops = [k for k, c in enumerate(inside.components) if c.loop]
+    loops = [k for k in loops if inside.components[k].values[0] not in counted]
     there = [k for k in loops if inside.components[k].values[0] in loss]
     found = []
     for k, c in enumerate(inside.components):
-        if c.values[0] in loss:
+        if c.values[0] in counted:
+            part = REQUIRED
+        elif c.values[0] in loss:
             part = "forward" if not there or k <= there[-1] else "the loss"
         elif not loops or k <= loops[-1]:
             part = "backward in time" if len(loops) > len(there) else "backward"
@@ -279,7 +287,9 @@ def _fresh(lines: list[str], name: str, v: Value) -> list[str]:
 def _result(w: Writer, v: Value) -> str:
     place = w.places[v]
     fresh = place.kind == "one" and not place.persistent and w.inside.outputs.count(v) == 1
-    return place.name if fresh else f"np.array({place.name})"
+    if not fresh:
+        return f"np.array({place.name})"
+    return f"np.{v.dtype}({place.name})" if is_count(v) else place.name
 
 
 def _joined(lines: list[str], wide: int = WIDE) -> list[str]:

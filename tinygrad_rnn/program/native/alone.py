@@ -72,7 +72,7 @@ int main(int count, char **words) {
     for (long epoch = 0; epoch < steps; epoch++) {
         if (step(T, room, %(arguments)s))
             need(NULL, "element at an index that one of the arrays says");
-        printf("%%ld %%.9g\\n", epoch, (double)%(loss)s[0]);
+%(required)s        printf("%%ld %%.9g\\n", epoch, (double)%(loss)s[0]);
 %(descend)s
     }
 
@@ -85,6 +85,16 @@ int main(int count, char **words) {
 %(free)s
     return 0;
 }
+"""
+
+
+REQUIRED = """\
+        if (%(count)s[0]) {
+            fprintf(stderr, "%%ld elements of the arguments are not what the function requires (a "
+                    "label or symbol in range, a length within time, something left to average): "
+                    "called in Python, it says which. Write FILE anew\\n", (long)%(count)s[0]);
+            return 1;
+        }
 """
 
 
@@ -126,6 +136,7 @@ def alone(function: Function, parameters: int) -> str:
         "link": "\n".join(_for_blas(function, "    use_blas_{f}(cblas_{s}gemm);")),
         "arguments": ", ".join(names),
         "loss": function.outputs[0][0],
+        "required": REQUIRED % {"count": function.outputs[-1][0]} if function.requires else "",
         "descend": "\n".join(descend),
         "keep": "\n".join(keep),
         "free": "\n".join(f"    free({'(void *)' * (name in given[parameters:])}{name});"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.program.graph import Arg, Value
+from tinygrad_rnn.program.graph import Arg, Value, only_last
 from tinygrad_rnn.program.native import products
 from tinygrad_rnn.program.native.heirs import Parts, heirs, settle
 from tinygrad_rnn.program.native.kept import DEAR, apart
@@ -22,6 +22,7 @@ from tinygrad_rnn.program.native.storage import Storage
 
 __all__ = ["Function", "write"]
 
+REQUIRED = "/* required by the function: how many elements fail */"
 MOST = 600  # operations; more a compiler does not take in seconds
 
 
@@ -49,10 +50,13 @@ class Function:
     T: int
     arguments: list[tuple[tuple[int, ...], Any]]  # shapes and dtypes for this T
     results: list[tuple[tuple[int, ...], Any]]
+    requires: bool = False  # whether the last output counts what does not hold
 
 
-def write(values: list[Value], outputs: list[Value], leaves: list[Value]) -> Function:
-    """The function that computes `outputs` from `leaves`.
+def write(
+    values: list[Value], outputs: list[Value], leaves: list[Value], requires: bool = False
+) -> Function:
+    """The function that computes `outputs` from `leaves`; the last may be what `requires` counts.
 
     Raises
     ------
@@ -75,16 +79,17 @@ def write(values: list[Value], outputs: list[Value], leaves: list[Value]) -> Fun
     if len(values) > MOST:
         raise Unwritable(f"it does not repeat: {len(values)} operations")
     storage = Storage(values, outputs, leaves)
+    counted = only_last(outputs) if requires else set[Value]()
     while True:
         constants = Constants()
         plan = planned(storage, Nests(storage, constants))
         times = Counter(v for _, kernels in plan for kernel in kernels for v in kernel.formulas)
         again = {v for v, n in times.items() if n > 1 and (v.op in DEAR or n > 2)}
         if not again:
-            while settle(storage, body(storage, plan, constants)):
+            while settle(storage, body(storage, plan, constants, counted)):
                 storage.unpack()
                 plan = planned(storage, Nests(storage, constants))
-            return function(storage, plan, constants)
+            return function(storage, plan, constants, counted)
         storage.kept |= again  # rather than computed several times
         storage.lay_out()
 
@@ -155,9 +160,9 @@ def join(nests: Nests, kernels: list[Kernel], new: Kernel) -> None:
     kernels.append(new)
 
 
-def function(storage: Storage, plan: Plan, constants: Constants) -> Function:
+def function(storage: Storage, plan: Plan, constants: Constants, counted: set[Value]) -> Function:
     """The whole of it as C."""
-    pieces = body(storage, plan, constants)
+    pieces = body(storage, plan, constants, counted)
     parts = [lines for _, lines in pieces]
     if sum(map(len, parts)) > 5 * MOST:
         raise Unwritable(f"it does not repeat: {sum(map(len, parts))} lines")
@@ -199,11 +204,15 @@ def function(storage: Storage, plan: Plan, constants: Constants) -> Function:
         storage.T,
         [(v.shape, v.dtype) for v in storage.leaves],
         [(v.shape, v.dtype) for v in storage.outputs],
+        bool(counted),
     )
 
 
-def body(storage: Storage, plan: Plan, constants: Constants) -> Parts:
-    """Kernels and lines of each part: a loop, what precedes one, or a kernel that is in none."""
+def body(storage: Storage, plan: Plan, constants: Constants, counted: set[Value]) -> Parts:
+    """Kernels and lines of each part: a loop, what precedes one, or a kernel that is in none.
+
+    `counted` are the values that only count what does not hold: they come last.
+    """
     nests, parts = Nests(storage, constants), Parts()
     for c, kernels in plan:
         values = c.values if c else [v for kernel in kernels for v in kernel.values]
@@ -211,7 +220,10 @@ def body(storage: Storage, plan: Plan, constants: Constants) -> Parts:
             if v in storage.kept and v.init:
                 parts.append(([], nests.initial(v)))
         if c is None:
-            parts += [([kernel], kernel.lines) for kernel in kernels]
+            for kernel in kernels:
+                title = [REQUIRED] if not counted.isdisjoint(kernel.values) else []
+                counted = set() if title else counted
+                parts.append(([kernel], [*title, *kernel.lines]))
             continue
         parts += [([], kernel.before) for kernel in kernels]
         lo, hi = storage.spans[id(c)]
