@@ -7,8 +7,19 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.context import scope
-from tinygrad_rnn.engine.primitives import concatenate, log_softmax, logsumexp, mean, stack, where
-from tinygrad_rnn.engine.tensor import named, values
+from tinygrad_rnn.engine.primitives import (
+    astype,
+    concatenate,
+    log_softmax,
+    logsumexp,
+    mean,
+    reshape,
+    stack,
+    sum,
+    where,
+)
+from tinygrad_rnn.engine.recorder import require
+from tinygrad_rnn.engine.tensor import Tensor, named, shaped, values
 
 __all__ = ["ctc_loss"]
 
@@ -45,10 +56,11 @@ def ctc_loss(
     """
     T, labels, lengths, counts = _checked(logits, labels, lengths, label_lengths, blank)
     batch, S = labels.shape
-    wanted = np.full((batch, 2 * S + 1), blank)  # blanks around all labels
-    wanted[:, 1::2] = np.where(np.arange(S) < counts[:, None], labels, blank)
-    skips = np.zeros(wanted.shape, bool)  # from label to label, where they differ (blanks never do)
-    skips[:, 2:] = wanted[:, 2:] != wanted[:, :-2]
+    kept = where(np.arange(S) < counts[:, None], labels, blank)
+    pairs = stack([np.full((batch, S), blank), kept], axis=2)  # blanks around all labels
+    wanted = concatenate([reshape(pairs, shape=(batch, 2 * S)), np.full((batch, 1), blank)], axis=1)
+    skips = wanted[:, 2:] != wanted[:, :-2]  # from label to label, if they differ (blanks never do)
+    skips = concatenate([np.zeros((batch, min(2, 2 * S + 1)), bool), skips], axis=1)
 
     valid = np.arange(T)[:, None] < lengths
     scores = log_softmax(where(valid[..., None], logits, 0), axis=-1)
@@ -61,7 +73,7 @@ def ctc_loss(
             ways = [alpha, _later(alpha, 1), where(skips, _later(alpha, 2), _NEVER)]
             alpha = where(valid[t][:, None], emitted[t] + logsumexp(stack(ways), axis=0), alpha)
     ends = 2 * counts[:, None] - np.array([0, 1])  # in the last blank, or in the last label
-    last = where(ends >= 0, alpha[(np.arange(batch)[:, None], np.maximum(ends, 0))], _NEVER)
+    last = where(ends >= 0, alpha[(np.arange(batch)[:, None], where(ends >= 0, ends, 0))], _NEVER)
     return named(loss=-mean(logsumexp(last, axis=1)))
 
 
@@ -73,37 +85,54 @@ def _later(alpha: Any, k: int) -> Any:
 
 def _checked(
     logits: Any, labels: Any, lengths: Any, counts: Any, blank: int
-) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
-    shape, labels = np.shape(values(logits)), np.asarray(values(labels))
+) -> tuple[int, Any, Any, Any]:
+    """How many steps there are, and labels and both lengths as arrays or Tensors."""
+    shape, labels = np.shape(values(logits)), labels if type(labels) is Tensor else shaped(labels)
     if len(shape) != 3 or labels.ndim != 2 or labels.shape[0] != shape[1] or 0 in shape:
         raise ValueError(
             "ctc_loss: expected logits (T, batch, classes) and labels (batch, S), got "
             f"{shape} and {labels.shape}."
         )
     T, batch, classes = shape
-    found = []
-    for what, given, top in (("lengths", lengths, T), ("label_lengths", counts, labels.shape[1])):
-        n = np.full(batch, top) if given is None else np.asarray(values(given))
-        if n.shape != (batch,) or n.dtype.kind not in "iu" or n.min() < 0 or n.max() > top:
-            raise ValueError(
-                f"ctc_loss: expected {what} as integers in 0 … {top} of shape ({batch},), got {n}."
-            )
-        found.append(n.astype(int))
-    counted = np.arange(labels.shape[1]) < found[1][:, None]
-    right = labels[counted]
-    if labels.dtype.kind not in "iu" or ((right < 0) | (right >= classes) | (right == blank)).any():
-        raise ValueError(
+    lengths = _lengths("lengths", lengths, T, batch)
+    counts = _lengths("label_lengths", counts, labels.shape[1], batch)
+    counted = np.arange(labels.shape[1]) < counts[:, None]
+
+    def strange() -> str:
+        right = values(labels)[values(counted)]
+        return (
             f"ctc_loss: labels must be integers in 0 … {classes - 1} without the blank {blank}, "
             f"got {labels.dtype}: {np.unique(right)}."
         )
+
+    require(labels.dtype.kind in "iu", strange)
+    require(~counted | ((labels >= 0) & (labels < classes) & (labels != blank)), strange)
     if not 0 <= blank < classes:
         raise ValueError(f"ctc_loss: blank must lie in 0 … {classes - 1}, got {blank}.")
-    repeated = ((labels[:, 1:] == labels[:, :-1]) & counted[:, 1:]).sum(axis=1)
-    short = np.flatnonzero(found[0] < np.maximum(found[1] + repeated, 1))
-    if short.size:
-        k = short[0]
-        raise ValueError(
-            f"ctc_loss: example {k} has {found[0][k]} steps, too few for {found[1][k]} labels and "
-            f"{repeated[k]} blanks between equal ones; at least one step is needed. Leave it out."
+    repeated = sum((labels[:, 1:] == labels[:, :-1]) & counted[:, 1:], axis=1)
+
+    def short() -> str:
+        n, m, between = (np.asarray(values(x)) for x in (lengths, counts, repeated))
+        k = np.flatnonzero(n < np.maximum(m + between, 1))[0]
+        return (
+            f"ctc_loss: example {k} has {n[k]} steps, too few for {m[k]} labels and "
+            f"{between[k]} blanks between equal ones; at least one step is needed. Leave it out."
         )
-    return T, labels, found[0], found[1]
+
+    require((lengths >= 1) & (lengths >= counts + repeated), short)
+    return T, labels, lengths, counts
+
+
+def _lengths(what: str, given: Any, top: int, batch: int) -> Any:
+    """How many steps or labels of each example count, as int64."""
+    n = np.full(batch, top) if given is None else given if type(given) is Tensor else shaped(given)
+
+    def outside() -> str:
+        return (
+            f"ctc_loss: expected {what} as integers in 0 … {top} of shape ({batch},), "
+            f"got {values(n)}."
+        )
+
+    require(n.shape == (batch,) and n.dtype.kind in "iu", outside)
+    require((n >= 0) & (n <= top), outside)
+    return n if n.dtype == np.int64 else astype(n, dtype=np.int64)
