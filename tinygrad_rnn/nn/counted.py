@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.primitives import astype, broadcast_to, mean, sum, where
-from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.engine.primitives import astype, broadcast_to, maximum, mean, sum, where
+from tinygrad_rnn.engine.recorder import require
+from tinygrad_rnn.engine.tensor import Tensor, shaped, values
 
 __all__ = ["average", "counted", "paired"]
 
@@ -28,8 +29,9 @@ def paired(name: str, y: Any, target: Any, lengths: Any, mask: Any) -> tuple[Any
     valid = counted(name, shape, lengths, mask)
     if valid is None:
         return y, target, None
-    if not values(valid).any():
-        raise ValueError(f"{name}: there is nothing to average over, all of {shape} is left out.")
+    require(
+        sum(valid) > 0, f"{name}: there is nothing to average over, all of {shape} is left out."
+    )
     return where(valid, y, 0), where(valid, target, 0), valid
 
 
@@ -37,17 +39,17 @@ def counted(name: str, shape: tuple[int, ...], lengths: Any, mask: Any) -> Any:
     """Where it counts, as bool of `shape`; None for everywhere. A Tensor stays one: an argument."""
     valid = None
     if lengths is not None:
-        n = np.asarray(values(lengths))
+        n = shaped(lengths)
         if len(shape) < 2 or n.shape != shape[1:2] or n.dtype.kind not in "iu":
             raise ValueError(
                 f"{name}: expected lengths as integers of shape (batch,) beside (T, batch, …), "
                 f"got {n.dtype} of shape {n.shape} beside {shape}."
             )
-        if n.size and (n.min() < 0 or n.max() > shape[0]):
-            raise ValueError(
-                f"{name}: lengths must lie in 0 … {shape[0]}, got {n.min()} … {n.max()}."
-            )
         kept = lengths if isinstance(lengths, Tensor) else n
+        require(
+            (kept >= 0) & (kept <= shape[0]),
+            lambda: f"{name}: lengths must lie in 0 … {shape[0]}, got {n.min()} … {n.max()}.",
+        )
         valid = _spread(np.arange(shape[0])[:, None] < kept, shape)
     if mask is not None:
         mask = mask if isinstance(mask, Tensor) else np.asarray(mask)
@@ -70,4 +72,6 @@ def average(errors: Any, valid: Any) -> Any:
     """Their mean where they count."""
     if valid is None:
         return mean(errors)
-    return sum(where(valid, errors, 0)) / astype(sum(valid), dtype=values(errors).dtype)
+    # at least 1, since a program divides before it says that nothing is left
+    count = maximum(astype(sum(valid), dtype=values(errors).dtype), 1)
+    return sum(where(valid, errors, 0)) / count

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.primitives import astype, clip, log_softmax, softplus, where
-from tinygrad_rnn.engine.tensor import Tensor, named, values
+from tinygrad_rnn.engine.primitives import astype, clip, log_softmax, softplus, sum, where
+from tinygrad_rnn.engine.recorder import require
+from tinygrad_rnn.engine.tensor import Tensor, named, shaped, values
 from tinygrad_rnn.nn.arguments import is_number
 from tinygrad_rnn.nn.counted import average, counted, paired
 
@@ -71,10 +72,14 @@ def binary_cross_entropy(logits: Any, target: Any, *, lengths: Any = None, mask:
     """
     name = "binary_cross_entropy"
     logits, target, valid = paired(name, logits, target, lengths, mask)
-    dtype, t = values(logits).dtype, np.asarray(values(target))
-    if not ((t >= 0) & (t <= 1)).all():
-        raise ValueError(f"{name}: targets are probabilities in [0, 1], got {t.min()} … {t.max()}.")
-    t = astype(target, dtype=dtype)
+
+    def outside() -> str:
+        t = np.asarray(values(target))
+        return f"{name}: targets are probabilities in [0, 1], got {t.min()} … {t.max()}."
+
+    if target.dtype != bool:
+        require((target >= 0) & (target <= 1), outside)
+    t = astype(target, dtype=values(logits).dtype)
     return named(loss=average(t * softplus(-logits) + (1 - t) * softplus(logits), valid))
 
 
@@ -105,7 +110,7 @@ def cross_entropy(
         If labels are no integers, have another shape, or lie outside the classes; if lengths or
         mask do not fit; if no label is left.
     """
-    shape, right = np.shape(values(logits)), np.asarray(values(labels))
+    shape, right = np.shape(values(logits)), shaped(labels)
     if right.dtype.kind not in "iu":
         raise TypeError(
             f"cross_entropy: labels are class numbers (integers), got dtype {right.dtype}."
@@ -119,17 +124,22 @@ def cross_entropy(
             f"cross_entropy: logits {shape} need labels of shape {shape[:-1]}, got {right.shape}."
         )
     valid = counted("cross_entropy", right.shape, lengths, mask)
+    labels = labels if type(labels) is Tensor else right
     if ignore_index is not None:
-        kept = (labels if type(labels) is Tensor else right) != ignore_index
+        kept = labels != ignore_index
         valid = kept if valid is None else valid * kept
-    if valid is not None:
-        labels, right = where(valid, labels, 0), right[values(valid)]
-        logits = where(valid[..., None], logits, 0)
-    if right.size == 0 or right.min() < 0 or right.max() >= shape[-1]:
-        found = f"{right.min()} … {right.max()}" if right.size else "none"
-        raise ValueError(
+
+    def outside() -> str:
+        counting = right if valid is None else right[values(valid)]
+        found = f"{counting.min()} … {counting.max()}" if counting.size else "none"
+        return (
             f"cross_entropy: labels must lie in 0 … {shape[-1] - 1} and be at least one, "
             f"got {found}."
         )
+
+    require(right.size > 0 if valid is None else sum(valid) > 0, outside)
+    if valid is not None:
+        labels, logits = where(valid, labels, 0), where(valid[..., None], logits, 0)
+    require((labels >= 0) & (labels < shape[-1]), outside)
     places = tuple(np.ogrid[tuple(slice(n) for n in shape[:-1])])
     return named(loss=-average(log_softmax(logits, axis=-1)[(*places, labels)], valid))

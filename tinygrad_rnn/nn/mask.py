@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.primitives import where
+from tinygrad_rnn.engine.recorder import require
 from tinygrad_rnn.engine.tensor import Tensor, values
 
 __all__ = ["masked", "the_mask"]
@@ -51,9 +52,12 @@ def the_mask(lengths: Any, mask: Any, T: int, batch: tuple[int, ...]) -> Any:
         raise ValueError(
             f"unroll: expected one length for each example, shape {batch}, got {lengths.shape}."
         )
-    n = np.asarray(values(lengths))
-    if n.size and not 0 <= n.min() <= n.max() <= T:
-        raise ValueError(
+
+    def outside() -> str:
+        n = values(lengths)
+        return (
             f"unroll: lengths must lie in 0 … {T}, the steps there are, got {n.min()} … {n.max()}."
         )
+
+    require((lengths >= 0) & (lengths <= T), outside)
     return np.arange(T).reshape(T, *(1,) * lengths.ndim) < lengths
