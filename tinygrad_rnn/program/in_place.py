@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Set
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.loops import Component, components, loop_range
-from tinygrad_rnn.program.ops import ELEMENTWISE
+from tinygrad_rnn.program.ops import ELEMENTWISE, is_count
 
 __all__ = ["VIEWS", "InPlace", "direct"]
 
@@ -27,9 +28,14 @@ class InPlace:
     """Who reads what, in which loop, and what is computed in the place of its reader."""
 
     def __init__(
-        self, values: list[Value], outputs: list[Value], in_place: bool, fused: bool
+        self,
+        values: list[Value],
+        outputs: list[Value],
+        in_place: bool,
+        fused: bool,
+        counted: Set[Value] = frozenset(),
     ) -> None:
-        self.values, self.outputs = values, outputs
+        self.values, self.outputs, self.counted = values, outputs, counted
         self.readers: dict[Value, list[tuple[Value, Arg]]] = defaultdict(list)
         for v in values:
             for a in v.operands:
@@ -42,6 +48,8 @@ class InPlace:
         self.parts = self.assembled() if in_place else {}
         self.nested = self.nests() if in_place else {}
         self.inner = {v: u for u, v in self.nested.items()}
+        self.expressions = self.expressed(counted)
+        self.nested |= self.expressions
 
     def assembled(self) -> dict[Value, tuple[Value, Any]]:
         """Values that are only put side by side into another: computed right there."""
@@ -88,12 +96,33 @@ class InPlace:
         found: dict[Value, Value] = {}
         for c in self.components:
             for v in c.values:
-                if not direct(v):
+                if not direct(v) or v in self.counted:
                     continue
                 where = {x: k for k, x in enumerate(c.values)}
                 inner = [a for a in v.args if self.can_nest(a, v, where, found)]
                 if inner and not any(a.value is v for a in v.args):
                     found[inner[0].value] = v
+        return found
+
+    def expressed(self, counted: Set[Value]) -> dict[Value, Value]:
+        """Of values that are only `counted`, those written as an expression in the one reader.
+
+        They take no room: that of a condition on an argument would have to know its length.
+        """
+        found: dict[Value, Value] = {}
+        for v in counted:
+            readers = self.readers[v]
+            if v in self.outputs or v in self.loop_of or v.init or len(readers) != 1:
+                continue
+            user, a = readers[0]
+            same = a.kind == "one" or (a.kind == "step" and not a.k and _steps(user) == _steps(v))
+            whole = a.kind == "all" and a.k == _steps(v)
+            if (
+                direct(v)
+                and user in counted
+                and ((is_count(user) and (whole or a.kind == "one")) or (direct(user) and same))
+            ):
+                found[v] = user
         return found
 
     def can_nest(self, a: Arg, v: Value, where: dict[Value, int], found: Any) -> bool:
@@ -191,6 +220,10 @@ def direct(v: Value) -> bool:
     if v.op == "power":  # may be written as a copy
         return False
     return ELEMENTWISE.get(v.op, "").startswith("np.") and (v.op != "addn" or len(v.args) == 2)
+
+
+def _steps(v: Value) -> tuple[int | None, int | None]:
+    return v.lo, v.hi
 
 
 def _fusible(v: Value) -> bool:

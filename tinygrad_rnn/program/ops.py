@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.program.families import Step
+from tinygrad_rnn.program.graph import Value
 
-__all__ = ["ELEMENTWISE", "HELPERS", "KNOWN", "index_text", "reduced_axes"]
+__all__ = ["ELEMENTWISE", "HELPERS", "KNOWN", "OPERATORS", "index_text", "is_count", "reduced_axes"]
 
 # fmt: off
 ELEMENTWISE: dict[str, str] = {
@@ -26,6 +29,11 @@ ELEMENTWISE: dict[str, str] = {
     "greater_equal": "np.greater_equal", "equal": "np.equal", "not_equal": "np.not_equal",
     "logical_and": "np.logical_and", "logical_or": "np.logical_or",
     "logical_not": "np.logical_not", "square": "np.square",
+}
+OPERATORS = {
+    "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "==",
+    "not_equal": "!=", "logical_and": "&", "logical_or": "|", "logical_not": "~", "add": "+",
+    "subtract": "-", "multiply": "*", "divide": "/", "negative": "-",
 }
 # fmt: on
 REDUCTIONS = {"sum": "np.add.reduce", "max": "np.maximum.reduce", "min": "np.minimum.reduce"}
@@ -73,6 +81,12 @@ HELPERS: dict[str, str] = {
         y = np.log(np.add.reduce(np.exp(x - top), axis=axis, keepdims=True)) + top
     out[...] = y.reshape(out.shape)""",
 }
+
+
+def is_count(v: Value) -> bool:
+    """Whether it is how many elements of one array of bool are true."""
+    a = v.args[0] if v.op in ("sum", "sum_t") and v.lo is None and not v.shape else None
+    return a is not None and np.dtype(getattr(a.value, "dtype", object)) == bool
 
 
 def reduced_axes(axis: Any, ndim: int, lifted: bool) -> Any:

@@ -20,7 +20,7 @@ from tinygrad_rnn.program.graph import Arg, Value, only_last, same_constant
 from tinygrad_rnn.program.memory import Graph, Uncut, cut, length
 from tinygrad_rnn.program.native import Function, Native, NoCompiler, Unwritable
 from tinygrad_rnn.program.native import write as write_c
-from tinygrad_rnn.program.ops import KNOWN
+from tinygrad_rnn.program.ops import KNOWN, is_count
 from tinygrad_rnn.program.pieces import Pieces
 from tinygrad_rnn.program.roll import SAME, roll
 from tinygrad_rnn.program.run import Piece, Printed, Running
@@ -175,7 +175,8 @@ class Compiled(Running):
         for c in program.loops:
             where = "forward" if c.direction == 1 else "backward"
             lines.append(f"loop {where} in time: {len(c.values)} operations per step")
-        sums = sum(v.op in ("sum_t", "gemm_t", "scatter_t") for v in program.values)
+        over_time = [v for v in program.values if v.op in ("sum_t", "gemm_t", "scatter_t")]
+        sums = sum(not is_count(v) for v in over_time)
         calls, _, flops = cost_of(program.values, program.components)
         lines += [f"{sums} sums over time", f"{calls:,} calls and {flops:,} operations on numbers"]
         lines.append(f"{program.buffers:,} bytes of buffers")

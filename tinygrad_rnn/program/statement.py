@@ -10,10 +10,18 @@ import numpy as np
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.program.families import Step
 from tinygrad_rnn.program.graph import Arg, Value
-from tinygrad_rnn.program.ops import ELEMENTWISE, HELPERS, REDUCTIONS, index_text, reduced_axes
+from tinygrad_rnn.program.ops import (
+    ELEMENTWISE,
+    HELPERS,
+    OPERATORS,
+    REDUCTIONS,
+    index_text,
+    is_count,
+    reduced_axes,
+)
 from tinygrad_rnn.program.views import dims, divided, folded
 
-__all__ = ["Operand", "is_count", "liftable", "statement"]
+__all__ = ["Operand", "bare", "expression", "liftable", "statement"]
 
 
 class Operand(NamedTuple):
@@ -70,10 +78,19 @@ def liftable(v: Value) -> bool:
     return False
 
 
-def is_count(v: Value) -> bool:
-    """Whether it is how many elements of one array of bool are true."""
-    a = v.args[0] if v.op in ("sum", "sum_t") and v.lo is None and not v.shape else None
-    return a is not None and np.dtype(getattr(a.value, "dtype", object)) == bool
+def bare(text: str) -> str:
+    """An expression where it needs no parentheses."""
+    return text[1:-1] if text[0] == "(" and text[-1] == ")" else text
+
+
+def expression(v: Value, xs: list[Operand]) -> str:
+    """One call of NumPy as an expression, with Python's operator if there is one."""
+    texts = [x.beside(len(v.shape)) for x in xs]
+    sign = OPERATORS.get(v.op)
+    number = not v.shape and v.op == "logical_not"  # of Python's, ~True is -2
+    if sign is None or number:
+        return f"{ELEMENTWISE[v.op]}({', '.join(map(bare, texts))})"
+    return f"({texts[0]} {sign} {texts[1]})" if len(texts) == 2 else f"{sign}{texts[0]}"
 
 
 def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) -> list[str]:

@@ -341,11 +341,12 @@ def recorded(
 def broken(recorder: Recorder) -> Tensor:
     """How many elements of its requirements do not hold.
 
-    What is required at every step is counted for all steps at once, which rolls up.
+    What is required at every step is counted for all steps at once, which rolls up; what is
+    required twice, as lengths by `unroll` and by a loss, once.
     """
     alike: dict[Any, list[Tensor]] = {}
     times = Counter[Any]()
-    for condition in recorder.requirements:
+    for condition in {_kind(x, 3, exact=True): x for x in recorder.requirements}.values():
         ts = tuple([frame.t for frame in condition.scope])
         names = tuple([frame.name for frame in condition.scope])
         kind = names, condition.shape, _kind(condition, 3)
@@ -360,16 +361,17 @@ def broken(recorder: Recorder) -> Tensor:
     return total
 
 
-def _kind(x: Any, depth: int) -> Any:
+def _kind(x: Any, depth: int, *, exact: bool = False) -> Any:
     """By which operations a condition is made, so deep, and from which leaves: alike at all steps.
 
-    Deeper it would not be: the first steps begin from elsewhere.
+    Deeper it would not be: the first steps begin from elsewhere. Equal if `exact`, it is the same.
     """
     if type(x) is not Tensor:
-        return x if isinstance(x, (int, float)) else None
-    if x.op is None:
-        return id(x)
-    return (x.op.name, *[_kind(y, depth - 1) for y in x.inputs]) if depth else None
+        return x if isinstance(x, (int, float)) else id(x) if exact else None
+    if x.op is None or not depth:
+        return id(x) if exact or x.op is None else None
+    made = (x.op.name, *[_kind(y, depth - 1, exact=exact) for y in x.inputs])
+    return (*made, repr(x.options)) if exact else made
 
 
 def _copied(

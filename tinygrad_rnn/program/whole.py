@@ -52,13 +52,16 @@ def _sums_of_arguments(values: list[Value], outputs: list[Value]) -> int:
     Such as how many labels are none: what is computed from labels alone does not say that their
     first axis is time, but a loss that reads those of each step does.
     """
-    timed = {v.args[0].value: v.steps for v in values if _is_now(v)}
+    timed: dict[Value, int] = {}
+    for v in values:
+        if v.op == "getitem" and v.lo == 0 and v.options["index"] == (NOW,):
+            _along(v.args[0].value, v.steps, timed)
     count = 0
     for v in list(values):
         if v.op != "sum" or v.lo is not None or v.args[0].kind != "one":
             continue
         x = v.args[0].value
-        lengths = {timed[u] for u in ancestors(x) if u in timed}
+        lengths = {timed[u] for u in ancestors(x) if u.op == "leaf" and u in timed}
         if len(lengths) == 1 and x.shape[:1] == (n := lengths.pop(),):
             steps = _Steps(values, outputs, v)
             steps.n, steps.rows = n, 0
@@ -66,12 +69,21 @@ def _sums_of_arguments(values: list[Value], outputs: list[Value]) -> int:
     return count
 
 
-def _is_now(v: Value) -> bool:
-    """Whether it is the element of an argument that belongs to each step."""
-    if v.op != "getitem" or v.lo != 0 or v.options["index"] != (NOW,):
-        return False
-    x = v.args[0].value
-    return isinstance(x, Value) and x.op == "leaf" and x.shape[0] == v.steps
+def _along(x: Any, n: int, timed: dict[Value, int]) -> None:
+    """Remember that time, of `n` steps, is the first axis of a value and of what it is made from.
+
+    Of what is taken at places, as the rows of an embedding, it is the first axis of the places.
+    """
+    todo = [x]
+    while todo:
+        v = todo.pop()
+        if not isinstance(v, Value) or v in timed or v.lo is not None or v.shape[:1] != (n,):
+            continue
+        timed[v] = n
+        if v.op in ELEMENTWISE:
+            todo += [a.value for a in v.args if len(shape(a)) == len(v.shape)]
+        elif v.op == "getitem":
+            todo += [a.value for a in v.args[1:]]
 
 
 def whole(v: Any) -> Whole | None:

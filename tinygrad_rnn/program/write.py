@@ -16,9 +16,9 @@ from tinygrad_rnn.program.graph import Arg, Value, only_last
 from tinygrad_rnn.program.in_place import InPlace, direct
 from tinygrad_rnn.program.layout import Layout
 from tinygrad_rnn.program.loops import Component, loop_range
-from tinygrad_rnn.program.ops import HELPERS, REDUCTIONS, shifted
+from tinygrad_rnn.program.ops import HELPERS, REDUCTIONS, is_count, shifted
 from tinygrad_rnn.program.run import Printed
-from tinygrad_rnn.program.statement import Operand, is_count, liftable, statement
+from tinygrad_rnn.program.statement import Operand, bare, expression, liftable, statement
 
 __all__ = ["Program", "write"]
 
@@ -74,6 +74,8 @@ class Writer(Layout):
         for a in v.args:
             if v.op == "gates" and a.kind == "const":
                 text = ""  # named by the statement
+            elif isinstance(a.value, Value) and a.value in self.inside.expressions:
+                text = self.expression(a.value)
             elif isinstance(a.value, Value) and self.inside.nested.get(a.value) is v:
                 *others, text = self.statement(a.value, t, lifted, out)
                 before += others
@@ -84,6 +86,19 @@ class Writer(Layout):
                 text = self.arg(a, t, v if lifted else None)
             operands.append(_operand(a, text, lifted))
         return before + statement(v, operands, out, lifted, self)
+
+    def expression(self, v: Value) -> str:
+        """A value as an expression, for all steps if it is a sequence."""
+        lifted = v if v.lo is not None else None
+        operands = list[Operand]()
+        for a in v.args:
+            if isinstance(a.value, Value) and a.value in self.inside.expressions:
+                text = self.expression(a.value)
+                text = bare(text) if v.op == a.value.op == "add" else text
+            else:
+                text = self.arg(a, None, lifted)
+            operands.append(_operand(a, text, lifted is not None))
+        return expression(v, operands)
 
     def component(self, c: Component) -> None:
         """The statements of one component."""
@@ -102,7 +117,9 @@ class Writer(Layout):
         self.start(v)
         if self.inside.is_put_together(v):
             return
-        if v.lo is None:
+        if v in self.inside.counted and direct(v) and not v.shape:
+            self.body.append(f"{place.name} = {bare(self.expression(v))}")
+        elif v.lo is None:
             lines = self.statement(v, None, False, place.name)
             self.body += lines if place.persistent else _fresh(lines, place.name, v)
         elif liftable(v):
@@ -175,11 +192,12 @@ def write(
     requires: bool = False,
 ) -> Program:
     """The program that computes `outputs` from `leaves`; the last may be what `requires` counts."""
-    w = Writer(InPlace(values, outputs, in_place, fused), transposes, lifetimes)
+    counted = only_last(outputs) if requires else set[Value]()
+    w = Writer(InPlace(values, outputs, in_place, fused, counted), transposes, lifetimes)
     for v in leaves:
         w.place(v)
     title = ""
-    for c, part in _parts(w.inside, outputs, requires):
+    for c, part in _parts(w.inside, outputs, counted):
         count = len(w.body)
         w.component(c)
         if part != title and len(w.body) > count:
@@ -245,9 +263,10 @@ def _operand(a: Arg, text: str, lifted: bool) -> Operand:
     return Operand(text, shape, dtype, lifted and a.kind in ("step", "consts"), a)
 
 
-def _parts(inside: InPlace, outputs: list[Value], requires: bool) -> list[tuple[Component, str]]:
+def _parts(
+    inside: InPlace, outputs: list[Value], counted: set[Value]
+) -> list[tuple[Component, str]]:
     """What each component belongs to: what the loss is made of, or what goes back from it."""
-    counted = only_last(outputs) if requires else set[Value]()
     loss = set(outputs[:1])
     todo = [*loss]
     while todo:
