@@ -170,6 +170,8 @@ def require(
     ------
     ValueError
         Or `error`: the condition does not hold.
+    TypeError
+        It is no condition: not bool.
 
     Examples
     --------
@@ -181,13 +183,20 @@ def require(
         ...
     ValueError: weights stay below 0.5
     """
+    if condition is True:  # as nearly always outside of a record
+        return
     recorder = context.get().recorder
     holds = values(condition)
+    if type(holds) is not bool and getattr(holds, "dtype", None) != np.dtype(bool):
+        raise TypeError(
+            "require: expected a condition, a bool or an array or Tensor of bool, got "
+            f"{getattr(holds, 'dtype', type(holds).__name__)}. Compare, as in require(x > 0, …)."
+        )
     if recorder is not None and type(condition) is Tensor:
         recorder.requirements.append(condition)
         if recorder.other or type(holds) is AbstractArray:
             return
-    if not np.all(holds):
+    if not (holds if type(holds) is bool else holds.all()):
         raise error(message if isinstance(message, str) else message())
 
 

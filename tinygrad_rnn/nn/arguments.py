@@ -5,6 +5,7 @@ Each check is silent, or says who was called, what was expected and what it got.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isnan
 from numbers import Real
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygrad_rnn.engine.context import context
+from tinygrad_rnn.engine.recorder import require
 from tinygrad_rnn.engine.tensor import Tensor, shaped, values
 
 __all__ = [
@@ -25,6 +28,7 @@ __all__ = [
     "check_sizes",
     "check_state",
     "is_number",
+    "require_range",
 ]
 
 
@@ -148,3 +152,17 @@ def _described(state: Any) -> str:
     if isinstance(state, (tuple, list, dict)):
         return f"a {type(state).__name__} of {len(state)}"
     return "None" if state is None else f"one {type(state).__name__}"
+
+
+def require_range(
+    x: Any, low: int, high: int, message: Callable[[], str], error: type[Exception] = ValueError
+) -> None:
+    """Raise an error unless all of `x`, an array or Tensor, lies in low … high; see `require`."""
+    if type(x) is Tensor and context.get().recorder is not None:
+        below = x <= high
+        holds = below if x.dtype.kind == "u" and low == 0 else (x >= low) & below
+        require(holds, message, error)
+    else:
+        found = values(x)
+        holds = not found.size or bool(found.min() >= low and found.max() <= high)
+        require(holds, message, error)

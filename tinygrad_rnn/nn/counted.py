@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.primitives import astype, broadcast_to, maximum, mean, sum, where
 from tinygrad_rnn.engine.recorder import require
-from tinygrad_rnn.engine.tensor import Tensor, shaped, values
+from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.nn.arguments import require_range
 
-__all__ = ["average", "counted", "paired"]
+__all__ = ["anything", "average", "counted", "paired"]
 
 
 def paired(name: str, y: Any, target: Any, lengths: Any, mask: Any) -> tuple[Any, Any, Any]:
@@ -30,7 +32,7 @@ def paired(name: str, y: Any, target: Any, lengths: Any, mask: Any) -> tuple[Any
     if valid is None:
         return y, target, None
     require(
-        sum(valid) > 0, f"{name}: there is nothing to average over, all of {shape} is left out."
+        anything(valid), f"{name}: there is nothing to average over, all of {shape} is left out."
     )
     return where(valid, y, 0), where(valid, target, 0), valid
 
@@ -39,18 +41,20 @@ def counted(name: str, shape: tuple[int, ...], lengths: Any, mask: Any) -> Any:
     """Where it counts, as bool of `shape`; None for everywhere. A Tensor stays one: an argument."""
     valid = None
     if lengths is not None:
-        n = shaped(lengths)
+        lengths = lengths if type(lengths) is Tensor else np.asarray(lengths)
+        n = values(lengths)
         if len(shape) < 2 or n.shape != shape[1:2] or n.dtype.kind not in "iu":
             raise ValueError(
                 f"{name}: expected lengths as integers of shape (batch,) beside (T, batch, …), "
                 f"got {n.dtype} of shape {n.shape} beside {shape}."
             )
-        kept = lengths if isinstance(lengths, Tensor) else n
-        require(
-            (kept >= 0) & (kept <= shape[0]),
+        require_range(
+            lengths,
+            0,
+            shape[0],
             lambda: f"{name}: lengths must lie in 0 … {shape[0]}, got {n.min()} … {n.max()}.",
         )
-        valid = _spread(np.arange(shape[0])[:, None] < kept, shape)
+        valid = _spread(np.arange(shape[0])[:, None] < lengths, shape)
     if mask is not None:
         mask = mask if isinstance(mask, Tensor) else np.asarray(mask)
         if mask.dtype.kind != "b" or mask.shape != shape[: mask.ndim]:
@@ -59,7 +63,7 @@ def counted(name: str, shape: tuple[int, ...], lengths: Any, mask: Any) -> Any:
                 f"{mask.dtype} of shape {mask.shape}."
             )
         mask = _spread(mask, shape)
-        valid = mask if valid is None else valid * mask
+        valid = mask if valid is None else valid & mask
     return valid
 
 
@@ -72,6 +76,14 @@ def average(errors: Any, valid: Any) -> Any:
     """Their mean where they count."""
     if valid is None:
         return mean(errors)
-    # at least 1, since a program divides before it says that nothing is left
-    count = maximum(astype(sum(valid), dtype=values(errors).dtype), 1)
+    count = astype(sum(valid), dtype=values(errors).dtype)
+    if type(count) is Tensor:  # a program divides before it says that nothing is left
+        count = maximum(count, 1)
     return sum(where(valid, errors, 0)) / count
+
+
+def anything(valid: Any) -> Any:
+    """Whether anything counts: a bool, in the record of a program a Tensor."""
+    if type(valid) is Tensor and context.get().recorder is not None:
+        return sum(valid) > 0
+    return bool(values(valid).any())

@@ -19,7 +19,8 @@ from tinygrad_rnn.engine.primitives import (
     where,
 )
 from tinygrad_rnn.engine.recorder import require
-from tinygrad_rnn.engine.tensor import Tensor, named, shaped, values
+from tinygrad_rnn.engine.tensor import Tensor, named, values
+from tinygrad_rnn.nn.arguments import require_range
 
 __all__ = ["ctc_loss"]
 
@@ -87,7 +88,8 @@ def _checked(
     logits: Any, labels: Any, lengths: Any, counts: Any, blank: int
 ) -> tuple[int, Any, Any, Any]:
     """How many steps there are, and labels and both lengths as arrays or Tensors."""
-    shape, labels = np.shape(values(logits)), labels if type(labels) is Tensor else shaped(labels)
+    shape = np.shape(values(logits))
+    labels = labels if type(labels) is Tensor else np.asarray(labels)
     if len(shape) != 3 or labels.ndim != 2 or labels.shape[0] != shape[1] or 0 in shape:
         raise ValueError(
             "ctc_loss: expected logits (T, batch, classes) and labels (batch, S), got "
@@ -125,7 +127,8 @@ def _checked(
 
 def _lengths(what: str, given: Any, top: int, batch: int) -> Any:
     """How many steps or labels of each example count, as int64."""
-    n = np.full(batch, top) if given is None else given if type(given) is Tensor else shaped(given)
+    n = np.full(batch, top) if given is None else given
+    n = n if type(n) is Tensor else np.asarray(n)
 
     def outside() -> str:
         return (
@@ -134,5 +137,5 @@ def _lengths(what: str, given: Any, top: int, batch: int) -> Any:
         )
 
     require(n.shape == (batch,) and n.dtype.kind in "iu", outside)
-    require((n >= 0) & (n <= top), outside)
+    require_range(n, 0, top, outside)
     return n if n.dtype == np.int64 else astype(n, dtype=np.int64)

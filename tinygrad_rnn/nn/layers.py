@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_rnn.engine.recorder import require
-from tinygrad_rnn.engine.tensor import Tensor, shaped
-from tinygrad_rnn.nn.arguments import check_dtype, check_probability, check_sizes
+from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.nn.arguments import check_dtype, check_probability, check_sizes, require_range
 from tinygrad_rnn.nn.cells import affine
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.start import uniform
@@ -66,10 +65,10 @@ class Embedding(Module):
 
     def __call__(self, symbols: Any) -> Any:
         """The rows of `symbols`; a negative or too large one is an IndexError."""
-        found = shaped(symbols)
+        symbols = symbols if type(symbols) is Tensor else np.asarray(symbols)
+        found = values(symbols)
         if found.dtype.kind not in "iu":
             raise TypeError(f"Embedding: symbols are integers, got dtype {found.dtype}.")
-        symbols = symbols if type(symbols) is Tensor else found
 
         def outside() -> str:
             return (
@@ -77,7 +76,7 @@ class Embedding(Module):
                 f"got {found.min()} … {found.max()}. A negative one would count from the end."
             )
 
-        require((symbols >= 0) & (symbols < self.num_embeddings), outside, IndexError)
+        require_range(symbols, 0, self.num_embeddings - 1, outside, IndexError)
         return self.W[symbols]
 
 

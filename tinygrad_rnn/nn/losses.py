@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.primitives import astype, clip, log_softmax, softplus, sum, where
+from tinygrad_rnn.engine.primitives import astype, clip, log_softmax, softplus, where
 from tinygrad_rnn.engine.recorder import require
-from tinygrad_rnn.engine.tensor import Tensor, named, shaped, values
-from tinygrad_rnn.nn.arguments import is_number
-from tinygrad_rnn.nn.counted import average, counted, paired
+from tinygrad_rnn.engine.tensor import Tensor, named, values
+from tinygrad_rnn.nn.arguments import is_number, require_range
+from tinygrad_rnn.nn.counted import anything, average, counted, paired
 
 __all__ = ["binary_cross_entropy", "cross_entropy", "huber_loss", "mse_loss"]
 
@@ -78,7 +78,7 @@ def binary_cross_entropy(logits: Any, target: Any, *, lengths: Any = None, mask:
         return f"{name}: targets are probabilities in [0, 1], got {t.min()} … {t.max()}."
 
     if target.dtype != bool:
-        require((target >= 0) & (target <= 1), outside)
+        require_range(target, 0, 1, outside)
     t = astype(target, dtype=values(logits).dtype)
     return named(loss=average(t * softplus(-logits) + (1 - t) * softplus(logits), valid))
 
@@ -110,7 +110,8 @@ def cross_entropy(
         If labels are no integers, have another shape, or lie outside the classes; if lengths or
         mask do not fit; if no label is left.
     """
-    shape, right = np.shape(values(logits)), shaped(labels)
+    labels = labels if type(labels) is Tensor else np.asarray(labels)
+    shape, right = np.shape(values(logits)), values(labels)
     if right.dtype.kind not in "iu":
         raise TypeError(
             f"cross_entropy: labels are class numbers (integers), got dtype {right.dtype}."
@@ -124,10 +125,9 @@ def cross_entropy(
             f"cross_entropy: logits {shape} need labels of shape {shape[:-1]}, got {right.shape}."
         )
     valid = counted("cross_entropy", right.shape, lengths, mask)
-    labels = labels if type(labels) is Tensor else right
     if ignore_index is not None:
         kept = labels != ignore_index
-        valid = kept if valid is None else valid * kept
+        valid = kept if valid is None else valid & kept
 
     def outside() -> str:
         counting = right if valid is None else right[values(valid)]
@@ -137,9 +137,9 @@ def cross_entropy(
             f"got {found}."
         )
 
-    require(right.size > 0 if valid is None else sum(valid) > 0, outside)
+    require(right.size > 0 if valid is None else anything(valid), outside)
     if valid is not None:
         labels, logits = where(valid, labels, 0), where(valid[..., None], logits, 0)
-    require((labels >= 0) & (labels < shape[-1]), outside)
+    require_range(labels, 0, shape[-1] - 1, outside)
     places = tuple(np.ogrid[tuple(slice(n) for n in shape[:-1])])
     return named(loss=-average(log_softmax(logits, axis=-1)[(*places, labels)], valid))

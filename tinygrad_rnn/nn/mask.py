@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.primitives import where
-from tinygrad_rnn.engine.recorder import require
 from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.nn.arguments import require_range
 
 __all__ = ["masked", "the_mask"]
 
@@ -59,5 +59,5 @@ def the_mask(lengths: Any, mask: Any, T: int, batch: tuple[int, ...]) -> Any:
             f"unroll: lengths must lie in 0 … {T}, the steps there are, got {n.min()} … {n.max()}."
         )
 
-    require((lengths >= 0) & (lengths <= T), outside)
+    require_range(lengths, 0, T, outside)
     return np.arange(T).reshape(T, *(1,) * lengths.ndim) < lengths
