@@ -112,7 +112,7 @@ def test_places_count_from_the_end_and_are_checked():
     assert step(p, np.array([0, 2]))[0] == 4
     assert step(p, np.array([-1, -5]))[0] == 16
     for outside in (5, -6, 2**62, -(2**62)):
-        with pytest.raises(IndexError, match="compiled step: an index is outside"):
+        with pytest.raises(IndexError, match=r"index -?\d+ is out of bounds"):
             step(p, np.array([0, outside]))
     assert step(p, np.array([3, 3]))[1]["w"].tolist() == [0, 0, 0, 12, 0]
 
