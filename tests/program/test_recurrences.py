@@ -118,7 +118,7 @@ def test_a_language_model_is_two_loops_and_six_sums_whatever_its_length(T):
     assert "\n6 sums over time" in told
     assert step.source.count("for t in range(T)") == 1
     assert step.source.count("for t in reversed(range(T))") == 1
-    assert step.source.count("\n") < 80
+    assert step.source.count("\n") <= 80
     assert "not repeated" not in told
 
 
