@@ -92,6 +92,8 @@ def replacing(
                 os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
+        if error.filename not in (None, str(beside)):  # another file, of whoever writes
+            raise
         raise _mended(owner, path, error) from error
     finally:
         with suppress(OSError):

@@ -7,7 +7,7 @@ import tinygrad_rnn
 from tinygrad_rnn import Tensor, require
 from tinygrad_rnn.engine.abstract import Shapes
 from tinygrad_rnn.engine.context import context
-from tinygrad_rnn.engine.recorder import Recorder
+from tinygrad_rnn.engine.recorder import Recorder, Unrecorded
 from tinygrad_rnn.engine.tensor import next_serial
 from tinygrad_rnn.program.trace import recording
 
@@ -82,8 +82,10 @@ def test_in_a_record_what_is_not_known_is_kept_unchecked(how):
     assert context.get().recorder is None
 
 
-def test_in_a_record_an_array_is_checked_at_once():
-    recorder = Recorder(other=True)
+def test_in_a_record_an_array_is_checked_at_once_and_must_not_depend_on_values():
+    recorder = Recorder()
     with recording(recorder), pytest.raises(ValueError, match="small"):
+        require(np.array([False]), "small")
+    with recording(Recorder(other=True)), pytest.raises(Unrecorded, match="Compare Tensors"):
         require(np.array([False]), "small")
     assert not recorder.requirements

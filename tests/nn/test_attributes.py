@@ -219,9 +219,8 @@ def test_a_state_that_a_cell_keeps_is_no_parameter():
     assert list(model.named_parameters()) == ["thing.W", "thing.U"]
 
 
-def test_a_recorded_attribute_of_a_module_is_still_refused_by_the_optimiser():
-    with pytest.raises(TypeError, match="expected float leaves"):
-        train.SGD(holding(tensor(2) * 0.1).parameters(), lr=0.1)
+def test_a_recorded_result_that_a_module_keeps_is_no_parameter():
+    assert holding(tensor(2) * 0.1).parameters() == []
 
 
 def test_what_holds_no_parameters_is_left_alone():

@@ -1,5 +1,7 @@
 """Is a run by programs the same training, is the promise watched, and is it said what ran?"""
 
+import collections
+import contextlib
 import random
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 import tinygrad_rnn
 from tinygrad_rnn import Tensor, detect_anomaly, nn, stack
+from tinygrad_rnn.engine.tensor import values
 from tinygrad_rnn.program.native import call
 from tinygrad_rnn.train import SGD, Adam, fit, information_flow
 
@@ -148,7 +151,8 @@ def test_what_runs_is_said_at_the_start(capsys):
 def test_every_step_runs_the_program_the_first_as_well():
     run = trained(LAYERS["GRU"](), drawn(times=(2, 3, 4, 3, 3)), "numpy", steps=5)
     assert list(run.signatures.values()) == ["program"] * 3
-    assert run.counts == {"eager": 0, "c": 0, "numpy": 5, "compared": 4}  # 3 new ones, and step 4
+    # 3 new ones, step 4, and the last
+    assert run.counts == {"eager": 0, "c": 0, "numpy": 5, "compared": 5}
 
 
 def test_after_sixteen_lengths_others_run_eagerly_and_that_is_said(capsys):
@@ -368,6 +372,85 @@ def test_what_cannot_be_compiled_runs_eagerly_and_one_line_says_why(change, more
     random.seed(0)
     exact = trained(Model(change), batch, "eager")
     assert exact.losses == run.losses  # to the same bits: looking at it has changed nothing
+
+
+@pytest.mark.parametrize("steps", [150, 21])
+def test_the_end_of_a_run_is_compared_before_it_is_kept(steps, tmp_path):
+    def annealed(step):
+        SCALE["it"] = 1.0 if step < steps - 3 else 5.0
+        return drawn()(step)
+
+    model, path = Model(lambda m, loss, x: loss * SCALE["it"]), tmp_path / "run.npz"
+    with pytest.raises(ValueError, match="does something else"):
+        trained(model, annealed, "numpy", steps=steps, path=path, every=100)
+    assert path.exists() == (steps > 100)
+
+
+def test_which_value_goes_where_may_not_depend_on_values():
+    class Chosen(Carried):
+        def loss(self, x, y):
+            first, second = self.read(x[0, :, :1] * np.ones(4)), self.read(x[0, :, 1:] * np.ones(4))
+            return nn.cross_entropy(first if float(values(x).sum()) > 0 else second, y[0])
+
+    exact = trained(Chosen(nn.RNNCell), drawn(), "eager")
+    assert trained(Chosen(nn.RNNCell), drawn(), "check").losses == exact.losses
+
+
+def test_a_bound_method_of_an_iterator_loses_nothing():
+    for take in (iter([1.0] * 30).__next__, collections.deque([1.0] * 30).popleft):
+        taken = lambda _, loss, _x, take=take: loss * take()  # noqa: E731
+        with contextlib.suppress(ValueError):  # what changes and is no iterator is named
+            run = trained(Model(taken), drawn(), "numpy", steps=20)
+            assert run.counts["eager"] == 20
+
+
+def test_a_result_that_the_model_keeps_is_no_parameter():
+    class Keeps(Carried):
+        def loss(self, x, y):
+            self.last = nn.unroll(self.cell, x)[0][-1]
+            return nn.cross_entropy(self.read(self.last), y[-1])
+
+    model = Keeps(nn.RNNCell)
+    run = trained(model, drawn(), "eager", every=5, validate=lambda: 0.0)
+    assert run.best.keys() == model.state_dict().keys()
+    assert "last" not in model.named_parameters()
+
+
+def test_single_and_double_precision_in_one_net_are_compared_by_the_coarser():
+    class Mixed(nn.Module):
+        def __init__(self, seed):
+            self.cell = nn.IRNNCell(3, 4, rng=seed, dtype=np.float32)
+
+        def loss(self, x, y):
+            outputs, _ = nn.unroll(self.cell, x, np.zeros((3, 4)))
+            return nn.mse_loss(outputs[-1], y)
+
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((100, 3, 3)), rng.standard_normal((3, 4))
+    for seed in range(3):
+        model = Mixed(seed)
+        batch = lambda k: (x.astype(np.float32), y.astype(np.float32))  # noqa: E731
+        optimiser = SGD(model.parameters(), lr=0.0)
+        fit(model, batch, optimiser, steps=2, progress=False, target="check")
+
+
+@pytest.mark.parametrize("state", [[1, 2], [True, False], [0.5, 0.25]])
+def test_a_state_of_numbers_is_carried_as_it_is(state):
+    class Numbers(Carried):
+        def loss(self, x, y, given=None):
+            assert given is None or given == state
+            return super().loss(x, y)[0], state
+
+    assert trained(Numbers(nn.RNNCell), drawn(), "check", steps=3).state == state
+
+
+def test_a_loss_with_more_beside_it_is_refused_in_words():
+    class Three(Carried):
+        def loss(self, x, y):
+            return (super().loss(x, y)[0], 1, 2)
+
+    with pytest.raises(TypeError, match=r"model\.loss gave a tuple"):
+        trained(Three(nn.RNNCell), drawn(), "eager")
 
 
 CALLS = [0]

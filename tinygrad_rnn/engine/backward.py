@@ -19,7 +19,7 @@ import numpy as np
 from tinygrad_rnn.engine.context import Context, Frame, context, describe
 from tinygrad_rnn.engine.tensor import DTYPE_KINDS, Tensor, values
 
-__all__ = ["ancestors", "backward", "called", "grad", "users"]
+__all__ = ["ancestors", "backward", "called", "check_integers", "grad", "users"]
 
 NOTHING: dict[str, np.ndarray] = {}  # shared by all frames here: no constants inside have letters
 
@@ -160,22 +160,14 @@ def backward(loss: Tensor, cotangent: Any = None, data: Collection[Tensor] = ())
     (['w', 'x'], 3.0)
     """
     nodes = ancestors(loss)
-    leaves, integers = list[Tensor](), list[Tensor]()
-    for x in nodes:
-        if x.op is None:
-            kind = x._data.dtype.kind
-            if kind == "f":
-                leaves.append(x)
-            elif kind != "b" and not x._data.ndim:
-                integers.append(x)
+    leaves = [x for x in nodes if x.op is None and x._data.dtype.kind == "f"]
     if loss.op is None or not leaves:
         raise ValueError(
             f"backward(): {loss!r} was not computed from any float Tensor, so there is nothing "
             "to go back to. Was it made under no_grad(), detached, or from arrays alone?"
         )
     _check_arguments(loss, leaves)
-    if integers:
-        _check_integers(loss, nodes, {*integers}.difference(data))
+    check_integers(loss, nodes, data)
     found = _walked(loss, _seed(loss, cotangent, False), nodes, leaves, False, False, None)
     for x in leaves:
         g = found[x] if x in found else np.zeros(x.shape, x.dtype)[()]
@@ -210,10 +202,15 @@ def users(loss: Tensor, nodes: list[Tensor]) -> dict[Tensor, Tensor]:
     return found
 
 
-def _check_integers(loss: Tensor, nodes: list[Tensor], integers: set[Tensor]) -> None:
-    """TypeError if one of these leaves stands where a float would get a gradient."""
+def check_integers(loss: Tensor, nodes: list[Tensor], data: Collection[Tensor] = ()) -> None:
+    """TypeError if an integer leaf without axes stands where a float would get a gradient.
+
+    `nodes` are those of `loss`, in the order of birth; leaves in `data` are no parameters.
+    """
+    single = [x for x in nodes if x.op is None and not x._data.ndim and x._data.dtype.kind in "iu"]
+    integers = [x for x in single if x not in {*data}]
     used = users(loss, nodes) if integers else {}
-    for x in sorted(integers, key=attrgetter("serial")):
+    for x in integers:
         if x in used:
             raise TypeError(
                 f"backward(): {called(x)} holds the {x.dtype} {x.data}, and integers get no "

@@ -23,7 +23,7 @@ from tinygrad_rnn.engine.tensor import Tensor, values
 if TYPE_CHECKING:
     from tinygrad_rnn.engine.primitive import Primitive
 
-__all__ = ["Draw", "Method", "Recorder", "draw", "require"]
+__all__ = ["Draw", "Method", "Recorder", "Unrecorded", "draw", "require"]
 
 Method = Literal["random", "standard_normal", "standard_exponential"]
 
@@ -36,6 +36,10 @@ ROUNDING = frozenset(
 )
 SEED = 0x5EED  # of what is drawn instead where the values are others
 FEW, MANY = 16, 1 << 31  # how long a sequence of draws is while nobody knows its length
+
+
+class Unrecorded(Exception):
+    """Something that depends on values is not in the record."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,7 +195,8 @@ def require(
     Parameters
     ----------
     condition
-        A bool, or an array or Tensor of bool of any shape, of which all must be true.
+        A Tensor of bool of any shape, of which all must be true; or a bool or an array, of what
+        does not depend on values (shapes, constants): a program does not ask for these again.
     message
         What the error says; a function without arguments, if it takes work to make.
     error
@@ -228,6 +233,11 @@ def require(
         if recorder.other or type(holds) is AbstractArray:
             return
     if not (holds if type(holds) is bool else holds.all()):
+        if recorder is not None and recorder.other:
+            raise Unrecorded(
+                "what it requires is a bool that depends on values, and would not be asked again. "
+                "Compare Tensors: require(x > 0, …), not x.data > 0"
+            )
         raise error(message if isinstance(message, str) else message())
 
 

@@ -60,7 +60,7 @@ def look(module: Any) -> Look:
     A Tensor in a class attribute becomes an attribute of the object as well, the very same Tensor:
     copies and pickles take along what an object holds, not what its class does.
 
-    A recorded result that a cell of another class keeps, such as its last state, is passed over.
+    A recorded result that is kept, such as the last state, is no parameter, and passed over.
     """
     leaves, places, closed = list[Leaf](), list[Place](), list[tuple[str, Any, str]]()
     todo: list[tuple[str, Any, Any, Any, bool]] = [("", None, None, module, False)]
@@ -68,7 +68,7 @@ def look(module: Any) -> Look:
     while todo:
         path, owner, key, value, foreign = todo.pop()
         if type(value) is Tensor:
-            if value.op is None or not foreign:
+            if value.op is None:
                 leaves.append((path, owner, key, value))
             continue
         kind, read = _how(type(value))

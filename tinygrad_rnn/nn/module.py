@@ -51,9 +51,11 @@ class Module:
         return dict(self._known()[2])
 
     def structure(self) -> tuple[Any, ...]:
-        """What it holds beside its parameters: if it is equal, a program of the module is the same.
+        """What it held beside its parameters when one of its attributes was last replaced.
 
-        The types of its parts, numbers, words, the code of functions, and checksums of arrays.
+        The types of its parts, numbers, words, the code of functions, and checksums of arrays: if
+        one of them is another, so is a program of the module. An array that is written into, and
+        what objects hold that are no cells, is not seen.
         """
         return self._known()[3]
 

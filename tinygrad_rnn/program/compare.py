@@ -43,8 +43,9 @@ class Difference(NamedTuple):
 
 
 def size_of(nodes: Sequence[Tensor]) -> int:
-    """How many roundings may add up in a record: one in each operation, and those of its sums."""
-    return len(nodes) + 4 * math.isqrt(max((x.size for x in nodes), default=0))
+    """How many roundings may add up in a record: up and down, so about the root of their number."""
+    largest = max((x.size for x in nodes), default=0)
+    return 16 + 4 * math.isqrt(len(nodes)) + 4 * math.isqrt(largest)
 
 
 def first_difference(
@@ -63,18 +64,19 @@ def first_difference(
     moved
         Gives the expected values with each operation one ulp off, in a way that its argument, a
         seed, says; None if it cannot. It is called only if needed, and until the difference is
-        explained. What
-        differs among its answers is what rounding changes: a function that gave something else
-        just now is not chaotic.
+        explained. What differs among its answers is what rounding changes: a function that gave
+        something else just now is not chaotic.
     """
     chaotic: list[str] = []
+    kinds = {np.asarray(x).dtype for _, x in expected}
+    eps = max((float(np.finfo(kind).eps) for kind in kinds if kind.kind == "f"), default=0.0)
     others: list[Sequence[Any]] = []
     for k, (name, x) in enumerate(expected):
         x, y = np.asarray(x), np.asarray(found[k])
         if x.shape != y.shape or x.dtype != y.dtype:
             expects, gives = (f"{a.dtype} of shape {a.shape}" for a in (x, y))
             return Difference(name, (), expects, gives, 0.0), chaotic
-        allowed = _rounding(x, n)
+        allowed = _rounding(x, n, eps)
         for runs in range(2, RUNS + 1):
             wrong = ~_within(x, y, allowed)
             if not wrong.any():
@@ -112,12 +114,11 @@ def _chaotic(x: np.ndarray, y: np.ndarray, change: float) -> bool:
     return bool(change >= WHOLLY * scale > 0 or change == np.inf) and not far
 
 
-def _rounding(x: np.ndarray, n: int) -> float:
+def _rounding(x: np.ndarray, n: int, eps: float) -> float:
     if x.dtype.kind != "f":
         return 0.0
-    facts = np.finfo(x.dtype)
     largest = np.abs(_finite(x)).max(initial=0)
-    return float(n * facts.eps * float(largest) + facts.tiny)
+    return float(n * max(eps, np.finfo(x.dtype).eps) * float(largest) + np.finfo(x.dtype).tiny)
 
 
 def _finite(x: np.ndarray) -> np.ndarray:

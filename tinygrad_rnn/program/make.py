@@ -81,6 +81,8 @@ def made(given: Given, arrays: list[Any], how: How, known: Known) -> Running:
     refused: Exception | None = None
     program: Running | None = None
     asked = ""
+    if not given.around.complete:
+        raise Refused("it can reach too many objects to see whether it changes one of them")
     if iterator := given.around.iterator():
         raise Refused(
             f"it can reach {iterator}, an iterator or an open file, which would lose what is taken "
@@ -96,6 +98,8 @@ def made(given: Given, arrays: list[Any], how: How, known: Known) -> Running:
         refused = Refused(f"{ARRAYS} ({error}){line_of(error) or asked}")
     except Refused as error:
         refused = Refused(str(error) if asked in str(error) else f"{error}{asked}")
+    except Exception as error:  # the function's own
+        refused = error
     finally:
         given.around.set_back()
         changed = given.around.changed()

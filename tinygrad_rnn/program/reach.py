@@ -19,6 +19,7 @@ import operator
 import queue
 import sys
 import types
+import weakref
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +31,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.tensor import Tensor
 
-__all__ = ["Inside", "Kinds", "Thing", "first_change", "inside_of", "mark_of", "reached"]
+__all__ = ["MOST", "Inside", "Kinds", "Thing", "first_change", "inside_of", "mark_of", "reached"]
 
 MOST = 100_000  # objects looked at: a function may reach a whole application
 _PLAIN = frozenset(
@@ -338,6 +339,10 @@ _HELD: dict[Any, Callable[[Any], Inside]] = {
     dict: lambda x: Inside(list(dict.keys(x)), list(dict.values(x)), "[]"),
     types.FunctionType: _of_function,
     types.MethodType: lambda x: Inside(["{}", "{}"], [x.__self__, x.__func__]),
+    types.BuiltinMethodType: lambda x: Inside(["{}"], [x.__self__]),
+    types.MethodWrapperType: lambda x: Inside(["{}"], [x.__self__]),
+    memoryview: lambda x: Inside(["{}"], [x.obj]),
+    weakref.ref: lambda x: Inside(["{}"], [weakref.ref.__call__(x)]),
     types.GeneratorType: lambda x: _named(inspect.getgeneratorlocals(x).items()),
     functools.partial: _of_partial,
     type: _of_class,

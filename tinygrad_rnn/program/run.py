@@ -96,7 +96,9 @@ class Drawn:
         for ways in self.ways:
             pairs = zip(roots, ways, strict=True)
             there = [follow(root, way) for root, way in pairs if way is not None]
-            if any(x is not there[0] or not isinstance(x, np.random.Generator) for x in there):
+            if not there or any(
+                x is not there[0] or not isinstance(x, np.random.Generator) for x in there
+            ):
                 return None
             found.append(there[0])
         return found if len({*map(id, found)}) == len(found) else None

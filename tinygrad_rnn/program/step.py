@@ -368,11 +368,12 @@ def compile(
     Notes
     -----
     `loss_fn` itself runs while it is recorded, several times, and not at later calls of that
-    signature. A module whose parts or numbers have changed is another signature. What it requires
-    of its arguments (`require`, and what `nn` checks: labels, symbols, lengths) is part of the
-    program: where it does not hold, `loss_fn` runs eagerly on the same arguments and says so in its
-    own words. What `nn` draws from a generator (dropout, say) is drawn at each call, in the same
-    order.
+    signature. A module with another part, number, word or function among its attributes is another
+    signature; an array that is written into, and what other objects and classes hold, is not looked
+    at again. What it requires of its arguments (`require`, and what `nn` checks: labels, symbols,
+    lengths) is part of the program: where it does not hold, `loss_fn` runs eagerly on the same
+    arguments and says so in its own words. A program is compared with `loss_fn` when it is made,
+    not later; `tinygrad_rnn.train.fit` goes on to compare.
 
     What `nn` draws (`dropout`, `Zoneout`, `VariationalDropout`, scheduled sampling, random cuts) is
     drawn anew at each call, from the generator that the function draws from and in its order: the

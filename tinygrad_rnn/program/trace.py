@@ -141,6 +141,15 @@ def _is_array(tree: Any) -> bool:
     return len(kinds) == 1 and kinds <= {int, float, bool}
 
 
+def _lists_numbers(tree: Any) -> bool:
+    """Whether there is a list of numbers in it, which would come back as one array."""
+    if isinstance(tree, dict):
+        return any(map(_lists_numbers, tree.values()))
+    if isinstance(tree, (list, tuple)):
+        return _is_array(tree) or any(map(_lists_numbers, tree))
+    return False
+
+
 def rebuilt(tree: Any, leaves: Iterator[Any], copies: bool = False) -> Any:
     """The argument with other ends, in the order of `leaves_of`.
 
@@ -312,7 +321,8 @@ def recorded(
             raise Refused("the function does not give one scalar Tensor")
         beside = [x for _, x in leaves_of(aux, "aux")]
         beside = [Tensor(x) if isinstance(x, np.ndarray) else x for x in beside]
-        if not all(type(x) is Tensor or x is None for x in beside):
+        numbers = _lists_numbers(aux)
+        if numbers or not all(type(x) is Tensor or x is None for x in beside):
             raise Refused("what the function gives beside the loss is not made of Tensors")
     after = leaves_of(twin, "params")
     does = "adds" if len(after) > len(wrt) else "removes" if len(after) < len(wrt) else "replaces"

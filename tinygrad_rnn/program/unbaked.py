@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.abstract import Unfrozen, frozen
+from tinygrad_rnn.engine.recorder import Unrecorded
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.trace import Forward, Refused, line_of, recorded
 from tinygrad_rnn.program.watch import Surroundings
@@ -45,6 +46,8 @@ def unbaked(
                 break
             except Refused:
                 raise
+            except Unrecorded as error:
+                raise Refused(str(error)) from error
             except Exception as error:  # such as what the function itself makes sure of
                 why = f" ({type(error).__name__}: {error}){line_of(error)}"
         if twin is not None:
@@ -112,6 +115,18 @@ def _compare(a: Forward, b: Forward) -> None:
                 raise Refused(_baked(f"input {k} of {x.op.name if x.op else ''}", x))
         if "again" not in x.options and _said(x.options) != _said(y.options):
             raise Refused(_baked("an option", x))
+    if _wiring(a) != _wiring(b):
+        raise Refused("which values are computed with which depends on the values of the arguments")
+
+
+def _wiring(record: Forward) -> list[Any]:
+    """What each node was made of, and which nodes are the results, by their places."""
+    places = {x: -1 - k for k, x in enumerate(record.leaves)}
+    nodes = _made(record)
+    places |= {x: k for k, x in enumerate(nodes)}
+    ends = (record.loss, *record.beside, *record.recorder.requirements)
+    inputs = [[places[u] for u in x.inputs if type(u) is Tensor] for x in nodes]
+    return [inputs, [places[x] for x in ends]]
 
 
 def _made(record: Forward) -> list[Tensor]:

@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.recorder import Draw
-from tinygrad_rnn.program.reach import Kinds, first_change, inside_of, mark_of, reached
+from tinygrad_rnn.program.reach import MOST, Kinds, first_change, inside_of, mark_of, reached
 
 __all__ = ["Surroundings", "Ways", "follow", "generators_in"]
 
-MOST = 20_000  # objects looked at on the way to a generator
 Way = tuple[tuple[Any, int], ...]  # from an object to one inside: the name and number of each part
 Ways = list[Way | None]  # from several objects; None if it is not inside
 
@@ -33,12 +32,15 @@ class Surroundings:
     ----------
     generators
         The random generators among it.
+    complete
+        Whether it is all that they reach, and not only the first `MOST` objects.
     """
 
     def __init__(self, *roots: tuple[str, Any]) -> None:
         self._kinds, self.roots = Kinds(), roots
         public = ("random", random.random.__self__), ("numpy.random", np.random.rand.__self__)
         self._seen = list(reached((*roots, *public), self._kinds))
+        self.complete = len(self._seen) < MOST
         self._marks = [self._mark(thing.x) for thing in self._seen]
         self.generators = [(x.path(), x.x) for x in self._seen if _state(x.x) is not None]
         self._drawn = self._states()
@@ -135,6 +137,8 @@ def _state(x: Any) -> Any:
     kind = type(x)
     if issubclass(kind, np.random.Generator):
         return x.bit_generator.state
+    if issubclass(kind, np.random.BitGenerator):
+        return x.state
     if issubclass(kind, np.random.RandomState):
         return x.get_state(legacy=False)
     if issubclass(kind, random.Random) and not issubclass(kind, random.SystemRandom):
@@ -145,6 +149,8 @@ def _state(x: Any) -> Any:
 def _set_state(x: Any, state: Any) -> None:
     if isinstance(x, np.random.Generator):
         x.bit_generator.state = state
+    elif isinstance(x, np.random.BitGenerator):
+        x.state = state
     elif isinstance(x, np.random.RandomState):
         x.set_state(state)
     else:

@@ -53,7 +53,7 @@ def _float(cell: str, decimal: str, thousands: str) -> float:
     """The number in a cell, NaN for none; 1_000, which Python would read, is none."""
     if thousands:
         mark = re.escape(ALIKE.get(thousands, thousands))
-        if not re.fullmatch(rf"[+-]?(\d{{1,3}}([{mark}]\d{{3}})+|\d*)(?!\d)[^{mark}]*", cell):
+        if not re.fullmatch(rf"[+-]?([1-9]\d{{0,2}}([{mark}]\d{{3}})+|\d*)(?!\d)[^{mark}]*", cell):
             return math.nan
         cell = re.sub(f"[{mark}]", "", cell)
     if "_" in cell or (decimal != "." and "." in cell):

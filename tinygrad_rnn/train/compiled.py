@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.engine.backward import ancestors, backward, grad
+from tinygrad_rnn.engine.backward import ancestors, backward, check_integers, grad
 from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.module import Module
-from tinygrad_rnn.nn.state import detach, each, parts
+from tinygrad_rnn.nn.state import detach, each
 from tinygrad_rnn.program.compare import size_of
 from tinygrad_rnn.program.native import NoCompiler
 from tinygrad_rnn.program.native.build import compiler
@@ -29,7 +29,7 @@ from tinygrad_rnn.program.trace import leaves_of
 from tinygrad_rnn.train.leaves import check_leaves, tensors_in
 from tinygrad_rnn.train.run import Run
 
-__all__ = ["TARGETS", "TrainingStep"]
+__all__ = ["TARGETS", "TrainingStep", "check_way"]
 
 TARGETS = ("eager", "auto", "c", "numpy", "check")
 _ARGUMENTS = (Tensor, np.ndarray, np.generic, int, float, str, type(None))
@@ -40,11 +40,18 @@ _DIFFERENT = "fit: the program of the loss does something else than the loss as 
 Loss = Callable[[Any, tuple[Any, ...], Any], tuple[Tensor, Any]]
 
 
+def check_way(target: str) -> None:
+    """ValueError unless `target` is one of `TARGETS`."""
+    if target not in TARGETS:
+        raise ValueError(f"fit: target is one of {', '.join(TARGETS)}, got {target!r}.")
+
+
 class Written(NamedTuple):
-    """The names and values of all results of the loss as written, and the roundings in them."""
+    """Names and values of the results of the loss as written, the roundings in them, the state."""
 
     results: list[tuple[str, Any]]
     n: int
+    state: Any
 
 
 class TrainingStep:
@@ -66,12 +73,12 @@ class TrainingStep:
         self, model: Module, loss: Loss, target: str, run: Run, say: Callable[[str], None]
     ) -> None:
         self.born = Tensor(0.0).serial  # what is older, and unknown to fit, is not trained
-        if target not in TARGETS:
-            raise ValueError(f"fit: target is one of {', '.join(TARGETS)}, got {target!r}.")
         self.model, self.loss, self.target, self.run, self.say = model, loss, target, run, say
         self.program: CompiledStep | None = None
         self.chaotic: set[str] = set()
         self.recent: tuple[Any, str] = None, ""  # the last signature and its digest
+        self.agreed = run.step  # how far it was equal
+        self.last: Any = None  # what was not compared
         if target == "eager":
             say(f'fit: runs eagerly, as written; a loss that {_PURE} may run faster: target="auto"')
             return
@@ -84,6 +91,8 @@ class TrainingStep:
         when = "every step" if target == "check" else "steps 2, 4, 8, … and each checkpoint"
         language = {"c": "C", "numpy": "NumPy"}[self.way]
         say(f"fit: runs the program of the loss in {language}, and at {when} also as written")
+        if "eager" in run.signatures.values():
+            say(f"fit: goes on eagerly, as it did before: {'; '.join(run.reasons)}")
 
     def __call__(self, batch: Any, state: Any, *, kept: bool = False) -> tuple[float, Any]:
         """The loss as a number and the state, detached; each parameter has its ``.grad``.
@@ -98,18 +107,15 @@ class TrainingStep:
         number = self.run.step + 1
         doubled = number & (number - 1) == 0  # 1, 2, 4, 8, …
         compared = first or doubled or kept or self.target == "check"
-        drawn = program.states(arrays)
-        written = self._as_written(parameters, batch, state) if compared else None
-        program.set_back(arrays, drawn)
-        try:
-            results = program(arrays)
-        except Unmet as error:  # the loss says of it what it says when it runs as written
-            if written is not None:
-                raise ValueError(f"{_DIFFERENT}: {error}, and the loss did not mind.") from None
-            self._eagerly_as(str(error))
-            return self._eager(batch, state)
-        if written is not None:
-            self._compare(written, results, (*batch, state))
+        self.last = None if compared else (batch, state)
+        if compared:
+            results = self._compared(program, arrays, parameters, batch, state)
+        else:
+            try:
+                results = program(arrays)
+            except Unmet as error:  # the loss says of it what it says when it runs as written
+                self._eagerly_as(str(error))
+                return self._eager(batch, state)
         loss, *gradients = results[: len(program.used) + 1]
         for p, used, g in zip(parameters.values(), program.used, gradients, strict=True):
             if used:
@@ -118,6 +124,44 @@ class TrainingStep:
         self.run.counts[way] += 1
         self.run.target = way
         return loss.item(), each(_tensor, program.beside(list(results[len(gradients) + 1 :])))
+
+    def settle(self) -> None:
+        """Compare on the last batch, before what was learnt is kept, unless its step was compared.
+
+        The parameters are those after the step.
+        """
+        if self.last is None:
+            return
+        batch, state = self.last
+        found = self._find(batch, state)
+        if found is not None:
+            program, arrays, _ = found
+            drawn = program.states(arrays)
+            self._compared(program, arrays, self.model.named_parameters(), batch, state)
+            program.set_back(arrays, drawn)
+        self.last = None
+
+    def _compared(
+        self,
+        program: Running,
+        arrays: list[Any],
+        parameters: dict[str, Tensor],
+        batch: tuple[Any, ...],
+        state: Any,
+    ) -> tuple[Any, ...]:
+        """The results of the program, which are those of the loss as written."""
+        before = program.states(arrays)
+        written = self._as_written(parameters, batch, state)
+        program.set_back(arrays, before)
+        try:
+            results = program(arrays)
+        except Unmet as error:
+            raise ValueError(f"{_DIFFERENT}: {error}, and the loss did not mind.") from None
+        after = program.states(arrays)
+        program.set_back(arrays, before)
+        self._compare(written, results, (*batch, state), program.aux)
+        program.set_back(arrays, after)
+        return results
 
     def _eager(self, batch: Any, state: Any) -> tuple[float, Any]:
         known = tensors_in((batch, state))
@@ -134,6 +178,7 @@ class TrainingStep:
             return None
         args = (*batch, state)
         strange = [x for _, x in leaves_of(list(args), "") if not isinstance(x, _ARGUMENTS)]
+        strange += [x for x in args if isinstance(x, Module)]
         if strange:
             kind = type(strange[0]).__name__
             return self._eagerly_as(f"a batch or state with a {kind} in it cannot be compiled")
@@ -178,21 +223,30 @@ class TrainingStep:
                 raise ValueError(f"{_DIFFERENT}: it replaces the Tensor {path}.")
         found = [("the loss", loss.data)]
         found += [(f"the gradient of {x}", g) for x, g in zip(parameters, gradients, strict=True)]
-        found += [("the state", values(x)) for x in parts(state) if x is not None]
-        return Written(found, size_of(ancestors(loss)))
+        found += [("the state", values(x)) for _, x in leaves_of(state, "") if x is not None]
+        nodes = ancestors(loss)
+        check_integers(loss, nodes, tensors_in(known))
+        return Written(found, size_of(nodes), state)
 
-    def _compare(self, written: Written, results: Any, args: tuple[Any, ...]) -> None:
+    def _compare(self, written: Written, results: Any, args: tuple[Any, ...], carried: Any) -> None:
         assert self.program is not None
-        self.run.counts["compared"] += 1
-        difference, chaotic = self.program.difference(self.model, args, *written, results)
+        found, n, state = written
+        difference: object
+        difference, chaotic = self.program.difference(self.model, args, found, n, results)
+        if difference is None and each(_is_part, state) != each(_is_part, carried):
+            difference = "the state has other parts"
         if difference is not None:
             raise ValueError(
                 f"{_DIFFERENT}: {difference}. A program holds what the loss read when it was "
                 "recorded. Usual causes: a value from outside (a global, a closure, an attribute, "
                 "an array that is written into, the learning rate), a generator or iterator that "
-                'cannot be seen, a file, a clock. Pass it with the batch, or run target="eager". '
-                "The parameters are those before the step."
+                "cannot be seen, a file, a clock, the type of an argument (arrays and numbers of a "
+                'batch reach a program as Tensors). Pass it with the batch, or run target="eager". '
+                f"It was last equal at step {self.agreed}. The parameters are those before this "
+                "step."
             )
+        self.run.counts["compared"] += 1
+        self.agreed = self.run.step + 1
         new = [name for name in chaotic if name not in self.chaotic]
         if new:
             self.chaotic.update(new)
@@ -223,6 +277,10 @@ def _function(model: Module, loss: Loss) -> Callable[..., Any]:
         [inspect.Parameter(name, kind) for name in names if name.isidentifier()]
     )
     return loss_fn
+
+
+def _is_part(x: Any) -> bool:
+    return x is not None
 
 
 def _tensor(x: Any) -> Any:

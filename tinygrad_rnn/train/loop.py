@@ -30,7 +30,7 @@ from tinygrad_rnn.train.arguments import (
     number,
 )
 from tinygrad_rnn.train.clipping import clip_grad_norm
-from tinygrad_rnn.train.compiled import TrainingStep
+from tinygrad_rnn.train.compiled import TrainingStep, check_way
 from tinygrad_rnn.train.interrupt import interruptible
 from tinygrad_rnn.train.leaves import untrained
 from tinygrad_rnn.train.optimiser import Optimiser
@@ -107,10 +107,11 @@ def fit(
         ``"eager"`` runs the loss as it is written, once in each step. ``"c"`` and ``"numpy"`` run
         the program that `tinygrad_rnn.compile` prints from its record, ``"auto"`` the one in C if
         there is a compiler. That is faster, and for a loss that depends on nothing but parameters,
-        batch and carried state: to ask for a program is to promise that, as with jax.jit. What
-        recording finds to be otherwise, or cannot serve, runs eagerly, and with progress a line
-        says why. At steps 2, 4, 8, … and before each checkpoint the loss is run as written, too,
-        and compared: by n·eps, or by what one ulp at each operation changes. ``"check"`` compares
+        batch and carried state: to ask for a program is to promise that, as with jax.jit. A loss
+        that changes the model, draws by itself or asks for a value runs eagerly, and with progress
+        a line says why; one that changes what is outside of the model is an error. At steps 2, 4,
+        8, …, before each checkpoint and at the end the loss is run as written, too, and compared:
+        by n·eps, or by what one ulp at each operation changes. ``"check"`` is ``"auto"``, compared
         at every step. The numbers used are the program's. ``run.explain()`` says what ran.
 
     Raises
@@ -118,9 +119,8 @@ def fit(
     TypeError, ValueError
         No budget, or arguments that do not fit together; `batch` gave no tuple, or the model no
         recorded loss; or loss or gradient are not finite; or `schedule`, `clip` or `validate` gave
-        no number; or a program gives something else than
-        the loss as written, or the loss changes what is outside of the model while it is recorded:
-        a note says at which step.
+        no number; or a program gives something else than the loss as written, or the loss changes
+        what is outside of the model while it is recorded: a note says at which step.
     OSError
         There is no folder for `path`, or it cannot be written to, or `path` is no regular file.
     CheckpointError
@@ -133,6 +133,7 @@ def fit(
     check_functions(schedule, clip, validate)
     check_budget(steps, seconds, every, restart, patience, validate is not None)
     check_checkpoint(path, rng)
+    check_way(target)
     resumed = path is not None and Path(path).exists()
     asked = optimiser.settings()
     run = load_run(path, model, optimiser, rng) if path and resumed else Run(state=state)
@@ -178,6 +179,7 @@ def fit(
             show(run.step if unit == "steps" else passed, partial(_words, run, tokens / passed))
             if interrupted():
                 break
+    gradients.settle()
     if path is not None and saved != run.step:
         save_run(path, run, model, optimiser, rng)
     if interrupted():
@@ -211,7 +213,7 @@ def _loss(model: Any, batch: tuple[Any, ...], state: Any) -> tuple[Tensor, Any]:
             f"{type(batch).__name__}; of one argument it is (x,)."
         )
     found = model.loss(*batch) if state is None else model.loss(*batch, state)
-    loss, state = found if isinstance(found, tuple) else (found, None)
+    loss, state = found if type(found) is tuple and len(found) == 2 else (found, None)
     if type(loss) is not Tensor:
         raise TypeError(
             f"fit: model.loss gave a {type(loss).__name__}, expected a recorded scalar Tensor, or "

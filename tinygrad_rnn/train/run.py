@@ -28,7 +28,7 @@ COUNTED = {
     "eager": "eagerly, as written",
     "c": "by a program in C",
     "numpy": "by a program in NumPy",
-    "compared": "of them compared with the loss as written, equal up to rounding",
+    "compared": "of them compared with the loss as written",
 }
 
 
@@ -218,7 +218,9 @@ def _run(facts: dict[str, Any], rooms: dict[str, dict[str, np.ndarray]], model: 
     ways, counts, reasons = dict(facts["signatures"]), dict(facts["counts"]), facts["reasons"]
     if not all(how in ("program", "eager") for how in ways.values()):
         raise ValueError(f"unknown ways to run a step: {ways!r}")
-    if counts.keys() != COUNTED.keys() or not all(type(n) is int for n in counts.values()):
+    if counts.keys() != COUNTED.keys() or not all(
+        type(n) is int and n >= 0 for n in counts.values()
+    ):
         raise ValueError(f"unknown counts of steps: {counts!r}")
     if type(reasons) is not list or not all(type(why) is str for why in reasons):
         raise ValueError(f"expected reasons as sentences, got {reasons!r}")
