@@ -178,11 +178,11 @@ def remembers(m, x):
 
 INSIDE = {
     counts: "the function changes params.n, ",
-    adds: "the function adds the Tensor last, ",
+    adds: "the function changes params.last, ",
     adds_a_leaf: "the function adds the Tensor shift, ",
     adds_what_was_computed: "the function adds the Tensor U, ",
-    appends: "the function adds the Tensor parts.1, ",
-    replaces: "the function replaces the Tensor W, ",
+    appends: "the function changes params.parts, ",
+    replaces: "the function removes the Tensor W, ",
     replaces_its_part: "the function replaces the Tensor parts.0.W, ",
     rebinds: "the function changes params.W, ",
     writes: "the function changes params.seen, ",

@@ -2081,7 +2081,6 @@ WRONG = [
     ("count: an attribute, not used", asked_twice, "model.calls"),
     ("rebind: a state in a global", by_program, "losses["),
     ("branch: on a late step outside", by_program, "losses[6]"),
-    ("check: label -1", by_program, "exception"),
     ("count: a nonlocal, not used", asked_twice, "outside.calls: by hand 6, by fit 12"),
     ("draw: the generator of the run", asked_twice, "rng.state"),
     (
