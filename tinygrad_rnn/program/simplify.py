@@ -110,9 +110,11 @@ def _read_constant(values: list[Value], v: Value, x: np.ndarray) -> list[Value]:
     for user in readers:
         shapes = [shape_of(a) for a in user.args if a.value is not v]
         spread = user.op in ELEMENTWISE and np.broadcast_shapes((), *shapes) == user.shape
-        spread |= user.op == "scatter" and len(user.options["indices"]) == 1
-        new = Arg("const", number if spread else x)
-        user.args = [new if a.value is v else a for a in user.args]
+        put = user.op == "scatter" and len(user.options["indices"]) == 1  # not where to put it
+        user.args = [
+            Arg("const", number if spread or (put and not k) else x) if a.value is v else a
+            for k, a in enumerate(user.args)
+        ]
         user.init = {t: Arg("const", x) if a.value is v else a for t, a in user.init.items()}
     return readers
 
