@@ -169,9 +169,14 @@ def _early_name(v: Value, inner: Arg, op: str) -> str:
     """What is added beforehand to v is part of it; what multiplies dh to make dc is dh_dc."""
     if op == "add":
         return v.name or "k"
-    if v.name and v.name[0] == "d" and isinstance(inner.value, Value) and inner.value.name:
-        return f"{inner.value.name}_{v.name}" if inner.value.name[0] == "d" else "k"
+    if _gradient(v) and isinstance(inner.value, Value) and inner.value.name:
+        return f"{inner.value.name}_{v.name}" if _gradient(inner.value) else "k"
     return "k"
+
+
+def _gradient(v: Value) -> bool:
+    """Whether it is called after what it is the gradient of, as dh is; by us, that is."""
+    return v.op != "leaf" and not v.named and (v.name or "").startswith("d")
 
 
 def products(values: list[Value], outputs: list[Value]) -> int:

@@ -170,7 +170,7 @@ def _product(v: Value, xs: list[Operand], out: str, lifted: bool) -> str:
             return f"np.dot({left}, {b.text}, out={folded(out, b.shape[-1])})"
         return f"np.dot({a.text}, {b.text}, out={out})"
     plain = len(b.shape) == 2 and len(a.shape) <= 2 and a.dtype == b.dtype == v.dtype
-    if plain and not lifted and len(a.shape) >= 1 and "transpose" not in out:
+    if plain and not lifted and len(a.shape) >= 1:
         return f"np.dot({a.text}, {b.text}, out={out})"
     if not lifted and len(b.shape) == 2 and len(a.shape) > 2:
         left = folded(a.text, a.shape[-1])
