@@ -29,7 +29,7 @@ ROUNDING = frozenset(
     (
         *("add", "subtract", "multiply", "divide", "power", "exp", "log", "log1p", "expm1", "sqrt"),
         *("sin", "cos", "tanh", "sigmoid", "softplus", "matmul", "conv", "sum", "logsumexp"),
-        *("softmax", "log_softmax"),
+        *("softmax", "log_softmax", "astype"),
     )
 )
 MANY = 1 << 31  # how long a sequence of draws is while nobody knows its length

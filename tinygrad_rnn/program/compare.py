@@ -21,7 +21,7 @@ WHOLLY = 0.1  # of the largest entry: what one ulp changes so much is chaotic
 MARGIN = 4  # what happened to change is not the most that can
 
 Results = Sequence[tuple[str, Any]]
-Rounded = tuple[Sequence[Any], Sequence[Any]]
+Rounded = Sequence[Sequence[Any]]
 
 
 class Difference(NamedTuple):
@@ -60,11 +60,11 @@ def first_difference(
     n
         The number of roundings, see `size_of`.
     rounded
-        Gives all values twice, the second time with each operation one ulp off; or None if it
+        Gives all values, and then some times more with each operation one ulp off; or None if it
         cannot. It is called only if needed.
     """
     chaotic: list[str] = []
-    twice: Rounded | None = None
+    runs: Rounded | None = None
     for k, (name, x) in enumerate(expected):
         x, y = np.asarray(x), np.asarray(found[k])
         if x.shape != y.shape or x.dtype != y.dtype:
@@ -73,13 +73,14 @@ def first_difference(
         allowed = _rounding(x, n)
         if _within(x, y, allowed).all():
             continue
-        if twice is None and x.dtype.kind == "f":
-            twice = rounded()
-        if twice is not None and x.dtype.kind == "f":
-            a, b = (np.asarray(values[k]) for values in twice)
-            change = np.abs(_finite(a) - _finite(b)).max(initial=0)
+        if runs is None and x.dtype.kind == "f":
+            runs = rounded()
+        if runs is not None and x.dtype.kind == "f":
+            a, *others = (np.asarray(values[k]) for values in runs)
+            change = max(np.abs(_finite(a) - _finite(b)).max(initial=0) for b in others)
             scale = np.abs(_finite(a)).max(initial=0)
-            if (np.isfinite(a) != np.isfinite(b)).any() or change >= WHOLLY * scale:
+            broken = any((np.isfinite(a) != np.isfinite(b)).any() for b in others)
+            if broken or change >= WHOLLY * scale:
                 chaotic.append(name)
                 continue
             allowed = max(allowed, MARGIN * float(change))

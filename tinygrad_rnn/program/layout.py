@@ -119,7 +119,7 @@ class Layout(Names):
             text = f"{target.name}[{'' if alone else ':, '}{index_text(index, 't', str)}]"
         if alone:
             self.views.append(f"{name} = {text}")
-            self.places[v] = Place("local", name)
+            self.places[v] = Place("local", name, whole_buffer=False)
             return
         whole_name = plural(name)
         self.views.append(f"{whole_name} = {text}")
@@ -230,11 +230,11 @@ class Layout(Names):
             return a.kind == "one" and len(moving) == 1 and Ellipsis not in index
         if any(type(p) is Step for p in index):
             return False
-        if v.op == "reshape" and v.lo is not None:
-            return self.places[a.value].whole_buffer and self.places[a.value].kind in (
-                "rows",
-                "local",
-            )
+        if v.op == "reshape":  # of what is not contiguous it is a copy, to be made at each call
+            source = self.places[a.value]
+            if v.lo is None:
+                return source.whole_buffer or not source.persistent
+            return source.whole_buffer and source.kind in ("rows", "local")
         return True
 
     def in_products(self, v: Value) -> bool:

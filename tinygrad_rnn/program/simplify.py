@@ -7,10 +7,13 @@ leave behind unused is swept up by `alive`.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine import primitives
+from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.program.families import Step
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.ops import ELEMENTWISE
@@ -81,21 +84,29 @@ def folded(values: list[Value], outputs: list[Value]) -> int:
         constant = v.args and all(a.kind == "const" for a in v.args)
         if not constant or v.init or v in outputs or v in done or v.op == "addn" or _moves(v):
             continue
-        forward = v.forward or MADE.get(v.op)
-        if forward is None:
+        if v.op not in FORWARD:
             continue
-        result = np.asarray(forward(*(a.value for a in v.args), **v.options), v.dtype)
+        result = np.asarray(FORWARD[v.op](*(a.value for a in v.args), **v.options), v.dtype)
         todo += _read_constant(values, v, result)
         values.remove(v)
         done.add(v)
     return len(done)
 
 
-MADE: dict[str, Any] = {  # what passes make beside the record
-    "getitem": lambda x, index: np.asarray(x)[index],
-    "broadcast_to": lambda x, shape: np.broadcast_to(x, shape),
-    "reshape": lambda x, shape: np.reshape(x, shape),
+def _computed(op: Primitive) -> Callable[..., Any]:
+    """What an operation gives of constants, numbers as arrays."""
+    return lambda *xs, **options: op.forward(
+        *(np.asarray(x) if np.ndim(x) == 0 and op.options else x for x in xs), **options
+    )
+
+
+FORWARD: dict[str, Callable[..., Any]] = {
+    op.name: _computed(op) for op in vars(primitives).values() if isinstance(op, Primitive)
+} | {  # and what passes make beside the record
     "copy": lambda x: x,
+    "square": np.square,
+    "stack_t": lambda x, axis, sign: np.moveaxis(x[::sign], 0, axis),
+    "sum_t": lambda x, axis=0: np.add.reduce(x, axis=axis),
 }
 
 
@@ -107,15 +118,22 @@ def _read_constant(values: list[Value], v: Value, x: np.ndarray) -> list[Value]:
     """Let all who read `v` read a constant; who they are."""
     readers = [user for user in values if any(a.value is v for a in user.operands)]
     number = np.asarray(x.flat[0]) if x.size and np.all(x == x.flat[0]) else x
+
+    def read(a: Arg, x: np.ndarray) -> Arg:
+        """A constant in place of an operand: of all steps as often as there are steps."""
+        if a.value is not v:
+            return a
+        steps = (a.k[1] - a.k[0] + 1,) if a.kind == "all" else ()
+        return Arg("const", np.broadcast_to(x, (*steps, *x.shape)) if steps else x)
+
     for user in readers:
         shapes = [shape_of(a) for a in user.args if a.value is not v]
         spread = user.op in ELEMENTWISE and np.broadcast_shapes((), *shapes) == user.shape
         put = user.op == "scatter" and len(user.options["indices"]) == 1  # not where to put it
         user.args = [
-            Arg("const", number if spread or (put and not k) else x) if a.value is v else a
-            for k, a in enumerate(user.args)
+            read(a, number if spread or (put and not k) else x) for k, a in enumerate(user.args)
         ]
-        user.init = {t: Arg("const", x) if a.value is v else a for t, a in user.init.items()}
+        user.init = {t: read(a, x) for t, a in user.init.items()}
     return readers
 
 
