@@ -78,7 +78,7 @@ class Run:
                 if found is not None:
                     break
             found = found if isinstance(found, list) else [found]
-            self.pool += [x for x in found if type(x) is Tensor]
+            self.pool += [x if type(x) is Tensor else Tensor(x) for x in found]  # conditions
         ends = [x for x in self.pool[len(self.p) :] if x.dtype.kind == "f"][-6:]
         loss = 0.0
         for x in ends:
