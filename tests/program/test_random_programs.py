@@ -68,17 +68,23 @@ class Run:
     def __init__(self, f, p, args):
         self.f, self.p, self.rng = f, p, random.Random(f.seed + 1)
         self.arrays = np.random.default_rng(f.seed)  # of constants, the same in each run
-        self.pool = [*p.values(), *args]
+        self.args, self.pool = args, [*p.values(), *args]
         self.indices = [x for x in args if x.dtype.kind in "iu"]  # of an axis of length f.n
 
-    def result(self):
-        for _ in range(self.rng.randint(2, 9)):
+    def steps(self, count, kinds):
+        """So many operations."""
+        for _ in range(count):
             for _ in range(20):  # until one fits
-                found = getattr(self, self.rng.choice(KINDS))()
+                found = getattr(self, self.rng.choice(kinds))()
                 if found is not None:
                     break
+            else:
+                continue
             found = found if isinstance(found, list) else [found]
             self.pool += [x if type(x) is Tensor else Tensor(x) for x in found]  # conditions
+
+    def result(self):
+        self.steps(self.rng.randint(2, 9), KINDS)
         ends = [x for x in self.pool[len(self.p) :] if x.dtype.kind == "f"][-6:]
         loss = 0.0
         for x in ends:
@@ -150,7 +156,7 @@ class Run:
             y = self.rng.choice([0.1234, -0.0321, self.beside(x) * 0.7 + 0.0123])
         else:
             y = self.rng.choice([0, 1, self.beside(x, "iu") if x.dtype.kind == "i" else 1])
-            y = 0 if getattr(y, "dtype", int) == bool else y
+            y = 0 if getattr(y, "dtype", None) == np.dtype(bool) else y
         return self.rng.choice([
             lambda a, b: a < b, lambda a, b: a <= b, lambda a, b: a > b, lambda a, b: a >= b,
             lambda a, b: a == b, lambda a, b: a != b,
@@ -175,12 +181,14 @@ class Run:
         if x.dtype.kind == "f":
             to = self.rng.choice(["float32", "float64", "int64", "int8"])
             return rnn.astype(x * 3.21 if to[0] == "i" else x, dtype=to)
-        return rnn.astype(x, dtype=self.rng.choice(["float32", "float64", "int64", "bool", "int16"]))
+        return rnn.astype(
+            x, dtype=self.rng.choice(["float32", "float64", "int64", "bool", "int16"])
+        )
 
     def whole(self):
         x = self.some("iu")
         y = self.rng.choice([1, 2, 3, self.beside(x, "iu")])
-        if getattr(y, "dtype", int) == bool:
+        if getattr(y, "dtype", None) == np.dtype(bool):
             y = 2
         return self.rng.choice([lambda a, b: a + b, lambda a, b: a * b, lambda a, b: a - b])(x, y)
 
@@ -271,7 +279,9 @@ class Run:
         return i
 
     def alike(self, i):
-        return len({x.shape for x in self.indices}) == 1 and len({x.dtype for x in self.indices}) == 1
+        return (
+            len({x.shape for x in self.indices}) == 1 and len({x.dtype for x in self.indices}) == 1
+        )
 
     def part(self, n):
         """A slice, or an integer, of an axis of length n."""
@@ -326,6 +336,7 @@ class Run:
         symbols = [i for i in self.indices if i.shape == (f.T,)]
         kinds = [rng.randrange(4) for _ in range(4)]
         backwards, ends = rng.random() < 0.3, rng.randrange(3)
+        inner, count = rng.randrange(10**6), rng.choice([0, 0, 1, 2, 4])
         h, found, total = Tensor(np.zeros((n, m), xs.dtype)), [], 0.0
         flag = next((x for x in self.pool if x.dtype == bool and x.shape == (f.T, n)), None)
         for t in range(f.T):
@@ -343,12 +354,23 @@ class Run:
                 if kinds[3] == 2:
                     new = rnn.maximum(new, h * 0.9 - 0.01)
                 h = rnn.named(h=new)
+                if count:
+                    total = total + self.inside(inner, count, h, xs[t])
                 found.append(h)
                 if ends == 2:
                     total = total + (h * h).sum() * 0.3
         if ends == 0:
-            return h
+            return h if not count else [total, h]
         return rnn.stack(found) if ends == 1 else [total, h]
+
+    def inside(self, seed, count, *values):
+        """Operations at one step, the same at each."""
+        run = Run(self.f, self.p, self.args)
+        run.rng, run.arrays = random.Random(seed), np.random.default_rng(seed)
+        run.pool += values
+        run.steps(count, [kind for kind in KINDS if kind != "loop"])
+        found = [x for x in run.pool[len(self.p) + len(self.args) :] if x.dtype.kind == "f"]
+        return sum(((x * x).sum() * 0.1 for x in found[1:]), (found[0] * 0.2).sum())
 
 
 KINDS = [
@@ -395,20 +417,18 @@ def tried(seed, target, calls):
             gradients = grad(exact, list(p.values()), unused="zero")
             assert not step.reason, f"{where}: {step.reason}"
             assert step.stats["eager"] == 0, where
+            single = any(x.dtype == np.float32 for x in ancestors(exact))
             n = 20 * len(ancestors(exact)) + 200
-            if any(x.dtype == np.float32 for x in ancestors(exact)):  # what is wide is made of it
-                n32, eps = n, float(np.finfo(np.float32).eps)
-            else:
-                n32, eps = n, 0.0
-            for name, x, y in [
-                ("loss", loss, exact.data),
-                *((f"result {j}", x, y.data) for j, (x, y) in enumerate(zip(aux, beside, strict=True))),
-                *((f"the gradient of {name}", grads[name], y)
-                  for name, y in zip(p, gradients, strict=True)),
-            ]:  # fmt: skip
-                if eps and np.asarray(y).dtype == np.float64:
+            pairs = [("the loss", loss, exact.data)]
+            pairs += [
+                (f"result {j}", x, y.data) for j, (x, y) in enumerate(zip(aux, beside, strict=True))
+            ]
+            pairs += [(f"d{name}", grads[name], y) for name, y in zip(p, gradients, strict=True)]
+            for name, x, y in pairs:
+                if single and np.asarray(y).dtype == np.float64:  # made of float32 in part
+                    assert np.asarray(x).dtype == np.float64
                     x, y = np.float32(x), np.float32(y)
-                compared(x, y, n32, f"{where}, {name}")
+                compared(x, y, n, f"{where}, {name}")
     return 0 if target == "c" and step._last.native is None else calls
 
 

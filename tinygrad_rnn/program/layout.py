@@ -42,7 +42,7 @@ class Layout(Names):
     """A place for each value, and the lines that make the room"""
 
     def __init__(self, inside: InPlace, transposes: bool, lifetimes: bool) -> None:
-        super().__init__(_longest(inside), [v.name for v in inside.values if _chosen(v)])
+        super().__init__(_longest(inside), [v.name for v in inside.values if v.name and _chosen(v)])
         self.inside, self.transposes, self.lifetimes = inside, transposes, lifetimes
         self.turn = {v: k for k, c in enumerate(inside.components) for v in c.values}
         self.timed = _timed(inside)

@@ -197,7 +197,7 @@ def products(values: list[Value], outputs: list[Value]) -> int:
         if f.op != "matmul" or f in loops or len(readers[f]) != 1 or len(f.shape) != 2:
             continue
         left, right = f.args
-        if right.kind != "step" or len(right.value.shape) != 2:
+        if right.kind != "step" or len(right.value.shape) != 2 or not _alike(v, left, right):
             continue
         if left.kind == "consts":
             rows = left.value[lo - left.k : hi - left.k + 1].transpose(0, 2, 1)

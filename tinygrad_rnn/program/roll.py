@@ -363,7 +363,7 @@ def _summed(value: Value) -> list[Value]:
             rest += [Arg("at", seq, t) for t in ts]
             continue
         total = Value(
-            "sum_t", [Arg("all", seq, (lo, hi))], {}, value.shape, value.dtype, value.name,
+            "sum_t", [Arg("all", seq, (lo, hi))], {}, value.shape, seq.dtype, value.name,
             serial=value.serial,
         )  # fmt: skip
         made.append(total)

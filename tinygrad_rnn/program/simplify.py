@@ -7,7 +7,6 @@ leave behind unused is swept up by `alive`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -84,30 +83,33 @@ def folded(values: list[Value], outputs: list[Value]) -> int:
         constant = v.args and all(a.kind == "const" for a in v.args)
         if not constant or v.init or v in outputs or v in done or v.op == "addn" or _moves(v):
             continue
-        if v.op not in FORWARD:
+        if v.op not in FOLDED:
             continue
-        result = np.asarray(FORWARD[v.op](*(a.value for a in v.args), **v.options), v.dtype)
+        result = np.asarray(_computed(v.op, [a.value for a in v.args], v.options), v.dtype)
         todo += _read_constant(values, v, result)
         values.remove(v)
         done.add(v)
     return len(done)
 
 
-def _computed(op: Primitive) -> Callable[..., Any]:
-    """What an operation gives of constants, numbers as arrays."""
-    return lambda *xs, **options: op.forward(
-        *(np.asarray(x) if np.ndim(x) == 0 and op.options else x for x in xs), **options
-    )
+def _computed(op: str, args: list[Any], options: dict[str, Any]) -> Any:
+    """What an operation gives of constants; of those that passes make beside the record, too."""
+    if op == "copy":
+        return args[0]
+    if op == "square":
+        return np.square(args[0])
+    if op == "stack_t":
+        return np.moveaxis(args[0][:: options["sign"]], 0, options["axis"])
+    if op == "sum_t":
+        return np.add.reduce(args[0], axis=options.get("axis", 0))
+    primitive = PRIMITIVES[op]
+    if primitive.options:  # which asks for arrays
+        args = [np.asarray(x) for x in args]
+    return primitive.forward(*args, **options)
 
 
-FORWARD: dict[str, Callable[..., Any]] = {
-    op.name: _computed(op) for op in vars(primitives).values() if isinstance(op, Primitive)
-} | {  # and what passes make beside the record
-    "copy": lambda x: x,
-    "square": np.square,
-    "stack_t": lambda x, axis, sign: np.moveaxis(x[::sign], 0, axis),
-    "sum_t": lambda x, axis=0: np.add.reduce(x, axis=axis),
-}
+PRIMITIVES = {op.name: op for op in vars(primitives).values() if isinstance(op, Primitive)}
+FOLDED = frozenset((*PRIMITIVES, "copy", "square", "stack_t", "sum_t"))
 
 
 def _moves(v: Value) -> bool:

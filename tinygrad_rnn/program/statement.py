@@ -175,8 +175,8 @@ def _product(v: Value, xs: list[Operand], out: str, lifted: bool) -> str:
     if not lifted and len(b.shape) == 2 and len(a.shape) > 2:
         left = folded(a.text, a.shape[-1])
         return f"np.dot({left}, {b.text}, out={folded(out, b.shape[-1])})"
-    left = a.beside(len(v.shape)) if len(a.shape) > 1 else a.text
-    return f"np.matmul({left}, {b.text}, out={out})"
+    left, right = (x.beside(len(v.shape)) if len(x.shape) > 1 else x.text for x in xs)
+    return f"np.matmul({left}, {right}, out={out})"
 
 
 def _places(parts: tuple[Any, ...], xs: list[Operand], n: int, lifted: bool) -> str:
