@@ -13,7 +13,8 @@ from typing import Any
 from tinygrad_rnn.program.formula import ZERO, Formula, Step
 from tinygrad_rnn.program.graph import Value, ancestors
 from tinygrad_rnn.program.loops import components
-from tinygrad_rnn.program.notation import TRIVIAL, Notation, cut_of, filled
+from tinygrad_rnn.program.notation import TRIVIAL, Notation, cut_of
+from tinygrad_rnn.program.shapes import filled
 from tinygrad_rnn.program.tex import Letter
 
 __all__ = ["Equation", "Equations"]
@@ -203,8 +204,9 @@ class Equations:
         wishes: dict[Letter, list[Value]] = defaultdict(list)
         for v in (*self.leaves, *chosen):
             wishes[Letter.of(v.name or "x", v.op != "leaf")].append(v)
-        for letter in [x for x in wishes if x.timely and x.without in wishes]:
-            wishes[letter.above_it].extend(wishes.pop(letter))  # x_1 is x at the first step
+        for letter, same in [*wishes.items()]:  # x_1 is x at the first step
+            if letter.timely and (letter.without in wishes or {*same} & {*chosen}):
+                wishes[letter.above_it].extend(wishes.pop(letter))
         taken = {x.base for x in wishes}
         free = (c for c in "azusqewvpkmnrdjy" if c not in taken)
         kinds: dict[Any, str] = {}

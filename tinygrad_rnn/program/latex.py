@@ -19,7 +19,7 @@ HEAD = r"""% \bar x is the gradient of the loss L with respect to x. Examples ar
 NOTES = {
     "product": r"\odot multiplies element by element, as do powers.",
     "axes": r"\mathrm{sum}_{0,1} adds up along the first two axes.",
-    "put": r"\mathrm{put}[y](x) is x added at [y] to an array of zeros.",
+    "put": r"\mathrm{put}_{2,3}[y](x) is x added at [y] to zeros of that shape.",
     "rows": r"\mathbf{1}^\top x adds up the rows of x.",
     "columns": r"x \mathbf{1} adds up the columns of x.",
     "one_hot": r"\mathbf{1}_y is 1 at place y of each row, else 0.",

@@ -24,6 +24,15 @@ from tinygrad_rnn.program.formula import (
 )
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.ops import ELEMENTWISE
+from tinygrad_rnn.program.shapes import (
+    Shapes,
+    along,
+    filled,
+    is_number,
+    reshaped,
+    spread,
+    turned,
+)
 
 __all__ = ["TRIVIAL", "Notation", "cut_of"]
 
@@ -45,7 +54,9 @@ class Notation:
         self.formulas: dict[Value, Formula] = {}
         self.shifts: dict[Value, int] = {}  # by which the step of a letter is another than t
         self.constants: dict[Any, Any] = {}
+        self.shapes = Shapes(self.shape_of, self.ends)
         self.counts = counted(forward)
+        self.forward = set(forward)
 
     # -- steps ------------------------------------------------------------------------------------
 
@@ -110,6 +121,10 @@ class Notation:
         x = np.asarray(x)
         if x.size and x.dtype.kind in "fiub" and np.all(x == x.flat[0]):
             return number(x.flat[0].item(), SINGLE if x.dtype == np.float32 else EXACT)
+        return self.array(x)
+
+    def array(self, x: Any) -> Formula:
+        """The letter of an array."""
         key = (x.shape, str(x.dtype), x.tobytes())
         self.constants[key] = x
         return Formula("letter", what=key)
@@ -134,10 +149,22 @@ class Notation:
             return f.parts[0] if f.head == "broadcast" else f
         return f if f == ZERO else filled(f, v.shape)
 
+    def shape_of(self, x: Formula) -> tuple[int, ...]:
+        """The shape of a letter, at one step if it has one."""
+        key = x.what
+        if isinstance(key, Value):
+            return key.shape if key.lo is not None or x.step is None else key.shape[1:]
+        return self.constants[key].shape[x.step is not None :]
+
     def formula(self, v: Value) -> Formula:
-        """What a value is, of what it reads."""
+        """What a value is, of what it reads, in its shape."""
+        found = self.simplified(v)
+        return spread(found, self.shapes.of(found), v.shape)
+
+    def simplified(self, v: Value) -> Formula:
+        """The same, without what broadcasting does."""
         if v.op in ELEMENTWISE:
-            return self.by_element(v)
+            return self.element(v, [self.plain(a) for a in v.args])
         if v.op in ("sum", "sum_t"):
             return self.summed(v)
         if v.op == "getitem":
@@ -169,18 +196,10 @@ class Notation:
             return call("row", *xs) if side_by_side else call(v.op, *xs, what=(axis,))
         return call(v.op, *map(self.whole, v.args))
 
-    def by_element(self, v: Value) -> Formula:
-        """Element by element: what its operands were spread to is seen from the others."""
-        xs, shapes = list[Formula](), list[tuple[int, ...]]()
-        for a in v.args:
-            x = self.read(a)
-            if x.head == "broadcast":
-                x, shape = x.parts[0], x.what[0]
-            else:
-                shape = () if is_number(x) else _shape(a)
-            xs.append(x)
-            shapes.append(shape)
-        return spread(self.element(v, xs), np.broadcast_shapes(*shapes), v.shape)
+    def plain(self, a: Arg) -> Formula:
+        """An operand of what goes element by element, as it was before it was spread."""
+        x = self.read(a)
+        return x.parts[0] if x.head == "broadcast" else x
 
     def element(self, v: Value, xs: list[Formula]) -> Formula:
         """The same of operands that broadcast."""
@@ -308,7 +327,7 @@ class Notation:
         first = index[0] if index else None
         timed = type(first) is Tick or (type(first) is int and shape[0] - 1 in self.ends)
         if timed and x.step is None and x.head == "letter":
-            at = self.tick(first if type(first) is Tick or first >= 0 else first + shape[0])
+            at = self.tick(first % shape[0] if isinstance(first, int) else first)
             x, index, shape = Formula("letter", what=x.what, step=at), index[1:], shape[1:]
         elif x.head == "all" and type(first) is Tick:
             start = x.what[0].shift - 1 if not x.what[0].end else 0
@@ -371,16 +390,26 @@ class Notation:
         for k, p in enumerate(index):
             if type(p) is Input and k not in counts:
                 words.append(len(arrays))
-                arrays.append(xs[p])
+                arrays.append(self.places(v.args[p], xs[p]))
             else:
                 words.append("\\cdot" if type(p) is Input else self.piece(p))
         return call(head, x, *arrays, what=tuple(words))
+
+    def places(self, a: Arg, x: Formula) -> Formula:
+        """An array in an index, with its axes also where it is one number."""
+        if not is_number(x) or not _shape(a):
+            return x
+        if a.kind != "const":
+            return filled(x, _shape(a))
+        return self.array(np.asarray(a.value))
 
     def counts_of(self, v: Value, index: Any) -> set[int]:
         """Which arrays of an index, all but the last, only count the axis that they are for."""
         if not index or any(type(p) is not Input for p in index):
             return set()
         width = max(len(_shape(v.args[p])) for p in index)
+        if width < len(index) - 1:
+            return set()
         found = set[int]()
         for k, p in enumerate(index[:-1]):
             a = v.args[p]
@@ -401,15 +430,18 @@ class Notation:
 
     def put(self, v: Value, xs: list[Formula]) -> Formula:
         """Zeros, with something put into their places."""
+        if v in self.forward:
+            return self.put_apart(v, xs)
         if v.op == "scatter_t":
             (g, y), (first, last) = (x.parts[0] for x in xs), xs[0].what
             one = call("transpose", call("one_hot", y, what=v.shape[0]))
             return self.over(call("matmul", one, g), first, last)
         indices = v.options["indices"]
-        if all(_slice(i) is not None for i in indices):
+        columns = [_columns(i, v.shape) for i in indices]
+        if None not in columns:
             groups: dict[tuple[int, int], list[int]] = {}
-            for k, i in enumerate(indices):
-                groups.setdefault(_slice(i).indices(v.shape[-1])[:2], []).append(k)
+            for k, found in enumerate(columns):
+                groups.setdefault(found or (0, 0), []).append(k)
             ends = sorted(groups)
             if [a for a, _ in ends] + [v.shape[-1]] == [0] + [b for _, b in ends]:
                 return call("row", *(self.together([v.args[k] for k in groups[e]]) for e in ends))
@@ -429,63 +461,15 @@ class Notation:
             if one_of_each:
                 g = g.parts[0] if g.head == "broadcast" else g
                 return times(reshaped(g, _shape(v.args[0]), (v.shape[0], 1)), one)
-        found = [
-            self.indexed("put", filled(x, _shape(a)), v, i, xs)
-            for x, a, i in zip(xs, v.args, indices, strict=False)
-        ]
+        return self.put_apart(v, xs)
+
+    def put_apart(self, v: Value, xs: list[Formula]) -> Formula:
+        """Each operand in zeros of its own, added up."""
+        found = list[Formula]()
+        for x, a, index in zip(xs, v.args, v.options["indices"], strict=False):
+            f = self.indexed("put", filled(x, _shape(a)), v, index, xs)
+            found.append(Formula("put", f.parts, (v.shape, f.what)))
         return plus(*found)
-
-
-def is_number(x: Formula) -> bool:
-    """Whether it is a number, though one with a letter such as N in it."""
-    return not scalars(x)[1]
-
-
-def along(axis: Any, ndim: int) -> list[int]:
-    """The axes that an option names, counted from 0."""
-    axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    return sorted(int(k) % ndim for k in axes)
-
-
-def filled(x: Formula, shape: tuple[int, ...]) -> Formula:
-    """A number as an array of the shape that it has in the record."""
-    known = not is_number(x) or np.prod(shape) == 1
-    return x if known else Formula("broadcast", (x,), ((), shape))
-
-
-def spread(x: Formula, old: tuple[int, ...], new: tuple[int, ...]) -> Formula:
-    """Something of one shape repeated to another; a number is one in every shape."""
-    if _leading(old) == _leading(new) or is_number(x):
-        return x
-    if x.head == "broadcast":
-        return Formula("broadcast", x.parts, (x.what[0], new))
-    return Formula("broadcast", (x,), (old, new))
-
-
-def turned(x: Formula, axes: tuple[int, ...]) -> Formula:
-    """Axes in another order."""
-    axes = tuple(k % len(axes) for k in axes)
-    if axes == tuple(range(len(axes))) or is_number(x):
-        return x
-    return call("transpose", x, what=None if len(axes) == 2 else axes)
-
-
-def reshaped(x: Formula, old: tuple[int, ...], new: tuple[int, ...]) -> Formula:
-    """The same elements in another shape: a row as a column, and back, is its transpose.
-
-    Axes of length 1 in front are left to the reader.
-    """
-    a, b = _leading(old), _leading(new)
-    if a == b or is_number(x):
-        return x
-    if (len(a) == 1 and b == (*a, 1)) or (len(b) == 1 and a == (*b, 1)):
-        return call("transpose", x)
-    return call("reshape", x, what=new)
-
-
-def _leading(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A shape without ones in front."""
-    return shape[next((k for k, n in enumerate(shape) if n != 1), len(shape)) :]
 
 
 def counted(values: list[Value]) -> dict[float, str]:
@@ -518,24 +502,27 @@ def index_shift(p: Any, first: int) -> int:
 
 def cut_of(v: Value) -> int | None:
     """Which part it is, if it is one of equal parts of the last axis."""
-    if v.op != "getitem" or v.init:
+    source = v.args[0].value if v.op == "getitem" and not v.init else None
+    if not isinstance(source, Value) or len(source.shape) != len(v.shape):
         return None
-    piece, a = _slice(v.options["index"]), v.args[0]
-    n = v.shape[-1] if v.shape else 0
-    whole = isinstance(a.value, Value) and a.value.shape
-    if piece is None or not whole or not n or a.value.shape[-1] % n or (piece.start or 0) % n:
+    ends, n = _columns(v.options["index"], source.shape), v.shape[-1] if v.shape else 0
+    if ends is None or not n or source.shape[-1] % n or ends[0] % n:
         return None
-    return (piece.start or 0) // n if len(a.value.shape) == len(v.shape) else None
+    return ends[0] // n
 
 
-def _slice(index: Any) -> Any:
-    """The slice of the last axis, if all of the others are taken."""
-    if not index or any(p != FULL for p in index[:-1] if p is not Ellipsis):
+def _columns(index: Any, shape: tuple[int, ...]) -> tuple[int, int] | None:
+    """Where a slice of the last axis begins and ends, if it is that, and all of the others."""
+    if not index or any(type(p) not in (slice, type(Ellipsis)) for p in index):
         return None
-    if any(type(p) is Input for p in index):
+    if Ellipsis in index:
+        k = index.index(Ellipsis)
+        full = (FULL,) * (len(shape) - len(index) + 1)
+        index = (*index[:k], *full, *index[k + 1 :])
+    if len(index) != len(shape) or any(p != FULL for p in index[:-1]) or index[-1] == FULL:
         return None
-    last = index[-1]
-    return last if isinstance(last, slice) and last != FULL and last.step in (None, 1) else None
+    start, stop, step = index[-1].indices(shape[-1])
+    return (start, stop) if step == 1 else None
 
 
 def _shape(a: Arg) -> tuple[int, ...]:

@@ -148,14 +148,17 @@ class Printer:
         if x.head == "one_hot":
             return f"\\mathbf{{1}}_{{{parts[0]}}}", ATOM
         if x.head in ("index", "put"):
-            found = [w if type(w) is str else parts[1 + w] for w in x.what]
+            words = x.what if x.head == "index" else x.what[1]
+            found = [w if type(w) is str else parts[1 + w] for w in words]
             if x.head == "put":
-                return f"\\mathrm{{put}}[{', '.join(found)}]({parts[0]})", ATOM
+                return f"\\mathrm{{put}}{_shape(x.what[0])}[{', '.join(found)}]({parts[0]})", ATOM
             return f"{self.tex(x.parts[0], ATOM)}[{', '.join(found)}]", ATOM
         if x.head == "broadcast" and not scalars(x.parts[0])[1]:
             shape = x.what[1] if len(x.what[1]) > 1 else (1, *x.what[1])
-            ones = f"\\mathbf{{1}}_{{{TIMES.join(map(str, shape))}}}"
-            return (ones, ATOM) if x.parts[0].what == 1 else (f"{parts[0]}\\, {ones}", PRODUCT)
+            below = f"_{{{TIMES.join(map(str, shape))}}}" + "[0]" * (shape != x.what[1])
+            if x.parts[0].what in (0, 1):
+                return f"\\mathbf{{{int(x.parts[0].what)}}}{below}", ATOM
+            return f"{parts[0]}\\, \\mathbf{{1}}{below}", PRODUCT
         if x.head == "broadcast":
             return f"\\mathrm{{broadcast}}{_shape(x.what[1])}({parts[0]})", ATOM
         if x.head == "as":
@@ -198,13 +201,13 @@ class Printer:
         """A number as a fraction if it is one of small numbers."""
         if not isinstance(x, Fraction):
             if x != x:
-                return "\\mathrm{NaN}"
+                return "\\frac{0}{0}"
             return ("-" if x < 0 else "") + "\\infty" if x in (INF, -INF) else _decimal(x)
         sign, p, q = "-" if x < 0 else "", abs(x.numerator), x.denominator
         if q == 1:
             return f"{sign}{p}"
         short = _decimal(float(abs(x)))
-        wide = 4 if q < 1000 else 10
+        wide = 4 if q < 1000 else 10 if q < 10_000 else 30
         return f"{sign}\\frac{{{p}}}{{{q}}}" if len(short) > wide else f"{sign}{short}"
 
 
