@@ -234,6 +234,12 @@ class Meaning:
         n = v.shape[-1]
         return self.letter(source, t)[..., k * n : (k + 1) * n]
 
+    def transposed(self, a):
+        """What has one axis is a row."""
+        if a.ndim == 1:
+            return a[:, None]
+        return a[:, 0] if a.shape[1] == 1 else a.T
+
     def __call__(self, x, t):
         if x.head == "number":
             return float(x.what)
@@ -255,7 +261,8 @@ class Meaning:
             "index": lambda: a[np.arange(len(a)), rest[0]],
             "square": lambda: a * a,
             "matmul": lambda: a @ rest[0],
-            "transpose": lambda: np.transpose(a),
+            "transpose": lambda: self.transposed(a),
+            "broadcast": lambda: np.broadcast_to(a, x.what[1]),
             "quotient": lambda: a / rest[0],
             "row": lambda: np.concatenate(parts, -1),
             "rows": lambda: a.sum(0, keepdims=a.ndim > 1),

@@ -31,7 +31,7 @@ ROUNDING = frozenset(
     (
         *("add", "subtract", "multiply", "divide", "power", "exp", "log", "log1p", "expm1", "sqrt"),
         *("sin", "cos", "tanh", "sigmoid", "softplus", "matmul", "conv", "sum", "logsumexp"),
-        *("softmax", "log_softmax"),
+        *("softmax", "log_softmax", "astype"),
     )
 )
 SEED = 0x5EED  # of what is drawn instead where the values are others

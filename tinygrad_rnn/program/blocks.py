@@ -86,6 +86,8 @@ def _large(v: Value) -> bool:
 
 
 def _divisible(v: Value) -> bool:
+    if len(_shape(v.args[1])) < 2:
+        return False
     rows, inner = (1, *_shape(v.args[0]))[-2:]
     size = rows * inner * v.shape[-1]
     return size <= SMALL or _block(rows, inner, v.shape[-1], v.dtype.itemsize) is not None
@@ -205,7 +207,7 @@ def _assembled_apart(values: list[Value], v: Value, readers: Readers) -> int:
                    (len(gates), v.shape[0], width), v.dtype, v.name, v.lo, v.hi,
                    serial=v.serial)  # fmt: skip
     values.append(pieces)
-    v.op, v.args, v.forward = "joined", [Arg("step", pieces, 0)], None
+    v.op, v.args = "joined", [Arg("step", pieces, 0)]
     v.options = {"shape": split, "axes": (1, 0, 2)}
     return 1
 
@@ -239,7 +241,7 @@ def blocks(values: list[Value], outputs: list[Value]) -> int:
                       _block_name(v), v.lo, v.hi, serial=v.serial)  # fmt: skip
         values.append(small)
         lead, n = len(many), len(rest)
-        v.op, v.args, v.forward = "joined", [Arg("step", small, 0)], None
+        v.op, v.args = "joined", [Arg("step", small, 0)]
         v.options = {
             "shape": (*many, *rest, *columns[lead:], c),
             "axes": (*range(lead), lead + n, *range(lead, lead + n), lead + n + 1),

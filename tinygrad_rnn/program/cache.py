@@ -28,6 +28,7 @@ from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.rules import RULES
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program import blocks
+from tinygrad_rnn.program.forked import cached
 from tinygrad_rnn.program.native import Function, Native, NoCompiler
 from tinygrad_rnn.program.native.build import cache_folder, checked, keep
 from tinygrad_rnn.program.pipeline import Compiled, How
@@ -53,7 +54,7 @@ class Kept(Running):
             self.function_in_c = Function(**_decoded(entry["c"]))
             self.native = Native(self.function_in_c)
 
-    @functools.cached_property
+    @cached
     def whole(self) -> Compiled:
         """The same, made from the record."""
         return Compiled(trace(self.record), self.how, self.record.recorder)

@@ -6,7 +6,7 @@ is a line, what has no name stands where it is read. Nothing here knows any cell
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +14,13 @@ from tinygrad_rnn.program.formula import ZERO, Formula, Step
 from tinygrad_rnn.program.graph import Value, ancestors
 from tinygrad_rnn.program.loops import components
 from tinygrad_rnn.program.notation import TRIVIAL, Notation, cut_of
+from tinygrad_rnn.program.shapes import filled
 from tinygrad_rnn.program.tex import Letter
 
 __all__ = ["Equation", "Equations"]
 
 LARGEST = 16  # letters of a formula that is written where it is read
+LOSS = "\0"  # no letter, but of what is made for the loss alone
 TWICE, DEEP = 2, 3  # and operations upon each other, if it is read more than once
 
 
@@ -120,12 +122,18 @@ class Equations:
                 self.lines.add(v)
             n.formulas[v] = n.letter(v) if v in self.lines else f
         self.equations = []
+        gradients = {*self.whole.values(), *self.parameters.values()}
         for v in self.order:
             if v in self.lines and v.op != "leaf":
                 k = n.shifts.get(v, 0)
                 ends = sorted(v.init.items())
-                starts = [(n.step_of(v, t).moved_alone(k), n.read(a)) for t, a in ends]
-                self.equations.append(Equation(v, n.formula(v).later(-k), starts))
+                first = [(t, n.read(a)) for t, a in ends]
+                starts = [
+                    (n.step_of(v, t).moved_alone(k), f if f == ZERO else filled(f, v.shape))
+                    for t, f in first
+                ]
+                f = n.line(v, v in gradients).later(-k)
+                self.equations.append(Equation(v, f, starts))
         return True
 
     def _shortened(self) -> bool:
@@ -188,52 +196,60 @@ class Equations:
     # -- letters ----------------------------------------------------------------------------------
 
     def _names(self) -> dict[Value, Letter]:
-        """The letter of everything that stands in the equations."""
-        names: dict[Value, Letter] = {}
+        """The letter of everything that stands in the equations; no two are written alike."""
+        names: dict[Any, Letter] = {}
         of = {v: u for u, v in self.whole.items()}
-        wishes: dict[str, list[Value]] = defaultdict(list)
-        for v in self.leaves:
-            wishes[v.name or "x"].append(v)
-        lined = [e.value for e in self.equations]
-        for v in lined:
-            if v in self.forward and v.named and v is not self.outputs[0]:
-                wishes["ell" if v.name == "loss" else v.name or "x"].append(v)
-        free = (
-            c for c in "azusqewvpkmnrdjy" if c not in {w.split("_")[0] for w in wishes} and c != "L"
-        )
+        loss, lined = self.outputs[0], [q.value for q in self.equations]
+        chosen = [v for v in lined if v in self.forward and v.named and v is not loss]
+        wishes: dict[Letter, list[Value]] = defaultdict(list)
+        for v in (*self.leaves, *chosen):
+            wishes[Letter.of(v.name or "x", v.op != "leaf")].append(v)
+        for letter, same in [*wishes.items()]:  # x_1 is x at the first step
+            if letter.timely and (letter.without in wishes or {*same} & {*chosen}):
+                wishes[letter.above_it].extend(wishes.pop(letter))
+        taken = {x.base for x in wishes}
+        free = (c for c in "azusqewvpkmnrdjy" if c not in taken)
         kinds: dict[Any, str] = {}
         for v in lined:
-            if v in self.forward and not v.named and v is not self.outputs[0]:
-                kind = (tuple(self._read_as(p) for p in self._pieces(v)), v in self.loops,
-                        self._read_as(v) == "loss")  # fmt: skip
+            if v in self.forward and not v.named and v is not loss:
+                kind = tuple(map(self._read_as, self._pieces(v))), v in self.loops, self._read_as(v)
+                kind = (*kind[:2], kind[2] == LOSS)
                 if kind not in kinds:
                     kinds[kind] = next(free, "v")
-                wishes[kinds[kind]].append(v)
+                wishes[Letter(kinds[kind])].append(v)
         for letter, same in wishes.items():
             labels = [self._read_as(v) if v.op != "leaf" and not v.named else "" for v in same]
-            if len(set(labels)) < len(same) or {"", "loss"} & set(labels):
+            if len(set(labels)) < len(same) or {"", LOSS} & set(labels):
                 labels = [str(k) for k in range(1, len(same) + 1)]
             for v, label in zip(same, labels, strict=True):
-                names[v] = Letter(letter, (label,) if len(same) > 1 else ())
-        names[self.outputs[0]] = Letter("L")
+                names[v] = letter.labelled(label) if len(same) > 1 else letter
+        names[loss] = Letter("L")
         for p, (source, k) in self.parts.items():
             others = [self._read_as(q) for q in self._pieces(source)]
             mine = self._read_as(p)
             label = mine if mine and others.count(mine) == 1 else str(k + 1)
             if source in names:
-                names[p] = Letter(names[source].name, (*names[source].above, label))
+                names[p] = names[source].labelled(label)
+        used = set[str]()
+        for v, letter in names.items():
+            k, found = 1, letter
+            while found.tex() in used:
+                k, found = k + 1, letter.labelled(str(k))
+            used.add(found.tex())
+            names[v] = found
         for v in lined:
             if v not in self.forward and of.get(v) in names:
                 names[v] = names[of[v]]._replace(bar=True)
-        count: Counter[str] = Counter()
-        for v in lined:
-            if v not in names:
-                count["delta"] += 1
-                names[v] = Letter("delta", (str(count["delta"]),))
+        rest = [v for v in lined if v not in names]
+        delta = next((x for x in ("delta", "epsilon", "zeta", "eta") if x not in taken), "delta")
+        names |= {v: Letter(delta).labelled(str(k)) for k, v in enumerate(rest, start=1)}
         formulas = [f for q in self.equations for f in (q.formula, *(f for _, f in q.starts))]
         given = dict.fromkeys(x.what for f in formulas for x in f.letters() if x.what not in names)
+        outside = Letter(next((c for c in "KCQJ" if c not in taken), "K"))
+        many = len(given) > 1
         for k, key in enumerate(given, start=1):
-            names[key] = Letter("K", (str(k),) if len(given) > 1 else ())
+            names[key] = outside.labelled(str(k)) if many else outside
+        self.given = outside if given else None
         return names
 
     def _pieces(self, v: Value) -> list[Value]:
@@ -247,4 +263,4 @@ class Equations:
             if len(users) != 1:
                 return ""
             seen = users[0]
-        return (seen.name or "") if seen is not self.outputs[0] else "loss"
+        return (seen.name or "") if seen is not self.outputs[0] else LOSS

@@ -65,7 +65,6 @@ class Node:
     key: Any = None
     t: int | None = None
     family: Family | None = None
-    forward: Any = None
     named: bool = False
     of: Any = None  # the Node whose whole gradient it is
 

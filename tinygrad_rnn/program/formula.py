@@ -13,6 +13,11 @@ from typing import Any, NamedTuple
 
 __all__ = ["Formula", "Step", "call", "factors", "number", "plus", "scalars", "times"]
 
+# fmt: off
+LINEAR = frozenset(("sum", "row", "transpose", "rows", "columns", "index", "square", "reshape",
+                    "broadcast"))
+# fmt: on
+EXACT = 2.3e-16  # relative: one ulp of a float64
 RELATIONS = {
     "less": "<",
     "less_equal": r"\leq",
@@ -86,7 +91,7 @@ class Formula:
         if self.head in ("product", "matmul"):
             return any(p.vanishes(nothing) for p in self.parts)
         return (
-            self.head in ("sum", "row", "transpose", "rows", "columns", "index", "square")
+            self.head in LINEAR
             and len(self.parts) > 0
             and all(p.vanishes(nothing) for p in self.parts[: 1 if self.head == "index" else None])
         )
@@ -106,12 +111,12 @@ class Formula:
 ZERO, ONE, TWO = (Formula("number", what=Fraction(k)) for k in range(3))
 
 
-def number(x: float) -> Formula:
-    """A number; 1/12 remains 1/12."""
+def number(x: float, precision: float = EXACT) -> Formula:
+    """A number; 1/12 remains 1/12, if that is the same to `precision`, as in the float it is."""
     if x != x or x in (float("inf"), float("-inf")):
         return Formula("number", what=x)
     near = Fraction(x).limit_denominator(10**6)
-    return Formula("number", what=near if abs(near - Fraction(x)) <= abs(x) * 1e-7 else x)
+    return Formula("number", what=near if abs(near - Fraction(x)) <= abs(x) * precision else x)
 
 
 def call(name: str, *parts: Formula, what: Any = None) -> Formula:
@@ -125,8 +130,8 @@ def call(name: str, *parts: Formula, what: Any = None) -> Formula:
     if name == "power" and parts[1] in (ONE, TWO):
         return times(*parts[:1] * (1 if parts[1] == ONE else 2))
     if name == "exp" and parts[0].head == "log_softmax":
-        return Formula("softmax", parts[0].parts)
-    if name == "transpose" and parts[0].head == "transpose":
+        return Formula("softmax", parts[0].parts, parts[0].what)
+    if name == "transpose" and parts[0].head == "transpose" and parts[0].what is what is None:
         return parts[0].parts[0]
     if name == "transpose" and parts[0].head == "number":
         return parts[0]
@@ -196,7 +201,7 @@ def plus(*given: Formula) -> Formula:
             ]
             return times(*common, plus(*inner))
     numbers = {abs(factors(x)[0]) for x in terms}
-    if len(terms) > 1 and len(numbers) == 1 and numbers != {1}:
+    if len(terms) > 1 and len(numbers) == 1 and numbers != {1} and _finite(*numbers):
         (k,) = numbers
         return times(
             Formula("number", what=k),
@@ -211,3 +216,7 @@ def _without(parts: list[Formula], common: list[Formula]) -> list[Formula]:
     for x in common:
         rest.remove(x)
     return rest
+
+
+def _finite(x: Any) -> bool:
+    return x - x == 0

@@ -34,6 +34,19 @@ class Arg(NamedTuple):
     value: Any
     k: Any = None
 
+    def __eq__(self, other: object) -> bool:
+        """Whether it reads the same; of arrays, which compare element by element, the same bits."""
+        if type(other) is not Arg or (self.kind, self.k) != (other.kind, other.k):
+            return False
+        known = not isinstance(self.value, Value) and not isinstance(other.value, Value)
+        return self.value is other.value or (known and same_constant(self.value, other.value))
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.k))
+
 
 @dataclass(eq=False)
 class Value:
@@ -49,7 +62,6 @@ class Value:
     hi: int | None = None
     init: dict[int, Arg] = field(default_factory=dict)
     serial: int = 0
-    forward: Any = None  # what computes it from arrays
     named: bool = False  # by the cell, not by us
     of: tuple[int, int] | None = None  # the serial of whose gradient it is, so many steps away
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_rnn.program.equations import Equations
-from tinygrad_rnn.program.formula import ZERO, Formula
+from tinygrad_rnn.program.formula import RELATIONS, ZERO, Formula, Step
 from tinygrad_rnn.program.graph import Value
 from tinygrad_rnn.program.tex import Letter, Printer
 
@@ -16,15 +17,18 @@ HEAD = r"""% \bar x is the gradient of the loss L with respect to x. Examples ar
 % Lines are for t = 1, ..., T if they do not say otherwise; the gradients of what runs from t = 1 up
 % run from t = T down."""
 NOTES = {
-    r"\odot": r"\odot multiplies element by element, as do powers.",
-    r"\mathrm{sum}_{": r"\mathrm{sum}_{0,1} adds up along the first two axes.",
-    r"\mathrm{put}": r"\mathrm{put} adds each to what is at its place in an array of zeros.",
-    r"\mathbf{1}^\top": r"\mathbf{1}^\top x adds up the rows of x.",
-    r"\mathbf{1}_{": r"\mathbf{1}_y is 1 at place y of each row, else 0; x[y] is what x has there.",
-    r"\mathbf{1}[": r"\mathbf{1}[...] is 1 where it is true, else 0.",
-    "N}": "N is how many numbers are averaged.",
-    "K": "K is an array that the record has from outside.",
+    "product": r"\odot multiplies element by element, as do powers.",
+    "axes": r"\mathrm{sum}_{0,1} adds up along the first two axes.",
+    "put": r"\mathrm{put}_{2,3}[y](x) is x added at [y] to zeros of that shape.",
+    "rows": r"\mathbf{1}^\top x adds up the rows of x.",
+    "columns": r"x \mathbf{1} adds up the columns of x.",
+    "one_hot": r"\mathbf{1}_y is 1 at place y of each row, else 0.",
+    "index": r"x[y] is what x has at place y, counted from 0; x[\cdot, y] is that of each row.",
+    "transpose": r"What has one axis is a row; its transpose is a column.",
+    "inverse": "N is how many numbers are averaged.",
+    "as": r"\mathrm{int64}(x) is x in that type.",
 }
+TRUE = r"\mathbf{1}[...] is 1 where it is true, else 0."
 
 
 def latex(e: Equations) -> str:
@@ -56,8 +60,39 @@ def latex(e: Equations) -> str:
     whole = {q.value: q.formula for q in e.equations}
     backward += [_line(" = ".join(left), whole[v], p, e, v) for v, left in sums.items()]
     text = "\n".join([*_aligned(forward), *_aligned(backward)]) + "\n"
-    told = [f"% {note}" for sign, note in NOTES.items() if sign in text]
-    return "\n".join([HEAD, *told, text])
+    heads = _heads(f for q in e.equations for f in (q.formula, *(f for _, f in q.starts)))
+    told = [note for head, note in NOTES.items() if head in heads]
+    told += [TRUE] * (not heads.isdisjoint(RELATIONS))
+    if e.given is not None:
+        told.append(f"{e.given.tex()} is an array that the record has from outside.")
+    told += _parts(e)
+    return "\n".join([HEAD, *(f"% {note}" for note in told), text])
+
+
+def _heads(formulas: Iterable[Formula]) -> set[str]:
+    """What stands in formulas."""
+    todo, found = [*formulas], set[str]()
+    while todo:
+        x = todo.pop()
+        found.add(x.head)
+        todo += x.parts
+    return found
+
+
+def _parts(e: Equations) -> list[str]:
+    """What is said of the letters of parts: which they are of what."""
+    alike: dict[tuple[str, int], dict[int, str]] = {}
+    for p, (source, k) in e.parts.items():
+        if p in e.names and source in e.names:
+            a = p.args[0]
+            step = Step(1, a.k or 0).tex() if a.kind == "step" else ""
+            many = source.shape[-1] // p.shape[-1]
+            whole = alike.setdefault((e.names[source].tex(step), many), {})
+            whole.setdefault(k, e.names[p].tex("t" if p.lo is not None else ""))
+    return [
+        f"{whole} = [{', '.join(found.get(k, '.') for k in range(many))}] in equal parts."
+        for (whole, many), found in alike.items()
+    ]
 
 
 def _line(left: str, f: Formula, p: Printer, e: Equations, v: Value) -> str:

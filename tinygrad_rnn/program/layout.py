@@ -42,7 +42,7 @@ class Layout(Names):
     """A place for each value, and the lines that make the room"""
 
     def __init__(self, inside: InPlace, transposes: bool, lifetimes: bool) -> None:
-        super().__init__(_longest(inside))
+        super().__init__(_longest(inside), [v.name for v in inside.values if v.name and _chosen(v)])
         self.inside, self.transposes, self.lifetimes = inside, transposes, lifetimes
         self.turn = {v: k for k, c in enumerate(inside.components) for v in c.values}
         self.timed = _timed(inside)
@@ -59,19 +59,23 @@ class Layout(Names):
         self.listed: list[tuple[str, str]] = []
         self.bytes = 0
         for v in inside.outputs[:1]:
-            self.wishes[v] = self.name(v.name or "loss")
+            self.wishes[v] = self.called(v, "loss")
         for v in (v for c in inside.components if c.loop for v in c.values if v.op == "addn"):
-            self.wishes[v] = self.name(v.name or "x")  # the sum, before its terms
+            self.wishes[v] = self.called(v, "x")  # the sum, before its terms
         for c in inside.components:
             for v in c.values if c.loop else ():
                 if v.init and c.direction == -1 and v.name and v not in self.wishes:
                     self.wishes[v] = self.name(f"{v.name}_next")
 
+    def called(self, v: Value, otherwise: str) -> str:
+        """An identifier for a value: what the user calls it, or what we do."""
+        return self.name(v.name or otherwise, _chosen(v))
+
     def place(self, v: Value) -> None:
         """Decide where a value is kept, and write the line that makes the room for it."""
         loop = self.inside.loop_of.get(v)
         if v.op == "leaf":
-            self.places[v] = Place("argument", self.name(v.name or "x"), persistent=False)
+            self.places[v] = Place("argument", self.called(v, "x"), persistent=False)
             return
         if self.is_view(v):
             self.view(v)
@@ -81,7 +85,7 @@ class Layout(Names):
             return
         if v.lo is None:
             fresh = v in self.inside.outputs or not v.shape
-            name = self.room(v) if not fresh else self.wishes.get(v) or self.name(v.name or v.op)
+            name = self.room(v) if not fresh else self.wishes.get(v) or self.called(v, v.op)
             self.places[v] = Place("one", name, persistent=not fresh)
             return
         assert v.hi is not None
@@ -107,7 +111,7 @@ class Layout(Names):
         whole, index = self.inside.parts[v]
         if whole not in self.places:
             self.place(whole)
-        target, name = self.places[whole], self.name(v.name or v.op)
+        target, name = self.places[whole], self.called(v, v.op)
         alone = target.kind == "local"
         if whole.op == "joined":
             text = divided(whole, target.name, "" if alone else self.span(target.n))
@@ -115,7 +119,7 @@ class Layout(Names):
             text = f"{target.name}[{'' if alone else ':, '}{index_text(index, 't', str)}]"
         if alone:
             self.views.append(f"{name} = {text}")
-            self.places[v] = Place("local", name)
+            self.places[v] = Place("local", name, whole_buffer=False)
             return
         whole_name = plural(name)
         self.views.append(f"{whole_name} = {text}")
@@ -138,7 +142,7 @@ class Layout(Names):
         if alike and v not in self.wishes:
             name = old[2]
         else:
-            name = self.wishes.get(v) or self.name(v.name or v.op)
+            name = self.wishes.get(v) or self.called(v, v.op)
             called = plural(name) if rows else name
             if old is not None:
                 first = plural(old[2]) if old[3].lo is not None else old[2]
@@ -226,11 +230,11 @@ class Layout(Names):
             return a.kind == "one" and len(moving) == 1 and Ellipsis not in index
         if any(type(p) is Step for p in index):
             return False
-        if v.op == "reshape" and v.lo is not None:
-            return self.places[a.value].whole_buffer and self.places[a.value].kind in (
-                "rows",
-                "local",
-            )
+        if v.op == "reshape":  # of what is not contiguous it is a copy, to be made at each call
+            source = self.places[a.value]
+            if v.lo is None:
+                return source.whole_buffer or not source.persistent
+            return source.whole_buffer and source.kind in ("rows", "local")
         return True
 
     def in_products(self, v: Value) -> bool:
@@ -250,7 +254,7 @@ class Layout(Names):
         """Write the line that makes a view, once for all calls if its source is a buffer."""
         a = v.args[0]
         source = self.places[a.value]
-        name = self.name(v.name or v.op)
+        name = self.called(v, v.op)
         lines = self.views if source.persistent else self.body
         if v.lo is None:
             text = self.arg(a, None)
@@ -334,6 +338,11 @@ class Layout(Names):
         if not place.n:
             return place.name
         return f"{place.rows or place.name}[{shifted(t or '', a.k - place.base)}]"
+
+
+def _chosen(v: Value) -> bool:
+    """Whether its name is of the user's choice."""
+    return bool(v.name) and (v.named or v.op == "leaf")
 
 
 def _longest(inside: InPlace) -> int:

@@ -38,6 +38,7 @@ from tinygrad_rnn.program.watch import Surroundings
 
 __all__ = ["ARRAYS", "Disturbed", "Given", "eager", "made", "rounded_otherwise", "tensors"]
 
+
 Known = dict[str, Printed]  # by their bodies
 Exact = list[tuple[str, Any]]
 

@@ -11,6 +11,7 @@ import builtins
 import keyword
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,14 @@ PLAIN = frozenset((0, 1, -1, 2, -2, 0.5, -0.5))  # numbers that stay where they 
 
 
 class Names:
-    """Identifiers that are made, not taken; lengths and constants by name."""
+    """Identifiers that are made, not taken; lengths and constants by name.
 
-    def __init__(self, T: int = 0) -> None:
+    `letters` are names that the user has chosen: nothing else is called so.
+    """
+
+    def __init__(self, T: int = 0, letters: Iterable[str] = ()) -> None:
         self.names: set[str] = set(RESERVED)
+        self.letters = {x for letter in letters for x in (letter, plural(letter))}
         self.constants: dict[str, np.ndarray] = {}
         self.T = T
         self.numbers: dict[str, Any] = {}
@@ -37,12 +42,13 @@ class Names:
         self.header = [f"T = {T}"] if T else list[str]()
         self.made: list[str] = []
 
-    def name(self, wish: str) -> str:
-        """An identifier close to the wish that is not taken."""
+    def name(self, wish: str, chosen: bool = False) -> str:
+        """An identifier close to the wish that is not taken; no letter, unless it is `chosen`."""
         wish = re.sub(r"\W", "_", wish, flags=re.ASCII) or "x"
         wish = f"_{wish}" if wish[0].isdigit() or keyword.iskeyword(wish) else wish
         found, k = wish, 1
-        while {found, plural(found)} & (self.names | BUILT_IN):
+        taken = self.names | BUILT_IN | (set[str]() if chosen else self.letters)
+        while {found, plural(found)} & taken:
             k += 1
             found = f"{wish}{k}"
         self.names |= {found, plural(found)}

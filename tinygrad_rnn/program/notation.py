@@ -10,8 +10,10 @@ import numpy as np
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.program.families import Step as Tick
 from tinygrad_rnn.program.formula import (
+    EXACT,
     ONE,
     RELATIONS,
+    ZERO,
     Formula,
     Step,
     call,
@@ -21,11 +23,21 @@ from tinygrad_rnn.program.formula import (
     times,
 )
 from tinygrad_rnn.program.graph import Arg, Value
+from tinygrad_rnn.program.ops import ELEMENTWISE
+from tinygrad_rnn.program.shapes import (
+    Shapes,
+    along,
+    filled,
+    is_number,
+    reshaped,
+    spread,
+    turned,
+)
 
 __all__ = ["TRIVIAL", "Notation", "cut_of"]
 
 TRIVIAL = frozenset(("copy", "astype", "reshape", "broadcast_to", "transpose"))
-SHAPED = TRIVIAL - {"transpose"}  # shapes are left to the reader
+SINGLE = 6e-8  # relative: one ulp of a float32
 FULL = slice(None)
 
 
@@ -42,7 +54,9 @@ class Notation:
         self.formulas: dict[Value, Formula] = {}
         self.shifts: dict[Value, int] = {}  # by which the step of a letter is another than t
         self.constants: dict[Any, Any] = {}
+        self.shapes = Shapes(self.shape_of, self.ends)
         self.counts = counted(forward)
+        self.forward = set(forward)
 
     # -- steps ------------------------------------------------------------------------------------
 
@@ -94,17 +108,24 @@ class Notation:
         if a.kind == "at":
             return f.each(lambda s: s.at(self.step_of(a.value, a.k)))
         if a.kind == "all":
-            return call(
-                "all", f, what=(self.step_of(a.value, a.k[0]), self.step_of(a.value, a.k[1]))
-            )
+            ends = (self.step_of(a.value, a.k[0]), self.step_of(a.value, a.k[1]))
+            return call("all", filled(f, a.value.shape), what=ends)
         return f
+
+    def whole(self, a: Arg) -> Formula:
+        """An operand in its shape, which that of a number is not."""
+        return filled(self.read(a), _shape(a))
 
     def constant(self, x: Any) -> Formula:
         """A number, or the letter of an array."""
         x = np.asarray(x)
         if x.size and x.dtype.kind in "fiub" and np.all(x == x.flat[0]):
-            return number(x.flat[0].item())
-        key = (x.shape, x.tobytes())
+            return number(x.flat[0].item(), SINGLE if x.dtype == np.float32 else EXACT)
+        return self.array(x)
+
+    def array(self, x: Any) -> Formula:
+        """The letter of an array."""
+        key = (x.shape, str(x.dtype), x.tobytes())
         self.constants[key] = x
         return Formula("letter", what=key)
 
@@ -115,18 +136,77 @@ class Notation:
         if flat.shape[1] and np.array_equal(flat, np.arange(len(x))[:, None] + flat[:1, :1]):
             shift = int(flat[0, 0]) - a.k - 1
             return Formula("index of time", step=Step(1, shift))
-        key = ("each", x.shape, x.tobytes())
+        key = ("each", x.shape, str(x.dtype), x.tobytes())
         self.constants[key] = x
         return Formula("letter", what=key, step=Step(1, -a.k))
 
     # -- operations -------------------------------------------------------------------------------
 
+    def line(self, v: Value, gradient: bool) -> Formula:
+        """What a value is, on its line; of a gradient the reader knows the shape."""
+        f = self.formula(v)
+        if gradient:
+            return f.parts[0] if f.head == "broadcast" else f
+        return f if f == ZERO else filled(f, v.shape)
+
+    def shape_of(self, x: Formula) -> tuple[int, ...]:
+        """The shape of a letter, at one step if it has one."""
+        key = x.what
+        if isinstance(key, Value):
+            return key.shape if key.lo is not None or x.step is None else key.shape[1:]
+        return self.constants[key].shape[x.step is not None :]
+
     def formula(self, v: Value) -> Formula:
-        """What a value is, of what it reads."""
-        xs = [self.read(a) for a in v.args]
+        """What a value is, of what it reads, in its shape."""
+        found = self.simplified(v)
+        return spread(found, self.shapes.of(found), v.shape)
+
+    def simplified(self, v: Value) -> Formula:
+        """The same, without what broadcasting does."""
+        if v.op in ELEMENTWISE:
+            return self.element(v, [self.plain(a) for a in v.args])
+        if v.op in ("sum", "sum_t"):
+            return self.summed(v)
+        if v.op == "getitem":
+            return self.taken(v, [self.read(a) for a in v.args])
+        if v.op in ("scatter", "scatter_t"):
+            return self.put(v, [self.read(a) for a in v.args])
+        x, shape, options = self.read(v.args[0]), _shape(v.args[0]), v.options
+        if v.op == "matmul":
+            return self.product(v)
+        if v.op == "reshape":
+            return reshaped(x, shape, v.shape)
+        if v.op == "broadcast_to":
+            return spread(x, shape, v.shape)
+        if v.op == "transpose":
+            return turned(x, options.get("axes") or tuple(range(len(shape)))[::-1])
+        x = filled(x, shape)
+        if v.op in ("softmax", "log_softmax"):
+            axis = options.get("axis", -1) % len(shape)
+            return call(v.op, x, what=None if axis == len(shape) - 1 else (axis,))
+        if v.op in ("max", "min", "logsumexp"):
+            axes = along(options.get("axis"), len(shape))
+            left = tuple(n for k, n in enumerate(shape) if k not in axes)
+            return reshaped(call(v.op, x, what=tuple(axes) if left else None), left, v.shape)
+        if v.op == "stack_t":
+            return self.in_time(v, x)
+        if v.op in ("concatenate", "stack"):
+            xs, axis = map(self.whole, v.args), options["axis"] % len(v.shape)
+            side_by_side = len(v.shape) == 1 or (v.op == "concatenate" and axis == len(v.shape) - 1)
+            return call("row", *xs) if side_by_side else call(v.op, *xs, what=(axis,))
+        return call(v.op, *map(self.whole, v.args))
+
+    def plain(self, a: Arg) -> Formula:
+        """An operand of what goes element by element, as it was before it was spread."""
+        x = self.read(a)
+        return x.parts[0] if x.head == "broadcast" else x
+
+    def element(self, v: Value, xs: list[Formula]) -> Formula:
+        """The same of operands that broadcast."""
         op, options = v.op, v.options
+        of_bool = v.dtype == np.bool_
         if op in ("add", "addn"):
-            return plus(*xs)
+            return call("logical_or", *xs) if of_bool else plus(*xs)
         if op == "subtract":
             return plus(xs[0], times(number(-1), xs[1]))
         if op == "negative":
@@ -142,37 +222,70 @@ class Notation:
         if op == "logical_not":
             return plus(ONE, times(number(-1), xs[0]))
         if op == "where":
-            return plus(times(xs[0], xs[1]), times(plus(ONE, times(number(-1), xs[0])), xs[2]))
+            return self.chosen(v, xs)
         if op == "square":
             return times(xs[0], xs[0])
-        if op == "transpose" and tuple(options.get("axes") or (1, 0)) != (1, 0):
-            return xs[0] if len(v.shape) > 2 else call("transpose", xs[0])
-        if op in SHAPED:
-            return xs[0]
-        if op in ("sum", "sum_t"):
-            return self.summed(v, xs[0])
-        if op == "getitem":
-            return self.taken(v, xs)
-        if op in ("scatter", "scatter_t"):
-            return self.put(v, xs)
-        if op in ("stack_t",):
-            return xs[0]
-        if op in ("concatenate", "stack"):
-            return call("row", *xs)
+        if op == "clip":
+            x, ends = xs[0], (options.get("low", -np.inf), options.get("high", np.inf))
+            for name, end in zip(("maximum", "minimum"), ends, strict=True):
+                x = x if np.isinf(end) else call(name, x, number(float(end)))
+            return x
+        if op in ("astype", "copy"):
+            return self.converted(xs[0], _dtype(v.args[0]), v.dtype)
         return call(op, *xs)
 
-    def summed(self, v: Value, x: Formula) -> Formula:
+    def chosen(self, v: Value, xs: list[Formula]) -> Formula:
+        """One or the other; by products where nothing is infinite, as 0 times infinity is NaN."""
+        mask, a, b = xs
+        if _dtype(v.args[0]) != np.bool_:
+            mask = call("not_equal", mask, ZERO)
+        if any(x.head == "number" and x.what - x.what != 0 for x in (a, b)):
+            return call("where", mask, a, b)
+        return plus(times(mask, a), times(plus(ONE, times(number(-1), mask)), b))
+
+    def converted(self, x: Formula, old: Any, new: Any) -> Formula:
+        """Another dtype, if that may change the value."""
+        if np.can_cast(old, new, "safe"):
+            return x
+        if new == np.bool_:
+            return call("not_equal", x, ZERO)
+        if x.head == "number":
+            return self.constant(np.asarray(float(x.what), old).astype(new))
+        return call("as", x, what=str(new))
+
+    def product(self, v: Value) -> Formula:
+        """A product of matrices: what has one axis is a row, and its transpose a column."""
+        (a, b), shapes = map(self.read, v.args), [_shape(a) for a in v.args]
+        if ZERO in (a, b):
+            return ZERO
+        a, b = map(filled, (a, b), shapes)
+        if max(map(len, shapes)) > 2:
+            return call("batched", a, b)
+        if len(shapes[1]) == 2:
+            return call("matmul", a, b)
+        rows = shapes[0][:-1]
+        return reshaped(call("matmul", a, call("transpose", b)), (*rows, 1), rows)
+
+    def in_time(self, v: Value, x: Formula) -> Formula:
+        """All steps in one array, time being any of its axes, forwards or backwards."""
+        axis, sign = v.options["axis"] % len(v.shape), v.options["sign"]
+        x = x if sign == 1 else call("index", x, what=("::-1",))
+        return turned(x, (*range(1, axis + 1), 0, *range(axis + 1, len(v.shape))))
+
+    def summed(self, v: Value) -> Formula:
         """Over time, over rows (1ᵀx) or over columns (x1)."""
         a = v.args[0]
-        shape = a.value.shape if isinstance(a.value, Value) else np.shape(a.value)
-        axis = v.options.get("axis")
+        shape, x = _shape(a), self.read(a)
         if v.op == "sum_t":
             assert a.kind == "all"
-            first, last = x.what
-            axes = [k - 1 for k in axis or () if k]
-            return self.over(self.along(x.parts[0], shape, axes), first, last)
-        axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-        return self.along(x, shape, [int(k) % len(shape) for k in axes])
+            axes = [k - 1 for k in v.options.get("axis") or () if k]
+            x, (first, last) = x.parts[0], x.what
+            if x.head == "broadcast" and is_number(x.parts[0]):
+                x = x.parts[0]
+            left, found = self.along(x, shape, axes)
+            return reshaped(self.over(found, first, last), left, v.shape)
+        left, found = self.along(x, shape, along(v.options.get("axis"), len(shape)))
+        return reshaped(found, left, v.shape)
 
     def over(self, x: Formula, first: Step, last: Step) -> Formula:
         """A sum over time, with the number before it."""
@@ -181,50 +294,55 @@ class Notation:
             return times(*front, self.over(times(*rest), first, last))
         return Formula("over", (x,), (first, last))
 
-    def along(self, x: Formula, shape: tuple[int, ...], axes: list[int]) -> Formula:
-        """A sum along axes of one step."""
-        if not axes:
-            return x
+    def along(
+        self, x: Formula, shape: tuple[int, ...], axes: list[int]
+    ) -> tuple[tuple[int, ...], Formula]:
+        """A sum along axes of one step, and its shape: sums of rows are a row, of columns one."""
         front, rest = scalars(x)
+        left = tuple(n for k, n in enumerate(shape) if k not in axes)
+        if len(shape) == 2 and axes == [1]:
+            left = (shape[0], 1)
+        if not axes:
+            return left, x
         if not rest:
-            return times(number(float(np.prod([shape[k] for k in axes]))), x)
+            return left, times(number(float(np.prod([shape[k] for k in axes]))), x)
         if front:
-            return times(*front, self.along(times(*rest), shape, axes))
+            left, found = self.along(times(*rest), shape, axes)
+            return left, times(*front, found)
         if x.head == "over":
-            return Formula("over", (self.along(x.parts[0], shape, axes),), x.what)
+            left, found = self.along(x.parts[0], shape, axes)
+            return left, Formula("over", (found,), x.what)
         if len(shape) > 2:
-            return call("axes", x, what=tuple(sorted(axes)))
+            return left, call("axes", x, what=tuple(sorted(axes)))
         for k in sorted(axes, reverse=True):
             x = call("columns" if k else "rows", x)
-        return x
+        return left, x
 
     def taken(self, v: Value, xs: list[Formula]) -> Formula:
         """An element: of an array over time that of a step."""
-        index, x = v.options["index"], xs[0]
+        index, x, shape = v.options["index"], xs[0], _shape(v.args[0])
         compared = self.compared(v)
         if compared is not None:
             return compared
-        if index and type(index[0]) in (Tick, int) and x.step is None and x.head == "letter":
-            x = Formula("letter", what=x.what, step=self.tick(index[0]))
-            index = index[1:]
-        elif x.head == "all" and index and type(index[0]) is Tick:
-            first = x.what[0].shift - 1 if not x.what[0].end else 0
-            x, index = x.parts[0].each(lambda s: s.moved(index_shift(index[0], first))), index[1:]
-        if x.head == "index" and x.what is None and index and type(index[0]) is Tick:
-            array, place = x.parts[0], x.parts[-1]
-            if len(x.parts) == 2 and place.head == "letter" and place.step is None:
-                at = Formula("letter", what=place.what, step=self.tick(index[0]))
-                x, index = call("index", array, at), index[1:]
-        if all((type(p) is slice and p == FULL) or p is None or p is Ellipsis for p in index):
-            return x
+        first = index[0] if index else None
+        timed = type(first) is Tick or (type(first) is int and shape[0] - 1 in self.ends)
+        if timed and x.step is None and x.head == "letter":
+            at = self.tick(first % shape[0] if isinstance(first, int) else first)
+            x, index, shape = Formula("letter", what=x.what, step=at), index[1:], shape[1:]
+        elif x.head == "all" and type(first) is Tick:
+            start = x.what[0].shift - 1 if not x.what[0].end else 0
+            x = x.parts[0].each(lambda s: s.moved(index_shift(first, start)))
+            index, shape = index[1:], shape[1:]
+        elif x.head == "index" and x.what == (0,) and type(first) is Tick:
+            array, place = x.parts
+            if place.head == "letter" and place.step is None:
+                at = Formula("letter", what=place.what, step=self.tick(first))
+                x, index, shape = call("index", array, at, what=(0,)), index[1:], shape[1:]
         if not scalars(x)[1]:
             return x
-        places = [xs[p] for p in index if type(p) is Input]
-        if len(places) == len(index) and index:
-            return call("index", x, *self.places(v, index, xs))
-        return call(
-            "index", x, *places, what=tuple(self.piece(p) for p in index if type(p) is not Input)
-        )
+        if all((type(p) is slice and p == FULL) or p is None or p is Ellipsis for p in index):
+            return reshaped(x, shape, v.shape)
+        return self.indexed("index", x, v, index, xs)
 
     def compared(self, v: Value) -> Formula | None:
         """What is compared with steps, as lengths are, at the step that asks."""
@@ -252,9 +370,9 @@ class Notation:
         return plus(*map(self.read, args))
 
     def tick(self, p: Any) -> Step:
-        """The step that an integer in an index is."""
+        """The step that an integer in an index is, of an array over time."""
         if type(p) is int:
-            return self.step(p) if p >= 0 else Step(0, p + 1, "T")
+            return self.step(p)
         if p.sign != -1:
             return Step(p.sign, p.shift + 1 - p.sign)
         for hi, name in self.ends.items():
@@ -262,60 +380,96 @@ class Notation:
                 return Step(-1, p.shift - hi + 1, name)
         return Step(-1, p.shift + 2)
 
-    def places(self, v: Value, index: Any, xs: list[Formula]) -> list[Formula]:
-        """The arrays of an index, without the one that only counts rows."""
-        found = []
-        width = max(len(_shape(v.args[p])) for p in index)
+    def indexed(self, head: str, x: Formula, v: Value, index: Any, xs: list[Formula]) -> Formula:
+        """``x[index]``, or what else has a place: with integers counted from 0, as in the program.
+
+        An array that only counts the rows, for the next one to say the column, is a dot.
+        """
+        arrays, words = list[Formula](), list[Any]()
+        counts = self.counts_of(v, index)
         for k, p in enumerate(index):
+            if type(p) is Input and k not in counts:
+                words.append(len(arrays))
+                arrays.append(self.places(v.args[p], xs[p]))
+            else:
+                words.append("\\cdot" if type(p) is Input else self.piece(p))
+        return call(head, x, *arrays, what=tuple(words))
+
+    def places(self, a: Arg, x: Formula) -> Formula:
+        """An array in an index, with its axes also where it is one number."""
+        if not is_number(x) or not _shape(a):
+            return x
+        if a.kind != "const":
+            return filled(x, _shape(a))
+        return self.array(np.asarray(a.value))
+
+    def counts_of(self, v: Value, index: Any) -> set[int]:
+        """Which arrays of an index, all but the last, only count the axis that they are for."""
+        if not index or any(type(p) is not Input for p in index):
+            return set()
+        width = max(len(_shape(v.args[p])) for p in index)
+        if width < len(index) - 1:
+            return set()
+        found = set[int]()
+        for k, p in enumerate(index[:-1]):
             a = v.args[p]
-            n = _shape(a)
-            if a.kind == "const" and k < len(index) - 1:
-                counts = np.arange(max(n, default=1)).reshape(
-                    [-1 if j == k else 1 for j in range(width)]
-                )
-                if np.array_equal(np.asarray(a.value), counts):
-                    continue
-            found.append(xs[p])
-        return found
+            n = max(_shape(a), default=1)
+            counts = np.arange(n).reshape([-1 if j == k else 1 for j in range(width)])
+            if a.kind == "const" and np.array_equal(np.asarray(a.value), counts):
+                found.add(k)
+        return found if len(found) == len(index) - 1 else set()
 
     def piece(self, p: Any) -> str:
-        """A slice, or an integer, counted from 0 as in the program."""
+        """A slice, a new axis, or an integer."""
         if isinstance(p, slice):
-            return ":".join("" if e is None else str(e) for e in (p.start, p.stop))
-        return "\\dots" if p is Ellipsis else str(p if type(p) is int else self.tick(p).tex())
+            ends = (p.start, p.stop) if p.step in (None, 1) else (p.start, p.stop, p.step)
+            return ":".join("" if e is None else str(e) for e in ends)
+        if type(p) is Tick:
+            return Step(p.sign, p.shift - p.sign).tex()
+        return {None: "\\mathrm{new}", Ellipsis: "\\dots"}.get(p) or str(p)
 
     def put(self, v: Value, xs: list[Formula]) -> Formula:
         """Zeros, with something put into their places."""
+        if v in self.forward:
+            return self.put_apart(v, xs)
         if v.op == "scatter_t":
             (g, y), (first, last) = (x.parts[0] for x in xs), xs[0].what
-            return self.over(
-                call("matmul", call("transpose", call("one_hot", y, what=v.shape[0])), g),
-                first,
-                last,
-            )
+            one = call("transpose", call("one_hot", y, what=v.shape[0]))
+            return self.over(call("matmul", one, g), first, last)
         indices = v.options["indices"]
-        if all(_slice(i) is not None for i in indices):
+        columns = [_columns(i, v.shape) for i in indices]
+        if None not in columns:
             groups: dict[tuple[int, int], list[int]] = {}
-            for k, i in enumerate(indices):
-                groups.setdefault(_slice(i).indices(v.shape[-1])[:2], []).append(k)
+            for k, found in enumerate(columns):
+                groups.setdefault(found or (0, 0), []).append(k)
             ends = sorted(groups)
             if [a for a, _ in ends] + [v.shape[-1]] == [0] + [b for _, b in ends]:
                 return call("row", *(self.together([v.args[k] for k in groups[e]]) for e in ends))
         (index, *more), g = indices, xs[0]
         if not more and index and all(type(p) is Input for p in index):
-            places = self.places(v, index, xs)
-            if g.head == "all" and len(index) == 1 and places[0].head == "letter":
-                here = Formula("letter", what=places[0].what, step=Step(1, 0))
-                one = call(
-                    "matmul", call("transpose", call("one_hot", here, what=v.shape[0])), g.parts[0]
-                )
-                return self.over(one, *g.what)
-            if len(index) == 1 and len(v.shape) == 2:
-                return call(
-                    "matmul", call("transpose", call("one_hot", places[0], what=v.shape[0])), g
-                )
-            return times(g, call("one_hot", *places, what=v.shape[-1]))
-        return call("put", *xs)
+            counts = self.counts_of(v, index)
+            y = xs[index[-1]]
+            rows = len(index) == 1 and len(v.shape) == 2 and len(_shape(v.args[index[0]])) == 1
+            one_of_each = len(v.shape) == 2 and len(index) == 2 and len(counts) == 1
+            if g.head == "all" and len(index) == 1 and y.head == "letter":
+                here = Formula("letter", what=y.what, step=Step(1, 0))
+                one = call("transpose", call("one_hot", here, what=v.shape[0]))
+                return self.over(call("matmul", one, g.parts[0]), *g.what)
+            one = call("one_hot", y, what=v.shape[0 if rows else -1])
+            if rows:
+                return call("matmul", call("transpose", one), filled(g, _shape(v.args[0])))
+            if one_of_each:
+                g = g.parts[0] if g.head == "broadcast" else g
+                return times(reshaped(g, _shape(v.args[0]), (v.shape[0], 1)), one)
+        return self.put_apart(v, xs)
+
+    def put_apart(self, v: Value, xs: list[Formula]) -> Formula:
+        """Each operand in zeros of its own, added up."""
+        found = list[Formula]()
+        for x, a, index in zip(xs, v.args, v.options["indices"], strict=False):
+            f = self.indexed("put", filled(x, _shape(a)), v, index, xs)
+            found.append(Formula("put", f.parts, (v.shape, f.what)))
+        return plus(*found)
 
 
 def counted(values: list[Value]) -> dict[float, str]:
@@ -348,25 +502,35 @@ def index_shift(p: Any, first: int) -> int:
 
 def cut_of(v: Value) -> int | None:
     """Which part it is, if it is one of equal parts of the last axis."""
-    if v.op != "getitem" or v.init:
+    source = v.args[0].value if v.op == "getitem" and not v.init else None
+    if not isinstance(source, Value) or len(source.shape) != len(v.shape):
         return None
-    piece, a = _slice(v.options["index"]), v.args[0]
-    n = v.shape[-1] if v.shape else 0
-    whole = isinstance(a.value, Value) and a.value.shape
-    if piece is None or not whole or not n or a.value.shape[-1] % n or (piece.start or 0) % n:
+    ends, n = _columns(v.options["index"], source.shape), v.shape[-1] if v.shape else 0
+    if ends is None or not n or source.shape[-1] % n or ends[0] % n:
         return None
-    return (piece.start or 0) // n if len(a.value.shape) == len(v.shape) else None
+    return ends[0] // n
 
 
-def _slice(index: Any) -> Any:
-    """The slice of the last axis, if all of the others are taken."""
-    if not index or any(p != FULL for p in index[:-1] if p is not Ellipsis):
+def _columns(index: Any, shape: tuple[int, ...]) -> tuple[int, int] | None:
+    """Where a slice of the last axis begins and ends, if it is that, and all of the others."""
+    if not index or any(type(p) not in (slice, type(Ellipsis)) for p in index):
         return None
-    if any(type(p) is Input for p in index):
+    if Ellipsis in index:
+        k = index.index(Ellipsis)
+        full = (FULL,) * (len(shape) - len(index) + 1)
+        index = (*index[:k], *full, *index[k + 1 :])
+    if len(index) != len(shape) or any(p != FULL for p in index[:-1]) or index[-1] == FULL:
         return None
-    last = index[-1]
-    return last if isinstance(last, slice) and last != FULL and last.step in (None, 1) else None
+    start, stop, step = index[-1].indices(shape[-1])
+    return (start, stop) if step == 1 else None
 
 
 def _shape(a: Arg) -> tuple[int, ...]:
-    return a.value.shape if isinstance(a.value, Value) else np.shape(a.value)
+    """The shape of an operand at one step, as of all steps too."""
+    if isinstance(a.value, Value):
+        return a.value.shape
+    return np.shape(a.value)[a.kind == "consts" :]
+
+
+def _dtype(a: Arg) -> Any:
+    return a.value.dtype if isinstance(a.value, Value) else np.asarray(a.value).dtype

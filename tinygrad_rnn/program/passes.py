@@ -74,6 +74,12 @@ def _arg_of(v: Value) -> Arg:
     return Arg("one", v) if v.lo is None else Arg("step", v, 0)
 
 
+def _alike(v: Value, *args: Arg) -> bool:
+    """Whether what is made of these alone is computed in the precision of `v`."""
+    kinds = [a.value.dtype if isinstance(a.value, Value) else a.value for a in args]
+    return np.result_type(*kinds) == v.dtype
+
+
 def squares(values: list[Value], outputs: list[Value]) -> int:
     """The derivative of tanh, g - g*y*y, is g*(1 - y*y): what stands in brackets can be lifted."""
     readers, count = readers_of(values, outputs), 0
@@ -86,7 +92,7 @@ def squares(values: list[Value], outputs: list[Value]) -> int:
         if p is None or q is None or q.args[0] != g or q.args[1] != p.args[1] or g.kind == "const":
             continue
         y = q.args[1]
-        if _shape(y) != v.shape or not isinstance(y.value, Value):
+        if _shape(y) != v.shape or not isinstance(y.value, Value) or not _alike(v, y):
             continue
         q.args, q.op, q.name = [y], "square", "k"
         p.args, p.op, p.name = [Arg("const", 1.0), _arg_of(q)], "subtract", "k"
@@ -126,6 +132,8 @@ def _early(values: list[Value], outputs: list[Value], ops: tuple[str, ...], op: 
                 inner = [a for a in u.args if not _outside(a, loop, loops)]
                 if len(u.args) != 2 or len(outer) != 1 or (u.lo, u.hi) != (v.lo, v.hi):
                     continue
+                if not _alike(v, outer[0], z):
+                    continue
                 shape = np.broadcast_shapes(_shape(outer[0]), _shape(z))
                 early = _like(v, op, [outer[0], z], shape, _early_name(v, inner[0], op))
                 if early.lo is None and all(a.kind == "const" for a in early.args):
@@ -152,7 +160,7 @@ def small_first(values: list[Value], outputs: list[Value]) -> int:
                 continue
             small = [a for a in (*u.args, z) if a.kind in ("one", "const") and _shape(a) != v.shape]
             large = [a for a in (*u.args, z) if not any(a is b for b in small)]
-            if len(small) != 2 or all(a.kind == "const" for a in small):
+            if len(small) != 2 or all(a.kind == "const" for a in small) or not _alike(v, *small):
                 continue
             shape = np.broadcast_shapes(*map(_shape, small))
             name = next((a.value.name for a in small if isinstance(a.value, Value)), None)
@@ -169,9 +177,14 @@ def _early_name(v: Value, inner: Arg, op: str) -> str:
     """What is added beforehand to v is part of it; what multiplies dh to make dc is dh_dc."""
     if op == "add":
         return v.name or "k"
-    if v.name and v.name[0] == "d" and isinstance(inner.value, Value) and inner.value.name:
-        return f"{inner.value.name}_{v.name}" if inner.value.name[0] == "d" else "k"
+    if _gradient(v) and isinstance(inner.value, Value) and inner.value.name:
+        return f"{inner.value.name}_{v.name}" if _gradient(inner.value) else "k"
     return "k"
+
+
+def _gradient(v: Value) -> bool:
+    """Whether it is called after what it is the gradient of, as dh is; by us, that is."""
+    return v.op != "leaf" and not v.named and (v.name or "").startswith("d")
 
 
 def products(values: list[Value], outputs: list[Value]) -> int:
@@ -184,7 +197,7 @@ def products(values: list[Value], outputs: list[Value]) -> int:
         if f.op != "matmul" or f in loops or len(readers[f]) != 1 or len(f.shape) != 2:
             continue
         left, right = f.args
-        if right.kind != "step" or len(right.value.shape) != 2:
+        if right.kind != "step" or len(right.value.shape) != 2 or not _alike(v, left, right):
             continue
         if left.kind == "consts":
             rows = left.value[lo - left.k : hi - left.k + 1].transpose(0, 2, 1)
@@ -238,9 +251,9 @@ def row_sums(values: list[Value], outputs: list[Value]) -> int:
         g = s.args[0]
         if g.kind == "const":
             x = np.broadcast_to(g.value, s.shape[:-1])[..., None]
-            v.op, v.args, v.options, v.forward = "copy", [Arg("const", x)], dict[str, Any](), None
+            v.op, v.args, v.options = "copy", [Arg("const", x)], dict[str, Any]()
         elif _shape(g) == s.shape[:-1]:
-            v.op, v.args, v.options, v.forward = "reshape", [g], {"shape": v.shape}, None
+            v.op, v.args, v.options = "reshape", [g], {"shape": v.shape}
         else:
             continue
         count += 1

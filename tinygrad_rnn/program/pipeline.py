@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from tinygrad_rnn.program import passes, simplify, softmax, whole
 from tinygrad_rnn.program.cost import cost_of
 from tinygrad_rnn.program.equations import Equations
 from tinygrad_rnn.program.families import NoFamily
+from tinygrad_rnn.program.forked import cached
 from tinygrad_rnn.program.graph import Arg, Value, only_last, same_constant
 from tinygrad_rnn.program.memory import Graph, Uncut, cut, length
 from tinygrad_rnn.program.native import Function, Native, NoCompiler, Unwritable
@@ -191,7 +191,7 @@ class Compiled(Running):
         ways = {name: name in self.wanted for name in WRITING}
         return write(*self.passed(C_ALONE), **ways, requires=self.requires)
 
-    @functools.cached_property
+    @cached
     def in_c(self) -> Function:
         """The step in C, written but not built."""
         done, self.done = self.done, dict[str, int]()
@@ -200,7 +200,7 @@ class Compiled(Running):
         finally:
             self.done = done | {name: n for name, n in self.done.items() if name in C_ALONE}
 
-    @functools.cached_property
+    @cached
     def equations(self) -> Equations:
         """The equations of the step, without what counts whether its requirements hold."""
         values, outputs, leaves = _copied(*self.rolled)

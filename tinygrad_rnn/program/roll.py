@@ -131,7 +131,7 @@ def _nodes(trace: Trace, births: Births) -> tuple[list[Node], list[Node]]:
                 ins = ins[0].ins
         of = found.get(gradients[x]) if x in gradients else None
         node = Node(op, ins, options, x.shape, x.dtype, names[x], x.serial, key, t)
-        node.forward, node.named = x.op and x.op.forward, bool(x.name)
+        node.named = bool(x.name)
         node.of = of if type(of) is Node else None
         found[x] = node
         nodes.append(node)
@@ -272,7 +272,7 @@ def _values(nodes: list[Node], outputs: list[Node]) -> tuple[list[Value], list[V
         if owner not in made and x.op != "alias":
             options = x.options if family is None else family.options
             value = Value(x.op, [], options, x.shape, x.dtype, x.name, serial=x.serial)
-            value.forward, value.named = x.forward, x.named
+            value.named = x.named
             if family is not None:
                 value.lo, value.hi = family.lo, family.hi
                 value.options = {**options, "family": family}
@@ -371,7 +371,7 @@ def _summed(value: Value) -> list[Value]:
             rest += [Arg("at", seq, t) for t in ts]
             continue
         total = Value(
-            "sum_t", [Arg("all", seq, (lo, hi))], {}, value.shape, value.dtype, value.name,
+            "sum_t", [Arg("all", seq, (lo, hi))], {}, value.shape, seq.dtype, value.name,
             serial=value.serial,
         )  # fmt: skip
         made.append(total)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import CodeType
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_rnn.engine.recorder import Draw, Recorder
+from tinygrad_rnn.program.forked import cached, lock_of
 from tinygrad_rnn.program.native import Function, Native, Unwritable, alone
 from tinygrad_rnn.program.pieces import Pieces
 from tinygrad_rnn.program.trace import leaves_of, rebuilt
@@ -129,7 +129,7 @@ class Running:
     def __init__(self, used: list[bool], aux: Any, recorder: Recorder) -> None:
         self.used, self.aux = used, aux
         self.paths: list[str] = []
-        self.lock = threading.Lock()
+        self.lock = lock_of(self)
         self.drawn = Drawn(recorder.draws)
         self.requires = bool(recorder.requirements)
 
@@ -139,7 +139,7 @@ class Running:
         in_numpy = self.pieces is not None and isinstance(self.pieces.begin, Piece)
         return self.pieces.source if self.pieces and in_numpy else self.program.source
 
-    @functools.cached_property
+    @cached
     def function(self) -> Callable[..., tuple[Any, ...]]:
         """The NumPy program, ready to be called."""
         return _ready(self.program)
@@ -154,7 +154,7 @@ class Running:
         """The step in C, written but not built."""
         return self.whole.in_c
 
-    @functools.cached_property
+    @cached
     def c_source(self) -> str:
         """The program as one C file; empty if it cannot be written in C."""
         try:

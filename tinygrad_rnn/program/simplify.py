@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine import primitives
+from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.program.families import Step
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.ops import ELEMENTWISE
@@ -81,22 +83,33 @@ def folded(values: list[Value], outputs: list[Value]) -> int:
         constant = v.args and all(a.kind == "const" for a in v.args)
         if not constant or v.init or v in outputs or v in done or v.op == "addn" or _moves(v):
             continue
-        forward = v.forward or MADE.get(v.op)
-        if forward is None:
+        if v.op not in FOLDED:
             continue
-        result = np.asarray(forward(*(a.value for a in v.args), **v.options), v.dtype)
+        result = np.asarray(_computed(v.op, [a.value for a in v.args], v.options), v.dtype)
         todo += _read_constant(values, v, result)
         values.remove(v)
         done.add(v)
     return len(done)
 
 
-MADE: dict[str, Any] = {  # what passes make beside the record
-    "getitem": lambda x, index: np.asarray(x)[index],
-    "broadcast_to": lambda x, shape: np.broadcast_to(x, shape),
-    "reshape": lambda x, shape: np.reshape(x, shape),
-    "copy": lambda x: x,
-}
+def _computed(op: str, args: list[Any], options: dict[str, Any]) -> Any:
+    """What an operation gives of constants; of those that passes make beside the record, too."""
+    if op == "copy":
+        return args[0]
+    if op == "square":
+        return np.square(args[0])
+    if op == "stack_t":
+        return np.moveaxis(args[0][:: options["sign"]], 0, options["axis"])
+    if op == "sum_t":
+        return np.add.reduce(args[0], axis=options.get("axis", 0))
+    primitive = PRIMITIVES[op]
+    if primitive.options:  # which asks for arrays
+        args = [np.asarray(x) for x in args]
+    return primitive.forward(*args, **options)
+
+
+PRIMITIVES = {op.name: op for op in vars(primitives).values() if isinstance(op, Primitive)}
+FOLDED = frozenset((*PRIMITIVES, "copy", "square", "stack_t", "sum_t"))
 
 
 def _moves(v: Value) -> bool:
@@ -107,13 +120,22 @@ def _read_constant(values: list[Value], v: Value, x: np.ndarray) -> list[Value]:
     """Let all who read `v` read a constant; who they are."""
     readers = [user for user in values if any(a.value is v for a in user.operands)]
     number = np.asarray(x.flat[0]) if x.size and np.all(x == x.flat[0]) else x
+
+    def read(a: Arg, x: np.ndarray) -> Arg:
+        """A constant in place of an operand: of all steps as often as there are steps."""
+        if a.value is not v:
+            return a
+        steps = (a.k[1] - a.k[0] + 1,) if a.kind == "all" else ()
+        return Arg("const", np.broadcast_to(x, (*steps, *x.shape)) if steps else x)
+
     for user in readers:
         shapes = [shape_of(a) for a in user.args if a.value is not v]
         spread = user.op in ELEMENTWISE and np.broadcast_shapes((), *shapes) == user.shape
-        spread |= user.op == "scatter" and len(user.options["indices"]) == 1
-        new = Arg("const", number if spread else x)
-        user.args = [new if a.value is v else a for a in user.args]
-        user.init = {t: Arg("const", x) if a.value is v else a for t, a in user.init.items()}
+        put = user.op == "scatter" and len(user.options["indices"]) == 1  # not where to put it
+        user.args = [
+            read(a, number if spread or (put and not k) else x) for k, a in enumerate(user.args)
+        ]
+        user.init = {t: read(a, x) for t, a in user.init.items()}
     return readers
 
 

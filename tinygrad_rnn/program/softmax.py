@@ -80,10 +80,10 @@ def _divided(values: list[Value], v: Value, exps: list[Value], picks: list[Value
         )
         log = made("log", totals, at=user, shape=rows, name="k")
         above = made("subtract", here, tops, at=user, shape=rows, name=user.name or "a")
-        user.op, user.args, user.forward = "subtract", [above, log], None
+        user.op, user.args = "subtract", [above, log]
         user.options = dict[str, Any]()
     for user in exps:
-        user.op, user.args, user.forward = "divide", [e, total], None
+        user.op, user.args = "divide", [e, total]
         for p in [p for p in values if p.op == "multiply" and not p.init]:
             factor = [a for a in p.args if a.value is not user]
             if len(factor) != 1 or _shape(factor[0]) not in ((), (1,) * len(shape), shape):

@@ -197,13 +197,13 @@ def _product(v: Value, xs: list[Operand], out: str, lifted: bool) -> str:
             return f"np.dot({left}, {b.text}, out={folded(out, b.shape[-1])})"
         return f"np.dot({a.text}, {b.text}, out={out})"
     plain = len(b.shape) == 2 and len(a.shape) <= 2 and a.dtype == b.dtype == v.dtype
-    if plain and not lifted and len(a.shape) >= 1 and "transpose" not in out:
+    if plain and not lifted and len(a.shape) >= 1:
         return f"np.dot({a.text}, {b.text}, out={out})"
     if not lifted and len(b.shape) == 2 and len(a.shape) > 2:
         left = folded(a.text, a.shape[-1])
         return f"np.dot({left}, {b.text}, out={folded(out, b.shape[-1])})"
-    left = a.beside(len(v.shape)) if len(a.shape) > 1 else a.text
-    return f"np.matmul({left}, {b.text}, out={out})"
+    left, right = (x.beside(len(v.shape)) if len(x.shape) > 1 else x.text for x in xs)
+    return f"np.matmul({left}, {right}, out={out})"
 
 
 def _places(parts: tuple[Any, ...], xs: list[Operand], n: int, lifted: bool) -> str:
@@ -237,42 +237,67 @@ def _taken(v: Value, xs: list[Operand], lifted: bool, writer: Any) -> str:
 
 
 def _scattered(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) -> list[str]:
+    """Zeros with operands added at their places, or simply put there if no two can meet."""
     indices = v.options["indices"]
-    if not any(type(p) is Input for i in indices for p in i):
-        count = np.zeros(v.shape, int)
-        for i in indices:
-            count[i] += 1
-        lines = [f"{out}[...] = 0"][: not count.all()]
-        sign = "=" if count.max(initial=0) <= 1 else "+="
-        if sign == "+=" and count.all():
-            lines = [f"{out}[...] = 0"]
-        for x, i in zip(xs, indices, strict=False):
-            inner = index_text(i, "t", str)
-            lines.append(f"{out}[{':, ' if lifted else ''}{inner}] {sign} {x.text}")
-        return lines
-    lines = [f"{out}[...] = 0"]
+    alone, count = _apart(indices, xs, v.shape)
+    lines = [f"{out}[...] = 0"][: not (alone and count == math.prod(v.shape))]
     for x, i in zip(xs, indices, strict=False):
-        if lifted:
-            places = _places(i, xs, v.steps, True)
+        text = x.text
+        if lifted and any(type(p) is Input for p in i):
             ndim = max(len(xs[p].shape) for p in i)
-            places = f"{_each(v.steps, ndim, writer)}, {places}"
+            places = f"{_each(v.steps, ndim, writer)}, {_places(i, xs, v.steps, True)}"
             text = x.beside(ndim + len(v.shape) - len(i))
         else:
-            places, text = index_text(i, "t", lambda k: xs[k].text), x.text
-        if _distinct(i, xs):
-            lines.append(f"{out}[{places}] = {text}")
+            places = (":, " if lifted else "") + index_text(i, "t", lambda k: xs[k].text)
+        if alone or _apart((i,), xs, v.shape)[0]:
+            lines.append(f"{out}[{places}] {'=' if alone else '+='} {text}")
         else:
-            lines.append(f"np.add.at({out}, ({places},), {text})")
+            cut = any(isinstance(p, slice) for p in i)
+            where = f"np.s_[{places}]" if cut else f"({places},)"
+            lines.append(f"np.add.at({out}, {where}, {text})")
     return lines
 
 
-def _distinct(index: tuple[Any, ...], xs: list[Operand]) -> bool:
-    """Whether the constant arrays of an index alone make its places distinct."""
-    if len([p for p in index if type(p) is Input]) != len(index):
-        return False
-    shape = np.broadcast_shapes(*(xs[p].shape for p in index))
-    fixed = [np.asarray(xs[p].arg.value) for p in index if xs[p].arg.kind == "const"]
-    if not fixed:
-        return math.prod(shape) <= 1
-    rows = np.stack([np.broadcast_to(x, shape).ravel() for x in fixed])
-    return len(np.unique(rows, axis=1).T) == math.prod(shape)
+def _apart(indices: Any, xs: list[Operand], shape: tuple[int, ...]) -> tuple[bool, int]:
+    """Whether no two elements put at these places can meet, and how many there are.
+
+    An array that is given may say anything, so that only the other axes tell places apart:
+    ``[[0, 1], j]`` writes into two rows, whatever j is; ``[i]`` and ``[j]`` may be the same row.
+    """
+    writers = [_axes(i, xs, len(shape)) for i in indices]
+    given = {k for parts in writers for k, p in enumerate(parts) if p is None or type(p) is Operand}
+    full = {k for k in range(len(shape)) if all(_is_full(parts[k]) for parts in writers)}
+    told = [k for k in range(len(shape)) if k not in given | full]
+    wide = tuple(1 if k in full else n for k, n in enumerate(shape))
+    found = list[np.ndarray]()
+    for parts in writers:
+        at = tuple(np.zeros(p.shape, int) if type(p) is Operand else p for p in parts)
+        number = np.zeros(np.broadcast_to(np.int8(0), wide)[at].shape, int)
+        for k in told:
+            steps = np.arange(wide[k]).reshape(-1, *(1,) * (len(wide) - 1 - k))
+            number = number * wide[k] + np.broadcast_to(steps, wide)[at]
+        found.append(number.ravel())
+    places = np.concatenate(found)
+    count = places.size * math.prod(shape[k] for k in full)
+    return len(np.unique(places)) == places.size, count
+
+
+def _axes(index: tuple[Any, ...], xs: list[Operand], ndim: int) -> list[Any]:
+    """What an index says of each axis; of an array that is not known beforehand the operand."""
+    found = list[Any]()
+    for p in index:
+        if type(p) is not Input:
+            found += [p] if p is not None else []
+        elif xs[p].arg.kind != "const":
+            found.append(xs[p])
+        else:
+            x = np.asarray(xs[p].arg.value)
+            found += x.nonzero() if x.dtype == bool else [x]
+    if Ellipsis not in [p for p in found if type(p) in (int, slice, type(Ellipsis))]:
+        found.append(Ellipsis)
+    k = next(k for k, p in enumerate(found) if p is Ellipsis)
+    return [*found[:k], *[slice(None)] * (ndim - len(found) + 1), *found[k + 1 :]]
+
+
+def _is_full(part: Any) -> bool:
+    return isinstance(part, slice) and part == slice(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -10,11 +11,13 @@ from tinygrad_rnn.program.formula import RELATIONS, Formula, factors, scalars
 
 __all__ = ["Letter", "Printer"]
 
+TIMES = " \\times "
 SUM, PRODUCT, MATMUL, ATOM = range(4)  # how tightly something binds
 GREEK = frozenset(
     ("alpha", "beta", "gamma", "delta", "epsilon", "theta", "kappa", "lambda", "mu", "rho", "sigma",
      "tau", "phi", "psi", "omega", "zeta", "eta", "xi", "nu", "ell")
 )  # fmt: skip
+OURS = frozenset("tTNL")  # steps, their number, how many are averaged, the loss
 # fmt: off
 FUNCTIONS = {
     "tanh": r"\tanh", "sigmoid": r"\sigma", "exp": r"\exp", "log": r"\log", "sin": r"\sin",
@@ -25,25 +28,64 @@ FUNCTIONS = {
 
 
 class Letter(NamedTuple):
-    """A name as it is written: ``W_h``; what tells it from others above it; a bar for gradients."""
+    """A name as it is written: ``W_h``; what tells it from others above it; a bar for gradients.
 
-    name: str
+    Upright is what is the notation's own otherwise, such as a user's t.
+    """
+
+    base: str
+    below: str = ""
     above: tuple[str, ...] = ()
     bar: bool = False
+    upright: bool = False
+
+    @staticmethod
+    def of(name: str, computed: bool = False) -> Letter:
+        """The letter of a name of any characters, of which letters and digits are written."""
+        base, *below = [w for w in map(_plain, name.split("_")) if w] or ["x"]
+        base = "ell" if name == "loss" and computed else base
+        return Letter(base, " ".join(below), upright=base in OURS)
+
+    @property
+    def timely(self) -> bool:
+        """Whether what is below it could be taken for a step."""
+        return re.fullmatch(r"[\dtT][\dtT ]*", self.below) is not None
+
+    @property
+    def without(self) -> Letter:
+        """The same with nothing below it."""
+        return self._replace(below="")
+
+    @property
+    def above_it(self) -> Letter:
+        """The same with what is below it as a label."""
+        return self.without.labelled(self.below)
+
+    def labelled(self, label: str) -> Letter:
+        """The same with one label more."""
+        return self._replace(above=(*self.above, label))
 
     def tex(self, step: str = "") -> str:
         """With the step below it."""
-        base, _, below = self.name.partition("_")
+        base = self.base
         if base in GREEK:
             base = f"\\{base}"
-        elif len(base) > 1:
-            base = f"\\mathrm{{{re.sub('[^A-Za-z0-9]', '', base)}}}"
+        elif len(base) > 1 or not base.isalpha() or self.upright:
+            base = f"\\mathrm{{{base}}}"
         if self.bar:
             base = f"\\bar{{{base}}}" if base[0] == "\\" else f"\\bar {base}"
-        words = [re.sub("[^A-Za-z0-9]", " ", below).strip(), step]
-        under = ",".join(w for w in words if w)
-        over = f"^{{({','.join(self.above)})}}" if self.above else ""
+        under = ",".join(w for w in (self.below, step) if w)
+        labels = [x if x.isdigit() else Letter.of(x).tex() for x in self.above]
+        over = f"^{{({','.join(labels)})}}" if labels else ""
         return f"{base}{_braced('_', under)}{over}"
+
+
+def _plain(word: str) -> str:
+    """The letters and digits of a word in ASCII; one Greek letter by its name."""
+    name = unicodedata.name(word, "") if len(word) == 1 else ""
+    if name.startswith("GREEK SMALL LETTER ") and name.split()[-1].lower() in GREEK:
+        return name.split()[-1].lower()
+    return re.sub("[^A-Za-z0-9]", "", unicodedata.normalize("NFKD", word))
 
 
 class Printer:
@@ -77,7 +119,7 @@ class Printer:
             return f"{left}\\, {self.tex(parts[1], ATOM)}", MATMUL
         if x.head in ("square", "power"):
             return self.power(parts[0], "2" if x.head == "square" else self.tex(parts[1])), ATOM
-        if x.head == "transpose":
+        if x.head == "transpose" and x.what is None:
             return self.power(parts[0], "\\top"), ATOM
         if x.head == "inverse":
             return f"\\frac{{1}}{{{x.what}}}", ATOM
@@ -105,8 +147,24 @@ class Printer:
             return f"\\mathbf{{1}}[{parts[0]} {RELATIONS[x.head]} {parts[1]}]", ATOM
         if x.head == "one_hot":
             return f"\\mathbf{{1}}_{{{parts[0]}}}", ATOM
-        if x.head == "index":
-            return f"{self.tex(x.parts[0], ATOM)}[{', '.join([*parts[1:], *(x.what or ())])}]", ATOM
+        if x.head in ("index", "put"):
+            words = x.what if x.head == "index" else x.what[1]
+            found = [w if type(w) is str else parts[1 + w] for w in words]
+            if x.head == "put":
+                return f"\\mathrm{{put}}{_shape(x.what[0])}[{', '.join(found)}]({parts[0]})", ATOM
+            return f"{self.tex(x.parts[0], ATOM)}[{', '.join(found)}]", ATOM
+        if x.head == "broadcast" and not scalars(x.parts[0])[1]:
+            shape = x.what[1] if len(x.what[1]) > 1 else (1, *x.what[1])
+            below = f"_{{{TIMES.join(map(str, shape))}}}" + "[0]" * (shape != x.what[1])
+            if x.parts[0].what in (0, 1):
+                return f"\\mathbf{{{int(x.parts[0].what)}}}{below}", ATOM
+            return f"{parts[0]}\\, \\mathbf{{1}}{below}", PRODUCT
+        if x.head == "broadcast":
+            return f"\\mathrm{{broadcast}}{_shape(x.what[1])}({parts[0]})", ATOM
+        if x.head == "as":
+            return f"\\mathrm{{{x.what}}}({parts[0]})", ATOM
+        if x.head == "batched":
+            return f"\\mathrm{{matmul}}({', '.join(parts)})", ATOM
         if x.head == "row":
             return "[" + ",\\; ".join(parts) + "]", ATOM
         if x.head == "sqrt":
@@ -114,7 +172,7 @@ class Printer:
         if x.head == "absolute":
             return f"|{parts[0]}|", ATOM
         name = FUNCTIONS.get(x.head, f"\\mathrm{{{x.head.replace('_', ' ')}}}")
-        return f"{name}({', '.join(parts)})", ATOM
+        return f"{name}{_shape(x.what) if x.what else ''}({', '.join(parts)})", ATOM
 
     def product(self, parts: list[Formula]) -> tuple[str, int]:
         """Factors with the sign for products element by element between them."""
@@ -133,7 +191,7 @@ class Printer:
     def power(self, base: Formula, exponent: str) -> str:
         """Something with an exponent; the functions carry it behind their name."""
         if base.head in ("tanh", "sigmoid"):
-            return f"{FUNCTIONS[base.head]}^{exponent}({self.tex(base.parts[0])})"
+            return f"{FUNCTIONS[base.head]}^{_group(exponent)}({self.tex(base.parts[0])})"
         text = self.tex(base, ATOM)
         if "^" in text and not text.endswith(")"):
             text = f"({text})"
@@ -143,24 +201,32 @@ class Printer:
         """A number as a fraction if it is one of small numbers."""
         if not isinstance(x, Fraction):
             if x != x:
-                return "\\mathrm{nan}"
+                return "\\frac{0}{0}"
             return ("-" if x < 0 else "") + "\\infty" if x in (INF, -INF) else _decimal(x)
         sign, p, q = "-" if x < 0 else "", abs(x.numerator), x.denominator
         if q == 1:
             return f"{sign}{p}"
         short = _decimal(float(abs(x)))
-        return f"{sign}\\frac{{{p}}}{{{q}}}" if q < 1000 and len(short) > 4 else f"{sign}{short}"
+        wide = 4 if q < 1000 else 10 if q < 10_000 else 30
+        return f"{sign}\\frac{{{p}}}{{{q}}}" if len(short) > wide else f"{sign}{short}"
 
 
 INF = float("inf")
 
 
 def _decimal(x: float) -> str:
-    text = f"{x:.6g}"
-    if "e" not in text:
-        return text
-    digits, power = text.split("e")
-    return f"{digits} \\cdot 10^{{{int(power)}}}" if digits != "1" else f"10^{{{int(power)}}}"
+    """A number in as many digits as tell it from all others."""
+    digits, _, power = repr(x).removesuffix(".0").partition("e")
+    if not power:
+        return digits
+    sign, digits = ("-", digits[1:]) if digits[0] == "-" else ("", digits)
+    tens = f"10^{{{int(power)}}}"
+    return sign + (tens if digits == "1" else f"{digits} \\cdot {tens}")
+
+
+def _shape(numbers: Any) -> str:
+    """Lengths, or axes, below a function."""
+    return f"_{{{','.join(map(str, numbers))}}}"
 
 
 def _signed(term: str) -> str:

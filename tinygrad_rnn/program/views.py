@@ -55,7 +55,8 @@ def view_text(v: Value, text: str, lifted: bool, rows: str = "") -> str:
     if v.op == "reshape":
         if v.shape and math.prod(v.shape[1:]) and not lifted:
             return folded(text, *v.shape[1:]) if v.shape[1:] else f"{text}.reshape(-1)"
-        return f"{text}.reshape{dims(rows, v.shape)}"
+        shape = dims(rows, v.shape)
+        return f"{text}.reshape{shape if shape != '()' else '(())'}"
     if v.op == "broadcast_to":
         if lifted:
             gap = len(v.shape) - len(source)

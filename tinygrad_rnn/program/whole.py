@@ -150,7 +150,7 @@ class _Steps:
         elif v.shape[:1] != (self.n,):
             return False
         made = Value(op, args, options, shape, v.dtype, v.name, 0, self.n - 1, serial=v.serial)
-        made.forward, made.named, made.of = v.forward, v.named, v.of
+        made.named, made.of = v.named, v.of
         stacked = v
         if self.rows:
             stacked = Value("stack_t", [], {}, (self.n, *shape), v.dtype, "x", serial=v.serial)

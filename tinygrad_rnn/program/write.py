@@ -306,7 +306,7 @@ def _fresh(lines: list[str], name: str, v: Value) -> list[str]:
     plain = v.op in ("gemm_t", "sum_t", "matmul") or v.op in REDUCTIONS or direct(v)
     if plain and not v.shape and len(lines) == 1 and lines[0].endswith(tail):
         return [f"{name} = {lines[0].replace(tail, ')')}"]  # numbers, however deep
-    once = len(lines) == 1 and lines[0].count(name) == lines[0].count(tail) == 1
+    once = len(lines) == 1 and len(re.findall(rf"\b{name}\b", lines[0])) == 1
     if plain and once and lines[0].startswith("np.") and lines[0].endswith(tail):
         return [f"{name} = {lines[0].removesuffix(tail)})"]
     return [f"{name} = np.empty({v.shape}, np.{v.dtype})", *lines]

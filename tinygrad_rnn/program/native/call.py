@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import ctypes
-import re
-import threading
 from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.program.forked import lock_of
 from tinygrad_rnn.program.native.build import blas, library, threads
+from tinygrad_rnn.program.native.names import COMMENT
 from tinygrad_rnn.program.native.prelude import INCLUDES, prelude
 from tinygrad_rnn.program.native.write import Function
 
 __all__ = ["Native"]
 
 SMALL = 8192  # bytes; to copy so many takes as long as to ask for an address
-
-
-COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 
 class Native:
@@ -45,7 +42,7 @@ class Native:
         self.room = np.empty(self.written.bytes + 64, np.uint8)
         start = -self.room.ctypes.data % 64
         self.start = self.room.ctypes.data + start
-        self.lock = threading.Lock()
+        self.lock = lock_of(self)
         # Where each argument is. What is small is copied to and from where it always is.
         self.given = [_fixed(*kind) for kind in written.arguments]
         self.made = [_fixed(*kind) for kind in written.results]

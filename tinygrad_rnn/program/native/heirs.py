@@ -13,7 +13,7 @@ import re
 from tinygrad_rnn.program.graph import Value
 from tinygrad_rnn.program.native.index import Affine
 from tinygrad_rnn.program.native.kernel import Kernel, axes
-from tinygrad_rnn.program.native.names import TYPES
+from tinygrad_rnn.program.native.names import TYPES, words
 from tinygrad_rnn.program.native.storage import Array, Storage
 
 __all__ = ["Parts", "heirs", "settle"]
@@ -48,9 +48,9 @@ def heirs(storage: Storage, parts: Parts) -> set[tuple[str, str]]:
     found, new = set[tuple[str, str]](), dict[Kernel, set[str]]()
     for kernels, _ in parts:
         for k, kernel in enumerate(kernels):
-            before = "\n".join(line for x in kernels[:k] for line in x.lines)
+            before = words([line for x in kernels[:k] for line in x.lines])
             others = {storage.places[v].name for x in kernels if x is not kernel for v in x.writes}
-            new[kernel] = kernel.targets.keys() - others - set(re.findall(r"\w+", before))
+            new[kernel] = kernel.targets.keys() - others - before
     for kernel, dying in last_reads(storage, parts):
         found |= {
             (x, y)
@@ -63,14 +63,14 @@ def heirs(storage: Storage, parts: Parts) -> set[tuple[str, str]]:
 
 def last_reads(storage: Storage, parts: Parts) -> list[tuple[Kernel, Reads]]:
     """Kernels, and the arrays that nothing but they reads in the last part that mentions them."""
-    words = [set(re.findall(r"\w+", "\n".join(lines))) for _, lines in parts]
+    said = [words(lines) for _, lines in parts]
     found = list[tuple[Kernel, Reads]]()
     for k, (kernels, _) in enumerate(parts):
         for kernel in kernels:
             if kernel.space is None:
                 continue
-            others = "\n".join(line for x in kernels if x is not kernel for line in x.lines)
-            elsewhere = set(re.findall(r"\w+", others)).union(*words[k + 1 :])
+            others = [line for x in kernels if x is not kernel for line in x.lines]
+            elsewhere = words(others).union(*said[k + 1 :])
             text, dying = "\n".join(kernel.lines), Reads()
             for array in storage.room:
                 read = reads(storage, kernel, text, array, elsewhere)
@@ -89,7 +89,7 @@ def reads(
     starts |= {name: start for name, (x, start, _) in storage.settled.items() if x is array}
     for name, start in starts.items():
         places = kernel.elements.get(name, set())
-        known = sum(text.count(f"{name}[{p}]") for p in places)
+        known = sum(len(re.findall(rf"\b{name}{re.escape(f'[{p}]')}", text)) for p in places)
         if name in elsewhere or known != len(re.findall(rf"\b{name}\b", text)):
             return set()
         found |= {p.plus(start) for p in places}

@@ -8,8 +8,7 @@ ends in whose room it is.
 
 from __future__ import annotations
 
-import re
-
+from tinygrad_rnn.program.native.names import words
 from tinygrad_rnn.program.native.storage import Array
 
 __all__ = ["owners"]
@@ -28,7 +27,7 @@ def owners(
     """
     lives: dict[str, tuple[int, int]] = {}
     for now, lines in enumerate(parts):
-        for word in set(re.findall(r"\w+", "\n".join(lines))):
+        for word in words(lines):
             word = inside.get(word, word)
             lives[word] = (lives.get(word, (now,))[0], now)
     tenants: dict[str, list[Array]] = {}

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-__all__ = ["RESERVED", "TYPES", "identifier"]
+__all__ = ["COMMENT", "RESERVED", "TYPES", "identifier", "words"]
+
+COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 # fmt: off
 TYPES = {
@@ -33,3 +36,8 @@ def identifier(wish: str) -> str:
     macro = wish.isupper() and len(re.findall("[A-Z]", wish)) > 1  # EOF, M_PI …
     ours = re.fullmatch(r"\w+_[fd]|constant\d+|u?int\d+_t", wish)
     return f"{wish}_" if wish in RESERVED or macro or ours else wish
+
+
+def words(lines: Iterable[str]) -> set[str]:
+    """The identifiers in lines of C, without those in comments."""
+    return set(re.findall(r"\w+", COMMENT.sub("", "\n".join(lines))))

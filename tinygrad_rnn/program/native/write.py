@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from tinygrad_rnn.program.native.heirs import Parts, heirs, settle
 from tinygrad_rnn.program.native.kept import DEAR, apart
 from tinygrad_rnn.program.native.kernel import Constants, Kernel
 from tinygrad_rnn.program.native.lifetimes import owners
-from tinygrad_rnn.program.native.names import TYPES
+from tinygrad_rnn.program.native.names import TYPES, words
 from tinygrad_rnn.program.native.nests import Nests
 from tinygrad_rnn.program.native.operands import ELEMENTWISE, Unwritable, dtype_of
 from tinygrad_rnn.program.native.storage import Storage
@@ -186,7 +185,7 @@ def function(storage: Storage, plan: Plan, constants: Constants, counted: set[Va
             f"/* {storage.shape(shape)}{drawn.get(name, '')} */"
             for c, dtype, name, shape in given]  # fmt: skip
     head[-1] = head[-1].replace(",  /*", ")  /*", 1)
-    mentioned = set(re.findall(r"\w+", "\n".join(lines)))
+    mentioned = words(lines)
     unread = [x for x in ("T", "room", *(name for _, _, name, _ in given)) if x not in mentioned]
     lines = [*(f"(void){x};" for x in unread), "int wrong = 0;", *lines, "return wrong;"]
     text = "\n".join(
