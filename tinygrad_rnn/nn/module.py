@@ -51,11 +51,12 @@ class Module:
         return dict(self._known()[2])
 
     def structure(self) -> tuple[Any, ...]:
-        """What it held beside its parameters when one of its attributes was last replaced.
+        """All but the values of its parameters, as it was when an attribute was last replaced.
 
-        The types of its parts, numbers, words, the code of functions, and checksums of arrays: if
-        one of them is another, so is a program of the module. An array that is written into, and
-        what objects hold that are no cells, is not seen.
+        The paths of parameters and where they are shared, the types of its parts, numbers, words,
+        the code of functions, and checksums of arrays: if one of them is another, so is a program
+        of the module. An array that is written into, and what objects hold that are no cells, is
+        not seen.
         """
         return self._known()[3]
 
@@ -71,7 +72,9 @@ class Module:
                     first, _ = found.setdefault(id(value), (path, value))
                     if first != path:
                         shared[path] = first
-            known = places, dict(found.values()), shared, facts(places)
+            paths = dict(found.values())
+            whole = tuple(paths), tuple(shared.items()), facts(places)
+            known = places, paths, shared, whole
             object.__setattr__(self, "_found", known)
         return known
 

@@ -181,14 +181,22 @@ class Running:
         Unmet
             What the function requires does not hold, or an index is outside; nothing is drawn then.
         """
+        if not self.drawn.generators:
+            return self._checked(given)
         states = self.states(given)
         try:
-            results = self._run(self.arrays(given))
-            if self.requires and results[-1]:
-                raise Unmet("what the function requires of its arguments does not hold")
-        except (IndexError, Unmet) as error:
+            return self._checked(self.arrays(given))
+        except Unmet:
             self.set_back(given, states)
+            raise
+
+    def _checked(self, arrays: list[Any]) -> tuple[Any, ...]:
+        try:
+            results = self._run(arrays)
+        except IndexError as error:
             raise Unmet(str(error)) from error
+        if self.requires and results[-1]:
+            raise Unmet("what the function requires of its arguments does not hold")
         return results
 
     def arrays(self, given: list[Any]) -> list[Any]:

@@ -188,7 +188,7 @@ class CompiledStep:
             structure = structure, *map(drawing.index, drawing)  # which of them are one
         once = len({id(p) for _, p in named})  # one Tensor in two places is another function
         if hasattr(params, "shared_parameters"):  # whose paths are known
-            places: Any = type(params), params.structure(), *params.shared_parameters().items()
+            places: Any = type(params), _structure(params)
         else:
             places = _outline(params)
         paths = tuple([name for name, _ in named])
@@ -428,11 +428,7 @@ def _outline(args: Any) -> Any:
     if type(args) in NUMBERS:
         return "."
     if hasattr(args, "named_parameters"):
-        shared, structure = (
-            getattr(args, "shared_parameters", dict)(),
-            getattr(args, "structure", tuple)(),
-        )
-        return type(args), structure, *args.named_parameters(), *shared.items()
+        return type(args), _structure(args)
     if isinstance(args, dict):
         return type(args), *[(type(k), k, _outline(v)) for k, v in args.items()]
     if isinstance(args, (list, tuple)):
@@ -440,6 +436,12 @@ def _outline(args: Any) -> Any:
     if isinstance(args, np.random.Generator):
         return type(args), type(args.bit_generator)
     return "." if isinstance(args, NUMBERS) else _Itself(args)
+
+
+def _structure(module: Any) -> Any:
+    """All of a module but the values of its parameters; of one of another kind, their paths."""
+    whole = getattr(module, "structure", None)
+    return tuple(module.named_parameters()) if whole is None else whole()
 
 
 def _argument_names(f: Callable[..., Any]) -> list[str]:
