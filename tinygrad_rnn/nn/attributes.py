@@ -29,7 +29,17 @@ import numpy as np
 
 from tinygrad_rnn.engine.tensor import OBJECT, Tensor
 
-__all__ = ["Leaf", "Look", "Place", "facts", "is_fixed", "look", "replace", "unchanged"]
+__all__ = [
+    "Leaf",
+    "Look",
+    "ModuleBase",
+    "Place",
+    "facts",
+    "is_fixed",
+    "look",
+    "replace",
+    "unchanged",
+]
 
 NOTHING, ARRAY, SEQUENCE, DICT, MODULE, OPEN, CLOSED = range(7)  # what can be done with an object
 
@@ -37,6 +47,7 @@ Leaf = tuple[str, Any, Any, Any]  # path, owner, key, value
 Place = tuple[int, Any, list[Any], list[Any]]  # kind, what was looked into, names, values
 Reader = Callable[[Any], dict[Any, Any]]
 
+_BASES = ("builtins", __name__, "tinygrad_rnn.nn.module")  # that hold nothing of the user's
 _EMPTY = dict[str, Any]()
 _VIEWS = (type(_EMPTY.keys()), type(_EMPTY.values()), type(_EMPTY.items()))
 _NAMESPACES = (types.SimpleNamespace, collections.UserDict, collections.UserList)
@@ -44,6 +55,12 @@ _OTHERS = ("tinygrad_rnn", "numpy")  # whose objects, modules apart, hold no par
 _NO_CONSTANTS = frozenset(  # class attributes that are no parameters, for speed
     {types.FunctionType, property, classmethod, staticmethod, str, int, float, bool, type(None)}
 )
+
+
+class ModuleBase:
+    """Base of what is looked into as a module; there is one such class, `nn.Module`."""
+
+    __slots__ = ()
 
 
 class Look(NamedTuple):
@@ -87,7 +104,7 @@ def look(module: Any) -> Look:
                 fixed = _take_over(value)
                 closed += [(f"{prefix}{k}", v, type(value).__name__) for k, v in fixed]
             inside = read(value)
-            foreign = foreign or (kind == OPEN and not isinstance(value, Module))
+            foreign = foreign or (kind == OPEN and not isinstance(value, ModuleBase))
             todo += [(f"{prefix}{k}", value, k, v, foreign) for k, v in reversed(inside.items())]
             places.append((kind, None if value is module else value, [*inside], [*inside.values()]))
     refused = _refusal(module, leaves, places, closed, seen) if closed else ""
@@ -146,7 +163,7 @@ def unchanged(module: Any, places: list[Place]) -> bool:
 
 def replace(owner: Any, key: Any, array: np.ndarray) -> None:
     """Put another array at a place where `look` found one."""
-    if isinstance(owner, Module):
+    if isinstance(owner, ModuleBase):
         setattr(owner, key, array)
     elif _how(type(owner))[0] != OPEN:
         owner[key] = array
@@ -173,7 +190,7 @@ def _how(cls: type) -> tuple[int, Reader]:
         return DICT, lambda value: value
     if issubclass(cls, np.ndarray):
         return ARRAY, lambda value: dict(enumerate(value.flat))
-    if issubclass(cls, Module):
+    if issubclass(cls, ModuleBase):
         return (OPEN, _attributes) if _slots(cls) else (MODULE, vars)
     if issubclass(cls, partial):
         return OPEN, lambda f: {"func": f.func, "args": f.args, "keywords": f.keywords, **vars(f)}
@@ -205,7 +222,7 @@ def _how_of_an_object(cls: type) -> tuple[int, Reader]:
 @lru_cache(maxsize=512)
 def _classes(cls: type) -> list[type]:
     """The class and its bases, without Python's own and without Module."""
-    return [c for c in cls.__mro__ if c is not Module and c.__module__ != "builtins"]
+    return [c for c in cls.__mro__ if c.__module__ not in _BASES]
 
 
 @lru_cache(maxsize=512)
@@ -231,7 +248,7 @@ def _attributes(value: Any) -> dict[str, Any]:
 def _held(value: Any) -> dict[str, Any]:
     """Tensors and modules among the attributes of an object; no deeper, as it may be large."""
     found = {**dict(_constants(type(value))), **_attributes(value)}
-    return {name: x for name, x in found.items() if isinstance(x, (Tensor, Module))}
+    return {name: x for name, x in found.items() if isinstance(x, (Tensor, ModuleBase))}
 
 
 def _used(f: Any) -> dict[str, Any]:
@@ -372,7 +389,3 @@ def _sentence(module: Any, path: str, x: Tensor, at: Any, slotted: str) -> str:
         f"the parameters of {type(module).__name__}: the Tensor {path} (shape {x.shape}) is {why}. "
         f"It would neither be trained nor saved. {how}. A constant is an array: tensor.data."
     )
-
-
-# A module is looked into here, and looks by this.
-from tinygrad_rnn.nn.module import Module  # noqa: E402

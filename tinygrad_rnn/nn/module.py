@@ -15,11 +15,21 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.nn.attributes import (
+    Leaf,
+    ModuleBase,
+    Place,
+    facts,
+    is_fixed,
+    look,
+    replace,
+    unchanged,
+)
 
 __all__ = ["Module"]
 
 
-class Module:
+class Module(ModuleBase):
     """Base of cells, layers and models: assign Tensors and modules to attributes.
 
     Lists, tuples, deques and dicts of them are looked into; so are dataclasses, cells of any class
@@ -168,7 +178,3 @@ def _cast(array: np.ndarray, dtype: np.dtype) -> np.ndarray | None:
     if dtype.kind in "fc":
         return None if (np.isfinite(array) & ~np.isfinite(cast)).any() else cast
     return cast if (cast == array).all() else None
-
-
-# What is looked into depends on the class Module, which stands by now.
-from tinygrad_rnn.nn.attributes import Leaf, Place, facts, is_fixed, look, replace, unchanged  # noqa: E402
