@@ -46,7 +46,7 @@ def sums_of_singles(p, xs):
 
 
 def constants_in_time(p, xs):
-    """What is made of constants alone lost its axis of time."""
+    """Values made of constants alone lost their axis of time."""
     h, found = Tensor(np.zeros((4, 3), xs.dtype)), []
     for t in range(len(xs)):
         with scope("cell", t=t):

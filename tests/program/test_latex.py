@@ -235,7 +235,7 @@ class Meaning:
         return self.letter(source, t)[..., k * n : (k + 1) * n]
 
     def transposed(self, a):
-        """What has one axis is a row."""
+        """A vector is a row."""
         if a.ndim == 1:
             return a[:, None]
         return a[:, 0] if a.shape[1] == 1 else a.T

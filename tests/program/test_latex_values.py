@@ -124,7 +124,7 @@ class Parser:
         return found
 
     def braced(self):
-        """What stands in braces, or a single token, as text."""
+        """The text in braces, or a single token."""
         if not self.skip("{"):
             return self.take()
         depth, found = 1, []

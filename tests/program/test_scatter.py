@@ -33,7 +33,7 @@ def pairs(p, i, j):
 
 
 def both_of_a_pair(p, i, j):
-    """What is constant in one is given in the other."""
+    """A constant of the one is an argument of the other."""
     n = np.arange(len(i)) if i.ndim else np.array(1)
     return (p["E"][n, j] * 3.0).sum() + (p["E"][i, n] * 5.0).sum()
 

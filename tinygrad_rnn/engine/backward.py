@@ -228,7 +228,7 @@ def _walked(
     partial: bool,
     on_edge: Callable[[Tensor, int, Any], None] | None,
 ) -> dict[Tensor, Any]:
-    """What `_walk` gives, with the context as it was."""
+    """Call `_walk`, and put the context back, whatever it raises."""
     needed = _needed(nodes, targets)
     outside = context.get()
     try:

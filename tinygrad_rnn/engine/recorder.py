@@ -55,7 +55,7 @@ class Draw:
 
 @dataclass(eq=False)
 class Recorder:
-    """What is recorded beside the operations of a program.
+    """Keeps the parts of a program that are no operations.
 
     Attributes
     ----------

@@ -64,7 +64,7 @@ class ModuleBase:
 
 
 class Look(NamedTuple):
-    """What was found: the leaves, the places looked into, and why a Tensor is refused, if any."""
+    """The leaves found, the places looked into, and why a Tensor is refused, if one is."""
 
     leaves: list[Leaf]
     places: list[Place]

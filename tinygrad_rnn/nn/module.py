@@ -71,7 +71,7 @@ class Module(ModuleBase):
         return self._known()[3]
 
     def _known(self) -> tuple[list[Place], dict[str, Tensor], dict[str, str], tuple[Any, ...]]:
-        """What was looked into, the parameters found, where they are shared, and all else."""
+        """The places looked into, the parameters, where they are shared, and the structure."""
         known = getattr(self, "_found", None)
         if known is None or not unchanged(self, known[0]):
             leaves, places = self._look()

@@ -87,7 +87,7 @@ def same_constant(a: Any, b: Any) -> bool:
 
 
 def only_last(outputs: list[Value]) -> set[Value]:
-    """What is computed for the last output and for none of the others."""
+    """The values that only the last output needs."""
     found = ancestors(outputs[-1]) - ancestors(*outputs[:-1])
     return {v for v in found if v.op != "leaf"}
 

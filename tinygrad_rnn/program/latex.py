@@ -70,7 +70,7 @@ def latex(e: Equations) -> str:
 
 
 def _heads(formulas: Iterable[Formula]) -> set[str]:
-    """What stands in formulas."""
+    """The values that formulas show."""
     todo, found = [*formulas], set[str]()
     while todo:
         x = todo.pop()

@@ -151,7 +151,7 @@ class Kinds(dict[int, _Kind]):
     """Classes by their addresses: their hashes may be the user's, and so may all they say."""
 
     def of(self, kind: type) -> _Kind:
-        """What is known of a class."""
+        """The facts about a class."""
         if id(kind) not in self:
             slots = [
                 (name, slot)

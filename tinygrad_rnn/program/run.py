@@ -200,7 +200,7 @@ class Running:
         return results
 
     def arrays(self, given: list[Any]) -> list[Any]:
-        """What it runs on: the arrays given, and those drawn now."""
+        """The arrays it runs on: those given, and those drawn now."""
         n = len(given) - len(self.drawn.generators)
         return [*given[:n], *self.drawn(given[n:])]
 

@@ -242,9 +242,11 @@ class CompiledStep:
 
         `n` is how many roundings are in them; see `first_difference`.
         """
+        given: Given | None = None  # made only if needed: it takes a checksum of all it reaches
 
         def moved(seed: int) -> list[Any] | None:
-            given = self._given(params, args)
+            nonlocal given
+            given = given or self._given(params, args)
             try:
                 return rounded_otherwise(given, seed)
             except Exception:  # it cannot be recorded as it was: then rounding is no excuse

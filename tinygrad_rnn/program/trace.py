@@ -420,5 +420,5 @@ def _copied(
 
 
 def _generators(x: Any) -> dict[int, Any]:
-    """What is not to be copied, for `copy.deepcopy`."""
+    """The generators, for `copy.deepcopy` to leave as they are."""
     return {id(rng): rng for rng in generators_in(x)}

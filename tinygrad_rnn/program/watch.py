@@ -75,7 +75,7 @@ class Surroundings:
         return next((thing.path() for thing in self._seen if issubclass(type(thing.x), kinds)), "")
 
     def changed(self) -> str:
-        """What is another now, as ``"counts[0]"``; empty if nothing is."""
+        """The way to the first thing that has changed, as ``"counts[0]"``; empty if none has."""
         for thing, mark in zip(self._seen, self._marks, strict=True):
             if self._mark(thing.x) != mark:
                 return thing.path()
@@ -99,7 +99,7 @@ def generators_in(*roots: Any) -> list[Any]:
 
 
 def follow(root: Any, way: Way) -> Any:
-    """What stands at the end of a way from another root; None if there is no such way."""
+    """The object at the end of a way from another root; None if there is no such way."""
     x, kinds = root, Kinds()
     for name, k in way:
         part = next(itertools.islice(_parts(x, kinds), k, None), None)

@@ -44,7 +44,7 @@ def check_parts(model: Module, batch: Any, optimiser: Optimiser) -> None:
 
 
 def check_functions(schedule: Any, clip: Any, validate: Any) -> None:
-    """What is called at each step can be called, and the longest norm is a positive number."""
+    """TypeError or ValueError unless functions can be called, and the longest norm is positive."""
     for name, function in (("schedule", schedule), ("validate", validate)):
         if function is not None and not callable(function):
             raise TypeError(f"fit: {name} is a function, or None for none; got {function!r}.")

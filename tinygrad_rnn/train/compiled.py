@@ -1,8 +1,9 @@
 """What runs a training step: the loss as it is written, or its program?
 
 As written, unless a program is asked for. A program is a promise that the loss depends on nothing
-but parameters, batch and carried state; the promise is watched. At steps 2, 4, 8, … and before each
-checkpoint the loss is run as written, too, and a result that differs ends the training.
+but parameters, batch and carried state; the promise is watched. At the first use of a shape, at
+steps 2, 4, 8, …, before each checkpoint and at the end the loss is run as written, too, and a
+result that differs ends the training.
 """
 
 from __future__ import annotations
