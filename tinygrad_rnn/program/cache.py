@@ -57,7 +57,7 @@ class Kept(Running):
     @cached
     def whole(self) -> Compiled:
         """The same, made from the record."""
-        return Compiled(trace(self.record), self.how, self.record.recorder)
+        return Compiled.of(trace(self.record), self.how, self.record.recorder)
 
     @property
     def in_c(self) -> Function:

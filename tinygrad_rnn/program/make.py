@@ -7,10 +7,11 @@ be in it, or something that changes from call to call. Random generators are set
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +19,9 @@ from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.cache import found, key_of, put
 from tinygrad_rnn.program.compare import first_difference, size_of
-from tinygrad_rnn.program.pipeline import Compiled, How, follows
-from tinygrad_rnn.program.run import Printed, Running
+from tinygrad_rnn.program.known import Given, Known
+from tinygrad_rnn.program.pipeline import Compiled, How
+from tinygrad_rnn.program.run import Running
 from tinygrad_rnn.program.trace import (
     NUMBERS,
     Forward,
@@ -28,31 +30,20 @@ from tinygrad_rnn.program.trace import (
     forward,
     leaves_of,
     line_of,
+    no_garbage,
     rebuilt,
     recorded,
     trace,
     with_values,
 )
 from tinygrad_rnn.program.unbaked import unbaked
-from tinygrad_rnn.program.watch import Surroundings
 
-__all__ = ["ARRAYS", "Disturbed", "Given", "eager", "made", "rounded_otherwise", "tensors"]
+__all__ = ["ARRAYS", "Disturbed", "eager", "made", "rounded_otherwise", "tensors"]
 
 
-Known = dict[str, Printed]  # by their bodies
 Exact = list[tuple[str, Any]]
 
 ARRAYS = "the function does not run on Tensors"
-
-
-class Given(NamedTuple):
-    """A function and what it is called with; the names of its arguments; what it can reach."""
-
-    loss_fn: Callable[..., Any]
-    params: Any
-    args: tuple[Any, ...]
-    names: list[str]
-    around: Surroundings
 
 
 class Disturbed(Refused):
@@ -67,10 +58,8 @@ class Different(Refused):
         self.exact = exact
 
 
-def made(given: Given, arrays: list[Any], how: How, known: Known) -> Running:
-    """A program for a call.
-
-    Those in `known`, by their bodies, are known to have nothing of their arguments in them.
+def made(given: Given, arrays: list[Any], how: How, known: Known, kind: Any) -> Running:
+    """A program for a call of a kind, that is, one that differs from others by lengths alone.
 
     Raises
     ------
@@ -90,10 +79,13 @@ def made(given: Given, arrays: list[Any], how: How, known: Known) -> Running:
             "while it is recorded. Take from it where the batch is made"
         )
     try:
-        record = forward(*given)
-        asked = record.asked
-        program = _made(record, given, arrays, how, known)
-        program.paths = record.names[: record.parameters]
+        program = _of_other_length(given, arrays, how, known, kind)
+        if program is None:
+            record = forward(*given)
+            asked = record.asked
+            program = _made(record, given, arrays, how, known)
+            program.paths = record.names[: record.parameters]
+        known.add(kind, arrays, program)
         program.drawn.ways = [given.around.ways(rng) for rng in program.drawn.generators]
     except (TypeError, AttributeError) as error:
         refused = Refused(f"{ARRAYS} ({error}){line_of(error) or asked}")
@@ -116,6 +108,37 @@ def made(given: Given, arrays: list[Any], how: How, known: Known) -> Running:
     return program
 
 
+def _of_other_length(
+    given: Given, arrays: list[Any], how: How, known: Known, kind: Any
+) -> Compiled | None:
+    """The program that two known graphs for other lengths make, if they make one.
+
+    The function runs once, with its values: the record says whether it is that program, and what
+    the program has to give.
+    """
+    pairs = known.pairs(kind, arrays, given, how)
+    try:
+        first = next(pairs, None)
+        if first is None:
+            return None
+        record = with_values(*given)
+        graph, nodes = known.graph(kind, itertools.chain([first], pairs), record)
+        if graph is None:
+            return None
+        used = record.used
+        program = Compiled(graph, how, used, record.aux, record.recorder)
+        _independent(program, record, given, known)
+        with no_garbage():
+            gradients = grad(record.loss, record.leaves[: record.parameters], unused="zero")
+        results = [record.loss.data, *gradients, *(x.data for x in record.beside)]
+        named = zip(_names(used, record.names, record.beside), results, strict=True)
+        check(program, arrays, [*named], given, nodes)
+    except Exception:  # whatever it is, the function is recorded as if it were new
+        return None
+    program.paths = record.names[: record.parameters]
+    return program
+
+
 def _made(record: Forward, given: Given, arrays: list[Any], how: How, known: Known) -> Running:
     key = key_of(record, how)
     kept = found(key, record, how) if key else None
@@ -130,7 +153,7 @@ def _made(record: Forward, given: Given, arrays: list[Any], how: How, known: Kno
             raise
         record = with_values(*given)  # without them, Python may have gone another way
         program = _compiled(record, trace(record), given, arrays, how, known)
-        check(program, arrays, error.exact, given, whole)
+        check(program, arrays, error.exact, given, whole.nodes)
     if key and record.shapes is not None and program.how == how and not program.no_c:
         put(key, program)
     return program
@@ -151,29 +174,28 @@ def _compiled(
     """A program that gives what the function gives."""
     refused, program = "", None
     try:
-        program = Compiled(whole, how, record.recorder)
+        program = Compiled.of(whole, how, record.recorder)
     except (Refused, AssertionError, KeyError) as error:
         refused = str(error)
     _independent(program, record, given, known)
     exact = _exact(whole, given)
     if program is not None:
         try:
-            check(program, arrays, exact, given, whole)
+            check(program, arrays, exact, given, whole.nodes)
             return program
         except (Refused, AssertionError, KeyError) as error:
             refused = str(error)
     # a structure that looked like a recurrence and cannot be written
     without = replace(how, passes=how.passes - {"loops"}, memory=None)
-    program = Compiled(whole, without, record.recorder)
-    check(program, arrays, exact, given, whole)
+    program = Compiled.of(whole, without, record.recorder)
+    check(program, arrays, exact, given, whole.nodes)
     program.said.append(f"the loops found could not be written ({refused})")
     return program
 
 
 def _independent(program: Running | None, record: Forward, given: Given, known: Known) -> None:
     """Refuse what has values of its arguments in it, unless that is known of a program like it."""
-    alike = None if program is None else known.get(program.program.body)
-    if alike is None or program is None or not follows(alike, program.program):
+    if program is None or not known.free(program):
         unbaked(record, *given)
 
 
@@ -185,20 +207,33 @@ def _exact(whole: Trace, given: Given) -> Exact:
     except AttributeError:  # a function that needs conditions to be Tensors, as in a program
         given.around.set_back()
         whole = trace(with_values(*given))
-        return list(zip(_names(whole), [x.data for x in whole.outputs], strict=True))
+        return list(
+            zip(
+                _names(whole.used, whole.names, whole.outputs[len(whole.used) + 1 :]),
+                [x.data for x in whole.outputs],
+                strict=True,
+            )
+        )
     beside = [values(x) for a in aux for _, x in leaves_of(a, "aux") if x is not None]
     results = [loss.data, *gradients, *beside]
-    return list(zip(_names(whole), results, strict=False))
+    return list(
+        zip(
+            _names(whole.used, whole.names, whole.outputs[len(whole.used) + 1 :]),
+            results,
+            strict=False,
+        )
+    )
 
 
-def _names(whole: Trace) -> list[str]:
+def _names(used: list[bool], names: list[str], beside: list[Tensor]) -> list[str]:
     """What each result is called in a sentence."""
-    n = len(whole.used)
-    beside = [x.name or "what it gives beside the loss" for x in whole.outputs[n + 1 :]]
-    return ["the loss", *(f"the gradient of {name}" for name in whole.names[:n]), *beside]
+    gradients = [f"the gradient of {name}" for name in names[: len(used)]]
+    return ["the loss", *gradients, *(x.name or "what it gives beside the loss" for x in beside)]
 
 
-def check(program: Running, arrays: list[Any], exact: Exact, given: Given, whole: Trace) -> None:
+def check(
+    program: Running, arrays: list[Any], exact: Exact, given: Given, nodes: list[Tensor]
+) -> None:
     """Refuse a program whose results differ from what the function gives."""
 
     def moved(seed: int) -> list[Any]:
@@ -206,7 +241,7 @@ def check(program: Running, arrays: list[Any], exact: Exact, given: Given, whole
 
     given.around.set_back()
     results = program([*arrays, *program.drawn.generators])
-    different, _ = first_difference(exact, results, size_of(whole.nodes), moved)
+    different, _ = first_difference(exact, results, size_of(nodes), moved)
     if different is not None:
         raise Different(
             f"the program gives another result than the function: {different} (if the function "

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.recorder import Recorder
-from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program import blocks as in_blocks
 from tinygrad_rnn.program import passes, simplify, softmax, whole
 from tinygrad_rnn.program.cost import cost_of
@@ -28,7 +27,7 @@ from tinygrad_rnn.program.run import Piece, Printed, Running
 from tinygrad_rnn.program.trace import Refused, Trace, leaves_of
 from tinygrad_rnn.program.write import Program, write
 
-__all__ = ["PASSES", "WRITING", "Compiled", "How", "follows"]
+__all__ = ["PASSES", "WRITING", "Compiled", "How", "follows", "rolled"]
 
 Pass = Callable[[list[Value], list[Value]], int]
 MakePiece = Callable[[Sequence[list[Value]]], Any]
@@ -82,25 +81,29 @@ class Compiled(Running):
 
     program: Program
 
-    def __init__(self, record: Trace, how: How, recorder: Recorder) -> None:
-        super().__init__(record.used, record.aux, recorder)
-        self.how, wanted, longest = how, how.passes, how.longest
-        unknown = sorted(
-            {x.op.name for x in record.nodes if x.op and x.op.name not in KNOWN | SAME}
-        )
-        if unknown:
-            raise Refused(
-                f"a program is not written in the primitive {unknown[0]}; as a function made of "
-                "the primitives of tinygrad_rnn it would be"
-            )
-        self.wanted = wanted
+    def __init__(
+        self,
+        rolled: Graph,
+        how: How,
+        used: list[bool],
+        aux: Any,
+        recorder: Recorder,
+        said: Sequence[str] = (),
+        straight: Callable[[], Graph] | None = None,
+    ) -> None:
+        """`rolled` is the graph, or `straight` gives one, if what it repeats cannot be written.
+
+        `said` tells what kept parts of it from repeating.
+        """
+        super().__init__(used, aux, recorder)
+        self.rolled, self.how, self.wanted, self.said = rolled, how, how.passes, [*said]
         self.done: dict[str, int] = {}
-        methods: dict[Tensor, str] = {draw.leaf: draw.method for draw in recorder.draws}
-        self.rolled, self.said = _rolled(record, methods, "loops" in wanted, longest, self.requires)
         try:
             self.program = self._numpy()
         except NoFamily as error:
-            self.rolled, _ = _rolled(record, methods, False, longest, self.requires)
+            if straight is None:
+                raise
+            self.rolled = straight()
             self.said.append(str(error))
             self.program = self._numpy()
         if how.target == "c":
@@ -111,6 +114,23 @@ class Compiled(Running):
                 self.no_c = str(error)
         if how.target == "numpy" or self.no_c:
             self._prepared(how.memory, self._piece_in_numpy)
+
+    @classmethod
+    def of(cls, record: Trace, how: How, recorder: Recorder) -> Compiled:
+        """The programs for a record.
+
+        Raises
+        ------
+        Refused
+            There is something in it that no program is written in, or too much that does not
+            repeat.
+        """
+        loops = "loops" in how.passes
+        graph, said = rolled(record, recorder, how.longest, loops=loops)
+        return cls(
+            graph, how, record.used, record.aux, recorder, said,
+            lambda: rolled(record, recorder, how.longest, loops=False)[0],
+        )  # fmt: skip
 
     @property
     def whole(self) -> Compiled:
@@ -276,30 +296,36 @@ def _scaled(x: Any, T: int, y: Any, U: int) -> bool:
     )
 
 
-def _rolled(
-    record: Trace,
-    methods: dict[Tensor, str],
-    loops: bool,
-    longest: int | None,
-    requires: bool,
+def rolled(
+    record: Trace, recorder: Recorder, longest: int | None, *, loops: bool = True
 ) -> tuple[Graph, list[str]]:
     """Values, outputs and leaves of a record, and what kept parts of it from repeating.
 
-    `methods` are those of a generator by the leaves that they draw. What only counts whether
-    requirements hold comes last.
+    What only counts whether requirements hold comes last.
+
+    Raises
+    ------
+    Refused
+        See `Compiled.of`.
     """
+    unknown = sorted({x.op.name for x in record.nodes if x.op and x.op.name not in KNOWN | SAME})
+    if unknown:
+        raise Refused(
+            f"a program is not written in the primitive {unknown[0]}; as a function made of "
+            "the primitives of tinygrad_rnn it would be"
+        )
     found, outputs, said = roll(record, loops=loops)
     if longest is not None and len(found) > longest:
         why = f" ({said[0]})" if said else ""
         raise Refused(f"too much of its record does not repeat: {len(found)} operations{why}")
     by_tensor = {v.options["leaf"]: v for v in found if v.op == "leaf"}
     leaves = [by_tensor[x] for x in record.leaves]
-    for x, method in methods.items():
-        by_tensor[x].options["drawn"] = method
+    for draw in recorder.draws:
+        by_tensor[draw.leaf].options["drawn"] = draw.method
     outputs[0].name = outputs[0].name if outputs[0].named else "loss"
     for v in found:  # the record itself is needed no longer
         v.options = {k: x for k, x in v.options.items() if k not in ("family", "leaf")}
-    if requires:
+    if recorder.requirements:
         last = max(v.serial for v in found)
         for v in only_last(outputs):
             v.serial += last

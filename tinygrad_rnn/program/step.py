@@ -14,11 +14,11 @@ import numpy as np
 
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.compare import Difference, first_difference
+from tinygrad_rnn.program.known import Given, Known
 from tinygrad_rnn.program.latex import latex
 from tinygrad_rnn.program.make import (
     ARRAYS,
     Disturbed,
-    Given,
     eager,
     made,
     rounded_otherwise,
@@ -27,7 +27,7 @@ from tinygrad_rnn.program.make import (
 from tinygrad_rnn.program.native import Unwritable, save
 from tinygrad_rnn.program.outline import Outline, outline
 from tinygrad_rnn.program.pipeline import PASSES, WRITING, How
-from tinygrad_rnn.program.run import Printed, Running, Unmet
+from tinygrad_rnn.program.run import Running, Unmet
 from tinygrad_rnn.program.trace import (
     NUMBERS,
     Refused,
@@ -87,7 +87,7 @@ class CompiledStep:
         self.passes = frozenset({*PASSES, *WRITING, "loops"} - set(without))
         self.stats = {"calls": 0, "recorded": 0, "structures": 0, "eager": 0}
         self._programs = OrderedDict[Any, Running | str]()
-        self._known: dict[str, Printed] = {}  # one found free of baked-in values for each body
+        self._known = Known()
         self._told: set[str] = set()
         self.disturbed = False  # whether the last recording changed something outside
         # Of the last call, signature and program together: another thread may call in between.
@@ -212,7 +212,7 @@ class CompiledStep:
         generators = None if known is None else self._generators(known, params, args)
         if known is None or generators is None:
             with no_garbage():
-                known = self._compile(params, args, arrays)
+                known = self._compile(key, params, args, arrays)
             self._programs[key] = known
             generators = known.drawn.generators if isinstance(known, Running) else None
         with suppress(KeyError):  # another thread has just made room
@@ -275,18 +275,22 @@ class CompiledStep:
                 stacklevel=3,
             )
 
-    def _compile(self, params: Any, args: tuple[Any, ...], arrays: list[Any]) -> Running | str:
+    def _compile(
+        self, key: tuple[Any, ...], params: Any, args: tuple[Any, ...], arrays: list[Any]
+    ) -> Running | str:
         """A program, or the sentence that says why there is none."""
         self.stats["recorded"] += 1
         self.disturbed = False
         how = How(self.passes, self.target, self.memory, self.longest)
+        paths, once, shapes, *rest = key
+        kind = paths, once, tuple(map(len, shapes)), *rest
+        bodies = len(self._known.bodies)
         try:
-            found = made(self._given(params, args), arrays, how, self._known)
+            found = made(self._given(params, args), arrays, how, self._known, kind)
         except Refused as error:
             self.disturbed = isinstance(error, Disturbed)
             return f"not compiled: {error}."
-        self.stats["structures"] += found.program.body not in self._known
-        self._known.setdefault(found.program.body, found.program)
+        self.stats["structures"] += len(self._known.bodies) - bodies
         return found
 
     def _eager(self, params: Any, args: tuple[Any, ...]) -> tuple[Any, Any]:

@@ -1,0 +1,127 @@
+"""Programs for other lengths: the same as if they were made anew, without rolling anything up."""
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import nn
+from tinygrad_rnn.program import compile, pipeline
+
+B, D, H = 3, 4, 5
+
+
+class Net(nn.Module):
+    """Labels for each step, from any recurrent layer."""
+
+    def __init__(self, layer, width=H, **options):
+        self.layer = layer(D, H, rng=0, **options)
+        self.out = nn.Linear(width, D, rng=1)
+        self.rng = np.random.default_rng(2)
+
+    def outputs(self, x, **options):
+        return self.layer(x, **options)[0]
+
+
+def labels(m, x, y):
+    return nn.cross_entropy(m.out(m.outputs(x)), y)
+
+
+def last(m, x, y):
+    return nn.cross_entropy(m.out(m.outputs(x)[-1]), y[-1])
+
+
+def carried(m, x, y):
+    hs, state = m.layer(x)
+    return nn.cross_entropy(m.out(hs), y), state
+
+
+def weighted(m, x, y):
+    """Weights of the steps, which are no arguments."""
+    w = 0.9 ** np.arange(len(y))[:, None]
+    return (tg.log_softmax(m.out(m.outputs(x))).sum(axis=2) * w).sum() / w.sum()
+
+
+def dropped(m, x, y):
+    return nn.cross_entropy(m.out(nn.dropout(m.outputs(x), 0.5, rng=m.rng)), y)
+
+
+def cut(m, x, y):
+    return nn.cross_entropy(m.out(m.outputs(x, truncate=4)), y)
+
+
+def padded(m, x, y):
+    lengths = np.array([len(y), 2, 1])
+    return nn.cross_entropy(m.out(m.outputs(x, lengths=lengths)), y)
+
+
+def shifted(m, x, y):
+    d = m.out(m.outputs(x[:-1])) - x[1:]
+    return (d * d).mean()
+
+
+def by_hand(m, x, y):
+    cell, h = m.layer.layers[0][0], tg.Tensor(np.zeros((B, H)))
+    loss = 0.0
+    for t in range(len(y)):
+        h = tg.tanh(x[t] @ cell.W_x + h @ cell.W_h)
+        loss = loss + nn.cross_entropy(m.out(h), y[t])
+    return loss / len(y)
+
+
+def batch(T):
+    rng = np.random.default_rng(T)
+    return rng.standard_normal((T, B, D)), rng.integers(0, D, (T, B))
+
+
+NETS = {
+    "rnn": (lambda: Net(nn.RNN), labels),
+    "lstm": (lambda: Net(nn.LSTM), labels),
+    "gru": (lambda: Net(nn.GRU), labels),
+    "two layers": (lambda: Net(nn.LSTM, num_layers=2), labels),
+    "both ways": (lambda: Net(nn.GRU, 2 * H, bidirectional=True), labels),
+    "last": (lambda: Net(nn.LSTM), last),
+    "carried": (lambda: Net(nn.LSTM), carried),
+    "weighted": (lambda: Net(nn.RNN), weighted),
+    "dropped": (lambda: Net(nn.RNN), dropped),
+    "padded": (lambda: Net(nn.GRU), padded),
+    "shifted": (lambda: Net(nn.RNN), shifted),
+    "by hand": (lambda: Net(nn.RNN), by_hand),
+}
+
+
+def rolled(monkeypatch):
+    """A list that gets an entry for each record that is rolled up."""
+    calls, roll = [], pipeline.roll
+    monkeypatch.setattr(
+        pipeline, "roll", lambda *args, **options: calls.append(1) or roll(*args, **options)
+    )
+    return calls
+
+
+def same(found, expected):
+    (loss, gradients), (other, others) = found, expected
+    np.testing.assert_equal(loss, other)
+    for name, g in gradients.items():
+        np.testing.assert_array_equal(g, others[name], err_msg=name)
+
+
+@pytest.mark.parametrize("target", ["numpy", "c"])
+@pytest.mark.parametrize("name", NETS)
+def test_a_third_length_gives_the_program_that_is_made_anew(name, target, monkeypatch):
+    make, loss = NETS[name]
+    m, calls = make(), rolled(monkeypatch)
+    step = compile(loss, target=target)
+    for T in (7, 9, 12, 20):
+        count = len(calls)
+        found = step(m, *batch(T))
+        assert not step.reason
+        assert T < 12 or len(calls) == count, T
+    m = make()
+    fresh = compile(loss, target=target)
+    m.rng = np.random.default_rng(2)
+    if name == "dropped":
+        for T in (7, 9, 12):
+            m.rng.random((T, B, H))
+    same(found, fresh(m, *batch(20)))
+    assert step.source == fresh.source
+    assert step.c_source == fresh.c_source
