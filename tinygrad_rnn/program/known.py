@@ -18,9 +18,8 @@ from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.lengths import Another, Sample, dims_of, interpolated, shorter
-from tinygrad_rnn.program.memory import Graph
 from tinygrad_rnn.program.pipeline import How, follows, rolled
-from tinygrad_rnn.program.recognise import recognise
+from tinygrad_rnn.program.recognise import cuts, recognise
 from tinygrad_rnn.program.run import Printed, Running
 from tinygrad_rnn.program.trace import (
     NUMBERS,
@@ -95,7 +94,7 @@ class Known:
 
     def graph(
         self, kind: Any, pairs: Iterable[Pair], record: Forward
-    ) -> tuple[Graph | None, list[Tensor]]:
+    ) -> tuple[Sample | None, list[Tensor]]:
         """The graph of a record and its gradients, if two others say what it is; the record."""
         nodes, outputs = _forward(record)
         dims = dims_of(x.shape for x in record.leaves)
@@ -108,7 +107,7 @@ class Known:
             self._vain[kind] = 0
             others = [x for x in self._pairs[kind] if x is not pair]
             self._pairs[kind] = [pair, *others][:HELD]
-            return (found.values, found.outputs, found.leaves), nodes
+            return found, nodes
         self._vain[kind] += 1
         return None, nodes
 
@@ -123,8 +122,8 @@ def _forward(record: Forward) -> tuple[list[Tensor], dict[int, Tensor]]:
 
 
 def _sample(program: Running) -> Sample:
-    values, outputs, leaves = program.whole.rolled
-    return Sample(dims_of(v.shape for v in leaves), values, outputs, leaves)
+    whole = program.whole
+    return Sample(dims_of(v.shape for v in whole.rolled[2]), *whole.rolled, whole.cuts)
 
 
 def _short(given: Given, dims: Dims, how: How) -> Sample:
@@ -146,8 +145,9 @@ def _short(given: Given, dims: Dims, how: How) -> Sample:
         for arg, xs in zip(given.args, leaves, strict=True)
     )
     record = forward(given.loss_fn, given.params, args, given.names, given.around)
-    graph, _ = rolled(trace(record), record.recorder, how.longest, loops="loops" in how.passes)
-    return Sample(dims_of(v.shape for v in graph[2]), *graph)
+    whole = trace(record)
+    graph, _ = rolled(whole, record.recorder, how.longest, loops="loops" in how.passes)
+    return Sample(dims_of(v.shape for v in graph[2]), *graph, cuts(whole.nodes))
 
 
 def _take(n: int, ends: Iterator[int]) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ open, to be read from the record of the new length.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -26,12 +27,13 @@ class Another(Exception):
 
 
 class Sample(NamedTuple):
-    """A rolled-up graph, and the shapes of all its arguments in a row."""
+    """A rolled-up graph: the shapes of all its arguments in a row, and where gradients are cut."""
 
     dims: tuple[int, ...]
     values: list[Value]
     outputs: list[Value]
     leaves: list[Value]
+    cuts: Mapping[Any, Any]  # see `recognise.cuts`; between two samples `Open`
 
 
 class Open:
@@ -157,7 +159,12 @@ def interpolated(a: Sample, b: Sample, dims: tuple[int, ...]) -> Sample:
     if ends != [[place[v] for v in vs] for vs in (a.outputs, a.leaves)]:
         raise Another("another value is a result")
     outputs, leaves = ([new[v] for v in vs] for vs in (b.outputs, b.leaves))
-    return Sample(dims, list(new.values()), outputs, leaves)
+    cuts = {
+        key: Open(x, b.cuts[key], line(len(x.value), len(b.cuts[key].value)))
+        for key, x in a.cuts.items()
+        if key in b.cuts
+    }
+    return Sample(dims, list(new.values()), outputs, leaves, cuts)
 
 
 def _births(x: Sample) -> list[int]:

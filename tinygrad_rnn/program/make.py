@@ -21,6 +21,7 @@ from tinygrad_rnn.program.cache import found, key_of, put
 from tinygrad_rnn.program.compare import first_difference, size_of
 from tinygrad_rnn.program.known import Given, Known
 from tinygrad_rnn.program.pipeline import Compiled, How
+from tinygrad_rnn.program.recognise import cuts
 from tinygrad_rnn.program.run import Running
 from tinygrad_rnn.program.trace import (
     NUMBERS,
@@ -126,7 +127,9 @@ def _of_other_length(
         if graph is None:
             return None
         used = record.used
-        program = Compiled(graph, how, used, record.aux, record.recorder)
+        rolled = graph.values, graph.outputs, graph.leaves
+        program = Compiled(rolled, how, used, record.aux, record.recorder)
+        program.cuts = cuts(nodes)
         _independent(program, record, given, known)
         with no_garbage():
             gradients = grad(record.loss, record.leaves[: record.parameters], unused="zero")

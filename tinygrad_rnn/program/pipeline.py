@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from tinygrad_rnn.program.native import Function, Native, NoCompiler, Unwritable
 from tinygrad_rnn.program.native import write as write_c
 from tinygrad_rnn.program.ops import KNOWN, is_count
 from tinygrad_rnn.program.pieces import Pieces
+from tinygrad_rnn.program.recognise import cuts
 from tinygrad_rnn.program.roll import SAME, roll
 from tinygrad_rnn.program.run import Piece, Printed, Running
 from tinygrad_rnn.program.trace import Refused, Trace, leaves_of
@@ -80,6 +82,7 @@ class Compiled(Running):
     """The programs for one signature: what is called, its sources, and what the passes did."""
 
     program: Program
+    cuts: Mapping[Any, Arg] = MappingProxyType({})  # see `recognise.cuts`
 
     def __init__(
         self,
@@ -127,10 +130,12 @@ class Compiled(Running):
         """
         loops = "loops" in how.passes
         graph, said = rolled(record, recorder, how.longest, loops=loops)
-        return cls(
+        program = cls(
             graph, how, record.used, record.aux, recorder, said,
             lambda: rolled(record, recorder, how.longest, loops=False)[0],
         )  # fmt: skip
+        program.cuts = cuts(record.nodes)
+        return program
 
     @property
     def whole(self) -> Compiled:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,14 +20,14 @@ from tinygrad_rnn.program.graph import Arg, Value, same_constant
 from tinygrad_rnn.program.lengths import Another, Open, Sample
 from tinygrad_rnn.program.roll import SAME
 
-__all__ = ["recognise"]
+__all__ = ["cuts", "recognise"]
 
 
 At = tuple[Value, int | None]  # a value, and its step if it is a sequence
 
 
 def recognise(
-    graph: Sample, leaves: list[Tensor], nodes: Iterable[Tensor], outputs: dict[int, Tensor]
+    graph: Sample, leaves: list[Tensor], nodes: list[Tensor], outputs: dict[int, Tensor]
 ) -> None:
     """Fill in what a graph leaves open from the record that it is a graph of.
 
@@ -64,7 +64,31 @@ def recognise(
             else known[x] == (found.alike[v], None)
         ):
             raise Another(f"{x.name or 'a result'} is computed in another way")
-    found.fill()
+    found.fill(cuts(nodes))
+
+
+def cuts(nodes: Iterable[Tensor]) -> dict[Any, Arg]:
+    """Where gradients are cut: conditions, for each step, that choose between a node and itself.
+
+    Going forward they choose nothing, and are no part of a graph; in its gradients they are.
+    """
+    passed: dict[Tensor, Any] = {}
+    rows: dict[Any, dict[int, Any]] = defaultdict(dict)
+    for x in nodes:
+        op = x.op.name if x.op else ""
+        if op in SAME:
+            passed[x] = passed.get(x.inputs[0], x.inputs[0])
+        elif op == "where" and type(x.inputs[0]) is not Tensor:
+            a, b = (passed.get(y, y) if type(y) is Tensor else y for y in x.inputs[1:])
+            times = [frame.t for frame in x.scope if frame.t is not None]
+            if a is not b or not times:
+                continue
+            passed[x] = a
+            path = tuple([frame.name for frame in x.scope])
+            ordinals = (k for k in itertools.count() if times[-1] not in rows[path, k])
+            rows[path, next(ordinals)][times[-1]] = x.inputs[0]
+    found = {key: _read(Arg("consts", None), read) for key, read in rows.items()}
+    return {key: a for key, a in found.items() if a is not None}
 
 
 class _Candidate(NamedTuple):
@@ -174,13 +198,14 @@ class _Record:
         assert v.lo is not None
         return next(self.counts.setdefault(v, itertools.count(v.lo)))
 
-    def fill(self) -> None:
+    def fill(self, cut: dict[Any, Arg]) -> None:
         """Put what was read where it is left open, and for gradients what is alike in both."""
         places = [(v, k, a) for v in self.graph.values for k, a in enumerate(v.args)]
         opened = [(v, k, a) for v, k, a in places if type(a.value) is Open]
         read = [(a.value, _read(a, self.read[v, k])) for v, k, a in opened if self.read.get((v, k))]
+        read += [(x, cut.get(key)) for key, x in self.graph.cuts.items()]
         for v, k, a in opened:
-            found = [value for x, y in read for value in a.value.value(a.k, x, y)]
+            found = [value for x, y in read if y for value in a.value.value(a.k, x, y)]
             if not found or any(not same_constant(x, found[0]) for x in found):
                 raise Another(f"a constant of {v.name or v.op} changes with the length")
             v.args[k] = a._replace(value=found[0])
@@ -190,13 +215,13 @@ def _there(v: Value, t: int | None) -> bool:
     return t is not None and v.lo is not None and v.hi is not None and v.lo <= t <= v.hi
 
 
-def _read(a: Arg, read: dict[int | None, Any]) -> Arg:
-    """A constant that was read; of one for each step, all of them."""
+def _read(a: Arg, read: Mapping[Any, Any]) -> Arg | None:
+    """A constant that was read; of one for each step, all of them; None if some are missing."""
     if a.kind == "const":
         return Arg("const", read[None])
-    times = sorted(t for t in read if t is not None)
+    times = sorted(read)
     if times[-1] - times[0] + 1 != len(times):
-        raise Another("a constant is missing at some step")
+        return None
     return Arg("consts", np.stack([np.asarray(read[t]) for t in times]), times[0])
 
 
