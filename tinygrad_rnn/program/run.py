@@ -145,6 +145,16 @@ class Running:
         return _ready(self.program)
 
     @property
+    def bytes(self) -> int:
+        """Of the memory that it keeps between calls."""
+        if self.native is not None:
+            return self.native.room.nbytes
+        if self.pieces is not None:
+            return 0  # made for a bound
+        arrays = (x for x in self.function.__globals__.values() if isinstance(x, np.ndarray))
+        return sum(x.nbytes for x in arrays if x.base is None)
+
+    @property
     def whole(self) -> Compiled:
         """All that is known of the program."""
         raise NotImplementedError

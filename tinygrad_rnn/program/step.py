@@ -40,7 +40,8 @@ from tinygrad_rnn.program.watch import Surroundings
 
 __all__ = ["CompiledStep", "compile"]
 
-KEPT = 16  # programs at a time
+KEPT = 16  # programs at a time, however large; and structures after which a warning is due
+ROOM = 1 << 28  # bytes of all programs that are kept beyond those
 LONGEST = 3000  # operations of a record that does not repeat: beyond, writing them takes minutes
 TARGETS = ("numpy", "c")
 
@@ -214,13 +215,21 @@ class CompiledStep:
             with no_garbage():
                 known = self._compile(key, params, args, arrays)
             self._programs[key] = known
+            self._make_room()
             generators = known.drawn.generators if isinstance(known, Running) else None
         with suppress(KeyError):  # another thread has just made room
             self._programs.move_to_end(key)
-        while len(self._programs) > KEPT:  # forget what was called longest ago: buffers take memory
-            self._programs.popitem(last=False)
         self._recent = key, known
         return known, [*arrays, *(generators or ())]
+
+    def _make_room(self) -> None:
+        """Forget what was called longest ago, if its buffers and those of others take too much."""
+        taken = 0
+        for k, key in enumerate(reversed(list(self._programs))):
+            program = self._programs.get(key, "")
+            taken += program.bytes if isinstance(program, Running) else 0
+            if k >= KEPT and taken > ROOM:
+                self._programs.pop(key, None)
 
     def _generators(
         self, program: Running | str, params: Any, args: tuple[Any, ...]
@@ -268,10 +277,10 @@ class CompiledStep:
         if no_c and no_c not in self._told:
             self._told.add(no_c)
             warnings.warn(f"compile: NumPy runs instead of C: {no_c}", stacklevel=3)
-        if self.stats["recorded"] == self.stats["calls"] == KEPT:
+        if self.stats["structures"] == self.stats["calls"] == KEPT:
             warnings.warn(
-                f"compiled step: the first {KEPT} calls had {KEPT} different signatures, and each "
-                "was recorded anew. Pad sequences to a few lengths, or run eagerly.",
+                f"compiled step: the first {KEPT} calls had {KEPT} different programs, and none was "
+                "used twice. Run eagerly, or give it arguments of fewer structures.",
                 stacklevel=3,
             )
 
@@ -366,7 +375,8 @@ def compile(
     Returns
     -------
     A function ``loss, grads = step(params, *args)``. It records once for each signature of shapes
-    and dtypes, rolls the record up, and runs the program ``step.source`` from then on. Results are
+    and dtypes, rolls the record up, and runs the program ``step.source`` from then on. Where two
+    lengths are known, another one is recorded and compared, and no longer rolled up. Results are
     copies, in the structure of `params`; of a module a dict by path. If `loss_fn` gives a pair, so
     does `step`: ``(loss, aux), grads = step(params, *args)``, with arrays in aux. What cannot be
     compiled runs eagerly, and ``step.explain()`` says why.

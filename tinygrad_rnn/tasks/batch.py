@@ -53,6 +53,37 @@ class Batch(NamedTuple):
         )
         return self._replace(xs=xs, targets=targets)
 
+    def pad(self, *, multiple: int) -> Batch:
+        """The same with T rounded up to a multiple, so that batches have fewer lengths.
+
+        The new steps are zeros, no row's own, and no answer is due there; `lengths` stay.
+
+        Raises
+        ------
+        TypeError, ValueError
+            `multiple` is no integer, or less than 1.
+
+        Examples
+        --------
+        >>> from tinygrad_rnn.tasks import copy_memory
+        >>> batch = copy_memory(5, 3, rng=0)
+        >>> batch.xs.shape, batch.pad(multiple=10).xs.shape
+        ((23, 3), (30, 3))
+        """
+        no_less("Batch.pad", 1, multiple=multiple)
+        more = -len(self.mask) % multiple
+
+        def longer(x: np.ndarray) -> np.ndarray:
+            return np.concatenate((x, np.zeros((more, *x.shape[1:]), x.dtype)))
+
+        return Batch(
+            longer(self.xs),
+            longer(self.targets) if self.per_step else self.targets,
+            self.lengths,
+            longer(self.mask),
+            None if self.legal is None else longer(self.legal),
+        )
+
     def take(self, rows: Any) -> Batch:
         """Some of the rows: `rows` is a slice, a mask or an array of integers.
 

@@ -186,9 +186,6 @@ class TrainingStep:
         key, ways = self._key(args), self.run.signatures
         if ways.get(key) == "eager" or (key not in ways and "eager" in ways.values()):
             return None  # one that was refused is enough
-        if key not in ways and len(ways) >= KEPT:
-            why = f"there are programs for the first {KEPT} shapes; pad sequences to fewer lengths"
-            return self._eagerly_as(why)
         try:
             program, arrays = self.program.find(self.model, *args)
         except Exception as error:  # if it is the model's own, the same call says so eagerly
@@ -198,7 +195,12 @@ class TrainingStep:
         if isinstance(program, str):
             ways[key] = "eager"
             return self._eagerly_as(program)
-        first, ways[key] = key not in ways, "program"
+        first = key not in ways
+        if first:
+            ways[key] = digest(program.program.body)
+            if len({*ways.values()}) > KEPT:
+                ways[key] = "eager"
+                return self._eagerly_as(f"its first {KEPT} programs differ by more than lengths")
         if program.no_c:
             self._tell(f"NumPy instead of C: {program.no_c}", "runs ")
         return program, arrays, first
@@ -208,8 +210,7 @@ class TrainingStep:
         assert self.program is not None
         signature = self.program.signature(self.model, *args)[0]
         if signature != self.recent[0]:  # as a rule it is that of the step before
-            said = repr(signature).encode()
-            self.recent = signature, hashlib.sha256(said).hexdigest()[:16]
+            self.recent = signature, digest(repr(signature))
         return self.recent[1]
 
     def _as_written(self, parameters: dict[str, Tensor], batch: Any, state: Any) -> Written:
@@ -278,6 +279,11 @@ def _function(model: Module, loss: Loss) -> Callable[..., Any]:
         [inspect.Parameter(name, kind) for name in names if name.isidentifier()]
     )
     return loss_fn
+
+
+def digest(text: str) -> str:
+    """A few letters that stand for a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _is_part(x: Any) -> bool:

@@ -8,6 +8,7 @@ checkpoint, and all of it is checked before any of it is taken over.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,8 @@ class Run:
     reasons
         What ran another way than was asked for, and why; a sentence each.
     signatures
-        Of the shapes that steps were given, by a digest: whether there is a ``"program"``, or they
-        run ``"eager"``.
+        Of the shapes that steps were given, by a digest: which program they have, by another that
+        is the same for all lengths, or that they run ``"eager"``.
     target
         What the last step ran: ``"c"``, ``"numpy"`` or ``"eager"``.
     settings
@@ -216,7 +217,7 @@ def _run(facts: dict[str, Any], rooms: dict[str, dict[str, np.ndarray]], model: 
         raise ValueError(f"unused parts of a state: {', '.join(parts)}")
     scores = list(zip(kept["scored"].tolist(), kept["scores"].tolist(), strict=True))
     ways, counts, reasons = dict(facts["signatures"]), dict(facts["counts"]), facts["reasons"]
-    if not all(how in ("program", "eager") for how in ways.values()):
+    if not all(type(how) is str and re.fullmatch("[0-9a-f]{16}|eager", how) for how in ways.values()):
         raise ValueError(f"unknown ways to run a step: {ways!r}")
     if counts.keys() != COUNTED.keys() or not all(
         type(n) is int and n >= 0 for n in counts.values()
