@@ -46,7 +46,8 @@ class Kept(Running):
     """A program as it was kept; what else is known of a program is found out when asked for."""
 
     def __init__(self, entry: dict[str, Any], record: Forward, how: How) -> None:
-        super().__init__(record.used, record.aux, record.recorder)
+        recorder = record.recorder
+        super().__init__(record.used, record.aux, recorder.draws, bool(recorder.requirements))
         self.record, self.how = record, how
         self.program = Printed(**_decoded(entry["program"]))
         self.function_in_c: Function | None = None

@@ -18,9 +18,10 @@ from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.lengths import Another, Sample, dims_of, interpolated, shorter
-from tinygrad_rnn.program.pipeline import How, follows, rolled
+from tinygrad_rnn.program.pipeline import Compiled, How, follows, rolled
 from tinygrad_rnn.program.recognise import cuts, recognise
-from tinygrad_rnn.program.run import Printed, Running
+from tinygrad_rnn.program.relength import Relengthed
+from tinygrad_rnn.program.run import Running
 from tinygrad_rnn.program.trace import (
     NUMBERS,
     Forward,
@@ -34,13 +35,20 @@ from tinygrad_rnn.program.trace import (
 )
 from tinygrad_rnn.program.watch import Surroundings
 
-__all__ = ["Given", "Known"]
+__all__ = ["Given", "Known", "Pair"]
 
 HELD = 4  # programs, and pairs of graphs, of one kind of call
 VAIN = 3  # times that no graph was found, after which none is looked for
 
 Dims = tuple[int, ...]
-Pair = tuple[Sample, Sample]
+
+
+class Pair(NamedTuple):
+    """Two graphs, and their programs if there are some."""
+
+    a: Sample
+    b: Sample
+    programs: tuple[Running, ...] = ()
 
 
 class Given(NamedTuple):
@@ -63,53 +71,73 @@ class Known:
     """
 
     def __init__(self) -> None:
-        self.bodies: dict[str, Printed] = {}
+        self.bodies: dict[str, Running] = {}
         self._programs: dict[Any, list[tuple[Dims, Running]]] = defaultdict(list)
         self._pairs: dict[Any, list[Pair]] = defaultdict(list)
         self._vain: dict[Any, int] = defaultdict(int)
 
     def add(self, kind: Any, arrays: list[Any], program: Running) -> None:
         """Remember a program that was made for a call."""
-        self.bodies.setdefault(program.program.body, program.program)
-        made = dims_of(x.shape for x in arrays), program
-        self._programs[kind] = [made, *self._programs[kind]][:HELD]
+        self.bodies.setdefault(program.body, program)
+        if not isinstance(program, Relengthed):  # which two others are known to make
+            made = dims_of(x.shape for x in arrays), program
+            self._programs[kind] = [made, *self._programs[kind]][:HELD]
 
     def free(self, program: Running) -> bool:
         """Whether one like it is known to have nothing of its arguments in it."""
-        alike = self.bodies.get(program.program.body)
-        return alike is not None and follows(alike, program.program)
+        alike = self.bodies.get(program.body)
+        if alike is None:
+            return False
+        if isinstance(program, Relengthed):
+            (T, numbers), (U, others) = (
+                (x.in_c.T, dict(enumerate(x.in_c.constants))) for x in (alike, program)
+            )
+        else:
+            if program.program.constants:
+                return False
+            (T, numbers), (U, others) = ((x.program.T, x.program.numbers) for x in (alike, program))
+        return follows(T, numbers, U, others)
 
     def pairs(self, kind: Any, arrays: list[Any], given: Given, how: How) -> Iterator[Pair]:
         """Pairs of graphs for other lengths, between or beyond which that of a call may lie."""
         programs = self._programs[kind]
         if not programs or self._vain[kind] >= VAIN:
             return
-        yield from list(self._pairs[kind])
+        tried = {pair.programs for pair in self._pairs[kind]}
+        yield from [pair for pair in self._pairs[kind] if pair.programs]
+        both = list(itertools.combinations([x for _, x in programs], 2))
+        alike = [x for x in both if x[0].body == x[1].body and all(type(y) is Compiled for y in x)]
+        yield from (_pair(*x) for x in alike if x not in tried)
+        yield from [pair for pair in self._pairs[kind] if not pair.programs]
         dims = dims_of(x.shape for x in arrays)
         try:
             short = [shorter(programs[0][0], dims, k) for k in (0, 1)]
-            yield _short(given, short[0], how), _short(given, short[1], how)
+            yield Pair(_short(given, short[0], how), _short(given, short[1], how))
         except (Another, Refused):
-            yield from itertools.combinations([_sample(x) for _, x in programs], 2)
+            yield from (_pair(*x) for x in both if x not in tried and x not in alike)
 
     def graph(
         self, kind: Any, pairs: Iterable[Pair], record: Forward
-    ) -> tuple[Sample | None, list[Tensor]]:
-        """The graph of a record and its gradients, if two others say what it is; the record."""
+    ) -> tuple[Pair, Sample, list[Tensor]] | None:
+        """The graph of a record and its gradients, if a pair says what it is; and the record."""
         nodes, outputs = _forward(record)
         dims = dims_of(x.shape for x in record.leaves)
         for pair in pairs:
             try:
-                found = interpolated(*pair, dims)
+                found = interpolated(pair.a, pair.b, dims)
                 recognise(found, record.leaves, nodes, outputs)
             except Another:
                 continue
             self._vain[kind] = 0
             others = [x for x in self._pairs[kind] if x is not pair]
             self._pairs[kind] = [pair, *others][:HELD]
-            return found, nodes
+            return pair, found, nodes
         self._vain[kind] += 1
-        return None, nodes
+        return None
+
+
+def _pair(a: Running, b: Running) -> Pair:
+    return Pair(_sample(a), _sample(b), (a, b))
 
 
 def _forward(record: Forward) -> tuple[list[Tensor], dict[int, Tensor]]:

@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_rnn.program.families import Step
 from tinygrad_rnn.program.graph import Arg, Value, same_constant
 
-__all__ = ["Another", "Open", "Sample", "dims_of", "interpolated", "shorter"]
+__all__ = ["Another", "Line", "Open", "Sample", "dims_of", "interpolated", "shorter"]
 
 FEW, PERIOD = 12, 60  # steps of a short sample at least; lengths alike modulo this are cut alike
 
@@ -84,8 +84,14 @@ def dims_of(shapes: Any) -> tuple[int, ...]:
     return tuple(n for shape in shapes for n in shape)
 
 
-class _Line:
-    """The line through the integers of two samples, at other shapes of the arguments."""
+class Line:
+    """The line through the integers of two samples, at other shapes of the arguments.
+
+    Raises
+    ------
+    Another
+        These shapes, or integers that are asked for, do not lie on it.
+    """
 
     def __init__(self, a: Sample, b: Sample, dims: tuple[int, ...]) -> None:
         away = {(n - u, v - u) for u, v, n in zip(a.dims, b.dims, dims, strict=True)}
@@ -130,7 +136,7 @@ def interpolated(a: Sample, b: Sample, dims: tuple[int, ...]) -> Sample:
     Another
         The two samples are not one graph at two lengths, or no graph lies there.
     """
-    line = _Line(a, b, dims)
+    line = Line(a, b, dims)
     place, other = ({v: k for k, v in enumerate(x.values)} for x in (a, b))
     if len(place) != len(other) or _births(a) != _births(b):
         raise Another("one sample has more values than the other")
@@ -172,7 +178,7 @@ def _births(x: Sample) -> list[int]:
     return sorted(range(len(x.values)), key=lambda k: x.values[k].serial)
 
 
-def _at(line: _Line, u: Value, v: Value) -> Value:
+def _at(line: Line, u: Value, v: Value) -> Value:
     """A value on the line, as yet without operands."""
     said = [
         (x.op, x.name, x.named, x.dtype, x.lo is None, len(x.args), len(x.init)) for x in (u, v)

@@ -7,6 +7,7 @@ be in it, or something that changes from call to call. Random generators are set
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,9 +20,11 @@ from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.cache import found, key_of, put
 from tinygrad_rnn.program.compare import first_difference, size_of
-from tinygrad_rnn.program.known import Given, Known
+from tinygrad_rnn.program.known import Given, Known, Pair
+from tinygrad_rnn.program.lengths import Another, Sample
 from tinygrad_rnn.program.pipeline import Compiled, How
 from tinygrad_rnn.program.recognise import cuts
+from tinygrad_rnn.program.relength import Relengthed, function_at
 from tinygrad_rnn.program.run import Running
 from tinygrad_rnn.program.trace import (
     NUMBERS,
@@ -111,7 +114,7 @@ def made(given: Given, arrays: list[Any], how: How, known: Known, kind: Any) -> 
 
 def _of_other_length(
     given: Given, arrays: list[Any], how: How, known: Known, kind: Any
-) -> Compiled | None:
+) -> Running | None:
     """The program that two known graphs for other lengths make, if they make one.
 
     The function runs once, with its values: the record says whether it is that program, and what
@@ -123,13 +126,14 @@ def _of_other_length(
         if first is None:
             return None
         record = with_values(*given)
-        graph, nodes = known.graph(kind, itertools.chain([first], pairs), record)
-        if graph is None:
+        found = known.graph(kind, itertools.chain([first], pairs), record)
+        if found is None:
             return None
-        used = record.used
-        rolled = graph.values, graph.outputs, graph.leaves
-        program = Compiled(rolled, how, used, record.aux, record.recorder)
-        program.cuts = cuts(nodes)
+        pair, graph, nodes = found
+        recorder, used = record.recorder, record.used
+        facts = used, record.aux, recorder.draws, bool(recorder.requirements)
+        make = functools.partial(_at_length, graph, cuts(nodes), how, *facts)
+        program = _relengthed(pair, graph, make, facts) or make()
         _independent(program, record, given, known)
         with no_garbage():
             gradients = grad(record.loss, record.leaves[: record.parameters], unused="zero")
@@ -140,6 +144,26 @@ def _of_other_length(
         return None
     program.paths = record.names[: record.parameters]
     return program
+
+
+def _at_length(graph: Sample, cut: Any, how: How, *facts: Any) -> Compiled:
+    program = Compiled((graph.values, graph.outputs, graph.leaves), how, *facts)
+    program.cuts = cut
+    return program
+
+
+def _relengthed(
+    pair: Pair, graph: Sample, make: Callable[[], Compiled], facts: Any
+) -> Relengthed | None:
+    """The text in C of two programs for a graph between them, if they have one text."""
+    if not pair.programs or not all(x.native for x in pair.programs):
+        return None
+    a, b = pair.programs
+    try:
+        function = function_at(a.in_c, b.in_c, (pair.a, pair.b, graph))
+    except Another:
+        return None
+    return Relengthed(function, b.body, make, *facts)
 
 
 def _made(record: Forward, given: Given, arrays: list[Any], how: How, known: Known) -> Running:

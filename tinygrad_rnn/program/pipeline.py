@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.recorder import Recorder
+from tinygrad_rnn.engine.recorder import Draw, Recorder
 from tinygrad_rnn.program import blocks as in_blocks
 from tinygrad_rnn.program import passes, simplify, softmax, whole
 from tinygrad_rnn.program.cost import cost_of
@@ -25,11 +25,11 @@ from tinygrad_rnn.program.ops import KNOWN, is_count
 from tinygrad_rnn.program.pieces import Pieces
 from tinygrad_rnn.program.recognise import cuts
 from tinygrad_rnn.program.roll import SAME, roll
-from tinygrad_rnn.program.run import Piece, Printed, Running
+from tinygrad_rnn.program.run import Piece, Running
 from tinygrad_rnn.program.trace import Refused, Trace, leaves_of
 from tinygrad_rnn.program.write import Program, write
 
-__all__ = ["PASSES", "WRITING", "Compiled", "How", "follows", "rolled"]
+__all__ = ["PASSES", "WRITING", "Compiled", "How", "copied", "follows", "rolled"]
 
 Pass = Callable[[list[Value], list[Value]], int]
 MakePiece = Callable[[Sequence[list[Value]]], Any]
@@ -90,7 +90,8 @@ class Compiled(Running):
         how: How,
         used: list[bool],
         aux: Any,
-        recorder: Recorder,
+        draws: Sequence[Draw],
+        requires: bool,
         said: Sequence[str] = (),
         straight: Callable[[], Graph] | None = None,
     ) -> None:
@@ -98,7 +99,7 @@ class Compiled(Running):
 
         `said` tells what kept parts of it from repeating.
         """
-        super().__init__(used, aux, recorder)
+        super().__init__(used, aux, draws, requires)
         self.rolled, self.how, self.wanted, self.said = rolled, how, how.passes, [*said]
         self.done: dict[str, int] = {}
         try:
@@ -131,7 +132,7 @@ class Compiled(Running):
         loops = "loops" in how.passes
         graph, said = rolled(record, recorder, how.longest, loops=loops)
         program = cls(
-            graph, how, record.used, record.aux, recorder, said,
+            graph, how, record.used, record.aux, recorder.draws, bool(recorder.requirements), said,
             lambda: rolled(record, recorder, how.longest, loops=False)[0],
         )  # fmt: skip
         program.cuts = cuts(record.nodes)
@@ -155,7 +156,7 @@ class Compiled(Running):
 
         row = fixed = state = 0
         try:
-            divided = cut(*_passed(_copied(*self.rolled), DIVIDING & self.wanted))
+            divided = cut(*_passed(copied(*self.rolled), DIVIDING & self.wanted))
             if memory != "sqrt":  # bytes are counted; the room for a piece is linear in its length
                 few = list[int]()
                 for n in (2, 3):
@@ -182,14 +183,14 @@ class Compiled(Running):
     def passed(self, leave_out: frozenset[str]) -> tuple[list[Value], list[Value], list[Value]]:
         """Values, outputs and arguments after the passes, in copies."""
         self.done["of"] = len(self.rolled[0])
-        found = _passed(_copied(*self.rolled), self.wanted - leave_out, self.done)
+        found = _passed(copied(*self.rolled), self.wanted - leave_out, self.done)
         self.done["values"] = len(found[0])
         return found
 
     def explained(self) -> list[str]:
         """What each pass did: how often it applied, and what it saved by the model of `cost`."""
         program, done = self.program, self.done
-        saved = _saved(_copied(*self.rolled), self.wanted - C_ALONE)
+        saved = _saved(copied(*self.rolled), self.wanted - C_ALONE)
         times = {name: f"{done.get(name, 'in C:')} {what}" for name, (what, _) in PASSES.items()}
         times["in_place"] = f"{program.inside} operations computed where they are read"
         times["transposes"] = "weights transposed once, not at every step"
@@ -228,7 +229,7 @@ class Compiled(Running):
     @cached
     def equations(self) -> Equations:
         """The equations of the step, without what counts whether its requirements hold."""
-        values, outputs, leaves = _copied(*self.rolled)
+        values, outputs, leaves = copied(*self.rolled)
         if self.requires:
             outputs = outputs[:-1]
             values = simplify.alive(values, outputs, leaves)
@@ -271,17 +272,16 @@ def _saved(graph: Sequence[list[Value]], wanted: frozenset[str]) -> dict[str, st
     return said
 
 
-def follows(known: Printed, new: Printed) -> bool:
-    """Whether a program is one that is known, for another length.
+def follows(T: int, numbers: dict[Any, Any], U: int, others: dict[Any, Any]) -> bool:
+    """Whether the numbers of one program are those of another of T steps, for U steps.
 
     Then the function need not be run on other values to see whether it bakes some in. Whatever it
-    took from its arguments past the record stands in the body, which is that of a program found
+    took from its arguments past the record stands in the text, which is that of a program found
     free of it, or among the numbers: and those are what they were, or in proportion to the length
     or to its inverse, as the count of a mean is. A number taken from data is not, but by chance.
     """
-    if new.body != known.body or new.constants or new.numbers.keys() != known.numbers.keys():
-        return False
-    return all(_scaled(x, known.T, new.numbers[name], new.T) for name, x in known.numbers.items())
+    alike = numbers.keys() == others.keys()
+    return alike and all(_scaled(x, T, others[name], U) for name, x in numbers.items())
 
 
 def _scaled(x: Any, T: int, y: Any, U: int) -> bool:
@@ -337,7 +337,7 @@ def rolled(
     return (found, outputs, leaves), said
 
 
-def _copied(*lists: list[Value]) -> Graph:
+def copied(*lists: list[Value]) -> Graph:
     """The same graph once more, for passes to change."""
     new = {v: replace(v, options=dict(v.options)) for values in lists for v in values}
 

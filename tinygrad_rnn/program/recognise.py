@@ -170,7 +170,7 @@ class _Record:
         for k, (kind, value, when) in plan:
             y = ins[k]
             if kind in ("step", "at"):
-                at = when if kind == "at" else t + when  # pyrefly: ignore
+                at = when if kind == "at" else t + when
                 if y[1] != at or not _there(value, at):
                     return None
             elif type(value) is Open:
@@ -178,7 +178,7 @@ class _Record:
                 if read is not y and not same_constant(read, y):
                     return None
             else:
-                value = value[t - when] if kind == "consts" else value  # pyrefly: ignore
+                value = value[t - when] if kind == "consts" else value
                 if value is not y and not same_constant(value, y):
                     return None
         return self.alike[v], t

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.recorder import Draw, Recorder
+from tinygrad_rnn.engine.recorder import Draw
 from tinygrad_rnn.program.forked import cached, lock_of
 from tinygrad_rnn.program.native import Function, Native, Unwritable, alone
 from tinygrad_rnn.program.pieces import Pieces
@@ -126,12 +126,11 @@ class Running:
     pieces: Pieces | None = None
     no_c = ""
 
-    def __init__(self, used: list[bool], aux: Any, recorder: Recorder) -> None:
+    def __init__(self, used: list[bool], aux: Any, draws: Sequence[Draw], requires: bool) -> None:
         self.used, self.aux = used, aux
         self.paths: list[str] = []
         self.lock = lock_of(self)
-        self.drawn = Drawn(recorder.draws)
-        self.requires = bool(recorder.requirements)
+        self.drawn, self.requires = Drawn(draws), requires
 
     @property
     def source(self) -> str:
@@ -143,6 +142,11 @@ class Running:
     def function(self) -> Callable[..., tuple[Any, ...]]:
         """The NumPy program, ready to be called."""
         return _ready(self.program)
+
+    @property
+    def body(self) -> str:
+        """Its text but for lengths and numbers."""
+        return self.program.body
 
     @property
     def bytes(self) -> int:

@@ -279,8 +279,8 @@ class CompiledStep:
             warnings.warn(f"compile: NumPy runs instead of C: {no_c}", stacklevel=3)
         if self.stats["structures"] == self.stats["calls"] == KEPT:
             warnings.warn(
-                f"compiled step: the first {KEPT} calls had {KEPT} different programs, and none was "
-                "used twice. Run eagerly, or give it arguments of fewer structures.",
+                f"compiled step: the first {KEPT} calls had {KEPT} different programs, and no one "
+                "was used twice. Run eagerly, or give it arguments of fewer structures.",
                 stacklevel=3,
             )
 

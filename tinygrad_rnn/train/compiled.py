@@ -197,7 +197,7 @@ class TrainingStep:
             return self._eagerly_as(program)
         first = key not in ways
         if first:
-            ways[key] = digest(program.program.body)
+            ways[key] = digest(program.body)
             if len({*ways.values()}) > KEPT:
                 ways[key] = "eager"
                 return self._eagerly_as(f"its first {KEPT} programs differ by more than lengths")

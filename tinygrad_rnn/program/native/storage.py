@@ -42,7 +42,7 @@ class Array:
     kind: str
     many: Affine
     what: str
-    bytes: int
+    itemsize: int
 
 
 class Storage(Kept):
@@ -97,8 +97,7 @@ class Storage(Kept):
     def array(self, name: str, dtype: Any, count: int, size: int, what: str) -> None:
         """Room for so many times `size` elements."""
         kind = TYPES[str(dtype)]
-        many, taken = self.moment(count).times(size), -(-count * size * dtype.itemsize // 64) * 64
-        self.room.append(Array(name, kind, many, what, taken))
+        self.room.append(Array(name, kind, self.moment(count).times(size), what, dtype.itemsize))
 
     def settle(self, v: Value, owner: Array, start: Affine, strides: tuple[int, ...]) -> None:
         """Put a value into an array, instead of room of its own."""

@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_rnn.program.graph import Arg, Value, only_last
 from tinygrad_rnn.program.native import products
 from tinygrad_rnn.program.native.heirs import Parts, heirs, settle
+from tinygrad_rnn.program.native.index import Affine
 from tinygrad_rnn.program.native.kept import DEAR, apart
 from tinygrad_rnn.program.native.kernel import Constants, Kernel
 from tinygrad_rnn.program.native.lifetimes import owners
@@ -22,6 +23,7 @@ from tinygrad_rnn.program.native.storage import Storage
 __all__ = ["Function", "write"]
 
 REQUIRED = "/* required by the function: how many elements fail */"
+ALIGNED = 64  # bytes: where each array begins
 MOST = 600  # operations; more a compiler does not take in seconds
 
 
@@ -36,20 +38,33 @@ class Function:
     leaves, constants, outputs
         Its arguments in order: name, type in C and shape, in which "T" stands for that length; the
         constants are arrays.
-    bytes, room
-        Of the memory it works in: for this `T`, and as an expression in C for any.
+    rooms
+        The arrays it works in: how many elements, as a factor of T and a number, their type in C,
+        and how many bytes each takes.
     """
 
     text: str
     leaves: list[tuple[str, str, tuple[Any, ...]]]
     constants: list[np.ndarray]
     outputs: list[tuple[str, str, tuple[Any, ...]]]
-    bytes: int
-    room: str
+    rooms: list[tuple[int, int, str, int]]
     T: int
     arguments: list[tuple[tuple[int, ...], Any]]  # shapes and dtypes for this T
     results: list[tuple[tuple[int, ...], Any]]
     requires: bool = False  # whether the last output counts what does not hold
+
+    @property
+    def bytes(self) -> int:
+        """Of the memory it works in."""
+        many = (((k * self.T + n) * size) for k, n, _, size in self.rooms)
+        return sum(-(-n // ALIGNED) * ALIGNED for n in many)
+
+    @property
+    def room(self) -> str:
+        """The same for any `T`, as an expression in C."""
+        sizes = (f"({Affine((('T', k),) if k else (), n)})*sizeof({kind}) + {ALIGNED}"
+                 for k, n, kind, _ in self.rooms)  # fmt: skip
+        return " + ".join(sizes) or "0"
 
 
 def write(
@@ -191,7 +206,7 @@ def function(storage: Storage, plan: Plan, constants: Constants, counted: set[Va
     text = "\n".join(
         ["int step(long T, char *room,", *head, "{", *(f"    {x}" for x in lines), "}", ""]
     )
-    room = " + ".join(f"({x.many})*sizeof({x.kind}) + 64" for x in arrays)
+    rooms = [(x.many.factor("T"), x.many.add, x.kind, x.itemsize) for x in arrays]
     leaves, outputs = (
         [(storage.places[v].name, TYPES[str(v.dtype)], storage.dims(v.shape)) for v in vs]
         for vs in (storage.leaves, storage.outputs)
@@ -201,8 +216,7 @@ def function(storage: Storage, plan: Plan, constants: Constants, counted: set[Va
         leaves,
         constants.arrays,
         outputs,
-        sum(x.bytes for x in arrays),
-        room or "0",
+        rooms,
         storage.T,
         [(v.shape, v.dtype) for v in storage.leaves],
         [(v.shape, v.dtype) for v in storage.outputs],
