@@ -18,7 +18,7 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program.families import Step
 from tinygrad_rnn.program.graph import Arg, Value, same_constant
 from tinygrad_rnn.program.lengths import Another, Open, Sample
-from tinygrad_rnn.program.roll import SAME
+from tinygrad_rnn.program.roll import SAME, is_itself
 
 __all__ = ["cuts", "recognise"]
 
@@ -135,7 +135,7 @@ class _Record:
         for v, t, plan in self.candidates.get(kind, ()):
             if (now := self.step(v, t, plan, x, ins)) is not None:
                 return now
-        if op in SAME:
+        if op in SAME or is_itself(x):
             return ins[0]
         if op == "where" and x.inputs[1].shape == x.shape and _same(ins[1], ins[2]):
             return ins[1]  # see `roll`: forward nothing is chosen

@@ -13,7 +13,7 @@ from contextlib import suppress
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from tinygrad_rnn.engine.primitives import Input
+from tinygrad_rnn.engine.primitives import Input, broadcast_to, getitem, reshape, transpose
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program.certificates import (
     Certificate,
@@ -38,9 +38,19 @@ from tinygrad_rnn.program.graph import Arg, Value, same_constant
 from tinygrad_rnn.program.loops import components, loop_range, padded
 from tinygrad_rnn.program.trace import Trace, no_garbage
 
-__all__ = ["SAME", "roll"]
+__all__ = ["SAME", "is_itself", "roll"]
 
+VIEWS = frozenset((getitem, broadcast_to, reshape, transpose))
 SAME = frozenset(("stop_gradient", "pass_gradient", "cut_gradient"))  # forward they change nothing
+
+
+def is_itself(x: Tensor) -> bool:
+    """Whether it is a view of all of its input as it is, such as ``mask[...]``."""
+    if x.name or x.op not in VIEWS or x.shape != x.inputs[0].shape:
+        return False
+    if x.op is getitem:
+        return all(p is Ellipsis or p == slice(None) for p in x.options["index"])
+    return x.op is not transpose or x.options.get("axes") == tuple(range(x.ndim))
 
 
 def roll(trace: Trace, loops: bool = True) -> tuple[list[Value], list[Value], list[str]]:
@@ -116,7 +126,7 @@ def _nodes(trace: Trace, births: Births) -> tuple[list[Node], list[Node]]:
         else:
             op, options = x.op.name, x.options
             ins = [found[y] if type(y) is Tensor else y for y in x.inputs]
-        if op in SAME:
+        if op in SAME or is_itself(x):
             found[x] = ins[0]
             continue
         if op == "where" and ins[1] is ins[2] and getattr(ins[1], "shape", None) == x.shape:

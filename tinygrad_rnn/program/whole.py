@@ -322,6 +322,10 @@ class _Steps:
             if any(type(p) is not slice and p is not Ellipsis for p in index[1:]) or self.rows:
                 return None
             return tuple(index[1:]), list[Arg]()
+        if index[0] is Ellipsis:  # time is among its axes
+            axes = sum(p is not None for p in index[1:])
+            known = all(p is None or type(p) in (int, slice) for p in index[1:])
+            return (index, list[Arg]()) if known and axes < len(shape(args[0])) else None
         if any(type(p) is not Input for p in index):
             return None
         arrays = [args[int(p)] for p in index]
