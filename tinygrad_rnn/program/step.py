@@ -193,7 +193,7 @@ class CompiledStep:
         else:
             places = _outline(params)
         paths = tuple([name for name, _ in named])
-        shapes, dtypes = tuple([x.shape for x in arrays]), tuple([x.dtype for x in arrays])
+        shapes, dtypes = tuple([x.shape for x in arrays]), tuple([x.dtype.str for x in arrays])
         return (paths, once, shapes, dtypes, structure, places), arrays
 
     def find(self, params: Any, *args: Any) -> tuple[Running | str, list[Any]]:
@@ -202,10 +202,16 @@ class CompiledStep:
         In place of a program the sentence that says why there is none. It is given arrays, and
         after these the generators that it draws from.
         """
+        return self.find_for(self.signature(params, *args), params, args)
+
+    def find_for(
+        self, signed: tuple[Any, list[Any]], params: Any, args: tuple[Any, ...]
+    ) -> tuple[Running | str, list[Any]]:
+        """The same for a call whose `signature` is known."""
         self.stats["calls"] += 1
-        key, arrays = self.signature(params, *args)
+        key, arrays = signed
         recent, program = self._recent
-        if key == recent:  # dtypes take long to hash
+        if key == recent:
             generators = self._generators(program, params, args)
             if generators is not None:
                 return program, [*arrays, *generators]

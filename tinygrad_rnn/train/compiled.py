@@ -34,6 +34,7 @@ __all__ = ["TARGETS", "TrainingStep", "check_way"]
 
 TARGETS = ("eager", "auto", "c", "numpy", "check")
 _ARGUMENTS = (Tensor, np.ndarray, np.generic, int, float, str, type(None))
+MANY = 1 << 12  # signatures of which digests are remembered
 _PURE = "depends on nothing but parameters, batch and carried state"
 
 _DIFFERENT = "fit: the program of the loss does something else than the loss as written"
@@ -77,7 +78,7 @@ class TrainingStep:
         self.model, self.loss, self.target, self.run, self.say = model, loss, target, run, say
         self.program: CompiledStep | None = None
         self.chaotic: set[str] = set()
-        self.recent: tuple[Any, str] = None, ""  # the last signature and its digest
+        self.keys: dict[Any, str] = {}  # digests of signatures
         self.agreed = run.step  # how far it was equal
         self.last: Any = None  # what was not compared
         if target == "eager":
@@ -183,11 +184,12 @@ class TrainingStep:
         if strange:
             kind = type(strange[0]).__name__
             return self._eagerly_as(f"a batch or state with a {kind} in it cannot be compiled")
-        key, ways = self._key(args), self.run.signatures
+        signed = self.program.signature(self.model, *args)
+        key, ways = self._key(signed[0]), self.run.signatures
         if ways.get(key) == "eager" or (key not in ways and "eager" in ways.values()):
             return None  # one that was refused is enough
         try:
-            program, arrays = self.program.find(self.model, *args)
+            program, arrays = self.program.find_for(signed, self.model, args)
         except Exception as error:  # if it is the model's own, the same call says so eagerly
             program, arrays = f"not compiled: {type(error).__name__}: {error}", list[Any]()
         if self.program.disturbed:
@@ -205,13 +207,13 @@ class TrainingStep:
             self._tell(f"NumPy instead of C: {program.no_c}", "runs ")
         return program, arrays, first
 
-    def _key(self, args: tuple[Any, ...]) -> str:
+    def _key(self, signature: Any) -> str:
         """A digest of what a program is made for: the same in the process that goes on."""
-        assert self.program is not None
-        signature = self.program.signature(self.model, *args)[0]
-        if signature != self.recent[0]:  # as a rule it is that of the step before
-            self.recent = signature, digest(repr(signature))
-        return self.recent[1]
+        if len(self.keys) > MANY:
+            self.keys.clear()
+        if signature not in self.keys:
+            self.keys[signature] = digest(repr(signature))
+        return self.keys[signature]
 
     def _as_written(self, parameters: dict[str, Tensor], batch: Any, state: Any) -> Written:
         known = batch, state
