@@ -224,12 +224,15 @@ def test_the_function_itself_runs_only_while_it_is_recorded():
     assert not step.reason
 
 
-def test_a_new_signature_at_every_call_is_warned_of():
+def test_a_new_program_at_every_call_is_warned_of():
     step = compile(lambda p, x: (p["a"] * x).sum())
-    for n in range(1, 16):
+    for n in range(1, 20):  # these differ by a length alone
         step({"a": Tensor(2.0)}, np.ones(n))
-    with pytest.warns(UserWarning, match="16 different signatures"):
-        step({"a": Tensor(2.0)}, np.ones(16))
+    step = compile(lambda p, x: (p["a"] * sum(x)).sum())
+    for n in range(1, 16):
+        step({"a": Tensor(2.0)}, [np.ones(2)] * n)
+    with pytest.warns(UserWarning, match="16 different programs"):
+        step({"a": Tensor(2.0)}, [np.ones(2)] * 16)
 
 
 def test_parameters_that_are_no_tensors_are_refused():

@@ -8,7 +8,8 @@ import pytest
 
 from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
 from tinygrad_rnn.engine.abstract import AbstractArray
-from tinygrad_rnn.program.make import Given, How, made
+from tinygrad_rnn.program.known import Given, Known
+from tinygrad_rnn.program.make import How, made
 from tinygrad_rnn.program.pipeline import PASSES, WRITING
 from tinygrad_rnn.program.trace import Refused, forward, trace, with_values
 from tinygrad_rnn.program.watch import Surroundings
@@ -228,7 +229,7 @@ def test_a_sentence_stands_in_place_of_a_program_that_there_is_none_of():
     how = How(frozenset({*PASSES, *WRITING, "loops"}), "numpy", None, None)
     call = given(lambda p: p["W"], {"W": Tensor(np.ones(2))})
     with pytest.raises(Refused, match=r"^the function does not give one scalar Tensor$"):
-        made(call, [np.ones(2)], how, {})
+        made(call, [np.ones(2)], how, Known(), None)
 
 
 def told(x, yes):

@@ -51,9 +51,15 @@ class Kept(Running):
         self.record, self.how = record, how
         self.program = Printed(**_decoded(entry["program"]))
         self.function_in_c: Function | None = None
+        self._structure = str(entry["structure"])
         if how.target == "c":
             self.function_in_c = Function(**_decoded(entry["c"]))
             self.native = Native(self.function_in_c)
+
+    @property
+    def structure(self) -> str:
+        """A digest, the same for all programs that differ by lengths alone."""
+        return self._structure
 
     @cached
     def whole(self) -> Compiled:
@@ -97,7 +103,10 @@ def put(key: str, made: Compiled) -> None:
     constants = [*made.program.constants.values(), *(c.constants if c else [])]
     if sum(x.nbytes for x in constants) > LARGE:
         return
-    entry = {"program": {x.name: getattr(made.program, x.name) for x in fields(Printed)}}
+    entry: dict[str, Any] = {
+        "program": {x.name: getattr(made.program, x.name) for x in fields(Printed)}
+    }
+    entry["structure"] = made.structure
     if c is not None:
         entry["c"] = vars(c)
     try:

@@ -6,12 +6,13 @@ sequence. Each operand of a value says which other value it is, and which elemen
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Arg", "Value", "ancestors", "only_last", "same_constant"]
+__all__ = ["Arg", "Value", "ancestors", "only_last", "same_constant", "structure_of"]
 
 
 class Arg(NamedTuple):
@@ -84,6 +85,17 @@ def same_constant(a: Any, b: Any) -> bool:
         return False
     a, b = np.asarray(a), np.asarray(b)
     return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
+def structure_of(values: list[Value]) -> str:
+    """A digest of what is computed of what, the same for all lengths."""
+    place = {v: k for k, v in enumerate(values)}
+    said = [
+        (v.op, v.lo is None, [(a.kind, place.get(a.value)) if isinstance(a.value, Value) else a.kind
+                              for a in v.operands])
+        for v in values
+    ]  # fmt: skip
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
 
 def only_last(outputs: list[Value]) -> set[Value]:

@@ -163,7 +163,7 @@ def _relengthed(
         function = function_at(a.in_c, b.in_c, (pair.a, pair.b, graph))
     except Another:
         return None
-    return Relengthed(function, b.body, make, *facts)
+    return Relengthed(function, b, make, *facts)
 
 
 def _made(record: Forward, given: Given, arrays: list[Any], how: How, known: Known) -> Running:

@@ -17,7 +17,7 @@ from tinygrad_rnn.program.cost import cost_of
 from tinygrad_rnn.program.equations import Equations
 from tinygrad_rnn.program.families import NoFamily
 from tinygrad_rnn.program.forked import cached
-from tinygrad_rnn.program.graph import Arg, Value, only_last, same_constant
+from tinygrad_rnn.program.graph import Arg, Value, only_last, same_constant, structure_of
 from tinygrad_rnn.program.memory import Graph, Uncut, cut, length
 from tinygrad_rnn.program.native import Function, Native, NoCompiler, Unwritable
 from tinygrad_rnn.program.native import write as write_c
@@ -142,6 +142,11 @@ class Compiled(Running):
     def whole(self) -> Compiled:
         """All that is known of the program."""
         return self
+
+    @cached
+    def structure(self) -> str:  # type: ignore[override]
+        """A digest, the same for all programs that differ by lengths alone."""
+        return structure_of(self.rolled[0])
 
     def _prepared(self, memory: str | int | None, make: MakePiece) -> None:
         """Divide the step in time, if so wanted and if it can be."""

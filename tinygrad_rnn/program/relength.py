@@ -27,17 +27,22 @@ class Relengthed(Running):
     """A program in C for another length; what else is known of it is found out when asked for."""
 
     def __init__(
-        self, function: Function, body: str, make: Callable[[], Compiled], *facts: Any
+        self, function: Function, like: Running, make: Callable[[], Compiled], *facts: Any
     ) -> None:
-        """`body` is its text in NumPy but for lengths; `facts` are those of `Running`."""
+        """`like` is one that differs by lengths alone; `facts` are those of `Running`."""
         super().__init__(*facts)
         self.function_in_c, self.native, self._make = function, Native(function), make
-        self._body = body
+        self._body, self._structure = like.body, like.structure
 
     @property
     def body(self) -> str:
         """Its text in NumPy but for lengths and numbers."""
         return self._body
+
+    @property
+    def structure(self) -> str:
+        """A digest, the same for all programs that differ by lengths alone."""
+        return self._structure
 
     @cached
     def whole(self) -> Compiled:

@@ -88,7 +88,7 @@ class CompiledStep:
         self.passes = frozenset({*PASSES, *WRITING, "loops"} - set(without))
         self.stats = {"calls": 0, "recorded": 0, "structures": 0, "eager": 0}
         self._programs = OrderedDict[Any, Running | str]()
-        self._known = Known()
+        self._known, self._structures = Known(), set[str]()
         self._told: set[str] = set()
         self.disturbed = False  # whether the last recording changed something outside
         # Of the last call, signature and program together: another thread may call in between.
@@ -299,13 +299,13 @@ class CompiledStep:
         how = How(self.passes, self.target, self.memory, self.longest)
         paths, once, shapes, *rest = key
         kind = paths, once, tuple(map(len, shapes)), *rest
-        bodies = len(self._known.bodies)
         try:
             found = made(self._given(params, args), arrays, how, self._known, kind)
         except Refused as error:
             self.disturbed = isinstance(error, Disturbed)
             return f"not compiled: {error}."
-        self.stats["structures"] += len(self._known.bodies) - bodies
+        self._structures.add(found.structure)
+        self.stats["structures"] = len(self._structures)
         return found
 
     def _eager(self, params: Any, args: tuple[Any, ...]) -> tuple[Any, Any]:

@@ -199,7 +199,7 @@ class TrainingStep:
             return self._eagerly_as(program)
         first = key not in ways
         if first:
-            ways[key] = digest(program.body)
+            ways[key] = program.structure
             if len({*ways.values()}) > KEPT:
                 ways[key] = "eager"
                 return self._eagerly_as(f"its first {KEPT} programs differ by more than lengths")

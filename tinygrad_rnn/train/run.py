@@ -218,7 +218,8 @@ def _run(facts: dict[str, Any], rooms: dict[str, dict[str, np.ndarray]], model: 
     scores = list(zip(kept["scored"].tolist(), kept["scores"].tolist(), strict=True))
     ways, counts, reasons = dict(facts["signatures"]), dict(facts["counts"]), facts["reasons"]
     if not all(
-        type(how) is str and re.fullmatch("[0-9a-f]{16}|program|eager", how) for how in ways.values()
+        type(how) is str and re.fullmatch("[0-9a-f]{16}|program|eager", how)
+        for how in ways.values()
     ):
         raise ValueError(f"unknown ways to run a step: {ways!r}")
     if counts.keys() != COUNTED.keys() or not all(
