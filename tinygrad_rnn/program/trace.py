@@ -26,7 +26,8 @@ from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.context import Context, context
 from tinygrad_rnn.engine.primitives import stack, sum
 from tinygrad_rnn.engine.recorder import Recorder
-from tinygrad_rnn.engine.tensor import Tensor, named, values
+from tinygrad_rnn.engine.tensor import Tensor, named, next_serial, values
+from tinygrad_rnn.program.shared import shared
 from tinygrad_rnn.program.watch import Surroundings, generators_in
 
 __all__ = [
@@ -293,6 +294,7 @@ def recorded(
     recorder = Recorder(shapes, move is not None, noise)
     move = move or np.asarray
     around.set_back()
+    born = next_serial()
     with no_garbage(), recording(recorder):
         if shapes is not None:
             shapes.asked = False
@@ -358,8 +360,11 @@ def recorded(
     aux = rebuilt(aux, iter([None if x is None else ... for x in beside]))
     called = [name for name, _ in wrt]
     called += [str(x.name) for x in (*leaves[len(wrt) :], *drawn)]
-    beside = [x for x in beside if x is not None]
-    return Forward([*leaves, *drawn], called, len(wrt), loss, beside, aux, twin, recorder)
+    leaves, beside = [*leaves, *drawn], [x for x in beside if x is not None]
+    ends = shared([loss, *beside, *recorder.requirements], leaves, born)
+    loss, beside = ends[0], ends[1 : len(beside) + 1]
+    recorder.requirements = ends[len(beside) + 1 :]
+    return Forward(leaves, called, len(wrt), loss, beside, aux, twin, recorder)
 
 
 def broken(recorder: Recorder) -> Tensor:
