@@ -136,13 +136,21 @@ class Running:
     @property
     def source(self) -> str:
         """What runs, in NumPy; if pieces run in C, the whole that they are cut from."""
-        in_numpy = self.pieces is not None and isinstance(self.pieces.begin, Piece)
-        return self.pieces.source if self.pieces and in_numpy else self.program.source
+        return self.pieces.source if self.pieces and self._in_numpy else self.program.source
+
+    @property
+    def _in_numpy(self) -> bool:
+        return self.pieces is not None and isinstance(self.pieces.begin, Piece)
 
     @cached
     def function(self) -> Callable[..., tuple[Any, ...]]:
         """The NumPy program, ready to be called."""
         return _ready(self.program)
+
+    @property
+    def flushes(self) -> bool:
+        """Whether numbers below the smallest normal one are 0 in it: in C they are."""
+        return self.native is not None or (self.pieces is not None and not self._in_numpy)
 
     @property
     def whole(self) -> Compiled:

@@ -257,7 +257,8 @@ def _check_bytes(name: str, x: Any) -> None:
 def trace(record: Forward) -> Trace:
     """The record with its gradients, and with whether all that it requires holds."""
     wrt = record.leaves[: record.parameters]
-    with no_garbage(), recording(Recorder(noise=record.recorder.noise)):
+    known = record.recorder
+    with no_garbage(), recording(Recorder(noise=known.noise, flush=known.flush)):
         gradients = grad(record.loss, wrt, create_graph=True, unused="zero")
         requires = [broken(record.recorder)] if record.recorder.requirements else []
     outputs = [record.loss, *gradients, *record.beside, *requires]
@@ -285,13 +286,14 @@ def recorded(
     move: Callable[[Any], Any] | None = None,
     before: Forward | None = None,
     noise: np.random.Generator | None = None,
+    flush: bool = False,
 ) -> Forward:
     """One run of the function, on a copy of the parameters that has but `shapes`, if given.
 
     `move` gives it other values. Then it is run a second time, after `before`, on the same copy: a
-    function that has changed it is seen to. `noise` is for the recorder.
+    function that has changed it is seen to. `noise` and `flush` are for the recorder.
     """
-    recorder = Recorder(shapes, move is not None, noise)
+    recorder = Recorder(shapes, move is not None, noise, flush)
     move = move or np.asarray
     around.set_back()
     born = next_serial()

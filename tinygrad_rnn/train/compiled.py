@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,12 +27,14 @@ from tinygrad_rnn.program.native.build import compiler
 from tinygrad_rnn.program.run import Running, Unmet
 from tinygrad_rnn.program.step import KEPT, CompiledStep
 from tinygrad_rnn.program.trace import leaves_of
+from tinygrad_rnn.train.denormals import denormal
 from tinygrad_rnn.train.leaves import check_leaves, tensors_in
 from tinygrad_rnn.train.run import Run
 
 __all__ = ["TARGETS", "TrainingStep", "check_way"]
 
 TARGETS = ("eager", "auto", "c", "numpy", "check")
+MUCH = 0.1  # of a gradient
 _ARGUMENTS = (Tensor, np.ndarray, np.generic, int, float, str, type(None))
 _PURE = "depends on nothing but parameters, batch and carried state"
 
@@ -77,6 +79,7 @@ class TrainingStep:
         self.model, self.loss, self.target, self.run, self.say = model, loss, target, run, say
         self.program: CompiledStep | None = None
         self.chaotic: set[str] = set()
+        self.vanished = False  # whether it is said that a gradient has
         self.recent: tuple[Any, str] = None, ""  # the last signature and its digest
         self.agreed = run.step  # how far it was equal
         self.last: Any = None  # what was not compared
@@ -105,9 +108,7 @@ class TrainingStep:
             return self._eager(batch, state)
         program, arrays, first = found
         parameters = self.model.named_parameters()
-        number = self.run.step + 1
-        doubled = number & (number - 1) == 0  # 1, 2, 4, 8, …
-        compared = first or doubled or kept or self.target == "check"
+        compared = first or self._doubled or kept or self.target == "check"
         self.last = None if compared else (batch, state)
         if compared:
             results = self._compared(program, arrays, parameters, batch, state)
@@ -152,7 +153,7 @@ class TrainingStep:
     ) -> tuple[Any, ...]:
         """The results of the program, which are those of the loss as written."""
         before = program.states(arrays)
-        written = self._as_written(parameters, batch, state)
+        written = self._as_written(parameters, batch, state, not program.flushes)
         program.set_back(arrays, before)
         try:
             results = program(arrays)
@@ -160,7 +161,7 @@ class TrainingStep:
             raise ValueError(f"{_DIFFERENT}: {error}, and the loss did not mind.") from None
         after = program.states(arrays)
         program.set_back(arrays, before)
-        self._compare(written, results, (*batch, state), program.aux)
+        self._compare(written, results, (*batch, state), program)
         program.set_back(arrays, after)
         return results
 
@@ -169,9 +170,30 @@ class TrainingStep:
         loss, state = self.loss(self.model, batch, state)
         reached = backward(loss, data=known)
         check_leaves(loss, self.model.parameters(), known, self.born, reached)
+        self._look(loss, reached)
         self.run.counts["eager"] += 1
         self.run.target = "eager"
         return loss.item(), detach(state)
+
+    @property
+    def _doubled(self) -> bool:
+        """Whether this is step 1, 2, 4, 8, …"""
+        number = self.run.step + 1
+        return number & (number - 1) == 0
+
+    def _look(self, loss: Tensor, parameters: Sequence[Tensor]) -> None:
+        """Say, once, that much of a gradient is denormal; looked at at steps 1, 2, 4, 8, …"""
+        if not self._doubled or self.vanished:
+            return
+        share = denormal(loss, parameters)
+        self.vanished = share > MUCH
+        if self.vanished:
+            self._tell(
+                f"{share:.0%} of the gradient is denormal (in float32 below 1.2e-38), as it "
+                "vanishes, which may take many times as long to compute. A program in C takes such "
+                'numbers for 0: target="c"; truncate= cuts the gradient before',
+                "",
+            )
 
     def _find(self, batch: Any, state: Any) -> tuple[Running, list[Any], bool] | None:
         """The program for a call, what it is given, and whether it is new; None without one."""
@@ -212,11 +234,15 @@ class TrainingStep:
             self.recent = signature, hashlib.sha256(said).hexdigest()[:16]
         return self.recent[1]
 
-    def _as_written(self, parameters: dict[str, Tensor], batch: Any, state: Any) -> Written:
+    def _as_written(
+        self, parameters: dict[str, Tensor], batch: Any, state: Any, denormals: bool
+    ) -> Written:
         known = batch, state
         loss, state = self.loss(self.model, batch, state)
         check_leaves(loss, list(parameters.values()), known, self.born)
         gradients = grad(loss, list(parameters.values()), unused="zero")
+        if denormals:
+            self._look(loss, list(parameters.values()))
         for (path, p), now in itertools.zip_longest(
             parameters.items(), self.model.parameters(), fillvalue=("a new one", None)
         ):
@@ -229,12 +255,16 @@ class TrainingStep:
         check_integers(loss, nodes, tensors_in(known))
         return Written(found, size_of(nodes), state)
 
-    def _compare(self, written: Written, results: Any, args: tuple[Any, ...], carried: Any) -> None:
+    def _compare(
+        self, written: Written, results: Any, args: tuple[Any, ...], program: Running
+    ) -> None:
         assert self.program is not None
         found, n, state = written
         difference: object
-        difference, chaotic = self.program.difference(self.model, args, found, n, results)
-        if difference is None and each(_is_part, state) != each(_is_part, carried):
+        difference, chaotic = self.program.difference(
+            self.model, args, found, n, results, program.flushes
+        )
+        if difference is None and each(_is_part, state) != each(_is_part, program.aux):
             difference = "the state has other parts"
         if difference is not None:
             raise ValueError(

@@ -27,6 +27,7 @@ HEAD = """\
    cc -O3 -march=native -fopenmp-simd step.c -o step -lm
    ./step FILE STEPS RATE [RESULT]
 
+   Numbers below the smallest normal one (1.2e-38 for floats) are 0 within a step.
    With -DUSE_CBLAS and a BLAS to link against (-lopenblas), large products are done by that.
    FILE holds T = %(T)d as int64, then, one after the other in C order,
 %(list)s

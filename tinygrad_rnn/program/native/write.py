@@ -187,7 +187,9 @@ def function(storage: Storage, plan: Plan, constants: Constants, counted: set[Va
     head[-1] = head[-1].replace(",  /*", ")  /*", 1)
     mentioned = words(lines)
     unread = [x for x in ("T", "room", *(name for _, _, name, _ in given)) if x not in mentioned]
-    lines = [*(f"(void){x};" for x in unread), "int wrong = 0;", *lines, "return wrong;"]
+    begin = ["int wrong = 0;", "unsigned denormals = flush_denormals();"]
+    lines = [*(f"(void){x};" for x in unread), *begin, *lines]
+    lines += ["restore_denormals(denormals);", "return wrong;"]
     text = "\n".join(
         ["int step(long T, char *room,", *head, "{", *(f"    {x}" for x in lines), "}", ""]
     )
