@@ -20,6 +20,7 @@ from tinygrad_rnn.program.cache import found, key_of, put
 from tinygrad_rnn.program.compare import first_difference, size_of
 from tinygrad_rnn.program.pipeline import Compiled, How, follows
 from tinygrad_rnn.program.run import Printed, Running
+from tinygrad_rnn.program.threads import small
 from tinygrad_rnn.program.trace import (
     NUMBERS,
     Forward,
@@ -94,6 +95,7 @@ def made(given: Given, arrays: list[Any], how: How, known: Known) -> Running:
         asked = record.asked
         program = _made(record, given, arrays, how, known)
         program.paths = record.names[: record.parameters]
+        program.small = small(record.nodes)
         program.drawn.ways = [given.around.ways(rng) for rng in program.drawn.generators]
     except (TypeError, AttributeError) as error:
         refused = Refused(f"{ARRAYS} ({error}){line_of(error) or asked}")

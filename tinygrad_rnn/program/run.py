@@ -14,6 +14,7 @@ from tinygrad_rnn.engine.recorder import Draw, Recorder
 from tinygrad_rnn.program.forked import cached, lock_of
 from tinygrad_rnn.program.native import Function, Native, Unwritable, alone
 from tinygrad_rnn.program.pieces import Pieces
+from tinygrad_rnn.program.threads import limited
 from tinygrad_rnn.program.trace import leaves_of, rebuilt
 from tinygrad_rnn.program.watch import Ways, follow
 
@@ -119,12 +120,15 @@ class Running:
     drawn, requires
         What is drawn at each call; whether the last result says how much does not hold of what the
         function requires.
+    small
+        Whether its products are small, and run on one thread; see `threads`.
     """
 
     program: Any  # Printed, or what has more to tell
     native: Native | None = None
     pieces: Pieces | None = None
     no_c = ""
+    small = False
 
     def __init__(self, used: list[bool], aux: Any, recorder: Recorder) -> None:
         self.used, self.aux = used, aux
@@ -200,7 +204,8 @@ class Running:
 
     def _checked(self, arrays: list[Any]) -> tuple[Any, ...]:
         try:
-            results = self._run(arrays)
+            with limited(self.small):
+                results = self._run(arrays)
         except IndexError as error:
             raise Unmet(str(error)) from error
         if self.requires and results[-1]:

@@ -26,6 +26,7 @@ from tinygrad_rnn.program.native import NoCompiler
 from tinygrad_rnn.program.native.build import compiler
 from tinygrad_rnn.program.run import Running, Unmet
 from tinygrad_rnn.program.step import KEPT, CompiledStep
+from tinygrad_rnn.program.threads import limited, small
 from tinygrad_rnn.program.trace import leaves_of
 from tinygrad_rnn.train.denormals import denormal
 from tinygrad_rnn.train.leaves import check_leaves, tensors_in
@@ -167,8 +168,9 @@ class TrainingStep:
 
     def _eager(self, batch: Any, state: Any) -> tuple[float, Any]:
         known = tensors_in((batch, state))
-        loss, state = self.loss(self.model, batch, state)
-        reached = backward(loss, data=known)
+        with limited(self.run.small):
+            loss, state = self.loss(self.model, batch, state)
+            reached = backward(loss, data=known)
         check_leaves(loss, self.model.parameters(), known, self.born, reached)
         self._look(loss, reached)
         self.run.counts["eager"] += 1
@@ -182,8 +184,11 @@ class TrainingStep:
         return number & (number - 1) == 0
 
     def _look(self, loss: Tensor, parameters: Sequence[Tensor]) -> None:
-        """Say, once, that much of a gradient is denormal; looked at at steps 1, 2, 4, 8, …"""
-        if not self._doubled or self.vanished:
+        """Whether products are small, and gradients denormal: looked at at steps 1, 2, 4, 8, …"""
+        if not self._doubled:
+            return
+        self.run.small = small(ancestors(loss))
+        if self.vanished or not parameters:
             return
         share = denormal(loss, parameters)
         self.vanished = share > MUCH
@@ -237,12 +242,17 @@ class TrainingStep:
     def _as_written(
         self, parameters: dict[str, Tensor], batch: Any, state: Any, denormals: bool
     ) -> Written:
+        with limited(self.run.small):
+            return self._computed(parameters, batch, state, denormals)
+
+    def _computed(
+        self, parameters: dict[str, Tensor], batch: Any, state: Any, denormals: bool
+    ) -> Written:
         known = batch, state
         loss, state = self.loss(self.model, batch, state)
         check_leaves(loss, list(parameters.values()), known, self.born)
         gradients = grad(loss, list(parameters.values()), unused="zero")
-        if denormals:
-            self._look(loss, list(parameters.values()))
+        self._look(loss, list(parameters.values()) if denormals else [])
         for (path, p), now in itertools.zip_longest(
             parameters.items(), self.model.parameters(), fillvalue=("a new one", None)
         ):
