@@ -42,7 +42,7 @@ from tinygrad_rnn.program.watch import Surroundings
 __all__ = ["CompiledStep", "compile"]
 
 KEPT = 16  # programs at a time
-LONGEST = 3000  # operations of a record that does not repeat: beyond, writing them takes minutes
+LONGEST = 10_000  # operations of a record that does not repeat: about a millisecond for each
 TARGETS = ("numpy", "c")
 
 

@@ -163,7 +163,9 @@ def save(path: str | os.PathLike[str], function: Function, arrays: Sequence[Any]
 
 def _for_blas(function: Function, line: str, *always: str) -> list[str]:
     """Lines for each kind of product that is called, where there is a BLAS to do it."""
-    kinds = [(f, s) for f, s in ("fs", "dd") if re.search(f"(product|times)_{f}\\(", function.text)]
+    kinds = [
+        (f, s) for f, s in ("fs", "dd") if re.search(f"(product|once|times)_{f}\\(", function.text)
+    ]
     if not kinds:
         return []
     lines = dict.fromkeys(line.format(f=f, s=s) for f, s in kinds)

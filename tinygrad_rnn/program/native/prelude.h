@@ -234,6 +234,14 @@ static inline __attribute__((always_inline)) void product_r(
         }
 }
 
+/* ==== once_r ==== the same, compiled once for all products where there are many that are done once: to
+   inline each takes the compiler longer than the program runs */
+static __attribute__((noinline)) void once_r(
+        long m, long n, long k, const real *a, long ar, long ac, const real *b, long br, long bc,
+        int add, real *c, long cr, long cc) {
+    product_r(m, n, k, a, ar, ac, b, br, bc, add, c, cr, cc);
+}
+
 /* ==== use_threads shared ==== is a product for more threads than one? BLAS copies both factors at every
    call and waits for its threads: of fewer rows, or of less, one thread is as fast that finds a factor
    packed for all steps. Measured with two, at 8 to 64 rows. */
