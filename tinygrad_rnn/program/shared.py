@@ -32,8 +32,8 @@ __all__ = ["shared"]
 def shared(ends: Sequence[Tensor], leaves: Sequence[Tensor], born: int) -> list[Tensor]:
     """The ends of a record in which what is the same at all steps is there once, without a time.
 
-    `leaves` are the arguments, whose values count for nothing. The record is changed, but none of
-    its nodes that is older than the serial number `born`.
+    Steps are those that scopes tell of. `leaves` are the arguments, whose values count for nothing.
+    The record is changed, but none of its nodes that is older than the serial number `born`.
     """
     nodes = ancestors(*ends)
     one = _repeated([x for x in nodes if x.serial >= born], {*leaves})
@@ -45,8 +45,10 @@ def shared(ends: Sequence[Tensor], leaves: Sequence[Tensor], born: int) -> list[
     same: dict[Tensor, Tensor] = {}
     kept: dict[Tensor, Tensor] = {}
     for alike in steps.values():
-        (x, t), *more = alike
-        if t is not None and more and x in one and all(one.get(y) is one[x] for y, _ in more):
+        (x, _), *more = alike
+        # a plain loop is known by its repeating, which one node less at all steps but one breaks
+        timed = any(frame.t is not None for frame in x.scope)
+        if timed and more and x in one and all(one.get(y) is one[x] for y, _ in more):
             same |= {y: kept.setdefault(one[x], x) for y, _ in alike}
     for y in kept.values():
         y.scope = tuple([replace(frame, t=None) for frame in y.scope])

@@ -145,8 +145,9 @@ def written(
     A, B, C = map(pointer, factors)
     f = "f" if v.dtype == np.float32 else "d"
     ar, ac, br, bc = strides
-    sizes = ", ".join(map(str, size))
-    return f"{'once' if once else 'product'}_{f}({sizes}, {A}, {ar}, {ac}, {B}, {br}, {bc}, {add}, {C}, {into[0]}, {into[1]});"
+    call = "once" if once else "product"
+    sizes, places = ", ".join(map(str, size)), f"{add}, {C}, {into[0]}, {into[1]}"
+    return f"{call}_{f}({sizes}, {A}, {ar}, {ac}, {B}, {br}, {bc}, {places});"
 
 
 def pointer(x: Factor) -> str:
