@@ -622,3 +622,33 @@ def test_any_state_of_numbers_and_arrays_is_carried_over_a_checkpoint(tmp_path):
     assert run.state["last"].op is None
     assert run.state["words"] == ("a", None, True)
     assert type(run.state["h"][1]) is np.float32
+
+
+class Forgetting(nn.Module):
+    """A loss on the last step alone, of a state that halves or so at each."""
+
+    def __init__(self, keeps=0.8, dtype=np.float32):
+        self.cell = nn.RNNCell(2, 3, bias=False, rng=0, dtype=dtype)
+        self.cell.W_h.data = keeps * np.eye(3, dtype=dtype)
+
+    def loss(self, x):
+        return tinygrad_rnn.mean(nn.unroll(self.cell, x)[1] ** 2)
+
+
+@pytest.mark.parametrize("target", ["eager", *TARGETS])
+def test_a_gradient_that_is_denormal_is_named_once(target, capfd):
+    def batch(step):
+        return (np.random.default_rng(step).standard_normal((450, 2, 2)).astype(np.float32) / 9,)
+
+    def said(model):
+        run = fit(model, batch, SGD(model.parameters(), lr=0.0), steps=9, target=target)
+        lines = capfd.readouterr().err.splitlines()
+        named = [line for line in lines if "denormal" in line]
+        assert [line.removeprefix("fit: ") for line in named] == [
+            line for line in run.reasons if "denormal" in line
+        ]
+        return named
+
+    assert len(said(Forgetting())) == (target != "c")
+    assert not said(Forgetting(keeps=1.0))
+    assert not said(Forgetting(dtype=np.float64))

@@ -67,6 +67,8 @@ class Recorder:
     noise
         Moves the result of each operation that rounds by one ulp, up or down (a sum by one of the
         sum of sizes): to see how much a result depends on rounding.
+    flush
+        Whether results below the smallest normal number are 0, as in C.
     stand_ins
         The leaf of the record for each Tensor that the function was given, or holds.
     requirements
@@ -78,6 +80,7 @@ class Recorder:
     shapes: Shapes | None = None
     other: bool = False
     noise: np.random.Generator | None = None
+    flush: bool = False
     stand_ins: dict[Tensor, Tensor] = field(default_factory=dict)
     requirements: list[Tensor] = field(default_factory=list)
     draws: list[Draw] = field(default_factory=list)
@@ -99,6 +102,8 @@ class Recorder:
     def result(self, op: Primitive, arrays: list[Any], options: dict[str, Any]) -> Any:
         """What an operation gives."""
         y = evaluated(op, op.forward, arrays, options)
+        if self.flush and y.dtype.kind == "f":
+            return np.where(np.abs(y) < np.finfo(y.dtype).tiny, 0 * y, y)[()]
         if self.noise is None or op.name not in ROUNDING or y.dtype.kind != "f":
             return y
         sign = np.where(self.noise.random(y.shape) < 0.5, -1, 1).astype(y.dtype)

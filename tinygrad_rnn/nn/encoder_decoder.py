@@ -16,7 +16,7 @@ from tinygrad_rnn.nn.decode import decode
 from tinygrad_rnn.nn.mask import the_mask
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.state import output_of
-from tinygrad_rnn.nn.time import drawn, unroll
+from tinygrad_rnn.nn.time import prepared, unroll
 
 __all__ = ["EncoderDecoder"]
 
@@ -98,7 +98,7 @@ class EncoderDecoder(Module):
         memory = stack(outputs) if self.attention else None
         first = np.full(batch, start)
         with no_grad():
-            decoder = drawn(self.decoder, rng, self.embed(first), state)
+            decoder = prepared(self.decoder, rng, self.embed(first), state)
 
         def step(symbol: Any, state: Any) -> tuple[Any, Any]:
             state = decoder(self.embed(symbol), state)

@@ -19,7 +19,7 @@ from tinygrad_rnn.nn.encoder_decoder import EncoderDecoder
 from tinygrad_rnn.nn.layers import Embedding, Linear
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.state import output_of
-from tinygrad_rnn.nn.time import batch_of, drawn, unroll
+from tinygrad_rnn.nn.time import batch_of, prepared, unroll
 
 __all__ = [
     "SequenceModel",
@@ -156,7 +156,7 @@ class SequenceModel(Module):
             if how:
                 raise TypeError(f"SequenceModel 1→n: there is no {', '.join(how)} to one input.")
             state = self.cell.initial_state(*batch_of(x)) if state is None else state
-            cell = drawn(self.cell, rng, x, state)
+            cell = prepared(self.cell, rng, x, state)
 
             def step(x: Any, state: Any) -> tuple[Any, Any]:
                 state = cell(x, state)

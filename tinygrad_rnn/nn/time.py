@@ -31,9 +31,12 @@ class Cell(Protocol):
 
     ``cell(x, state)`` gives the next state. ``initial_state(*batch)`` gives the first one (not
     needed if one is passed to `unroll`). A method ``output(state)`` picks the part that others see;
-    without it that is the state itself, or its first part if the state is a tuple. A method
+    without it that is the state itself, or its first part if the state is a tuple.
+
+    Two methods are called once per sequence, if the cell has them. ``once()`` returns a cell that
+    gives the same, in which what depends on parameters alone is already computed. Then
     ``sample(rng, x, state)``, given the first input and state, draws what is random in training and
-    returns what is to be called instead; without `rng` the cell itself is called.
+    returns what is to be called instead; it is not called without `rng`.
     """
 
     def __call__(self, x: Any, state: Any) -> Any:
@@ -111,10 +114,12 @@ def unroll(
     check_generator("unroll", rng)
     check_flags("unroll", reverse=reverse, checkpoint=checkpoint)
     ts = range(len(xs))[::-1] if reverse else range(len(xs))
-    call = drawn(cell, rng, values(xs)[ts[0]], state)
+    name = name or name_of(cell)
+    with scope(name):
+        call = prepared(cell, rng, values(xs)[ts[0]], state)
     if lengths is not None or mask is not None:
         mask = the_mask(lengths, mask, len(xs), batch_of(shaped(values(xs)[0])))
-    steps = Steps(cell, call, xs, 0, mask, name or name_of(cell))
+    steps = Steps(cell, call, xs, 0, mask, name)
     run = functools.partial(checkpointed, rng=rng) if checkpoint else Steps.run
     if isinstance(truncate, RandomTruncation):
         steps = replace(steps, between=random_cuts(truncate, ts, rng))
@@ -187,8 +192,9 @@ def _as_tensor(x: Any) -> Any:
     return Tensor(x) if type(x) is np.ndarray and x.dtype.kind == "f" else x
 
 
-def drawn(cell: Any, rng: np.random.Generator | None, x: Any, state: Any) -> Any:
-    """What to call for one sequence: the cell with its draws, if it has any and there is `rng`."""
+def prepared(cell: Any, rng: np.random.Generator | None, x: Any, state: Any) -> Any:
+    """What to call for one sequence: see `Cell` for ``once`` and ``sample``."""
+    cell = cell.once() if hasattr(cell, "once") else cell
     if rng is None or not hasattr(cell, "sample"):
         return cell
     x = shaped(x)

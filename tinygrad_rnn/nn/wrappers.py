@@ -8,6 +8,7 @@ it is when tested. Where it draws at random in training it has ``sample(rng, x, 
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from typing import Any
 
@@ -47,6 +48,14 @@ class Wrapper(Module):
     def __call__(self, x: Any, state: Any) -> Any:
         """The next state, nothing drawn."""
         return self.around(x, state)
+
+    def once(self) -> Any:
+        """The same around the cell inside, with what depends on parameters alone computed."""
+        if not hasattr(self.around, "once"):
+            return self
+        twin = copy(self)
+        twin.around = self.around.once()
+        return twin
 
     def sample(self, rng: np.random.Generator, x: Any, state: Any) -> Any:
         """What to call in training: the cell inside with its draws, if it has any."""

@@ -2,7 +2,8 @@
 
 Two right programs round at different places. So results may differ by n·eps of their largest entry,
 n being the size of the computation, or by what one ulp at each operation changes: a net that
-explodes through time, or a formula such as 1 - y·y near 1, turns one into the other.
+explodes through time, or a formula such as 1 - y·y near 1, turns one into the other. Where denormal
+numbers are flushed to 0, as in C, they may differ by what that changes, too.
 """
 
 from __future__ import annotations
@@ -49,7 +50,11 @@ def size_of(nodes: Sequence[Tensor]) -> int:
 
 
 def first_difference(
-    expected: Results, found: Sequence[Any], n: int, moved: Callable[[int], Sequence[Any] | None]
+    expected: Results,
+    found: Sequence[Any],
+    n: int,
+    moved: Callable[[int], Sequence[Any] | None],
+    flushed: Callable[[], Sequence[Any] | None] | None = None,
 ) -> tuple[Difference | None, list[str]]:
     """The first result that differs, and the names of those that cannot be compared.
 
@@ -66,17 +71,26 @@ def first_difference(
         seed, says; None if it cannot. It is called only if needed, and until the difference is
         explained. What differs among its answers is what rounding changes: a function that gave
         something else just now is not chaotic.
+    flushed
+        Gives the expected values with the result of each operation 0 if it is denormal; None if it
+        cannot. It is called only if needed. Left out where denormal numbers are kept.
     """
     chaotic: list[str] = []
     kinds = {np.asarray(x).dtype for _, x in expected}
     eps = max((float(np.finfo(kind).eps) for kind in kinds if kind.kind == "f"), default=0.0)
     others: list[Sequence[Any]] = []
+    lost: Sequence[Any] | None = None
     for k, (name, x) in enumerate(expected):
         x, y = np.asarray(x), np.asarray(found[k])
         if x.shape != y.shape or x.dtype != y.dtype:
             expects, gives = (f"{a.dtype} of shape {a.shape}" for a in (x, y))
             return Difference(name, (), expects, gives, 0.0), chaotic
-        allowed = _rounding(x, n, eps)
+        allowed = _rounding(x, n, eps, n if flushed else 1)
+        if flushed and x.dtype.kind == "f" and not _within(x, y, allowed).all():
+            lost = lost or flushed()
+            change = _spread([x, np.asarray(lost[k])]) if lost else 0.0
+            if np.isfinite(change):  # an infinity in place of a number is none of its doing
+                allowed = max(allowed, MARGIN * change)
         for runs in range(2, RUNS + 1):
             wrong = ~_within(x, y, allowed)
             if not wrong.any():
@@ -114,11 +128,13 @@ def _chaotic(x: np.ndarray, y: np.ndarray, change: float) -> bool:
     return bool(change >= WHOLLY * scale > 0 or change == np.inf) and not far
 
 
-def _rounding(x: np.ndarray, n: int, eps: float) -> float:
+def _rounding(x: np.ndarray, n: int, eps: float, flushed: int) -> float:
+    """What n roundings change, of which so many as are `flushed` lose a denormal number."""
     if x.dtype.kind != "f":
         return 0.0
     largest = np.abs(_finite(x)).max(initial=0)
-    return float(n * max(eps, np.finfo(x.dtype).eps) * float(largest) + np.finfo(x.dtype).tiny)
+    kind = np.finfo(x.dtype)
+    return float(n * max(eps, kind.eps) * float(largest)) + flushed * float(kind.tiny)
 
 
 def _finite(x: np.ndarray) -> np.ndarray:

@@ -46,7 +46,7 @@ class Layout(Names):
         self.inside, self.transposes, self.lifetimes = inside, transposes, lifetimes
         self.turn = {v: k for k, c in enumerate(inside.components) for v in c.values}
         self.timed = _timed(inside)
-        self.busy: list[tuple[int, Any, str, Value]] = []
+        self.busy: dict[Any, list[tuple[int, Any, str, Value]]] = defaultdict(list)  # by size
         self.reused = 0
         self.places: dict[Value, Place] = {}
         self.wishes: dict[Value, str] = {}
@@ -135,7 +135,7 @@ class Layout(Names):
         key = (size, dtype)
         old = self.free(v, key) if self.lifetimes and shared else None
         if old is not None:
-            self.busy.remove(old)
+            self.busy[key].remove(old)
             self.reused += 1
         alike = old is not None and (old[3].name, old[3].shape) == (v.name, v.shape)
         alike = alike and old is not None and (old[3].lo is None) == (v.lo is None)
@@ -155,7 +155,7 @@ class Layout(Names):
                 self.shapes[called] = shape
                 self.bytes += (rows or 1) * math.prod(v.shape) * np.dtype(v.dtype).itemsize
         if self.lifetimes and shared:
-            self.busy.append((self.last_use(v), key, name, v))
+            self.busy[key].append((self.last_use(v), key, name, v))
         return name
 
     def spent(self, v: Value) -> str:
@@ -174,7 +174,7 @@ class Layout(Names):
         """A buffer of this shape that is free when `v` is computed, or becomes free by that."""
         parts = [x for x, w in self.inside.parts.items() if w[0] is v]
         now = min(self.turn[x] for x in (v, *parts))
-        alike = [b for b in self.busy if b[1] == key]
+        alike = self.busy[key]
         ends = [b for b in alike if b[0] == now and not parts and self.inside.overwritten(b[3], v)]
         ends += [b for b in alike if b[0] < now]
         return max(ends, key=lambda b: b[3].name == v.name, default=None)

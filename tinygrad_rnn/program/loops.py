@@ -6,7 +6,9 @@ Kennedy's loop distribution). All else is computed for all steps at once.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -96,15 +98,23 @@ def _in_order(component: Component) -> list[Value]:
         v: {a.value for a in v.args if a.kind == "step" and a.k == 0 and a.value in inside}
         for v in component.values
     }
+    readers: dict[Value, list[Value]] = defaultdict(list)
+    for v, reads in waits.items():
+        for x in reads:
+            readers[x].append(v)
+    place = {v: k for k, v in enumerate(component.values)}
+    ready = [(v.serial, place[v], v) for v, reads in waits.items() if not reads]
+    heapify(ready)
     done: list[Value] = []
-    ready = sorted(component.values, key=_serial)
-    seen: set[Value] = set()
-    while len(done) < len(ready):
-        v = next((v for v in ready if v not in seen and waits[v] <= seen), None)
-        if v is None:
-            raise NoFamily(component.values[0].options.get("family"), "a step waits for itself")
-        done.append(v)
-        seen.add(v)
+    while ready:
+        *_, x = heappop(ready)
+        done.append(x)
+        for v in readers[x]:
+            waits[v].remove(x)
+            if not waits[v]:
+                heappush(ready, (v.serial, place[v], v))
+    if len(done) < len(component.values):
+        raise NoFamily(component.values[0].options.get("family"), "a step waits for itself")
     return done
 
 

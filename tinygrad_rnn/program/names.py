@@ -34,6 +34,7 @@ class Names:
     def __init__(self, T: int = 0, letters: Iterable[str] = ()) -> None:
         self.names: set[str] = set(RESERVED)
         self.letters = {x for letter in letters for x in (letter, plural(letter))}
+        self.tried: dict[tuple[str, bool], int] = {}  # the last number behind a wish
         self.constants: dict[str, np.ndarray] = {}
         self.T = T
         self.numbers: dict[str, Any] = {}
@@ -46,11 +47,12 @@ class Names:
         """An identifier close to the wish that is not taken; no letter, unless it is `chosen`."""
         wish = re.sub(r"\W", "_", wish, flags=re.ASCII) or "x"
         wish = f"_{wish}" if wish[0].isdigit() or keyword.iskeyword(wish) else wish
-        found, k = wish, 1
-        taken = self.names | BUILT_IN | (set[str]() if chosen else self.letters)
-        while {found, plural(found)} & taken:
+        taken = (self.names, BUILT_IN) if chosen else (self.names, BUILT_IN, self.letters)
+        found, k = wish, self.tried.get((wish, chosen), 1)
+        while any(x in names for x in (found, plural(found)) for names in taken):
             k += 1
             found = f"{wish}{k}"
+        self.tried[wish, chosen] = k
         self.names |= {found, plural(found)}
         return found
 

@@ -14,6 +14,7 @@ from tinygrad_rnn.engine.recorder import Draw
 from tinygrad_rnn.program.forked import cached, lock_of
 from tinygrad_rnn.program.native import Function, Native, Unwritable, alone
 from tinygrad_rnn.program.pieces import Pieces
+from tinygrad_rnn.program.threads import limited
 from tinygrad_rnn.program.trace import leaves_of, rebuilt
 from tinygrad_rnn.program.watch import Ways, follow
 
@@ -119,12 +120,15 @@ class Running:
     drawn, requires
         What is drawn at each call; whether the last result says how much does not hold of what the
         function requires.
+    small
+        Whether its products are small, and run on one thread; see `threads`.
     """
 
     program: Any  # Printed, or what has more to tell
     native: Native | None = None
     pieces: Pieces | None = None
     no_c = ""
+    small = False
 
     def __init__(self, used: list[bool], aux: Any, draws: Sequence[Draw], requires: bool) -> None:
         self.used, self.aux = used, aux
@@ -135,8 +139,11 @@ class Running:
     @property
     def source(self) -> str:
         """What runs, in NumPy; if pieces run in C, the whole that they are cut from."""
-        in_numpy = self.pieces is not None and isinstance(self.pieces.begin, Piece)
-        return self.pieces.source if self.pieces and in_numpy else self.program.source
+        return self.pieces.source if self.pieces and self._in_numpy else self.program.source
+
+    @property
+    def _in_numpy(self) -> bool:
+        return self.pieces is not None and isinstance(self.pieces.begin, Piece)
 
     @cached
     def function(self) -> Callable[..., tuple[Any, ...]]:
@@ -162,6 +169,11 @@ class Running:
             return 0  # made for a bound
         arrays = (x for x in self.function.__globals__.values() if isinstance(x, np.ndarray))
         return sum(x.nbytes for x in arrays if x.base is None)
+
+    @property
+    def flushes(self) -> bool:
+        """Whether numbers below the smallest normal one are 0 in it: in C they are."""
+        return self.native is not None or (self.pieces is not None and not self._in_numpy)
 
     @property
     def whole(self) -> Compiled:
@@ -211,7 +223,8 @@ class Running:
 
     def _checked(self, arrays: list[Any]) -> tuple[Any, ...]:
         try:
-            results = self._run(arrays)
+            with limited(self.small):
+                results = self._run(arrays)
         except IndexError as error:
             raise Unmet(str(error)) from error
         if self.requires and results[-1]:

@@ -6,7 +6,8 @@ leave behind unused is swept up by `alive`.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,10 @@ from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.ops import ELEMENTWISE
 
 __all__ = [
-    "alive", "common", "copies", "folded", "replace", "running_sums", "shape_of", "unstacked",
+    "alive", "common", "copies", "folded", "running_sums", "shape_of", "unstacked",
 ]  # fmt: skip
+
+Moves = dict[Value, tuple[Value, int]]  # what is read in place of a value, so many steps away
 
 
 def alive(values: list[Value], outputs: list[Value], leaves: list[Value]) -> list[Value]:
@@ -34,28 +37,34 @@ def alive(values: list[Value], outputs: list[Value], leaves: list[Value]) -> lis
     return [v for v in values if v in seen]
 
 
-def replace(values: list[Value], outputs: list[Value], old: Value, new: Value, shift: int) -> None:
-    """Read `new`, `shift` steps away, wherever `old` was read."""
-
-    def moved(a: Arg) -> Arg:
-        if a.value is not old:
-            return a
-        if a.kind in ("step", "at"):
-            return Arg(a.kind, new, a.k + shift)
-        if a.kind == "all":
-            return Arg("all", new, (a.k[0] + shift, a.k[1] + shift))
-        return Arg(a.kind, new, a.k)
-
+def replaced(values: list[Value], outputs: list[Value], moves: Moves) -> None:
+    """Read another value, some steps away, wherever one of `moves` was read; these are gone."""
+    if not moves:
+        return
+    values[:] = [v for v in values if v not in moves]
     for v in values:
-        if any(a.value is old for a in v.operands):
-            v.args = [moved(a) for a in v.args]
-            v.init = {t: moved(a) for t, a in v.init.items()}
-    outputs[:] = [new if v is old else v for v in outputs]
+        if any(isinstance(a.value, Value) and a.value in moves for a in v.operands):
+            v.args = [moved(a, moves) for a in v.args]
+            v.init = {t: moved(a, moves) for t, a in v.init.items()}
+    outputs[:] = [moved(Arg("one", v), moves).value for v in outputs]
+
+
+def moved(a: Arg, moves: Moves) -> Arg:
+    """What is read in place of an operand."""
+    while isinstance(a.value, Value) and a.value in moves:
+        new, shift = moves[a.value]
+        k = a.k
+        if a.kind in ("step", "at"):
+            k = a.k + shift
+        elif a.kind == "all":
+            k = a.k[0] + shift, a.k[1] + shift
+        a = Arg(a.kind, new, k)
+    return a
 
 
 def unstacked(values: list[Value], outputs: list[Value]) -> int:
     """An element of what was stacked over time is what was put there: ``stack(h)[t]`` is h_t."""
-    count = 0
+    moves = Moves()
     for v in values:
         index = v.options.get("index", ())
         if v.op != "getitem" or len(index) != 1 or type(index[0]) is not Step or v.init:
@@ -66,10 +75,10 @@ def unstacked(values: list[Value], outputs: list[Value]) -> int:
             continue
         if stacked.options["axis"] != 0 or stacked.options["sign"] != 1:
             continue
-        a = stacked.args[0]
-        replace(values, outputs, v, a.value, a.k[0] + index[0].shift)
-        count += 1
-    return count
+        a = moved(stacked.args[0], moves)
+        moves[v] = a.value, a.k[0] + index[0].shift
+    replaced(values, outputs, moves)
+    return len(moves)
 
 
 def folded(values: list[Value], outputs: list[Value]) -> int:
@@ -77,18 +86,24 @@ def folded(values: list[Value], outputs: list[Value]) -> int:
 
     If all its elements are equal it is written as one number where the shape is known without it.
     """
-    todo, done = sorted(values, key=lambda v: v.serial), set[Value]()
+    todo, done = deque(sorted(values, key=lambda v: v.serial)), set[Value]()
+    readers: dict[Value, dict[Value, None]] = defaultdict(dict)
+    for v in values:
+        for a in v.operands:
+            if isinstance(a.value, Value):
+                readers[a.value][v] = None
     while todo:
-        v = todo.pop(0)
+        v = todo.popleft()
         constant = v.args and all(a.kind == "const" for a in v.args)
         if not constant or v.init or v in outputs or v in done or v.op == "addn" or _moves(v):
             continue
         if v.op not in FOLDED:
             continue
         result = np.asarray(_computed(v.op, [a.value for a in v.args], v.options), v.dtype)
-        todo += _read_constant(values, v, result)
-        values.remove(v)
+        _read_constant(readers[v], v, result)
+        todo += readers[v]
         done.add(v)
+    values[:] = [v for v in values if v not in done]
     return len(done)
 
 
@@ -116,9 +131,8 @@ def _moves(v: Value) -> bool:
     return any(type(p) is Step for p in v.options.get("index", ()))
 
 
-def _read_constant(values: list[Value], v: Value, x: np.ndarray) -> list[Value]:
-    """Let all who read `v` read a constant; who they are."""
-    readers = [user for user in values if any(a.value is v for a in user.operands)]
+def _read_constant(readers: Iterable[Value], v: Value, x: np.ndarray) -> None:
+    """Let all who read `v` read a constant."""
     number = np.asarray(x.flat[0]) if x.size and np.all(x == x.flat[0]) else x
 
     def read(a: Arg, x: np.ndarray) -> Arg:
@@ -136,7 +150,6 @@ def _read_constant(values: list[Value], v: Value, x: np.ndarray) -> list[Value]:
             read(a, number if spread or (put and not k) else x) for k, a in enumerate(user.args)
         ]
         user.init = {t: read(a, x) for t, a in user.init.items()}
-    return readers
 
 
 def shape_of(a: Arg) -> tuple[int, ...]:
@@ -148,41 +161,45 @@ def shape_of(a: Arg) -> tuple[int, ...]:
 
 def copies(values: list[Value], outputs: list[Value]) -> int:
     """A copy is what it is a copy of."""
-    count = 0
-    for v in list(values):
-        if v.op not in ("copy", "addn") or len(v.args) != 1 or v.init or v in outputs:
+    moves, results = Moves(), {*outputs}
+    for v in values:
+        if v.op not in ("copy", "addn") or len(v.args) != 1 or v.init or v in results:
             continue
-        a, x = v.args[0], v.args[0].value
-        if not isinstance(x, Value) or a.kind not in ("one", "step") or x.op == "leaf":
+        a = moved(v.args[0], moves)
+        x = a.value
+        if not isinstance(x, Value) or a.kind not in ("one", "step") or x.op == "leaf" or x is v:
             continue
         if (x.shape, x.dtype, x.lo is None) != (v.shape, v.dtype, v.lo is None):
             continue
         if not x.named:
             x.name, x.of = v.name, v.of if x.of is None else x.of
-        replace(values, outputs, v, x, a.k or 0)
-        values.remove(v)
-        count += 1
-    return count
+        moves[v] = x, a.k or 0
+    replaced(values, outputs, moves)
+    return len(moves)
 
 
 def common(values: list[Value], outputs: list[Value]) -> int:
     """Two values of the same operation on the same operands are one."""
-    count, again = 0, True
-    while again:
-        again = False
-        seen: dict[Any, Value] = {}
-        for v in sorted(values, key=lambda v: v.serial):
-            if v.op == "leaf":
-                continue
-            key = (v.op, tuple(map(_key, v.args)), str(v.options), v.lo, v.hi, v.shape, v.dtype)
-            key = (*key, tuple((t, _key(a)) for t, a in sorted(v.init.items())))
-            first = seen.setdefault(key, v)
-            if first is not v:
-                replace(values, outputs, v, first, 0)
-                values.remove(v)
-                count += 1
-                again = True
+    count = 0
+    while moves := _alike(values):
+        replaced(values, outputs, moves)
+        count += len(moves)
     return count
+
+
+def _alike(values: list[Value]) -> Moves:
+    """What is computed a second time, and where it was first."""
+    moves, seen = Moves(), dict[Any, Value]()
+    for v in sorted(values, key=lambda v: v.serial):
+        if v.op == "leaf":
+            continue
+        args = tuple([_key(moved(a, moves)) for a in v.args])
+        key = (v.op, args, str(v.options), v.lo, v.hi, v.shape, v.dtype)
+        key = (*key, tuple([(t, _key(moved(a, moves))) for t, a in sorted(v.init.items())]))
+        first = seen.setdefault(key, v)
+        if first is not v:
+            moves[v] = first, 0
+    return moves
 
 
 def _key(a: Arg) -> Any:

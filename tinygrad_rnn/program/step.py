@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import warnings
@@ -42,7 +43,7 @@ __all__ = ["CompiledStep", "compile"]
 
 KEPT = 16  # programs at a time, however large; and structures after which a warning is due
 ROOM = 1 << 28  # bytes of all programs that are kept beyond those
-LONGEST = 3000  # operations of a record that does not repeat: beyond, writing them takes minutes
+LONGEST = 10_000  # operations of a record that does not repeat: about a millisecond for each
 TARGETS = ("numpy", "c")
 
 
@@ -252,14 +253,16 @@ class CompiledStep:
         expected: list[tuple[str, Any]],
         n: int,
         found: Sequence[Any],
+        flushes: bool = False,
     ) -> tuple[Difference | None, list[str]]:
         """Where results of a program differ from those that the function gave as written.
 
-        `n` is how many roundings are in them; see `first_difference`.
+        `n` is how many roundings are in them, `flushes` whether the program is in C; see
+        `first_difference`.
         """
         given: Given | None = None  # made only if needed: it takes a checksum of all it reaches
 
-        def moved(seed: int) -> list[Any] | None:
+        def moved(seed: int | None) -> list[Any] | None:
             nonlocal given
             given = given or self._given(params, args)
             try:
@@ -269,7 +272,8 @@ class CompiledStep:
             finally:
                 given.around.set_back()
 
-        return first_difference(expected, found, n, moved)
+        flushed = functools.partial(moved, None) if flushes else None
+        return first_difference(expected, found, n, moved, flushed)
 
     def _given(self, params: Any, args: tuple[Any, ...]) -> Given:
         names = [*self._names[1:], *(f"x{k}" for k in range(len(args)))][: len(args)]
@@ -409,6 +413,11 @@ def compile(
     alone, by their record, this package's sources and the machine: the next process finds them.
     What is recorded are copies of the parameters, so a function must not go another way if an
     object is the very same as one outside (``m is net``).
+
+    In C, results below the smallest normal number (1.2e-38 in float32, 2.2e-308 in float64) are 0,
+    as after torch.set_flush_denormal(True): gradients that vanish become such numbers, and many
+    processors take ten times as long over them. The setting is the thread's, and is restored after
+    the call. What is compared may differ by what this changes, not by an infinity.
 
     The text is made for the machine: where NumPy's BLAS has code for small products and one thread,
     weights that a loop multiplies by stand in blocks of columns.

@@ -26,7 +26,8 @@ from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.context import Context, context
 from tinygrad_rnn.engine.primitives import stack, sum
 from tinygrad_rnn.engine.recorder import Recorder
-from tinygrad_rnn.engine.tensor import Tensor, named, values
+from tinygrad_rnn.engine.tensor import Tensor, named, next_serial, values
+from tinygrad_rnn.program.shared import shared
 from tinygrad_rnn.program.watch import Surroundings, generators_in
 
 __all__ = [
@@ -256,7 +257,8 @@ def _check_bytes(name: str, x: Any) -> None:
 def trace(record: Forward) -> Trace:
     """The record with its gradients, and with whether all that it requires holds."""
     wrt = record.leaves[: record.parameters]
-    with no_garbage(), recording(Recorder(noise=record.recorder.noise)):
+    known = record.recorder
+    with no_garbage(), recording(Recorder(noise=known.noise, flush=known.flush)):
         gradients = grad(record.loss, wrt, create_graph=True, unused="zero")
         requires = [broken(record.recorder)] if record.recorder.requirements else []
     outputs = [record.loss, *gradients, *record.beside, *requires]
@@ -284,15 +286,17 @@ def recorded(
     move: Callable[[Any], Any] | None = None,
     before: Forward | None = None,
     noise: np.random.Generator | None = None,
+    flush: bool = False,
 ) -> Forward:
     """One run of the function, on a copy of the parameters that has but `shapes`, if given.
 
     `move` gives it other values. Then it is run a second time, after `before`, on the same copy: a
-    function that has changed it is seen to. `noise` is for the recorder.
+    function that has changed it is seen to. `noise` and `flush` are for the recorder.
     """
-    recorder = Recorder(shapes, move is not None, noise)
+    recorder = Recorder(shapes, move is not None, noise, flush)
     move = move or np.asarray
     around.set_back()
+    born = next_serial()
     with no_garbage(), recording(recorder):
         if shapes is not None:
             shapes.asked = False
@@ -358,8 +362,11 @@ def recorded(
     aux = rebuilt(aux, iter([None if x is None else ... for x in beside]))
     called = [name for name, _ in wrt]
     called += [str(x.name) for x in (*leaves[len(wrt) :], *drawn)]
-    beside = [x for x in beside if x is not None]
-    return Forward([*leaves, *drawn], called, len(wrt), loss, beside, aux, twin, recorder)
+    leaves, beside = [*leaves, *drawn], [x for x in beside if x is not None]
+    ends = shared([loss, *beside, *recorder.requirements], leaves, born)
+    loss, beside = ends[0], ends[1 : len(beside) + 1]
+    recorder.requirements = ends[len(beside) + 1 :]
+    return Forward(leaves, called, len(wrt), loss, beside, aux, twin, recorder)
 
 
 def broken(recorder: Recorder) -> Tensor:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,13 +26,16 @@ from tinygrad_rnn.program.native import NoCompiler
 from tinygrad_rnn.program.native.build import compiler
 from tinygrad_rnn.program.run import Running, Unmet
 from tinygrad_rnn.program.step import KEPT, CompiledStep
+from tinygrad_rnn.program.threads import limited, small
 from tinygrad_rnn.program.trace import leaves_of
+from tinygrad_rnn.train.denormals import denormal
 from tinygrad_rnn.train.leaves import check_leaves, tensors_in
 from tinygrad_rnn.train.run import Run
 
 __all__ = ["TARGETS", "TrainingStep", "check_way"]
 
 TARGETS = ("eager", "auto", "c", "numpy", "check")
+MUCH = 0.1  # of a gradient
 _ARGUMENTS = (Tensor, np.ndarray, np.generic, int, float, str, type(None))
 MANY = 1 << 12  # signatures of which digests are remembered
 _PURE = "depends on nothing but parameters, batch and carried state"
@@ -79,6 +82,7 @@ class TrainingStep:
         self.program: CompiledStep | None = None
         self.chaotic: set[str] = set()
         self.keys: dict[Any, str] = {}  # digests of signatures
+        self.vanished = False  # whether it is said that a gradient has
         self.agreed = run.step  # how far it was equal
         self.last: Any = None  # what was not compared
         if target == "eager":
@@ -106,9 +110,7 @@ class TrainingStep:
             return self._eager(batch, state)
         program, arrays, first = found
         parameters = self.model.named_parameters()
-        number = self.run.step + 1
-        doubled = number & (number - 1) == 0  # 1, 2, 4, 8, …
-        compared = first or doubled or kept or self.target == "check"
+        compared = first or self._doubled or kept or self.target == "check"
         self.last = None if compared else (batch, state)
         if compared:
             results = self._compared(program, arrays, parameters, batch, state)
@@ -153,7 +155,7 @@ class TrainingStep:
     ) -> tuple[Any, ...]:
         """The results of the program, which are those of the loss as written."""
         before = program.states(arrays)
-        written = self._as_written(parameters, batch, state)
+        written = self._as_written(parameters, batch, state, not program.flushes)
         program.set_back(arrays, before)
         try:
             results = program(arrays)
@@ -161,18 +163,43 @@ class TrainingStep:
             raise ValueError(f"{_DIFFERENT}: {error}, and the loss did not mind.") from None
         after = program.states(arrays)
         program.set_back(arrays, before)
-        self._compare(written, results, (*batch, state), program.aux)
+        self._compare(written, results, (*batch, state), program)
         program.set_back(arrays, after)
         return results
 
     def _eager(self, batch: Any, state: Any) -> tuple[float, Any]:
         known = tensors_in((batch, state))
-        loss, state = self.loss(self.model, batch, state)
-        reached = backward(loss, data=known)
+        with limited(self.run.small):
+            loss, state = self.loss(self.model, batch, state)
+            reached = backward(loss, data=known)
         check_leaves(loss, self.model.parameters(), known, self.born, reached)
+        self._look(loss, reached)
         self.run.counts["eager"] += 1
         self.run.target = "eager"
         return loss.item(), detach(state)
+
+    @property
+    def _doubled(self) -> bool:
+        """Whether this is step 1, 2, 4, 8, …"""
+        number = self.run.step + 1
+        return number & (number - 1) == 0
+
+    def _look(self, loss: Tensor, parameters: Sequence[Tensor]) -> None:
+        """Whether products are small, and gradients denormal: looked at at steps 1, 2, 4, 8, …"""
+        if not self._doubled:
+            return
+        self.run.small = small(ancestors(loss))
+        if self.vanished or not parameters:
+            return
+        share = denormal(loss, parameters)
+        self.vanished = share > MUCH
+        if self.vanished:
+            self._tell(
+                f"{share:.0%} of the gradient is denormal (in float32 below 1.2e-38), as it "
+                "vanishes, which may take many times as long to compute. A program in C takes such "
+                'numbers for 0: target="c"; truncate= cuts the gradient before',
+                "",
+            )
 
     def _find(self, batch: Any, state: Any) -> tuple[Running, list[Any], bool] | None:
         """The program for a call, what it is given, and whether it is new; None without one."""
@@ -215,11 +242,20 @@ class TrainingStep:
             self.keys[signature] = digest(repr(signature))
         return self.keys[signature]
 
-    def _as_written(self, parameters: dict[str, Tensor], batch: Any, state: Any) -> Written:
+    def _as_written(
+        self, parameters: dict[str, Tensor], batch: Any, state: Any, denormals: bool
+    ) -> Written:
+        with limited(self.run.small):
+            return self._computed(parameters, batch, state, denormals)
+
+    def _computed(
+        self, parameters: dict[str, Tensor], batch: Any, state: Any, denormals: bool
+    ) -> Written:
         known = batch, state
         loss, state = self.loss(self.model, batch, state)
         check_leaves(loss, list(parameters.values()), known, self.born)
         gradients = grad(loss, list(parameters.values()), unused="zero")
+        self._look(loss, list(parameters.values()) if denormals else [])
         for (path, p), now in itertools.zip_longest(
             parameters.items(), self.model.parameters(), fillvalue=("a new one", None)
         ):
@@ -232,12 +268,16 @@ class TrainingStep:
         check_integers(loss, nodes, tensors_in(known))
         return Written(found, size_of(nodes), state)
 
-    def _compare(self, written: Written, results: Any, args: tuple[Any, ...], carried: Any) -> None:
+    def _compare(
+        self, written: Written, results: Any, args: tuple[Any, ...], program: Running
+    ) -> None:
         assert self.program is not None
         found, n, state = written
         difference: object
-        difference, chaotic = self.program.difference(self.model, args, found, n, results)
-        if difference is None and each(_is_part, state) != each(_is_part, carried):
+        difference, chaotic = self.program.difference(
+            self.model, args, found, n, results, program.flushes
+        )
+        if difference is None and each(_is_part, state) != each(_is_part, program.aux):
             difference = "the state has other parts"
         if difference is not None:
             raise ValueError(

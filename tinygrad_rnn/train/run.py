@@ -61,6 +61,8 @@ class Run:
         What the last step ran: ``"c"``, ``"numpy"`` or ``"eager"``.
     settings
         The `Optimiser.settings` that the run was begun with.
+    small
+        Whether its products are small, and run on one thread unless a number was set.
     """
 
     step: int = 0
@@ -74,6 +76,7 @@ class Run:
     signatures: dict[str, str] = field(default_factory=dict)
     target: str = "eager"
     settings: dict[str, Any] = field(default_factory=dict)
+    small: bool = False
 
     def explain(self) -> str:
         """What ran the steps, and why what was asked for did not.
@@ -118,6 +121,7 @@ def save_run(
         "signatures": run.signatures,
         "counts": run.counts,
         "reasons": run.reasons,
+        "small": run.small,
     }
     for room, found in (
         ("model", model.state_dict()),
@@ -233,7 +237,10 @@ def _run(facts: dict[str, Any], rooms: dict[str, dict[str, np.ndarray]], model: 
     if not known or type(begun.get("lr")) is not float:
         raise ValueError(f"expected the settings of an optimiser, got {begun!r}")
     losses, norms = kept["losses"].tolist(), kept["norms"].tolist()
-    return Run(step, losses, norms, scores, state, best, counts, reasons, ways, settings=begun)
+    small = facts.get("small") is True  # files of before have none
+    return Run(
+        step, losses, norms, scores, state, best, counts, reasons, ways, settings=begun, small=small
+    )
 
 
 def _check_like(what: str, found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:

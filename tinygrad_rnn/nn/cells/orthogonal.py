@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,8 @@ class OrthogonalCell(SizedCell):
 
         h' = act(x W_x + h W_h + b)    W_h = H_1 H_2 …    H_k = I - 2 u_kᵀ u_k,  u_k = V_k/|V_k|
 
-    Whatever V is, W_h is orthogonal, so nothing has to be projected back after a step.
+    Whatever V is, W_h is orthogonal, so nothing has to be projected back after a step. A call by
+    itself reflects h, at O(hidden_size) for each reflection; `unroll` makes W_h once per sequence.
 
     Parameters
     ----------
@@ -43,6 +45,8 @@ class OrthogonalCell(SizedCell):
         Shapes (input_size, hidden_size) and (hidden_size,), from U[-1/√hidden_size,
         1/√hidden_size).
     """
+
+    _W_h: Any = None  # once it is made for a sequence
 
     def __init__(
         self,
@@ -72,12 +76,19 @@ class OrthogonalCell(SizedCell):
     def __call__(self, x: Any, h: Any) -> Any:
         """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""
         self._check(x, h=h)
-        a = affine(x, self.W_x, self.b) + self._reflected(h)
+        turned = self._reflected(h) if self._W_h is None else h @ self._W_h
+        a = affine(x, self.W_x, self.b) + turned
         return named(h=activated(self.activation, a))
 
+    def once(self) -> OrthogonalCell:
+        """The same cell for one sequence: W_h is made."""
+        twin = copy(self)
+        twin._W_h = self.W_h
+        return twin
+
     def _reflected(self, h: Any) -> Any:
-        """``h @ W_h``: O(hidden_size) for each reflection, and W_h itself is never needed."""
+        """``h @ W_h``, without W_h."""
         U = self.V / sqrt(sum(self.V * self.V, axis=1, keepdims=True))
-        for k in range(U.shape[0]):
-            h = h - (2 * sum(h * U[k], axis=-1, keepdims=True)) * U[k]
+        for u in U:
+            h = h - (2 * sum(h * u, axis=-1, keepdims=True)) * u
         return h

@@ -27,6 +27,7 @@ HEAD = """\
    cc -O3 -march=native -fopenmp-simd step.c -o step -lm
    ./step FILE STEPS RATE [RESULT]
 
+   Numbers below the smallest normal one (1.2e-38 for floats) are 0 within a step.
    With -DUSE_CBLAS and a BLAS to link against (-lopenblas), large products are done by that.
    FILE holds T = %(T)d as int64, then, one after the other in C order,
 %(list)s
@@ -162,7 +163,9 @@ def save(path: str | os.PathLike[str], function: Function, arrays: Sequence[Any]
 
 def _for_blas(function: Function, line: str, *always: str) -> list[str]:
     """Lines for each kind of product that is called, where there is a BLAS to do it."""
-    kinds = [(f, s) for f, s in ("fs", "dd") if re.search(f"(product|times)_{f}\\(", function.text)]
+    kinds = [
+        (f, s) for f, s in ("fs", "dd") if re.search(f"(product|once|times)_{f}\\(", function.text)
+    ]
     if not kinds:
         return []
     lines = dict.fromkeys(line.format(f=f, s=s) for f, s in kinds)

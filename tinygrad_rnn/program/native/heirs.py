@@ -14,7 +14,7 @@ from tinygrad_rnn.program.graph import Value
 from tinygrad_rnn.program.native.index import Affine
 from tinygrad_rnn.program.native.kernel import Kernel, axes
 from tinygrad_rnn.program.native.names import TYPES, words
-from tinygrad_rnn.program.native.storage import Array, Storage
+from tinygrad_rnn.program.native.storage import Storage
 
 __all__ = ["Parts", "heirs", "settle"]
 
@@ -63,34 +63,38 @@ def heirs(storage: Storage, parts: Parts) -> set[tuple[str, str]]:
 
 def last_reads(storage: Storage, parts: Parts) -> list[tuple[Kernel, Reads]]:
     """Kernels, and the arrays that nothing but they reads in the last part that mentions them."""
-    said = [words(lines) for _, lines in parts]
+    last = {word: k for k, (_, lines) in enumerate(parts) for word in words(lines)}
+    rooms = {x.name: x for x in storage.room}
+    place = {x: k for k, x in enumerate(storage.room)}
+    names = {x: {x.name: Affine()} for x in storage.room}  # of what stands in each, and where
+    for name, (x, start, _) in storage.settled.items():
+        names[x][name], rooms[name] = start, x
     found = list[tuple[Kernel, Reads]]()
     for k, (kernels, _) in enumerate(parts):
         for kernel in kernels:
             if kernel.space is None:
                 continue
             others = [line for x in kernels if x is not kernel for line in x.lines]
-            elsewhere = words(others).union(*said[k + 1 :])
-            text, dying = "\n".join(kernel.lines), Reads()
-            for array in storage.room:
-                read = reads(storage, kernel, text, array, elsewhere)
-                if read:
+            text, dying, beside = "\n".join(kernel.lines), Reads(), words(others)
+            here = {rooms[name] for name in kernel.elements if name in rooms}
+            for array in sorted(here, key=place.__getitem__):
+                lives = any(name in beside or last.get(name, 0) > k for name in names[array])
+                if not lives and (read := reads(kernel, text, names[array])):
                     dying[array.name] = read
             found.append((kernel, dying))
     return found
 
 
-def reads(
-    storage: Storage, kernel: Kernel, text: str, array: Array, elsewhere: set[str]
-) -> set[Affine]:
-    """The elements of an array that a kernel reads; none if it is mentioned in another way, too."""
+def reads(kernel: Kernel, text: str, starts: dict[str, Affine]) -> set[Affine]:
+    """The elements of an array that a kernel reads; none if it is mentioned in another way, too.
+
+    `starts` say by which names it goes, and where what is called so begins.
+    """
     found = set[Affine]()
-    starts = {array.name: Affine()}
-    starts |= {name: start for name, (x, start, _) in storage.settled.items() if x is array}
     for name, start in starts.items():
         places = kernel.elements.get(name, set())
         known = sum(len(re.findall(rf"\b{name}{re.escape(f'[{p}]')}", text)) for p in places)
-        if name in elsewhere or known != len(re.findall(rf"\b{name}\b", text)):
+        if known != len(re.findall(rf"\b{name}\b", text)):
             return set()
         found |= {p.plus(start) for p in places}
     return found

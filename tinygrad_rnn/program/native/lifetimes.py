@@ -34,12 +34,16 @@ def owners(
     found: dict[str, Array] = {}
     for array in sorted(arrays, key=lambda x: (-x.many.factor("T"), -x.many.add)):
         first, last = lives[array.name]
-        for owner in [x for x in arrays if x.name in tenants and fits(array, x)]:
-            if all(
-                last < start + ((array.name, x.name) in heirs)
-                or end < first + ((x.name, array.name) in heirs)
-                for x in tenants[owner.name]
-                for start, end in [lives[x.name]]
+        for owner in arrays:
+            if (
+                owner.name in tenants
+                and fits(array, owner)
+                and all(
+                    last < start + ((array.name, x.name) in heirs)
+                    or end < first + ((x.name, array.name) in heirs)
+                    for x in tenants[owner.name]
+                    for start, end in [lives[x.name]]
+                )
             ):
                 tenants[owner.name].append(array)
                 found[array.name] = owner

@@ -17,14 +17,15 @@ TYPES = {
 }
 RESERVED = frozenset((
     "aligned_alloc", "asm", "at", "atof", "atol", "auto", "break", "case", "char", "col", "const",
-    "continue", "cos", "cosf", "count", "default", "do", "double", "else", "enum", "epoch", "exit",
-    "exp", "expm1", "expm1f", "extern", "fabs", "fabsf", "fclose", "ferror", "file", "filled",
-    "float", "fopen", "for", "fprintf", "fread", "free", "fwrite", "goto", "if", "inline", "inner",
-    "inside", "int", "isfinite", "left", "linux", "log", "log1p", "log1pf", "logf", "long", "main",
-    "need", "place", "pow", "powf", "printf", "rate", "register", "restrict", "result", "return",
-    "room", "room_for", "row", "short", "signed", "sin", "sinf", "sizeof", "sqrt", "sqrtf",
-    "static", "stderr", "step", "steps", "struct", "switch", "t", "T", "take", "total", "typedef",
-    "typeof", "union", "unix", "unsigned", "void", "volatile", "while", "words", "wrong",
+    "continue", "cos", "cosf", "count", "default", "denormals", "do", "double", "else", "enum",
+    "epoch", "exit", "exp", "expm1", "expm1f", "extern", "fabs", "fabsf", "fclose", "ferror",
+    "file", "filled", "flush_denormals", "float", "fopen", "for", "fprintf", "fread", "free",
+    "fwrite", "goto", "if", "inline", "inner", "inside", "int", "isfinite", "left", "linux", "log",
+    "log1p", "log1pf", "logf", "long", "main", "need", "place", "pow", "powf", "printf", "rate",
+    "register", "restore_denormals", "restrict", "result", "return", "room", "room_for", "row",
+    "short", "signed", "sin", "sinf", "sizeof", "sqrt", "sqrtf", "static", "stderr", "step",
+    "steps", "struct", "switch", "t", "T", "take", "total", "typedef", "typeof", "union", "unix",
+    "unsigned", "void", "volatile", "while", "words", "wrong",
 ))
 # fmt: on
 

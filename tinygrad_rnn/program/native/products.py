@@ -61,9 +61,9 @@ def product(nests: Nests, v: Value, lifted: bool, out: Value, add: bool) -> Kern
     if t and not lifted and b.kind == "one" and m > 1 and n > 1 and not loops and rows_apart:
         packed(kernel, v, (rows.add, n, k), (A, B, C), strides, add, fc)
         return kernel
-    call = written(
-        v, (rows, n, k), (A, B, C), strides, str(int(add)), (fc or n, C[1].factor("col") or 1)
-    )
+    into = fc or n, C[1].factor("col") or 1
+    once = nests.storage.many and not (t and not lifted)
+    call = written(v, (rows, n, k), (A, B, C), strides, str(int(add)), into, once)
     kernel.lines = nested([f"for (long {x} = {i}; {x} < {j}; {x}++)" for x, i, j in loops], [call])
     kernel.reads |= kernel.writes if add else set()
     return kernel
@@ -101,7 +101,7 @@ def outer(nests: Nests, v: Value) -> Kernel:
     if even:
         A, B = ((x[0], x[1].without("t")) for x in (A, B))
         size = (Affine((), sa[2]), sb[2], count.times(batch))
-        kernel.lines = [written(v, size, (A, B, C), strides, "0", into)]
+        kernel.lines = [written(v, size, (A, B, C), strides, "0", into, nests.storage.many)]
     else:
         call = written(v, (Affine((), sa[2]), sb[2], batch), (A, B, C), strides, "t > 0", into)
         kernel.lines = nested([f"for (long t = 0; t < {count}; t++)"], [call])
@@ -133,16 +133,21 @@ def floats(v: Value) -> None:
 
 
 def written(
-    v: Value, size: Any, factors: Any, strides: Any, add: str, into: tuple[int, int]
+    v: Value,
+    size: Any,
+    factors: Any,
+    strides: Any,
+    add: str,
+    into: tuple[int, int],
+    once: bool = False,
 ) -> str:
-    """The call."""
+    """The call; of a function that is not compiled for this product alone if it is done `once`."""
     A, B, C = map(pointer, factors)
     f = "f" if v.dtype == np.float32 else "d"
     ar, ac, br, bc = strides
-    sizes = ", ".join(map(str, size))
-    return (
-        f"product_{f}({sizes}, {A}, {ar}, {ac}, {B}, {br}, {bc}, {add}, {C}, {into[0]}, {into[1]});"
-    )
+    call = "once" if once else "product"
+    sizes, places = ", ".join(map(str, size)), f"{add}, {C}, {into[0]}, {into[1]}"
+    return f"{call}_{f}({sizes}, {A}, {ar}, {ac}, {B}, {br}, {bc}, {places});"
 
 
 def pointer(x: Factor) -> str:

@@ -18,6 +18,8 @@ from tinygrad_rnn.program.native.operands import Unwritable, same_but_ones, shap
 
 __all__ = ["Array", "Storage"]
 
+MANY = 24  # products outside of loops, from which none of these is inlined
+
 
 @dataclass(frozen=True)
 class Place:
@@ -50,11 +52,14 @@ class Storage(Kept):
 
     def __init__(self, values: list[Value], outputs: list[Value], leaves: list[Value]) -> None:
         super().__init__(values, outputs, leaves)
+        alone = [c.values[0].op for c in self.components if not c.loop]
+        self.many = sum(op in ("matmul", "gemm_t") for op in alone) > MANY
         self.lay_out()
 
     def lay_out(self) -> None:
         """Room for all that is kept; again from the start whenever more turns out to be."""
         self.names: set[str] = set(RESERVED)
+        self.tried: dict[str, int] = {}  # the last number behind a wish
         self.places = {v: Place(self.fresh(v.name or "x")) for v in self.leaves}
         self.room: list[Array] = []
         self.packings: dict[str, str] = {}
@@ -71,11 +76,12 @@ class Storage(Kept):
 
     def fresh(self, wish: str) -> str:
         """An identifier that is made, not taken, and that nothing else has."""
-        wish, k = identifier(wish), 1
-        found = wish
+        wish = identifier(wish)
+        found, k = wish, self.tried.get(wish, 1)
         while found in self.names:
             k += 1
             found = f"{wish}{k}"
+        self.tried[wish] = k
         self.names.add(found)
         return found
 
