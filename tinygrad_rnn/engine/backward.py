@@ -253,7 +253,7 @@ def _walk(
     uses: dict[Tensor, dict[Together, Uses]] = {}  # of one source, until it has its turn
     found: dict[Tensor, Any] = {}
     outside = context.get()
-    recording, _, look, recorder = outside
+    recording, _, look, recorder, blocks = outside
     apart = create_graph or on_edge is not None or look  # a joint rule is not looked at
 
     def add(x: Tensor, gx: Any) -> None:
@@ -272,7 +272,7 @@ def _walk(
     def mark(node: Tensor, argument: int | None = None) -> None:
         """From here on, what is recorded derives from `node`: `_backward_of` without an end."""
         frame = Frame("backward", None, NOTHING, node.serial, argument)
-        context.set(Context(recording, (*node.scope, frame), look, recorder))
+        context.set(Context(recording, (*node.scope, frame), look, recorder, blocks))
 
     for node in reversed([x for x in nodes if x in needed]):
         if node in uses:

@@ -95,7 +95,7 @@ class Primitive:
                 x = self._as_array(x)
                 inputs = (*inputs[: len(arrays)], x, *inputs[len(arrays) + 1 :])
                 arrays.append(x)
-        recording, frames, anomaly, recorder = context.get() if recorded else UNRECORDED
+        recording, frames, anomaly, recorder, _ = context.get() if recorded else UNRECORDED
         if recorder is not None and recorder.stand_ins:
             inputs = recorder.inputs(inputs)
             arrays = [x._data if type(x) is Tensor else x for x in inputs]
