@@ -12,6 +12,7 @@ once.
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -28,6 +29,12 @@ __all__ = ["Tensor", "named"]
 next_serial = itertools.count(1).__next__  # one C call, so two threads never draw the same
 DTYPE_KINDS = "fiub"  # what a Tensor may hold; gradients flow through "f" only
 OBJECT = np.dtype(object)
+LEAVES = (
+    "float(), int(), math.* or array[i] = t of a recorded Tensor: the number leaves the record, and "
+    "no gradient flows back through it. To collect results, put them in a list and stack(...) it; "
+    "to compute, take tinygrad_rnn's exp, tanh, …; if only the number is meant, t.item() gives it "
+    "without this warning."
+)
 NO_OPTIONS: dict[str, Any] = {}  # shared: one object less per node for the garbage collector
 
 
@@ -70,6 +77,10 @@ class Tensor:
     -----
     ``==``, ``<``, ``&`` … compare elements and give arrays of bool, without gradient; the hash is
     by identity. So look a Tensor up in a set or a dict, not with ``in`` a list.
+
+    NumPy's functions refuse a Tensor. ``float(t)``, ``int(t)``, ``math.exp(t)`` and ``array[i] =
+    t`` of a recorded Tensor warn once per line, as their number has no history; ``t.item()`` and
+    formatting do not.
     """
 
     __slots__ = (
@@ -236,11 +247,18 @@ class Tensor:
         self._only_recorded("`if t:`")
         return bool(self._data)
 
-    def __float__(self) -> float:
-        return float(self.item())
+    def __float__(self) -> float:  # by float(t), math.exp(t), array[i] = t
+        return float(self._leaving())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._leaving())
+
+    def _leaving(self) -> Any:
+        """The value, and a warning where somebody may not know that the history stays behind."""
+        number = self.item()
+        if self.op is not None:
+            warnings.warn(LEAVES, stacklevel=3)  # once per place, as the text is always the same
+        return number
 
     def __getitem__(self, index: Any) -> Tensor:
         if type(index) is int:
@@ -261,6 +279,12 @@ class Tensor:
             "Tensor. Use the operators or the functions of tinygrad_rnn (add, tanh, sum, …); "
             "t.data is the plain array."
         )
+
+    def __array_function__(self, function: Any, _: Any, args: Any, options: Any) -> Any:
+        """``np.shape(t)``, ``np.ndim(t)`` and ``np.size(t)``; all others of NumPy's are refused."""
+        if function in (np.shape, np.ndim, np.size):
+            return function(*[x._data if type(x) is Tensor else x for x in args], **options)
+        return self.__array__()
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.op is not None:

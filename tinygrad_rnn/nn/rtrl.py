@@ -88,6 +88,7 @@ def rtrl(
         s = [x for x in parts(state) if _moves(x)]
         output, state = steps(t, state)
         here = loss(output, t)
+        number = values(here).item()
         slopes = [g.ravel() for g in grad(here, [*θ, *s], unused="zero")]
         by_state = np.concatenate(slopes[len(θ) :])
         for g, direct, S_p in zip(gradients, slopes, S, strict=False):
@@ -95,9 +96,9 @@ def rtrl(
         J = _slopes(state, [*θ, *s])
         J_s = np.concatenate(J[len(θ) :], axis=1)
         S = [J_s @ S_p + J_p for S_p, J_p in zip(S, J, strict=False)]
-        total += float(here)
+        total += number
         if on_step is not None:
-            on_step(t, float(here), gradients)
+            on_step(t, number, gradients)
     return total, gradients
 
 
