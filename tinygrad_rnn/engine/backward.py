@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tinygrad_rnn.engine.constants import read_only, written_into
 from tinygrad_rnn.engine.context import Context, Frame, context, describe
 from tinygrad_rnn.engine.tensor import DTYPE_KINDS, Tensor, values
 
@@ -81,8 +82,8 @@ def grad(
     on_edge
         Called as ``on_edge(node, argument, g)`` with the gradient that flows from `node` to its
         input number `argument`, as it flows, in the shape of that input; of a slice (getitem) in
-        the shape of the slice, since all slices are put back at once. Edges that lead to no Tensor
-        in `wrt` carry nothing and are not reported.
+        the shape of the slice, since all slices are put back at once. It is to be read only. Edges
+        that lead to no Tensor in `wrt` carry nothing and are not reported.
 
     Returns
     -------
@@ -97,7 +98,7 @@ def grad(
     TypeError
         `loss` or something in `wrt` is no Tensor, or holds integers.
     RuntimeError
-        A parameter got new data after `loss` was recorded.
+        A parameter got new data, or an array was written into, after `loss` was recorded.
 
     Examples
     --------
@@ -317,7 +318,7 @@ def _walk(
                     uses.setdefault(x, {}).setdefault(rule, []).append((g, args, options))
                     if on_edge is not None:
                         context.set(outside)
-                        on_edge(node, k, g)
+                        on_edge(node, k, read_only(g))
                     continue
                 rule = rule.alone
             elif rule is None:
@@ -337,7 +338,7 @@ def _walk(
                 add(x, gx)
             if on_edge is not None:
                 context.set(outside)
-                on_edge(node, k, _fit(gx, x, nodes))
+                on_edge(node, k, read_only(_fit(gx, x, nodes)))
     return found
 
 
@@ -352,7 +353,7 @@ def _constant(gx: Any) -> Callable[..., Any] | None:
 
 def _needed(nodes: list[Tensor], targets: list[Tensor]) -> set[Tensor]:
     """The nodes on a way from a target to the loss, after a check that no value has changed."""
-    needed = set(targets)
+    needed, seen = set(targets), dict[int, int]()
     for node in nodes:
         reached = False
         for x in node.inputs:
@@ -364,10 +365,37 @@ def _needed(nodes: list[Tensor], targets: list[Tensor]) -> set[Tensor]:
                     "was recorded with the old, so the gradient would be of neither. Compute the "
                     "loss again after each step."
                 )
+            # lent later: until then nobody could write into it, and now it is what it was
+            if x.fingerprints and x.op is None and not _takes(node, x):
+                _check_written(x, seen)
             reached = reached or x in needed
         if reached and node.op in RULES and node._data.dtype.kind == "f":
             needed.add(node)
+            if node.fingerprints:
+                _check_written(node, seen)
     return needed
+
+
+def _takes(node: Tensor, x: Tensor) -> bool:
+    """Whether `node` has its own fingerprint of the leaf `x`."""
+    return any(array is x._data for array, _ in node.fingerprints)
+
+
+def _check_written(node: Tensor, seen: dict[int, int]) -> None:
+    """RuntimeError if an array was written into after `node` took its fingerprint."""
+    array = written_into(node.fingerprints, seen)
+    if array is None:
+        return
+    if node.op is None:
+        what, use = f"the data of {called(node)}", "a record that uses it"
+    else:
+        letters = {id(a): letter for frame in node.scope for letter, a in frame.arrays.items()}
+        letters |= {id(x._data): x.name for x in node.inputs if type(x) is Tensor and x.name}
+        what, use = letters.get(id(array)) or "an array", called(node)
+    raise RuntimeError(
+        f"{what} (shape {array.shape}) was written into after {use} was recorded, so the gradient "
+        "would be of neither. Record a copy, array.copy(), or write into it after backward()."
+    )
 
 
 def _fit(g: Any, x: Tensor, nodes: list[Tensor]) -> Any:

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from tinygrad_rnn.engine.constants import fingerprints
 from tinygrad_rnn.engine.context import Context, context, describe
 from tinygrad_rnn.engine.tensor import (
     DTYPE_KINDS,
@@ -80,13 +81,19 @@ class Primitive:
             inputs, options = self._options_by_place(inputs, options)
         arrays: list[Any] = []
         recorded = False
+        lent: tuple[Any, ...] = ()  # arrays that others may write into
         for x in inputs:
             kind = type(x)
             if kind is Tensor:
                 recorded = True
                 arrays.append(x._data)
-            elif (kind is np.ndarray and x.dtype.kind in DTYPE_KINDS) or kind in _NUMBERS:
+                if x.fingerprints and x.op is None:
+                    lent = (*lent, x._data)
+            elif kind in _NUMBERS:
                 arrays.append(x)
+            elif kind is np.ndarray and x.dtype.kind in DTYPE_KINDS:
+                arrays.append(x)
+                lent = (*lent, x)
             elif kind is np.ndarray and x.dtype is OBJECT:
                 from tinygrad_rnn.engine.scalars import apply
 
@@ -95,6 +102,7 @@ class Primitive:
                 x = self._as_array(x)
                 inputs = (*inputs[: len(arrays)], x, *inputs[len(arrays) + 1 :])
                 arrays.append(x)
+                lent = (*lent, x) if type(x) is np.ndarray else lent
         recording, frames, anomaly, recorder, _ = context.get() if recorded else UNRECORDED
         if recorder is not None and recorder.stand_ins:
             inputs = recorder.inputs(inputs)
@@ -121,9 +129,13 @@ class Primitive:
             out.op = self
             out.inputs = inputs
             out.options = options or NO_OPTIONS
+            for x in options.values():
+                if type(x) is np.ndarray and x.dtype is not OBJECT:
+                    lent = (*lent, x)
+            out.fingerprints = fingerprints(lent) if lent else ()
         else:
             out.op = None
-            out.inputs = ()
+            out.inputs = out.fingerprints = ()
             out.options = NO_OPTIONS
         return out
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from tinygrad_rnn.engine.constants import Fingerprints, fingerprints
 from tinygrad_rnn.engine.context import Frame, context
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ next_serial = itertools.count(1).__next__  # one C call, so two threads never dr
 DTYPE_KINDS = "fiub"  # what a Tensor may hold; gradients flow through "f" only
 OBJECT = np.dtype(object)
 LEAVES = (
-    "float(), int(), math.* or array[i] = t of a recorded Tensor: the number leaves the record, and "
-    "no gradient flows back through it. To collect results, put them in a list and stack(...) it; "
-    "to compute, take tinygrad_rnn's exp, tanh, …; if only the number is meant, t.item() gives it "
-    "without this warning."
+    "float(), int(), math.* or array[i] = t of a recorded Tensor: the number leaves the record, "
+    "and no gradient flows back through it. To collect results, put them in a list and stack(...) "
+    "it; to compute, take tinygrad_rnn's exp, tanh, …; if only the number is meant, t.item() gives "
+    "it without this warning."
 )
 NO_OPTIONS: dict[str, Any] = {}  # shared: one object less per node for the garbage collector
 
@@ -59,10 +60,11 @@ class Tensor:
     data
         The values: a NumPy array, or a NumPy scalar where there is no axis. Read-only unless a
         leaf. Assigning to a leaf's `data` gives it new values and a new serial number: an older
-        record can no longer go backward.
+        record can no longer go backward. Writing into the array of a leaf has the same effect.
     op, inputs, options
         The primitive that made it (None: a leaf), the Tensors and arrays it was given, and the
-        keyword options.
+        keyword options. Arrays are constants and not copied: one that is written into before
+        ``backward()`` is refused there; afterwards it may be filled anew.
     scope
         The frames around it at birth, outermost first.
     name
@@ -86,6 +88,7 @@ class Tensor:
     __slots__ = (
         "__weakref__",
         "_data",
+        "fingerprints",
         "grad",
         "inputs",
         "name",
@@ -96,6 +99,7 @@ class Tensor:
     )
 
     _data: np.ndarray
+    fingerprints: Fingerprints  # of arrays that others may write into; a leaf's own once it is lent
     op: Primitive | None
     inputs: tuple[Any, ...]
     options: dict[str, Any]
@@ -112,7 +116,7 @@ class Tensor:
         self, data: ArrayLike, dtype: DTypeLike | None = None, name: str | None = None
     ) -> None:
         self._data = _leaf_data(data, dtype)
-        self.op, self.inputs, self.options = None, (), NO_OPTIONS
+        self.op, self.inputs, self.options, self.fingerprints = None, (), NO_OPTIONS, ()
         self.scope = context.get().scope
         self.name, self.grad = name, None
         self.serial = next_serial()
@@ -126,8 +130,8 @@ class Tensor:
                 "how it was computed. Compute a new Tensor, or .detach() it first."
             )
         known = self._data
-        if values is known:
-            pass
+        if values is known:  # as after p.data -= g; whoever holds the old array keeps it
+            self._data = known.copy("K") if known.ndim else known
         elif (  # as after each step of training
             isinstance(values, np.ndarray)
             and type(values) is np.ndarray
@@ -146,13 +150,15 @@ class Tensor:
                     "make a new Tensor."
                 )
             self._data = fresh
+        self.fingerprints = ()
         self.serial = next_serial()  # younger than every record that used the old values
 
     @property
     def data(self) -> Any:
         """The values: an array, or a NumPy scalar where there is no axis."""
-        recorder = context.get().recorder
-        return self._data if recorder is None else recorder.of(self)._data
+        if self.op is None and not self.fingerprints and type(self._data) is np.ndarray:
+            self.fingerprints = fingerprints([self._data])  # from now on, others may write into it
+        return values(self)
 
     @data.setter
     def data(self, values: ArrayLike) -> None:
@@ -199,7 +205,7 @@ class Tensor:
 
         `stop_gradient` also blocks the gradient, but stays in the record, where it can be drawn.
         """
-        return Tensor(self.data, name=self.name)
+        return Tensor(values(self), name=self.name)
 
     def backward(self, cotangent: ArrayLike | None = None) -> None:
         """Add the gradient of this Tensor to ``.grad`` of every float leaf it was made from.
@@ -385,8 +391,11 @@ def named(**tensors: Any) -> Any:
 
 
 def values(x: Any) -> Any:
-    """The array (or number) behind `x`, whether it is a Tensor or already plain."""
-    return x.data if type(x) is Tensor else x
+    """The array (or number) behind `x`, a Tensor or already plain; to read, not to write into."""
+    if type(x) is not Tensor:
+        return x
+    recorder = context.get().recorder
+    return x._data if recorder is None else recorder.of(x)._data
 
 
 def shaped(x: Any) -> Any:
@@ -410,7 +419,7 @@ def _leaf(data: np.ndarray, name: str | None, gradient: np.ndarray | None) -> Te
 def _leaf_data(data: Any, dtype: DTypeLike | None) -> Any:
     """An own copy as an array, as a NumPy scalar (immutable) where there is no axis."""
     if type(data) is Tensor:
-        data = data.data
+        data = values(data)
     elif isinstance(data, np.ma.MaskedArray):
         raise TypeError(
             "Tensor(...) of a masked array would lose its mask. Fill it, x.filled(0), and keep the "

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.backward import grad
+from tinygrad_rnn.engine.constants import read_only
 from tinygrad_rnn.engine.primitives import concatenate, reshape
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.arguments import check_call
@@ -43,7 +44,8 @@ def rtrl(
     wrt
         A list of Tensors; leaves; the cell's parameters by default.
     on_step
-        Called as ``on_step(t, loss, gradients)`` with the gradients so far: learning in real time.
+        Called as ``on_step(t, loss, gradients)`` with the gradients so far, to be read only:
+        learning in real time.
 
     Returns
     -------
@@ -98,7 +100,7 @@ def rtrl(
         S = [J_s @ S_p + J_p for S_p, J_p in zip(S, J, strict=False)]
         total += number
         if on_step is not None:
-            on_step(t, number, gradients)
+            on_step(t, number, [read_only(g) for g in gradients])
     return total, gradients
 
 

@@ -176,7 +176,7 @@ class CompiledStep:
                     f"compiled step: expected params to hold Tensors alone, got {type(p).__name__}."
                     " What is no parameter is an argument of its own."
                 )
-            arrays.append(p.data)
+            arrays.append(values(p))
         if all(type(x) is np.ndarray for x in args):  # as nearly always: there is time to win
             arrays += args
             structure: Any = len(args)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.tensor import Tensor, values
 
 __all__ = ["Optimiser", "check_range"]
 
@@ -85,9 +85,9 @@ class Optimiser(ABC):
                 self.t[k] += 1
                 g = p.grad
                 if self.weight_decay and not self.decoupled:
-                    g = g + self.weight_decay * p.data
+                    g = g + self.weight_decay * values(p)
                 # a learning rate that is a NumPy number would make float64 of float32
-                p.data = np.asarray(self.update(k, p.data, g), p.dtype)
+                p.data = np.asarray(self.update(k, values(p), g), p.dtype)
 
     @abstractmethod
     def update(self, k: int, p: np.ndarray, g: np.ndarray) -> np.ndarray:
