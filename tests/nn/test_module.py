@@ -298,7 +298,7 @@ def test_everything_that_does_not_fit_is_named_and_nothing_is_changed():
 def test_values_that_are_no_real_numbers_are_refused(value):
     module = nn.Module()
     module.a = Tensor([1.0, 2.0])
-    message = re.escape(f"'a' has dtype {value.dtype}, expected float64")
+    message = re.escape(f"'a': expected real numbers, got dtype {value.dtype}.")
     with pytest.raises(ValueError, match=message):
         module.load_state_dict({"a": value})
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.constants import read_only, written_into
 from tinygrad_rnn.engine.context import Context, Frame, context, describe
-from tinygrad_rnn.engine.tensor import DTYPE_KINDS, Tensor, values
+from tinygrad_rnn.engine.tensor import Tensor, operand, values
 
 __all__ = ["ancestors", "backward", "called", "check_integers", "grad", "users"]
 
@@ -440,18 +440,15 @@ def _seed(loss: Tensor, cotangent: Any, create_graph: bool) -> Any:
                 "weights its elements."
             )
         cotangent = np.ones(loss.shape, loss.dtype)
-    elif np.shape(values(cotangent)) != loss.shape:
+    cotangent = operand(cotangent, f"the cotangent of {called(loss)}")
+    if cotangent.shape != loss.shape:
         raise ValueError(
             f"the cotangent of {called(loss)}: expected its shape {loss.shape}, got "
-            f"{np.shape(values(cotangent))}."
+            f"{cotangent.shape}."
         )
     if create_graph and type(cotangent) is Tensor:
         return cotangent
     array = np.asarray(values(cotangent))
-    if array.dtype.kind not in DTYPE_KINDS:
-        raise TypeError(
-            f"the cotangent of {called(loss)}: expected real numbers, got dtype {array.dtype}."
-        )
     array = array.astype(loss.dtype, copy=False)[()]
     return Tensor(array, name="cotangent") if create_graph else array
 

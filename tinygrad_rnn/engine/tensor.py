@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from tinygrad_rnn.border import REAL, as_array, refuse_foreign
 from tinygrad_rnn.engine.constants import Fingerprints, fingerprints
 from tinygrad_rnn.engine.context import Frame, context
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Tensor", "named"]
 
 next_serial = itertools.count(1).__next__  # one C call, so two threads never draw the same
-DTYPE_KINDS = "fiub"  # what a Tensor may hold; gradients flow through "f" only
 OBJECT = np.dtype(object)
 LEAVES = (
     "float(), int(), math.* or array[i] = t of a recorded Tensor: the number leaves the record, "
@@ -141,7 +141,9 @@ class Tensor:
             self._data = values.copy("K")
         else:
             fresh = _leaf_data(
-                values, None if isinstance(values, (np.ndarray, np.generic)) else self.dtype
+                values,
+                None if isinstance(values, (np.ndarray, np.generic)) else self.dtype,
+                f"new data for {self.name or 'a leaf'}",
             )
             if fresh.shape != self.shape or fresh.dtype != self.dtype:
                 raise ValueError(
@@ -407,6 +409,9 @@ def shaped(x: Any) -> Any:
 def _compared(by: Primitive, *operands: Any) -> Any:
     if context.get().recorder is not None:
         return by(*operands)
+    for x in operands:
+        if type(x) is not Tensor:
+            refuse_foreign(x, by.name)
     return by.forward(*[x._data if type(x) is Tensor else x for x in operands])
 
 
@@ -416,41 +421,24 @@ def _leaf(data: np.ndarray, name: str | None, gradient: np.ndarray | None) -> Te
     return leaf
 
 
-def _leaf_data(data: Any, dtype: DTypeLike | None) -> Any:
+def _leaf_data(data: Any, dtype: DTypeLike | None, owner: str = "Tensor(...)") -> Any:
     """An own copy as an array, as a NumPy scalar (immutable) where there is no axis."""
-    if type(data) is Tensor:
-        data = values(data)
-    elif isinstance(data, np.ma.MaskedArray):
-        raise TypeError(
-            "Tensor(...) of a masked array would lose its mask. Fill it, x.filled(0), and keep the "
-            "mask as an array for where(mask, 0, ...)."
-        )
-    elif holds_tensor(data):
-        raise TypeError(
-            "Tensor(...) of Tensors would lose their history. Join them with stack([...])."
-        )
+    given = operand(data, owner)
     try:
-        array = np.array(data, dtype=dtype)
+        array = np.array(values(given), dtype=dtype)
     except (TypeError, ValueError) as error:
+        raise TypeError(f"{owner}: cannot make {dtype} of {given.dtype}: {error}.") from error
+    if array.dtype.kind not in REAL:
         raise TypeError(
-            f"Tensor(...): cannot make an array of numbers from {type(data).__name__}: {error}. "
-            "Pass an array, a number, or nested lists of equal length."
-        ) from error
-    if array.dtype.kind not in DTYPE_KINDS:
-        raise TypeError(
-            f"Tensor(...): expected real numbers, got dtype {array.dtype} from a "
-            f"{type(data).__name__}. Tensors hold floats (differentiable), integers or bool."
+            f"{owner}: expected a dtype of real numbers, got {array.dtype}. Tensors hold floats "
+            "(differentiable), integers or bool."
         )
     return array if array.ndim else array[()]
 
 
-def holds_tensor(x: Any) -> bool:
-    """Whether a nested list has a Tensor in it, by its first elements: its rows are alike."""
-    while isinstance(x, (list, tuple)) and x:
-        if any(type(y) is Tensor for y in x):
-            return True
-        x = x[0]
-    return type(x) is np.ndarray and x.dtype is OBJECT and any(type(y) is Tensor for y in x.flat)
+def operand(x: Any, owner: str) -> Any:
+    """`x` itself if it is a Tensor, else as an array of real numbers; TypeError for all else."""
+    return x if type(x) is Tensor else as_array(x, owner)
 
 
 # The operators above need the primitives, and these need Tensor: by now it stands.

@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from tinygrad_rnn.border import as_array
 from tinygrad_rnn.engine.context import context, no_grad, scope
 from tinygrad_rnn.engine.tensor import Tensor, shaped, values
 from tinygrad_rnn.nn.arguments import check_call, check_flags, check_generator, check_state
@@ -144,7 +145,7 @@ class Steps:
         with scope(self.name, t=t) as frame:
             x = self.xs[t - self.offset]
             if type(x) is not Tensor:
-                x = np.asarray(x)
+                x = as_array(x, self.name)
             elif x.name is None:
                 x.name = "x"
             if self.mask is not None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.border import refuse_foreign
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.compare import Difference, first_difference
 from tinygrad_rnn.program.latex import latex
@@ -183,6 +184,9 @@ class CompiledStep:
         else:
             structure = _outline(args)
             ends = [x for arg in args for _, x in leaves_of(arg, "")]
+            for x in ends:
+                if type(x) is not Tensor:
+                    refuse_foreign(x, "compiled step")
             arrays += [np.asarray(values(x)) for x in ends if isinstance(x, NUMBERS)]
             drawing = [id(x) for x in ends if isinstance(x, np.random.Generator)]
             structure = structure, *map(drawing.index, drawing)  # which of them are one

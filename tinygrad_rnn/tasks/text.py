@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinygrad_rnn.border import as_array
 from tinygrad_rnn.tasks.batch import no_less
 
 __all__ = ["Alphabet", "chunks", "python_documentation", "read_text"]
@@ -159,7 +160,7 @@ class Alphabet:
             The numbers are no integers, stand in several axes, or belong to no character: -1, too,
             which Python would take for the last.
         """
-        found = np.asarray(numbers)
+        found = np.asarray(as_array(numbers, "Alphabet.decode"))
         if found.ndim != 1:
             raise ValueError(
                 f"Alphabet.decode: expected one sequence of numbers, got shape {found.shape}. "
@@ -201,6 +202,7 @@ def chunks(numbers: np.ndarray, batch: int, steps: int) -> Iterator[tuple[np.nda
     ValueError
         If the sequence is too short for one chunk.
     """
+    numbers = as_array(numbers, "chunks")
     no_less("chunks", 1, batch=batch)
     no_less("chunks", 1, steps=steps)
     length = (len(numbers) - 1) // batch
