@@ -317,7 +317,6 @@ def _walk(
                 if rule.alone is None or (x._data.ndim == 2 and not apart):
                     uses.setdefault(x, {}).setdefault(rule, []).append((g, args, options))
                     if on_edge is not None:
-                        context.set(outside)
                         on_edge(node, k, read_only(g))
                     continue
                 rule = rule.alone
