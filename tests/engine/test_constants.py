@@ -201,7 +201,7 @@ def lend_between(w, write, record):
 def test_a_parameter_that_is_written_into_is_noticed(lend, write, size):
     w = Tensor(numbers(size), name="W")
     loss = lend(w, write, lambda: (w * w).sum())
-    with pytest.raises(RuntimeError, match=rf"W \(shape|the data of W \(shape|{REFUSED}"):
+    with pytest.raises(RuntimeError, match=rf"W \(shape \({size},\)\) {REFUSED}"):
         loss.backward()
     again = (w * w).sum()
     assert np.array_equal(grad(again, w), 2 * w.data)

@@ -183,3 +183,19 @@ def test_a_python_without_its_documentation_is_told_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
     with pytest.raises(FileNotFoundError, match=r"without pydoc_data\. Install the full"):
         python_documentation()
+
+
+@pytest.mark.parametrize("text", [None, 1, b"abc", ["a", "b"], np.arange(3)])
+def test_an_alphabet_reads_text_alone(text):
+    with pytest.raises(TypeError, match=r"^Alphabet: expected a text, got a "):
+        Alphabet(text)
+    with pytest.raises(TypeError, match=r"^Alphabet\.encode: expected a text, got a "):
+        Alphabet("ab").encode(text)
+
+
+@pytest.mark.parametrize("given", [None, "1", 1.5, True])
+def test_a_number_of_lines_is_whole(given, tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("a\nb\n")
+    with pytest.raises(TypeError, match=r"^read_text: min_lines is a whole number, got "):
+        read_text(path, min_lines=given)

@@ -231,6 +231,7 @@ def _walked(
 ) -> dict[Tensor, Any]:
     """Call `_walk`, and put the context back, whatever it raises."""
     needed = _needed(nodes, targets)
+    _check_written(nodes, needed)
     outside = context.get()
     try:
         return _walk(loss, seed, nodes, needed, set(targets), create_graph, partial, on_edge)
@@ -352,7 +353,7 @@ def _constant(gx: Any) -> Callable[..., Any] | None:
 
 def _needed(nodes: list[Tensor], targets: list[Tensor]) -> set[Tensor]:
     """The nodes on a way from a target to the loss, after a check that no value has changed."""
-    needed, seen = set(targets), dict[int, int]()
+    needed = set(targets)
     for node in nodes:
         reached = False
         for x in node.inputs:
@@ -364,36 +365,39 @@ def _needed(nodes: list[Tensor], targets: list[Tensor]) -> set[Tensor]:
                     "was recorded with the old, so the gradient would be of neither. Compute the "
                     "loss again after each step."
                 )
-            # lent later: until then nobody could write into it, and now it is what it was
-            if x.fingerprints and x.op is None and not _takes(node, x):
-                _check_written(x, seen)
             reached = reached or x in needed
         if reached and node.op in RULES and node._data.dtype.kind == "f":
             needed.add(node)
-            if node.fingerprints:
-                _check_written(node, seen)
     return needed
 
 
-def _takes(node: Tensor, x: Tensor) -> bool:
-    """Whether `node` has its own fingerprint of the leaf `x`."""
-    return any(array is x._data for array, _ in node.fingerprints)
+def _check_written(nodes: list[Tensor], needed: set[Tensor]) -> None:
+    """RuntimeError if an array that is needed was written into after it was recorded."""
+    seen: dict[int, int] = {}
+    watched = [x for x in nodes if x.fingerprints]
+    lent = {x for x in watched if x.op is None}
+    for node in watched:
+        if node in needed and node not in lent:
+            array = written_into(node.fingerprints, seen)
+            if array is not None:
+                raise RuntimeError(_written(node, array))
+    for node in needed if lent else ():
+        own = [id(array) for array, _ in node.fingerprints]
+        for x in node.inputs:
+            # recorded before others could write into it, it was what it was when they got it
+            if type(x) is Tensor and x in lent and id(x._data) not in own:
+                array = written_into(x.fingerprints, seen)
+                if array is not None:
+                    raise RuntimeError(_written(node, array))
 
 
-def _check_written(node: Tensor, seen: dict[int, int]) -> None:
-    """RuntimeError if an array was written into after `node` took its fingerprint."""
-    array = written_into(node.fingerprints, seen)
-    if array is None:
-        return
-    if node.op is None:
-        what, use = f"the data of {called(node)}", "a record that uses it"
-    else:
-        letters = {id(a): letter for frame in node.scope for letter, a in frame.arrays.items()}
-        letters |= {id(x._data): x.name for x in node.inputs if type(x) is Tensor and x.name}
-        what, use = letters.get(id(array)) or "an array", called(node)
-    raise RuntimeError(
-        f"{what} (shape {array.shape}) was written into after {use} was recorded, so the gradient "
-        "would be of neither. Record a copy, array.copy(), or write into it after backward()."
+def _written(node: Tensor, array: Any) -> str:
+    letters = {id(a): letter for frame in node.scope for letter, a in frame.arrays.items()}
+    letters |= {id(x._data): x.name for x in node.inputs if type(x) is Tensor and x.name}
+    return (
+        f"{letters.get(id(array)) or 'an array'} (shape {array.shape}) was written into after "
+        f"{called(node)} was recorded, so the gradient would be of neither. Record a copy, "
+        "array.copy(), or write into it after backward()."
     )
 
 

@@ -3,7 +3,7 @@
 A record refers to the arrays it was given and does not copy them. The derivative of ``h * buf``
 reads `buf` again, and would be wrong without a word if it holds other numbers by then. So each
 operation keeps fingerprints of the arrays it was given, and the backward pass compares them: a hash
-of all bytes up to 16 KB, and of a digest of all bytes beyond.
+of all bytes up to 8 KB, and of a digest of all bytes beyond.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Fingerprints", "fingerprints", "read_only", "written_into"]
 
 Fingerprints = tuple[tuple[np.ndarray, int], ...]  # the arrays, and what they looked like
 
-SHORT = 1 << 14  # bytes; up to here a hash of all of them is the faster way
+SHORT = 1 << 13  # bytes; up to here a hash of all of them is the faster way
 WORDS = 127  # a prime: rows of a batch, whose lengths are round numbers, fall on different words
 
 

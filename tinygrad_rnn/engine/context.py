@@ -121,7 +121,8 @@ class scope:
 
     def __exit__(self, *_: object) -> None:
         recording, frames, anomaly, recorder, blocks = context.get()
-        frames = _without(frames, self._frame)
+        nested = frames and frames[-1] is self._frame  # nearly always
+        frames = frames[:-1] if nested else _without(frames, self._frame)
         context.set(Context(recording, frames, anomaly, recorder, blocks))
 
 
@@ -224,8 +225,6 @@ def recorded_again(now: Context) -> Context:
 
 def _without(entries: tuple[Any, ...], entry: Any) -> tuple[Any, ...]:
     """`entries` without the last that is `entry`; as they are, if none is."""
-    if entries and entries[-1] is entry:  # nearly always
-        return entries[:-1]
     for k in reversed(range(len(entries))):
         if entries[k] is entry:
             return entries[:k] + entries[k + 1 :]

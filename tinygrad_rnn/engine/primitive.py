@@ -127,9 +127,10 @@ class Primitive:
             out.op = self
             out.inputs = inputs
             out.options = options or NO_OPTIONS
-            for x in options.values():
-                if type(x) is np.ndarray and x.dtype is not OBJECT:
-                    lent = (*lent, x)
+            if options:
+                for x in options.values():
+                    if type(x) is np.ndarray and x.dtype is not OBJECT:
+                        lent = (*lent, x)
             out.fingerprints = fingerprints(lent) if lent else ()
         else:
             out.op = None
