@@ -514,7 +514,9 @@ def test_a_state_that_no_checkpoint_can_hold_is_refused_before_the_first_step(st
 
     given, model = state, Carrying()
     optimiser, how = SGD(model.parameters(), lr=0.1), {"steps": 3, "progress": False}
-    with pytest.raises(TypeError, match="a checkpoint cannot hold a state with a (Pair|set) in it"):
+    with pytest.raises(
+        TypeError, match=r"a checkpoint cannot hold a state with a (Pair|set) in it"
+    ):
         fit(model, lambda step: (np.ones(2),), optimiser, path=tmp_path / "run.npz", **how)
     assert model.w.data == 2
     assert not [*tmp_path.iterdir()]

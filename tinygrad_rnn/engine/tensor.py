@@ -423,9 +423,9 @@ def _leaf(data: np.ndarray, name: str | None, gradient: np.ndarray | None) -> Te
 
 def _leaf_data(data: Any, dtype: DTypeLike | None, owner: str = "Tensor(...)") -> Any:
     """An own copy as an array, as a NumPy scalar (immutable) where there is no axis."""
-    given = operand(data, owner)
+    given = as_array(values(data), owner)
     try:
-        array = np.array(values(given), dtype=dtype)
+        array = np.array(given, dtype=dtype)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{owner}: cannot make {dtype} of {given.dtype}: {error}.") from error
     if array.dtype.kind not in REAL:
@@ -437,8 +437,14 @@ def _leaf_data(data: Any, dtype: DTypeLike | None, owner: str = "Tensor(...)") -
 
 
 def operand(x: Any, owner: str) -> Any:
-    """`x` itself if it is a Tensor, else as an array of real numbers; TypeError for all else."""
-    return x if type(x) is Tensor else as_array(x, owner)
+    """`x` as an array of real numbers; a Tensor, or an array of such (`scalars`), stays itself."""
+    if type(x) is Tensor or _is_scalars(x):
+        return x
+    return as_array(x, owner)
+
+
+def _is_scalars(x: Any) -> bool:
+    return type(x) is np.ndarray and x.dtype is OBJECT and x.size > 0 and type(x.flat[0]) is Tensor
 
 
 # The operators above need the primitives, and these need Tensor: by now it stands.
