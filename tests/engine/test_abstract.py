@@ -140,3 +140,46 @@ def test_gradients_have_the_shapes_and_dtypes_they_would_have(shapes):
     assert type(found.data) is AbstractArray
     assert (found.shape, found.dtype) == (exact.shape, exact.dtype)
     assert not shapes.asked
+
+
+PROTOCOLS = ["__array_interface__", "__array_struct__", "__dlpack__", "__cuda_array_interface__"]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_whoever_looks_for_a_protocol_is_remembered_even_if_the_error_is_passed_over(
+    protocol, shapes
+):
+    x = shapes.array((2, 3), np.dtype(np.float32))
+    assert not hasattr(x, protocol)
+    assert shapes.asked
+
+
+def test_whoever_asks_what_it_is_is_remembered(shapes):
+    x = shapes.array((2, 3), np.dtype(np.float32))
+    assert not isinstance(x, np.ndarray)
+    assert shapes.asked
+
+
+def test_results_are_told_apart_by_the_shapes_of_all_that_goes_in(shapes):
+    x = shapes.leaf(Tensor(np.ones(3)))
+    for shape in ((3,), (2, 3), (1, 3), ()):
+        assert (x * np.ones(shape)).shape == np.broadcast_shapes((3,), shape)
+        assert (np.ones(shape) * x).shape == np.broadcast_shapes((3,), shape)
+    for shape in ((3,), (3, 2), (3, 5)):
+        assert (x @ np.ones(shape)).shape == shape[1:]
+    y = shapes.leaf(Tensor(np.ones((2, 3))))
+    assert [(y * x).shape, (x * x).shape, (y * y).shape] == [(2, 3), (3,), (2, 3)]
+
+
+def test_arrays_in_options_are_told_apart_by_shape_and_dtype():
+    x = np.arange(6)
+    different = [
+        x,
+        x.reshape(2, 3),
+        x.reshape(3, 2),
+        x[None],
+        x.astype(np.uint64),
+        x[:0],
+        x[:0, None],
+    ]
+    assert len({frozen(a) for a in different}) == len(different)

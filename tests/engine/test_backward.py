@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import Tensor, ancestors, grad, sin, stop_gradient, tanh
+from tinygrad_rnn import Tensor, ancestors, grad, scope, sin, stop_gradient, tanh
+from tinygrad_rnn.engine.context import context
 
 rng = np.random.default_rng(11)
 
@@ -286,6 +287,35 @@ def edges_of(loss, wrt, **options):
     found = []
     grad(loss, wrt, on_edge=lambda *edge: found.append(edge), **options)
     return found
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_an_edge_is_reported_in_the_scope_of_whoever_asked(create_graph):
+    seen = []
+
+    def on_edge(node, argument, g):
+        seen.append((context.get(), (Tensor(1.0) * 2).scope))
+
+    with scope("forward", t=3):
+        x, E = Tensor(rng.standard_normal((2, 3))), Tensor(rng.standard_normal((3, 3)))
+        y = ((x @ E)[:, 1:] * x[:, :2] + x[[0, 1]] @ E[:, :2]).sum()
+    with scope("asking"):
+        asking = context.get()
+        grad(y, [x, E], on_edge=on_edge, create_graph=create_graph)
+    assert len(seen) > 8
+    assert all(now == asking and made == asking.scope for now, made in seen)
+
+
+def test_an_edge_shows_arrays_that_cannot_be_written_into():
+    x = Tensor(rng.standard_normal((2, 3)))
+    y = ((x * x)[:, 1:] * 2).sum()
+    expected = grad(y, x)
+
+    def spoil(node, argument, g):
+        with pytest.raises(ValueError, match="read-only"):
+            g *= 0
+
+    assert np.array_equal(grad(y, x, on_edge=spoil), expected)
 
 
 def test_a_square_has_two_edges():

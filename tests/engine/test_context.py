@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import contextvars
 import threading
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import Tensor, ancestors, detect_anomaly, grad, nn, no_grad, scope, tanh
@@ -113,6 +116,218 @@ def test_a_generator_left_half_way_does_not_leak_its_scope_when_closed():
     assert place(next(running)) == "inner"
     running.close()
     assert place(Tensor(1.0) * 2) == ""
+
+
+# -- blocks of suspended generators ----------------------------------------------------------------
+
+
+def suspended(block):
+    """A generator that stops inside a block."""
+    with block:
+        yield
+
+
+BLOCKS = {
+    "no_grad": no_grad,
+    "detect_anomaly": detect_anomaly,
+    "a": lambda: scope("a"),
+    "b": lambda: scope("b", t=1),
+}
+
+
+@given(st.lists(st.tuples(st.sampled_from([*BLOCKS]), st.integers(0, 9)), max_size=12))
+def test_blocks_that_close_in_any_order_leave_what_the_open_ones_say(moves):
+    contextvars.copy_context().run(open_and_close, moves)  # a failure leaves them open
+
+
+def open_and_close(moves):
+    opened, before = [], context.get()
+    for kind, choice in [*moves, *[("", k % 4) for k in range(len(moves))]]:
+        if not kind or choice < 4:
+            if not opened:
+                continue
+            _, running = opened.pop(choice % len(opened))
+            running.close()
+        else:
+            running = suspended(BLOCKS[kind]())
+            next(running)
+            opened.append((kind, running))
+        now, kinds = context.get(), [k for k, _ in opened]
+        assert now.recording == ("no_grad" not in kinds)
+        assert now.anomaly == ("detect_anomaly" in kinds)
+        assert [frame.name for frame in now.scope] == [k for k in kinds if k in "ab"]
+        assert ((Tensor(1.0) * 2).op is None) == ("no_grad" in kinds)
+    assert context.get() == before
+
+
+def test_two_suspended_no_grad_generators_closed_in_order_of_birth_leave_recording_on():
+    first, second = suspended(no_grad()), suspended(no_grad())
+    next(first)
+    next(second)
+    first.close()
+    assert (Tensor(1.0) * 2).op is None
+    second.close()
+    assert (Tensor(1.0) * 2).op is not None
+
+
+def test_a_scope_that_is_closed_inside_another_takes_only_itself_away():
+    running = suspended(scope("a"))
+    next(running)
+    with scope("b"):
+        running.close()
+        assert place(Tensor(1.0) * 2) == "b"
+    assert place(Tensor(1.0) * 2) == ""
+
+
+def test_a_generator_that_another_thread_closes_changes_nothing_there():
+    found = []
+
+    def close(running):
+        running.close()
+        found.append((context.get().recording, context.get().scope))
+
+    for block in (no_grad(), scope("a")):
+        running = suspended(block)
+        contextvars.copy_context().run(next, running)
+        thread = threading.Thread(target=close, args=(running,))
+        thread.start()
+        thread.join()
+    assert found == [(True, ())] * 2
+
+
+def test_one_block_may_be_open_twice_and_is_open_until_both_are_closed():
+    block = no_grad()
+    with block:
+        with block:
+            pass
+        assert not context.get().recording
+    assert context.get().recording
+
+
+def test_a_checkpointed_backward_pass_under_no_grad_records_what_it_needs():
+    class Asking(nn.RNNCell):
+        def __call__(self, x, h):
+            with no_grad():
+                tanh(Tensor(1.0))
+            return super().__call__(x, h)
+
+    cell = Asking(2, 3, rng=0)
+    expected = grad(nn.unroll(cell, XS)[1].sum(), cell.parameters())
+    _, h = nn.unroll(cell, XS, checkpoint=True)
+    loss = h.sum()
+    with no_grad(), detect_anomaly():
+        found = grad(loss, cell.parameters())
+        assert not context.get().recording
+        assert context.get().anomaly
+    assert all(np.allclose(a, b) for a, b in zip(found, expected, strict=True))
+
+
+XS = np.random.default_rng(0).standard_normal((9, 2))
+
+
+# -- blocks as decorators --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("block", [no_grad, detect_anomaly])
+def test_a_decorated_function_runs_inside_the_block_at_every_call(block):
+    @block()
+    def inside(x, *, y=0):
+        """What it does."""
+        now = context.get()
+        return now.recording, now.anomaly, x + y
+
+    with block():
+        expected = context.get()
+    assert (inside.__name__, inside.__doc__) == ("inside", "What it does.")
+    for _ in range(2):
+        assert inside(1, y=2) == (expected.recording, expected.anomaly, 3)
+        assert context.get().recording
+        assert not context.get().anomaly
+
+
+def test_a_decorated_generator_runs_inside_the_block_and_is_suspended_outside():
+    closed = []
+
+    @no_grad()
+    def steps(n):
+        try:
+            for _ in range(n):
+                try:
+                    sent = yield Tensor(1.0) * 2
+                    assert sent in (None, "sent")
+                except KeyError as error:
+                    yield type(error)
+            return Tensor(3.0) * 2
+        finally:
+            closed.append((Tensor(4.0) * 2).op)
+
+    def outside():
+        return (Tensor(1.0) * 2).op is not None
+
+    def read(running):
+        result = yield from running
+        yield result
+
+    running = read(steps(3))
+    assert next(running).op is None
+    assert outside()
+    assert running.send("sent").op is None
+    assert outside()
+    assert running.throw(KeyError("thrown")) is KeyError
+    assert outside()
+    assert [y.op for y in running] == [None, None]
+    assert outside()
+
+    running = steps(2)
+    next(running)
+    running.close()
+    assert outside()
+    assert closed == [None, None]
+    with pytest.raises(ValueError, match="from outside"):
+        raised(steps(2), ValueError("from outside"))
+    assert outside()
+
+
+def raised(running, error):
+    next(running)
+    running.throw(error)
+
+
+def test_decorated_generators_that_take_turns_do_not_meet():
+    @no_grad()
+    def silent():
+        while True:
+            yield (Tensor(1.0) * 2).op
+
+    def recorded():
+        while True:
+            yield (Tensor(1.0) * 2).op
+
+    for a, b, _ in zip(silent(), recorded(), range(3), strict=False):
+        assert a is None
+        assert b is not None
+
+
+def test_a_decorated_coroutine_runs_inside_the_block():
+    @no_grad()
+    async def work():
+        await asyncio.sleep(0)
+        return Tensor(1.0) * 2
+
+    async def both():
+        return await asyncio.gather(work(), work()), Tensor(1.0) * 2
+
+    (a, b), c = asyncio.run(both())
+    assert (a.op, b.op) == (None, None)
+    assert c.op is not None
+
+
+def test_an_asynchronous_generator_is_refused_by_a_decorator():
+    async def steps():
+        yield 1
+
+    with pytest.raises(TypeError, match=r"@no_grad\(\).*steps.*`with no_grad\(\):`"):
+        no_grad()(steps)
 
 
 # -- threads and tasks -----------------------------------------------------------------------------

@@ -372,9 +372,9 @@ def test_a_masked_array_is_refused_because_its_mask_would_be_lost():
 def test_a_foreign_object_is_named_by_its_type():
     t = Tensor(A)
     for x, message in [
-        (np.ones(3, complex), "It holds complex128; expected real numbers"),
-        (None, "cannot compute with a NoneType"),
-        ("2", "cannot compute with a str"),
+        (np.ones(3, complex), "expected real numbers, got dtype complex128"),
+        (None, "expected real numbers, got a NoneType"),
+        ("2", "expected real numbers, got a str"),
         (Foreign(), "Foreign"),
         ((k for k in range(3)), "generator.*used up"),
         ([t, t], "stack"),

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import tinygrad_rnn as tg
@@ -227,3 +228,36 @@ def test_an_index_outside_the_shape_is_refused_with_the_shape(index):
 def test_all_primitives_of_indexing_are_public():
     for name in ("getitem", "scatter", "concatenate", "stack", "split", "flip"):
         assert callable(getattr(tg, name))
+
+
+@given(st.lists(st.lists(st.integers(-4, 3), min_size=1, max_size=4), min_size=2, max_size=4))
+def test_lookups_of_one_source_by_several_arrays_go_back_where_each_came_from(lookups):
+    source = np.array([1.0, 2.0, 4.0, 8.0])
+    x = Tensor(source)
+    weights = [10.0**k * np.arange(1, len(lookup) + 1) for k, lookup in enumerate(lookups)]
+    expected = np.zeros(4)
+    for lookup, w in zip(lookups, weights, strict=True):
+        np.add.at(expected, np.array(lookup), w)
+    parts = [(x[np.array(i)] * w).sum() for i, w in zip(lookups, weights, strict=True)]
+    np.testing.assert_array_equal(grad(sum(parts[1:], parts[0]), x), expected)
+
+
+def test_lookups_by_pairs_of_arrays_beside_slices_and_lookups_twice():
+    i, j, k = np.array([0, 2, 2]), np.array([3, 0, 1]), np.array([1, 1])
+
+    def f(x):
+        return (x[i, j] ** 3).sum() + (x[k] ** 2).sum() + (x[1:, j] ** 2).sum() + x[0, 0] * x[0, 1]
+
+    check_grads(f, X, order=2)
+
+
+@pytest.mark.parametrize("index", [True, False, np.True_, np.bool_(False)])
+def test_a_truth_value_as_an_index_is_numpys_new_axis(index):
+    x = Tensor(X)
+    y = x[index]
+    np.testing.assert_array_equal(y.data, X[index])
+    assert y.shape == X[index].shape == (int(index), *X.shape)
+    assert not any(isinstance(part, bool) for part in y.options["index"])  # True is no 1
+    np.testing.assert_array_equal(grad((y * y).sum(), x), 2 * X * index)
+    inside = x[:, index]
+    np.testing.assert_array_equal(inside.data, X[:, index])

@@ -1,6 +1,8 @@
 """Does a Tensor behave among arrays and Python's numbers as an array does?"""
 
+import math
 import operator
+import warnings
 
 import numpy as np
 import pytest
@@ -369,3 +371,98 @@ def test_there_is_one_public_name_for_each_primitive():
 
     for op in RULES.keys() - {segment}:  # recorded by unroll(checkpoint=True), never called
         assert callable(getattr(tg, op.name)), op
+
+
+# -- numbers that leave the record -----------------------------------------------------------------
+
+LEAVING = {
+    "float": float,
+    "int": int,
+    "complex": complex,
+    "math.exp": math.exp,
+    "math.floor": math.floor,
+    "an array of floats": lambda h: np.zeros(3).__setitem__(1, h),
+    "an array of integers": lambda h: np.zeros(3, int).__setitem__(1, h),
+    "an array of complex numbers": lambda h: np.zeros(3, complex).__setitem__(1, h),
+    "fill": lambda h: np.zeros(3).fill(h),
+    "fromiter": lambda h: np.fromiter([h], float),
+    "percent": lambda h: "%.3f" % h,  # noqa: UP031
+}
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+@pytest.mark.parametrize("leave", LEAVING.values(), ids=LEAVING)
+def test_a_number_that_leaves_the_record_is_named_with_the_line(leave, shape):
+    h = Tensor(np.full(shape, 0.5)) * 2
+    with pytest.warns(UserWarning, match=r"leaves the record.*stack\(.*t\.item\(\)") as found:
+        leave(h)
+    assert [w.filename for w in found] == [__file__]
+
+
+def test_one_place_warns_once_and_another_again():
+    h = Tensor(0.5) * 2
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("default")
+        hs = np.zeros(9)
+        for t in range(9):
+            hs[t] = h * t
+        for t in range(9):
+            math.exp(h * t)
+    assert len(found) == 2
+    assert hs.tolist() == [*range(9)]
+
+
+MEANT = {
+    "item": Tensor.item,
+    "f-string": lambda h: f"{h:.3f} {h}",
+    "str": str,
+    "repr": repr,
+    "bool": bool,
+    "compare": lambda h: h > 0,
+    "data": lambda h: float(h.data),
+    "detach": lambda h: float(h.detach()),
+    "leaf": lambda _: math.exp(Tensor(1.0)),
+    "integer leaf": lambda _: int(Tensor(1)),
+}
+
+
+@pytest.mark.parametrize("read", MEANT.values(), ids=MEANT)
+def test_a_number_that_is_meant_does_not_warn(read):
+    read(Tensor(0.5) * 2)
+    with no_grad():
+        float(Tensor(0.5) * 2)
+
+
+ASKING = {
+    "array_equal": lambda t: np.array_equal(t, t),
+    "allclose": lambda t: np.allclose(t, 1.0),
+    "concatenate": lambda t: np.concatenate([t, t]),
+    "where": lambda t: np.where(t > 0, t, 0),
+    "einsum": lambda t: np.einsum("i->", t),
+    "linalg.norm": np.linalg.norm,
+    "copyto": lambda t: np.copyto(np.zeros(2), t),
+    "full": lambda t: np.full(2, t),
+    "ufunc": lambda t: np.add(1.0, t),
+    "reduce": np.add.reduce,
+    "at": lambda t: np.add.at(np.zeros(2), 0, t),
+    "asarray": np.asarray,
+    "array": lambda t: np.array([t, t]),
+    "slice": lambda t: np.zeros(2).__setitem__(slice(0, 2), t),
+    "row": lambda t: np.zeros((3, 2)).__setitem__(0, t),
+    "index": lambda t: np.arange(3)[t],
+}
+
+
+@pytest.mark.parametrize("t", [Tensor([1.0, 2.0]), Tensor([1.0, 2.0]) * 2], ids=["leaf", "result"])
+@pytest.mark.parametrize("ask", ASKING.values(), ids=ASKING)
+def test_numpys_functions_and_protocols_refuse(ask, t):
+    with pytest.raises(
+        TypeError, match=r"NumPy functions do not record.*t\.data is the plain array"
+    ):
+        ask(t)
+
+
+def test_numpy_may_ask_for_shapes():
+    t = Tensor(np.ones((2, 3))) * 2
+    assert (np.shape(t), np.ndim(t), np.size(t), np.size(t, 1)) == ((2, 3), 2, 6, 3)
+    assert np.size(t, axis=0) == 2

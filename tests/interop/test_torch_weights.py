@@ -214,8 +214,8 @@ def test_a_name_with_and_without_suffix_is_refused(make, gates):
 
 UNFIT = {
     "beyond the range": (np.full, 1e300, r"'W_h' holds 1e\+300, beyond the range of float32"),
-    "complex": (np.full, 1j, "'W_h' has dtype complex128"),
-    "text": (np.full, "a", "'W_h' has dtype <U1"),
+    "complex": (np.full, 1j, "'W_h': expected real numbers, got dtype complex128"),
+    "text": (np.full, "a", "'W_h': expected real numbers, got dtype <U1"),
 }
 
 

@@ -90,7 +90,7 @@ def test_embedding_refuses_symbols_it_has_not_and_does_not_count_from_the_end(sy
 
 @pytest.mark.parametrize("symbols", [[1.0, 2.0], [True, False], "ab"])
 def test_embedding_refuses_what_is_no_symbol(symbols):
-    with pytest.raises(TypeError, match="Embedding: symbols are integers, got dtype"):
+    with pytest.raises(TypeError, match=r"Embedding: .*(are integers, got dtype|got a str\.)"):
         nn.Embedding(6, 3)(symbols)
 
 

@@ -298,7 +298,7 @@ def test_everything_that_does_not_fit_is_named_and_nothing_is_changed():
 def test_values_that_are_no_real_numbers_are_refused(value):
     module = nn.Module()
     module.a = Tensor([1.0, 2.0])
-    message = re.escape(f"'a' has dtype {value.dtype}, expected float64")
+    message = re.escape(f"'a': expected real numbers, got dtype {value.dtype}.")
     with pytest.raises(ValueError, match=message):
         module.load_state_dict({"a": value})
 
@@ -388,3 +388,12 @@ def test_copies_are_independent_and_keep_what_is_shared_shared():
         assert twin.table.W is not model.table.W
         twin.table.W.data = twin.table.W.data + 1
         assert (twin.table.W.data != model.table.W.data).all()
+
+
+def test_the_structure_tells_arrays_apart_by_shape_dtype_and_numbers():
+    module, seen = nn.Module(), set()
+    x = np.arange(6)
+    different = [x, x.reshape(2, 3), x.reshape(3, 2), x.astype(np.uint64), x + 1, x[:0]]
+    for module.constant in different:
+        seen.add(module.structure())
+    assert len(seen) == len(different)

@@ -413,6 +413,7 @@ LINES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:float.*leaves the record")
 @pytest.mark.parametrize("f", LINES, ids=lambda f: f.__name__)
 def test_a_refusal_says_the_line_that_asked_for_a_value(f):
     step, p = compile(f), {"W": Tensor(np.eye(3))}

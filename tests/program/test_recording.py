@@ -143,6 +143,7 @@ def outcome(f):
     return reason.removesuffix("."), loss, grads["W"].tolist(), step.source
 
 
+@pytest.mark.filterwarnings("ignore:float.*leaves the record")
 @pytest.mark.parametrize("how", READING)
 def test_who_asks_for_values_gets_them_and_the_same_answer(how, monkeypatch):
     found = outcome(READING[how])

@@ -68,7 +68,7 @@ def test_a_table_without_names_is_read_by_number(table):
     assert read_column(path, "2").tolist() == [4]
     with pytest.raises(ValueError, match="has no column '1'; it has 2: '1', '2'"):
         read_column(path, "1", header=False)
-    with pytest.raises(ValueError, match="delimiter is one character, got ';;'"):
+    with pytest.raises(ValueError, match=r"delimiter is one character between cells.*got ';;'"):
         read_column(path, 0, delimiter=";;")
 
 
@@ -309,3 +309,24 @@ def test_a_sheet_saved_by_a_spreadsheet_as_unicode_text_is_read(tmp_path):
     path = tmp_path / "table.txt"
     path.write_bytes("year\tvalue\r\n1700\t5\r\n1701\t11\r\n".encode("utf-16"))
     assert read_column(path, "value", delimiter="\t").tolist() == [5, 11]
+
+
+ODD = {
+    "delimiter": [None, 1, b",", "", ",,", "\n", "\r", '"', "\0", "1", "a", "é", "#", ".", "-"],
+    "encoding": [None, 1, b"utf-8", "", "nope", "\0", "base64", "punycode", "undefined"],
+    "thousands": [1, "", "..", "1", "-", b","],
+    "decimal": [1, "", "..", b","],
+    "header": [None, 1, "yes"],
+}
+
+
+@pytest.mark.parametrize(("name", "given"), [(k, x) for k, xs in ODD.items() for x in xs])
+def test_an_odd_argument_is_refused_in_a_sentence(table, name, given):
+    with pytest.raises((TypeError, ValueError), match=r"^read_(column|text): .*\.$"):
+        read_column(table("a,b\n1,2\n"), "a", **{name: given})
+
+
+@pytest.mark.parametrize("path", [None, 1, b"table.csv", "with a \0"])
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises((TypeError, ValueError), match=r"^read_text: "):
+        read_column(path, "a")

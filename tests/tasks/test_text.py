@@ -149,9 +149,9 @@ def test_an_alphabet_refuses_a_character_it_has_not_seen():
         ([1.0], TypeError, "are integers, got dtype float64"),
         ([np.nan], TypeError, "are integers, got dtype float64"),
         ([True], TypeError, "are integers, got dtype bool"),
-        (["1"], TypeError, "are integers, got dtype <U1"),
-        ([None], TypeError, "are integers, got dtype object"),
-        ([1j], TypeError, "are integers, got dtype complex128"),
+        (["1"], TypeError, "expected real numbers, got dtype <U1"),
+        ([None], TypeError, "expected real numbers, got a list with a NoneType"),
+        ([1j], TypeError, "expected real numbers, got dtype complex128"),
         ([[1, 2]], ValueError, r"one sequence of numbers, got shape \(1, 2\)"),
         (3, ValueError, r"one sequence of numbers, got shape \(\)"),
     ],
@@ -183,3 +183,19 @@ def test_a_python_without_its_documentation_is_told_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
     with pytest.raises(FileNotFoundError, match=r"without pydoc_data\. Install the full"):
         python_documentation()
+
+
+@pytest.mark.parametrize("text", [None, 1, b"abc", ["a", "b"], np.arange(3)])
+def test_an_alphabet_reads_text_alone(text):
+    with pytest.raises(TypeError, match=r"^Alphabet: expected a text, got a "):
+        Alphabet(text)
+    with pytest.raises(TypeError, match=r"^Alphabet\.encode: expected a text, got a "):
+        Alphabet("ab").encode(text)
+
+
+@pytest.mark.parametrize("given", [None, "1", 1.5, True])
+def test_a_number_of_lines_is_whole(given, tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("a\nb\n")
+    with pytest.raises(TypeError, match=r"^read_text: min_lines is a whole number, got "):
+        read_text(path, min_lines=given)

@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 import threading
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -495,3 +496,29 @@ def test_the_first_state_is_given_again_at_each_restart():
     optimiser = SGD(model.parameters(), lr=0.0)
     fit(model, lambda step: (np.ones(2),), optimiser, steps=7, state=5.0, restart=3, progress=False)
     assert seen == [5, 6, 7, 5, 6, 7, 5]
+
+
+class Pair(NamedTuple):
+    h: Tensor
+    c: Tensor
+
+
+@pytest.mark.parametrize("state", [Pair(Tensor(1.0), Tensor(2.0)), [{1, 2}]], ids=["named", "set"])
+def test_a_state_that_no_checkpoint_can_hold_is_refused_before_the_first_step(state, tmp_path):
+    class Carrying(nn.Module):
+        def __init__(self):
+            self.w = Tensor(2.0)
+
+        def loss(self, x, state=None):
+            return (self.w * x).sum(), given
+
+    given, model = state, Carrying()
+    optimiser, how = SGD(model.parameters(), lr=0.1), {"steps": 3, "progress": False}
+    with pytest.raises(
+        TypeError, match=r"a checkpoint cannot hold a state with a (Pair|set) in it"
+    ):
+        fit(model, lambda step: (np.ones(2),), optimiser, path=tmp_path / "run.npz", **how)
+    assert model.w.data == 2
+    assert not [*tmp_path.iterdir()]
+    fit(model, lambda step: (np.ones(2),), optimiser, **how)
+    assert model.w.data != 2

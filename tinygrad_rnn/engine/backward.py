@@ -16,8 +16,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tinygrad_rnn.engine.constants import read_only, written_into
 from tinygrad_rnn.engine.context import Context, Frame, context, describe
-from tinygrad_rnn.engine.tensor import DTYPE_KINDS, Tensor, values
+from tinygrad_rnn.engine.tensor import Tensor, operand, values
 
 __all__ = ["ancestors", "backward", "called", "check_integers", "grad", "users"]
 
@@ -81,8 +82,8 @@ def grad(
     on_edge
         Called as ``on_edge(node, argument, g)`` with the gradient that flows from `node` to its
         input number `argument`, as it flows, in the shape of that input; of a slice (getitem) in
-        the shape of the slice, since all slices are put back at once. Edges that lead to no Tensor
-        in `wrt` carry nothing and are not reported.
+        the shape of the slice, since all slices are put back at once. It is to be read only. Edges
+        that lead to no Tensor in `wrt` carry nothing and are not reported.
 
     Returns
     -------
@@ -97,7 +98,7 @@ def grad(
     TypeError
         `loss` or something in `wrt` is no Tensor, or holds integers.
     RuntimeError
-        A parameter got new data after `loss` was recorded.
+        A parameter got new data, or an array was written into, after `loss` was recorded.
 
     Examples
     --------
@@ -230,6 +231,7 @@ def _walked(
 ) -> dict[Tensor, Any]:
     """Call `_walk`, and put the context back, whatever it raises."""
     needed = _needed(nodes, targets)
+    _check_written(nodes, needed)
     outside = context.get()
     try:
         return _walk(loss, seed, nodes, needed, set(targets), create_graph, partial, on_edge)
@@ -253,7 +255,7 @@ def _walk(
     uses: dict[Tensor, dict[Together, Uses]] = {}  # of one source, until it has its turn
     found: dict[Tensor, Any] = {}
     outside = context.get()
-    recording, _, look, recorder = outside
+    recording, _, look, recorder, blocks = outside
     apart = create_graph or on_edge is not None or look  # a joint rule is not looked at
 
     def add(x: Tensor, gx: Any) -> None:
@@ -272,7 +274,7 @@ def _walk(
     def mark(node: Tensor, argument: int | None = None) -> None:
         """From here on, what is recorded derives from `node`: `_backward_of` without an end."""
         frame = Frame("backward", None, NOTHING, node.serial, argument)
-        context.set(Context(recording, (*node.scope, frame), look, recorder))
+        context.set(Context(recording, (*node.scope, frame), look, recorder, blocks))
 
     for node in reversed([x for x in nodes if x in needed]):
         if node in uses:
@@ -316,8 +318,7 @@ def _walk(
                 if rule.alone is None or (x._data.ndim == 2 and not apart):
                     uses.setdefault(x, {}).setdefault(rule, []).append((g, args, options))
                     if on_edge is not None:
-                        context.set(outside)
-                        on_edge(node, k, g)
+                        on_edge(node, k, read_only(g))
                     continue
                 rule = rule.alone
             elif rule is None:
@@ -337,7 +338,7 @@ def _walk(
                 add(x, gx)
             if on_edge is not None:
                 context.set(outside)
-                on_edge(node, k, _fit(gx, x, nodes))
+                on_edge(node, k, read_only(_fit(gx, x, nodes)))
     return found
 
 
@@ -368,6 +369,36 @@ def _needed(nodes: list[Tensor], targets: list[Tensor]) -> set[Tensor]:
         if reached and node.op in RULES and node._data.dtype.kind == "f":
             needed.add(node)
     return needed
+
+
+def _check_written(nodes: list[Tensor], needed: set[Tensor]) -> None:
+    """RuntimeError if an array that is needed was written into after it was recorded."""
+    seen: dict[int, int] = {}
+    watched = [x for x in nodes if x.fingerprints]
+    lent = {x for x in watched if x.op is None}
+    for node in watched:
+        if node in needed and node not in lent:
+            array = written_into(node.fingerprints, seen)
+            if array is not None:
+                raise RuntimeError(_written(node, array))
+    for node in needed if lent else ():
+        own = [id(array) for array, _ in node.fingerprints]
+        for x in node.inputs:
+            # recorded before others could write into it, it was what it was when they got it
+            if type(x) is Tensor and x in lent and id(x._data) not in own:
+                array = written_into(x.fingerprints, seen)
+                if array is not None:
+                    raise RuntimeError(_written(node, array))
+
+
+def _written(node: Tensor, array: Any) -> str:
+    letters = {id(a): letter for frame in node.scope for letter, a in frame.arrays.items()}
+    letters |= {id(x._data): x.name for x in node.inputs if type(x) is Tensor and x.name}
+    return (
+        f"{letters.get(id(array)) or 'an array'} (shape {array.shape}) was written into after "
+        f"{called(node)} was recorded, so the gradient would be of neither. Record a copy, "
+        "array.copy(), or write into it after backward()."
+    )
 
 
 def _fit(g: Any, x: Tensor, nodes: list[Tensor]) -> Any:
@@ -412,18 +443,15 @@ def _seed(loss: Tensor, cotangent: Any, create_graph: bool) -> Any:
                 "weights its elements."
             )
         cotangent = np.ones(loss.shape, loss.dtype)
-    elif np.shape(values(cotangent)) != loss.shape:
+    cotangent = operand(cotangent, f"the cotangent of {called(loss)}")
+    if cotangent.shape != loss.shape:
         raise ValueError(
             f"the cotangent of {called(loss)}: expected its shape {loss.shape}, got "
-            f"{np.shape(values(cotangent))}."
+            f"{cotangent.shape}."
         )
     if create_graph and type(cotangent) is Tensor:
         return cotangent
     array = np.asarray(values(cotangent))
-    if array.dtype.kind not in DTYPE_KINDS:
-        raise TypeError(
-            f"the cotangent of {called(loss)}: expected real numbers, got dtype {array.dtype}."
-        )
     array = array.astype(loss.dtype, copy=False)[()]
     return Tensor(array, name="cotangent") if create_graph else array
 

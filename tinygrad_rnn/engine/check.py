@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.border import refuse_foreign
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.tensor import Tensor, values
 
@@ -59,6 +60,9 @@ def check_grads(
     >>> check_grads(lambda x, w: tanh(x @ w), np.eye(2), np.ones((2, 3)), order=3)
     """
     rng = np.random.default_rng(rng)
+    for a in args:
+        if type(a) is not Tensor:
+            refuse_foreign(a, "check_grads")
     points = [np.array(values(a)) if _is_float(a) else a for a in args]
     moved = [k for k, a in enumerate(points) if _is_float(a)]
     if not moved:

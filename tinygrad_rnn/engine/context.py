@@ -4,22 +4,35 @@ Four things are known while an operation runs: whether it is recorded at all, th
 belongs to ("lstm · t = 3"), whether NaN and infinity are hunted, and the recorder of a program, if
 the record is to become one. They live in one context variable, so two threads (or two asyncio
 tasks) that record at once do not see each other.
+
+A generator can be suspended inside a block, so blocks do not always close in reverse order. Each
+block takes out what it put in, wherever that stands by now; none restores what it once found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import functools
+import inspect
+from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from tinygrad_rnn.engine.recorder import Recorder
 
-__all__ = ["Context", "Frame", "context", "describe", "detect_anomaly", "no_grad", "scope"]
+__all__ = [
+    "Context",
+    "Frame",
+    "context",
+    "describe",
+    "detect_anomaly",
+    "no_grad",
+    "recorded_again",
+    "scope",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,12 +71,15 @@ class Context(NamedTuple):
 
     A record is for derivatives. With a `recorder` it becomes a program: comparisons are in it too,
     as Tensors of bool, nothing is left out to be computed again, and all steps of time are alike.
+    `blocks` are the open ``no_grad()`` and ``detect_anomaly()``, which `recording` and `anomaly`
+    follow.
     """
 
     recording: bool
     scope: tuple[Frame, ...]
     anomaly: bool
     recorder: Recorder | None
+    blocks: tuple[Block, ...] = ()
 
 
 context: ContextVar[Context] = ContextVar("context", default=Context(True, (), False, None))  # noqa: B039
@@ -98,45 +114,140 @@ class scope:
         self._frame = Frame(name, t, named)
 
     def __enter__(self) -> Frame:
-        recording, frames, anomaly, recorder = context.get()
-        context.set(Context(recording, (*frames, self._frame), anomaly, recorder))
+        recording, frames, anomaly, recorder, blocks = context.get()
+        frames = (*frames, self._frame)
+        context.set(Context(recording, frames, anomaly, recorder, blocks))
         return self._frame
 
     def __exit__(self, *_: object) -> None:
-        recording, frames, anomaly, recorder = context.get()  # a token would serve one entry only
-        context.set(Context(recording, frames[:-1], anomaly, recorder))
+        recording, frames, anomaly, recorder, blocks = context.get()
+        nested = frames and frames[-1] is self._frame  # nearly always
+        frames = frames[:-1] if nested else _without(frames, self._frame)
+        context.set(Context(recording, frames, anomaly, recorder, blocks))
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
+class Block:
+    """A block that says how operations inside run; also a decorator of functions.
+
+    A generator function runs inside the block while it computes, and not while it is suspended.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        now = context.get()
+        context.set(self._opened(now)._replace(blocks=(*now.blocks, self)))
+
+    def __exit__(self, *_: object) -> None:
+        now = context.get()
+        if self not in now.blocks:  # a generator was closed in another thread
+            return
+        left = _without(now.blocks, self)
+        now = now._replace(recording=True, anomaly=False, blocks=left)
+        for block in left:
+            now = block._opened(now)
+        context.set(now)
+
+    def _opened(self, now: Context) -> Context:
+        """What holds inside, if `now` holds outside."""
+        raise NotImplementedError
+
+    def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        """`f`, run inside the block at every call."""
+        name = type(self).__name__
+        if inspect.isasyncgenfunction(f):
+            raise TypeError(
+                f"@{name}() cannot decorate the asynchronous generator {f.__qualname__}. Write "
+                f"`with {name}():` inside it, around what computes."
+            )
+
+        def generator(*args: Any, **options: Any) -> Generator[Any, Any, Any]:
+            return _resumed(self, f(*args, **options))
+
+        async def coroutine(*args: Any, **options: Any) -> Any:
+            with self:
+                return await f(*args, **options)
+
+        def function(*args: Any, **options: Any) -> Any:
+            with self:
+                return f(*args, **options)
+
+        is_generator = inspect.isgeneratorfunction(f)
+        is_coroutine = inspect.iscoroutinefunction(f)
+        inside = generator if is_generator else coroutine if is_coroutine else function
+        return functools.wraps(f)(inside)
+
+
+class no_grad(Block):
     """Compute without recording: results are Tensors without history, as ``.detach()`` gives.
 
-    Works as a ``with`` block and as a decorator. Python numbers and arrays give arrays, as
-    everywhere.
+    Works as a ``with`` block and as a decorator, of generator functions as well. Python numbers and
+    arrays give arrays, as everywhere.
+
+    Examples
+    --------
+    >>> from tinygrad_rnn import Tensor
+    >>> with no_grad():
+    ...     y = Tensor(2.0) * 3
+    >>> y.op is None
+    True
     """
-    token = context.set(context.get()._replace(recording=False))
-    try:
-        yield
-    finally:
-        context.reset(token)
+
+    __slots__ = ()
+
+    def _opened(self, now: Context) -> Context:
+        return now._replace(recording=False)
 
 
-@contextmanager
-def detect_anomaly() -> Iterator[None]:
+class detect_anomaly(Block):
     """Stop at the first NaN or infinity, forward or backward, and say where it arose.
 
-    Every result is looked at, so a step takes longer: for hunting, not for training.
+    Every result is looked at, so a step takes longer: for hunting, not for training. Works as a
+    ``with`` block and as a decorator.
 
     Raises
     ------
     FloatingPointError
         Inside the block, by the operation (or the derivative rule) whose result is not finite.
     """
-    token = context.set(context.get()._replace(anomaly=True))
-    try:
-        yield
-    finally:
-        context.reset(token)
+
+    __slots__ = ()
+
+    def _opened(self, now: Context) -> Context:
+        return now._replace(anomaly=True)
+
+
+def recorded_again(now: Context) -> Context:
+    """`now` outside of every ``no_grad()``: for what is recorded to be differentiated at once."""
+    blocks = tuple([block for block in now.blocks if type(block) is not no_grad])
+    return now._replace(recording=True, blocks=blocks)
+
+
+def _without(entries: tuple[Any, ...], entry: Any) -> tuple[Any, ...]:
+    """`entries` without the last that is `entry`; as they are, if none is."""
+    for k in reversed(range(len(entries))):
+        if entries[k] is entry:
+            return entries[:k] + entries[k + 1 :]
+    return entries
+
+
+def _resumed(block: Block, running: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """What `running` yields and returns, each time inside the block."""
+    resume: Callable[[], Any] = functools.partial(next, running)
+    while True:
+        try:
+            with block:
+                found = resume()
+        except StopIteration as end:
+            return end.value
+        try:
+            resume = functools.partial(running.send, (yield found))
+        except GeneratorExit:
+            with block:
+                running.close()
+            raise
+        except BaseException as error:
+            resume = functools.partial(running.throw, error)
 
 
 def describe(frames: tuple[Frame, ...]) -> str:

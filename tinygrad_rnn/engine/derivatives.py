@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.border import as_array
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.primitives import sum
 from tinygrad_rnn.engine.tensor import Tensor, values
@@ -81,6 +82,7 @@ def _inner(tensors: Any, arrays: Any) -> Tensor:
     total: Any = 0.0
     for k, (t, v) in enumerate(zip(tensors, map(values, arrays), strict=True)):
         _one_tensor(f"jvp, hvp: wrt[{k}]", t)
+        v = as_array(v, f"jvp, hvp: vector {k}")
         if np.shape(v) != t.shape:
             raise ValueError(
                 f"jvp, hvp: vector {k} has shape {np.shape(v)}; expected {t.shape}, its Tensor's."

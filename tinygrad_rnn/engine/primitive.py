@@ -8,19 +8,18 @@ error says what was done and where, what was given, and how to mend it.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
 
+from tinygrad_rnn.border import REAL, as_array
+from tinygrad_rnn.engine.constants import fingerprints
 from tinygrad_rnn.engine.context import Context, context, describe
 from tinygrad_rnn.engine.tensor import (
-    DTYPE_KINDS,
     NO_OPTIONS,
     OBJECT,
     Tensor,
-    holds_tensor,
     next_serial,
 )
 
@@ -80,22 +79,29 @@ class Primitive:
             inputs, options = self._options_by_place(inputs, options)
         arrays: list[Any] = []
         recorded = False
+        lent: tuple[Any, ...] = ()  # arrays that others may write into
         for x in inputs:
             kind = type(x)
             if kind is Tensor:
                 recorded = True
                 arrays.append(x._data)
-            elif (kind is np.ndarray and x.dtype.kind in DTYPE_KINDS) or kind in _NUMBERS:
+                if x.fingerprints and x.op is None:
+                    lent = (*lent, x._data)
+            elif kind in _NUMBERS:
                 arrays.append(x)
+            elif kind is np.ndarray and x.dtype.kind in REAL:
+                arrays.append(x)
+                lent = (*lent, x)
             elif kind is np.ndarray and x.dtype is OBJECT:
                 from tinygrad_rnn.engine.scalars import apply
 
                 return apply(self, inputs, options)
             else:
-                x = self._as_array(x)
+                x = as_array(x, self._where())
                 inputs = (*inputs[: len(arrays)], x, *inputs[len(arrays) + 1 :])
                 arrays.append(x)
-        recording, frames, anomaly, recorder = context.get() if recorded else UNRECORDED
+                lent = (*lent, x) if type(x) is np.ndarray else lent
+        recording, frames, anomaly, recorder, _ = context.get() if recorded else UNRECORDED
         if recorder is not None and recorder.stand_ins:
             inputs = recorder.inputs(inputs)
             arrays = [x._data if type(x) is Tensor else x for x in inputs]
@@ -121,9 +127,14 @@ class Primitive:
             out.op = self
             out.inputs = inputs
             out.options = options or NO_OPTIONS
+            if options:
+                for x in options.values():
+                    if type(x) is np.ndarray and x.dtype is not OBJECT:
+                        lent = (*lent, x)
+            out.fingerprints = fingerprints(lent) if lent else ()
         else:
             out.op = None
-            out.inputs = ()
+            out.inputs = out.fingerprints = ()
             out.options = NO_OPTIONS
         return out
 
@@ -154,33 +165,6 @@ class Primitive:
         if twice:
             raise TypeError(f"{self._where()}: {twice.pop()} is given by place and by name.")
         return inputs[:arity], by_place | options
-
-    def _as_array(self, x: Any) -> Any:
-        """An operand that is no Tensor, array or number: a list of numbers is one, else foreign."""
-        masked = isinstance(x, np.ma.MaskedArray)
-        if (isinstance(x, (np.ndarray, np.generic)) and not masked) or (
-            isinstance(x, (list, tuple)) and not holds_tensor(x)
-        ):
-            with suppress(ValueError):  # a ragged list
-                array = np.asarray(x)
-                if array.dtype.kind in DTYPE_KINDS:
-                    return array
-        if masked:
-            advice = (
-                "Its mask would be lost: x.filled(0), and the mask itself in where(mask, 0, …)."
-            )
-        elif isinstance(x, (np.ndarray, np.generic)):
-            advice = f"It holds {x.dtype}; expected real numbers: floats, integers or bool."
-        elif isinstance(x, (list, tuple)):
-            advice = "Join Tensors with stack or concatenate; numbers of one shape make an array."
-        elif isinstance(x, Iterator):
-            advice = "A generator can be used up only once: make it a list, and stack it."
-        elif x is None or isinstance(x, str):
-            advice = "An operand is a Tensor, an array or a number."
-        else:
-            advice = "Convert it to a NumPy array (a constant) or a Tensor (differentiable) first."
-        what = f"{type(x).__module__}.{type(x).__qualname__}".removeprefix("builtins.")
-        raise TypeError(f"{self._where()}: cannot compute with a {what}. {advice}")
 
     def _explain(self, error: Exception, arrays: list[Any], options: dict[str, Any]) -> NoReturn:
         """Raise what NumPy found, with the primitive, the scope, the shapes and the way out."""

@@ -22,8 +22,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.border import REAL, refuse_foreign
 from tinygrad_rnn.engine.primitive import Composed, Primitive
-from tinygrad_rnn.engine.tensor import DTYPE_KINDS, Tensor, values
+from tinygrad_rnn.engine.tensor import Tensor, values
 
 
 class Input(int):
@@ -130,7 +131,7 @@ def _clip(x: Any, /, low: Any = -np.inf, high: Any = np.inf) -> Any:
 
 def _astype(x: Any, /, dtype: Any) -> Any:
     """Another dtype; to integers it is a cut: no gradient passes."""
-    if np.dtype(dtype).kind not in DTYPE_KINDS:
+    if np.dtype(dtype).kind not in REAL:
         raise TypeError(f"{np.dtype(dtype)} holds no real numbers")
     return np.asarray(x).astype(dtype)[()]
 
@@ -416,6 +417,8 @@ def split_index(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         elif isinstance(part, np.integer):
             template.append(int(part))
         else:
+            if type(part) is not Tensor:
+                refuse_foreign(part, "getitem")
             array = part if type(part) is Tensor else np.asarray(part)
             if array.size == 0 and type(part) is list:
                 array = array.astype(int)  # NumPy makes floats of []

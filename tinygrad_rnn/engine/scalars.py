@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.border import as_array
 from tinygrad_rnn.engine import primitives as p
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.tensor import Tensor
@@ -63,7 +64,7 @@ def scalars(x: Any) -> Any:
     if isinstance(x, Tensor):
         return _elements(x.data, x.name) if x.op is None else _slices(x)
     if isinstance(x, (np.ndarray, np.generic)):
-        return _elements(x, None)
+        return _elements(as_array(x, "scalars"), None)
     twins: dict[int, Any] = {}  # by id, as deepcopy asks for what is copied already
     seen: set[int] = set()
     todo = [x]

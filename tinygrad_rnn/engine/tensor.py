@@ -12,12 +12,15 @@ once.
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from tinygrad_rnn.border import REAL, as_array, refuse_foreign
+from tinygrad_rnn.engine.constants import Fingerprints, fingerprints
 from tinygrad_rnn.engine.context import Frame, context
 
 if TYPE_CHECKING:
@@ -26,8 +29,13 @@ if TYPE_CHECKING:
 __all__ = ["Tensor", "named"]
 
 next_serial = itertools.count(1).__next__  # one C call, so two threads never draw the same
-DTYPE_KINDS = "fiub"  # what a Tensor may hold; gradients flow through "f" only
 OBJECT = np.dtype(object)
+LEAVES = (
+    "float(), int(), math.* or array[i] = t of a recorded Tensor: the number leaves the record, "
+    "and no gradient flows back through it. To collect results, put them in a list and stack(...) "
+    "it; to compute, take tinygrad_rnn's exp, tanh, …; if only the number is meant, t.item() gives "
+    "it without this warning."
+)
 NO_OPTIONS: dict[str, Any] = {}  # shared: one object less per node for the garbage collector
 
 
@@ -52,10 +60,11 @@ class Tensor:
     data
         The values: a NumPy array, or a NumPy scalar where there is no axis. Read-only unless a
         leaf. Assigning to a leaf's `data` gives it new values and a new serial number: an older
-        record can no longer go backward.
+        record can no longer go backward. Writing into the array of a leaf has the same effect.
     op, inputs, options
         The primitive that made it (None: a leaf), the Tensors and arrays it was given, and the
-        keyword options.
+        keyword options. Arrays are constants and not copied: one that is written into before
+        ``backward()`` is refused there; afterwards it may be filled anew.
     scope
         The frames around it at birth, outermost first.
     name
@@ -70,11 +79,16 @@ class Tensor:
     -----
     ``==``, ``<``, ``&`` … compare elements and give arrays of bool, without gradient; the hash is
     by identity. So look a Tensor up in a set or a dict, not with ``in`` a list.
+
+    NumPy's functions refuse a Tensor. ``float(t)``, ``int(t)``, ``math.exp(t)`` and ``array[i] =
+    t`` of a recorded Tensor warn once per line, as their number has no history; ``t.item()`` and
+    formatting do not.
     """
 
     __slots__ = (
         "__weakref__",
         "_data",
+        "fingerprints",
         "grad",
         "inputs",
         "name",
@@ -85,6 +99,7 @@ class Tensor:
     )
 
     _data: np.ndarray
+    fingerprints: Fingerprints  # of arrays that others may write into; a leaf's own once it is lent
     op: Primitive | None
     inputs: tuple[Any, ...]
     options: dict[str, Any]
@@ -101,7 +116,7 @@ class Tensor:
         self, data: ArrayLike, dtype: DTypeLike | None = None, name: str | None = None
     ) -> None:
         self._data = _leaf_data(data, dtype)
-        self.op, self.inputs, self.options = None, (), NO_OPTIONS
+        self.op, self.inputs, self.options, self.fingerprints = None, (), NO_OPTIONS, ()
         self.scope = context.get().scope
         self.name, self.grad = name, None
         self.serial = next_serial()
@@ -115,8 +130,8 @@ class Tensor:
                 "how it was computed. Compute a new Tensor, or .detach() it first."
             )
         known = self._data
-        if values is known:
-            pass
+        if values is known:  # as after p.data -= g; whoever holds the old array keeps it
+            self._data = known.copy("K") if known.ndim else known
         elif (  # as after each step of training
             isinstance(values, np.ndarray)
             and type(values) is np.ndarray
@@ -126,7 +141,9 @@ class Tensor:
             self._data = values.copy("K")
         else:
             fresh = _leaf_data(
-                values, None if isinstance(values, (np.ndarray, np.generic)) else self.dtype
+                values,
+                None if isinstance(values, (np.ndarray, np.generic)) else self.dtype,
+                f"new data for {self.name or 'a leaf'}",
             )
             if fresh.shape != self.shape or fresh.dtype != self.dtype:
                 raise ValueError(
@@ -135,13 +152,15 @@ class Tensor:
                     "make a new Tensor."
                 )
             self._data = fresh
+        self.fingerprints = ()
         self.serial = next_serial()  # younger than every record that used the old values
 
     @property
     def data(self) -> Any:
         """The values: an array, or a NumPy scalar where there is no axis."""
-        recorder = context.get().recorder
-        return self._data if recorder is None else recorder.of(self)._data
+        if self.op is None and not self.fingerprints and type(self._data) is np.ndarray:
+            self.fingerprints = fingerprints([self._data])  # from now on, others may write into it
+        return values(self)
 
     @data.setter
     def data(self, values: ArrayLike) -> None:
@@ -188,7 +207,7 @@ class Tensor:
 
         `stop_gradient` also blocks the gradient, but stays in the record, where it can be drawn.
         """
-        return Tensor(self.data, name=self.name)
+        return Tensor(values(self), name=self.name)
 
     def backward(self, cotangent: ArrayLike | None = None) -> None:
         """Add the gradient of this Tensor to ``.grad`` of every float leaf it was made from.
@@ -236,11 +255,18 @@ class Tensor:
         self._only_recorded("`if t:`")
         return bool(self._data)
 
-    def __float__(self) -> float:
-        return float(self.item())
+    def __float__(self) -> float:  # by float(t), math.exp(t), array[i] = t
+        return float(self._leaving())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._leaving())
+
+    def _leaving(self) -> Any:
+        """The value, and a warning where somebody may not know that the history stays behind."""
+        number = self.item()
+        if self.op is not None:
+            warnings.warn(LEAVES, stacklevel=3)  # once per place, as the text is always the same
+        return number
 
     def __getitem__(self, index: Any) -> Tensor:
         if type(index) is int:
@@ -261,6 +287,12 @@ class Tensor:
             "Tensor. Use the operators or the functions of tinygrad_rnn (add, tanh, sum, …); "
             "t.data is the plain array."
         )
+
+    def __array_function__(self, function: Any, _: Any, args: Any, options: Any) -> Any:
+        """``np.shape(t)``, ``np.ndim(t)`` and ``np.size(t)``; all others of NumPy's are refused."""
+        if function in (np.shape, np.ndim, np.size):
+            return function(*[x._data if type(x) is Tensor else x for x in args], **options)
+        return self.__array__()
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.op is not None:
@@ -361,8 +393,11 @@ def named(**tensors: Any) -> Any:
 
 
 def values(x: Any) -> Any:
-    """The array (or number) behind `x`, whether it is a Tensor or already plain."""
-    return x.data if type(x) is Tensor else x
+    """The array (or number) behind `x`, a Tensor or already plain; to read, not to write into."""
+    if type(x) is not Tensor:
+        return x
+    recorder = context.get().recorder
+    return x._data if recorder is None else recorder.of(x)._data
 
 
 def shaped(x: Any) -> Any:
@@ -374,6 +409,9 @@ def shaped(x: Any) -> Any:
 def _compared(by: Primitive, *operands: Any) -> Any:
     if context.get().recorder is not None:
         return by(*operands)
+    for x in operands:
+        if type(x) is not Tensor:
+            refuse_foreign(x, by.name)
     return by.forward(*[x._data if type(x) is Tensor else x for x in operands])
 
 
@@ -383,41 +421,30 @@ def _leaf(data: np.ndarray, name: str | None, gradient: np.ndarray | None) -> Te
     return leaf
 
 
-def _leaf_data(data: Any, dtype: DTypeLike | None) -> Any:
+def _leaf_data(data: Any, dtype: DTypeLike | None, owner: str = "Tensor(...)") -> Any:
     """An own copy as an array, as a NumPy scalar (immutable) where there is no axis."""
-    if type(data) is Tensor:
-        data = data.data
-    elif isinstance(data, np.ma.MaskedArray):
-        raise TypeError(
-            "Tensor(...) of a masked array would lose its mask. Fill it, x.filled(0), and keep the "
-            "mask as an array for where(mask, 0, ...)."
-        )
-    elif holds_tensor(data):
-        raise TypeError(
-            "Tensor(...) of Tensors would lose their history. Join them with stack([...])."
-        )
+    given = as_array(values(data), owner)
     try:
-        array = np.array(data, dtype=dtype)
+        array = np.array(given, dtype=dtype)
     except (TypeError, ValueError) as error:
+        raise TypeError(f"{owner}: cannot make {dtype} of {given.dtype}: {error}.") from error
+    if array.dtype.kind not in REAL:
         raise TypeError(
-            f"Tensor(...): cannot make an array of numbers from {type(data).__name__}: {error}. "
-            "Pass an array, a number, or nested lists of equal length."
-        ) from error
-    if array.dtype.kind not in DTYPE_KINDS:
-        raise TypeError(
-            f"Tensor(...): expected real numbers, got dtype {array.dtype} from a "
-            f"{type(data).__name__}. Tensors hold floats (differentiable), integers or bool."
+            f"{owner}: expected a dtype of real numbers, got {array.dtype}. Tensors hold floats "
+            "(differentiable), integers or bool."
         )
     return array if array.ndim else array[()]
 
 
-def holds_tensor(x: Any) -> bool:
-    """Whether a nested list has a Tensor in it, by its first elements: its rows are alike."""
-    while isinstance(x, (list, tuple)) and x:
-        if any(type(y) is Tensor for y in x):
-            return True
-        x = x[0]
-    return type(x) is np.ndarray and x.dtype is OBJECT and any(type(y) is Tensor for y in x.flat)
+def operand(x: Any, owner: str) -> Any:
+    """`x` as an array of real numbers; a Tensor, or an array of such (`scalars`), stays itself."""
+    if type(x) is Tensor or _is_scalars(x):
+        return x
+    return as_array(x, owner)
+
+
+def _is_scalars(x: Any) -> bool:
+    return type(x) is np.ndarray and x.dtype is OBJECT and x.size > 0 and type(x.flat[0]) is Tensor
 
 
 # The operators above need the primitives, and these need Tensor: by now it stands.

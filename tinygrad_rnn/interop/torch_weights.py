@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.border import refuse_foreign
 from tinygrad_rnn.engine.primitives import relu, tanh
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.cells import GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
@@ -68,7 +69,7 @@ def from_torch(module: Any, weights: Mapping[str, Any]) -> None:
     """
     cells = _cells(module)
     alone = "_l0" if module is cells[0][1] else ""
-    given = {name.removesuffix(alone): _array(weight) for name, weight in weights.items()}
+    given = {name.removesuffix(alone): _array(name, weight) for name, weight in weights.items()}
     expected = {name: weight.shape for name, weight in torch_weights(module).items()}
     twice = [name for name in weights if alone and name + alone in weights]
     problems = [f"both {name!r} and {name + alone!r}" for name in twice]
@@ -113,9 +114,11 @@ def _cells(module: Any) -> list[tuple[str, Any]]:
     return found
 
 
-def _array(weight: Any) -> np.ndarray:
+def _array(name: str, weight: Any) -> np.ndarray:
     detach = getattr(weight, "detach", None)  # torch gives no array of what it differentiates
-    return np.asarray(values(detach() if detach else weight))
+    array = np.asanyarray(values(detach() if detach else weight))
+    refuse_foreign(array, f"from_torch: {name!r}")
+    return np.asarray(array)
 
 
 def _gradient(name: str, p: Any) -> np.ndarray:

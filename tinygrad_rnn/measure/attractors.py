@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.border import as_array
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.context import no_grad
 from tinygrad_rnn.engine.tensor import Tensor
@@ -82,6 +83,7 @@ def attractors(
     >>> found.points.round(3).ravel().tolist(), found.ends.tolist()  # two attract, 0 repels
     ([-0.958, 0.958, 0.0], [0, 1])
     """
+    starts, x = as_array(starts, "attractors: starts"), as_array(x, "attractors: x")
     h: Any = np.asarray(starts, dtype=float)
     if h.ndim != 2 or not h.size:
         raise ValueError(f"attractors: expected starts (starts, units), got shape {h.shape}.")

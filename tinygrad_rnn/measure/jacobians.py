@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.border import as_array
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.primitives import concatenate, reshape
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.measure.arguments import is_whole, letters_of
 from tinygrad_rnn.measure.lanes import Lane, one_lane
 from tinygrad_rnn.measure.results import Table
@@ -224,7 +225,7 @@ def growth_bound(W: Any, activation: str = "tanh") -> float:
         raise ValueError(
             f"growth_bound: activation is one of {', '.join(SLOPES)}, not {activation!r}."
         )
-    W = np.asarray(W.data if isinstance(W, Tensor) else W)
+    W = as_array(values(W), "growth_bound")
     if W.dtype.kind not in "iuf" or W.ndim != 2 or W.shape[0] != W.shape[1] or not W.size:
         raise ValueError(
             f"growth_bound: expected the square matrix from h to h, got shape {W.shape} of "

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.border import as_array
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.measure.arguments import is_whole, stacked
 from tinygrad_rnn.measure.results import Table
@@ -116,8 +117,8 @@ def _over_time(what: str, xs: Any) -> np.ndarray:
             f"{'an empty list' if isinstance(xs, (list, tuple)) else type(xs).__name__}."
         )
     if whole:
-        return np.asarray(values(xs))
-    arrays = [np.asarray(values(x)) for x in xs]
+        return np.asarray(as_array(values(xs), "memory_probe"))
+    arrays = [np.asarray(as_array(values(x), "memory_probe")) for x in xs]
     return stacked(f"{what} of the memory probe", range(len(arrays)), arrays)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.border import as_array
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.context import scope
 from tinygrad_rnn.engine.primitives import sigmoid
@@ -106,7 +107,7 @@ def loss_surface(loss: Callable[[Any, Any], Any], a: Any, b: Any) -> Surface:
     >>> found.loss.shape, found.slope_a.shape
     ((4, 3), (4, 3))
     """
-    a, b = np.atleast_1d(np.asarray(a, dtype=float)), np.atleast_1d(np.asarray(b, dtype=float))
+    a, b = (np.atleast_1d(as_array(x, "loss_surface").astype(float)) for x in (a, b))
     if a.ndim != 1 or b.ndim != 1 or not a.size or not b.size:
         raise ValueError(
             f"loss_surface: expected the values along each axis as a vector, got shapes {a.shape} "

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygrad_rnn.border import refuse_foreign
 from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.recorder import require
-from tinygrad_rnn.engine.tensor import Tensor, shaped, values
+from tinygrad_rnn.engine.tensor import Tensor, operand, shaped, values
 
 __all__ = [
     "check_call",
@@ -99,12 +100,15 @@ def check_cell(owner: str, cell: Any, *, starts: bool = False) -> None:
 
 def check_sequence(owner: str, xs: Any) -> None:
     """TypeError or ValueError unless it holds steps, to be read more than once."""
+    refuse_foreign(None if type(xs) is Tensor else xs, owner)
     if not isinstance(xs, (Tensor, np.ndarray, list, tuple)):
         raise TypeError(
             f"{owner}: expected xs as an array or Tensor (T, batch, features) or a list of T "
             f"inputs, got {type(xs).__name__}. A generator can be used up only once: make it a "
             "list."
         )
+    for x in xs if isinstance(xs, (list, tuple)) else ():
+        operand(x, owner)
     if not getattr(xs, "ndim", 1) or not len(xs):
         raise ValueError(
             f"{owner}: expected at least one time step, got xs of shape {np.shape(values(xs))}; "

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.primitives import softmax, sum, where
-from tinygrad_rnn.engine.tensor import Tensor, named, values
+from tinygrad_rnn.engine.tensor import named, operand, values
 
 __all__ = ["dot_attention"]
 
@@ -48,7 +48,7 @@ def dot_attention(query: Any, memory: Any, mask: Any = None) -> tuple[Any, Any]:
     if mask is None:
         weights = named(attention=softmax(scores, axis=0))
     else:
-        mask = mask if type(mask) is Tensor else np.asarray(mask)
+        mask = operand(mask, "dot_attention")
         if mask.dtype != bool or mask.shape != expected[:-1]:
             raise ValueError(
                 f"dot_attention: expected mask as bool {expected[:-1]}, true where there is "

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_rnn.engine.backward import grad
-from tinygrad_rnn.engine.context import context, scope
+from tinygrad_rnn.engine.context import context, recorded_again, scope
 from tinygrad_rnn.engine.primitives import astype, concatenate, reshape, segment
 from tinygrad_rnn.engine.tensor import Tensor, next_serial, values
 from tinygrad_rnn.nn.state import detach, flows, parts, replaced
@@ -71,8 +71,8 @@ def _segment(
     def again(g: Any) -> list[Any]:
         """The gradients of the inputs, from those of all results in a row."""
         recorded = type(g) is Tensor
-        now = context.get()
-        token = context.set(now._replace(recording=True, scope=now.scope if recorded else frames))
+        now = recorded_again(context.get())
+        token = context.set(now._replace(scope=now.scope if recorded else frames))
         try:
             made = _replayed(steps, ts, state, rng, draws)
             if any(_differs(values(x), y) for x, y in zip(parts(made[1]), after, strict=True)):

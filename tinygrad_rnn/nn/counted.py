@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.primitives import astype, broadcast_to, maximum, mean, sum, where
 from tinygrad_rnn.engine.recorder import require
-from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.engine.tensor import Tensor, operand, values
 from tinygrad_rnn.nn.arguments import require_range
 
 __all__ = ["anything", "average", "counted", "paired"]
@@ -20,7 +20,7 @@ __all__ = ["anything", "average", "counted", "paired"]
 
 def paired(name: str, y: Any, target: Any, lengths: Any, mask: Any) -> tuple[Any, Any, Any]:
     """`y` and `target` of one shape, zeros where they do not count, and where they do."""
-    y, target = (a if isinstance(a, Tensor) else np.asarray(a) for a in (y, target))
+    y, target = (operand(a, name) for a in (y, target))
     shape, expected = y.shape, target.shape
     if shape != expected:
         raise ValueError(
@@ -41,7 +41,7 @@ def counted(name: str, shape: tuple[int, ...], lengths: Any, mask: Any) -> Any:
     """Where it counts, as bool of `shape`; None for everywhere. A Tensor stays one: an argument."""
     valid = None
     if lengths is not None:
-        lengths = lengths if type(lengths) is Tensor else np.asarray(lengths)
+        lengths = operand(lengths, name)
         n = values(lengths)
         if len(shape) < 2 or n.shape != shape[1:2] or n.dtype.kind not in "iu":
             raise ValueError(
@@ -56,7 +56,7 @@ def counted(name: str, shape: tuple[int, ...], lengths: Any, mask: Any) -> Any:
         )
         valid = _spread(np.arange(shape[0])[:, None] < lengths, shape)
     if mask is not None:
-        mask = mask if isinstance(mask, Tensor) else np.asarray(mask)
+        mask = operand(mask, name)
         if mask.dtype.kind != "b" or mask.shape != shape[: mask.ndim]:
             raise ValueError(
                 f"{name}: expected a mask of bool, of shape {shape} or its leading axes, got "

@@ -19,7 +19,7 @@ from tinygrad_rnn.engine.primitives import (
     where,
 )
 from tinygrad_rnn.engine.recorder import require
-from tinygrad_rnn.engine.tensor import Tensor, named, values
+from tinygrad_rnn.engine.tensor import named, operand, values
 from tinygrad_rnn.nn.arguments import require_range
 
 __all__ = ["ctc_loss"]
@@ -89,7 +89,7 @@ def _checked(
 ) -> tuple[int, Any, Any, Any]:
     """How many steps there are, and labels and both lengths as arrays or Tensors."""
     shape = np.shape(values(logits))
-    labels = labels if type(labels) is Tensor else np.asarray(labels)
+    labels = operand(labels, "ctc_loss")
     if len(shape) != 3 or labels.ndim != 2 or labels.shape[0] != shape[1] or 0 in shape:
         raise ValueError(
             "ctc_loss: expected logits (T, batch, classes) and labels (batch, S), got "
@@ -128,7 +128,7 @@ def _checked(
 def _lengths(what: str, given: Any, top: int, batch: int) -> Any:
     """How many steps or labels of each example count, as int64."""
     n = np.full(batch, top) if given is None else given
-    n = n if type(n) is Tensor else np.asarray(n)
+    n = operand(n, "ctc_loss")
 
     def outside() -> str:
         return (

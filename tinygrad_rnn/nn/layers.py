@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.primitives import astype
 from tinygrad_rnn.engine.recorder import draw
-from tinygrad_rnn.engine.tensor import Tensor, named, values
+from tinygrad_rnn.engine.tensor import Tensor, named, operand, values
 from tinygrad_rnn.nn.arguments import check_dtype, check_probability, check_sizes, require_range
 from tinygrad_rnn.nn.cells import affine
 from tinygrad_rnn.nn.module import Module
@@ -67,7 +67,7 @@ class Embedding(Module):
 
     def __call__(self, symbols: Any) -> Any:
         """The rows of `symbols`; a negative or too large one is an IndexError."""
-        symbols = symbols if type(symbols) is Tensor else np.asarray(symbols)
+        symbols = operand(symbols, "Embedding")
         found = values(symbols)
         if found.dtype.kind not in "iu":
             raise TypeError(f"Embedding: symbols are integers, got dtype {found.dtype}.")
@@ -117,7 +117,7 @@ def dropout(x: Any, p: float, rng: np.random.Generator | None) -> Any:
             f"dropout: expected a generator or None, got {type(rng).__name__}; a seed would drop "
             "the same elements at every call. Make numpy.random.default_rng(seed) once."
         )
-    x = x if isinstance(x, Tensor) else np.asarray(x)
+    x = operand(x, "dropout")
     if x.dtype.kind != "f":
         raise TypeError(
             f"dropout: symbols cannot be scaled, got dtype {x.dtype}. Embed them first."

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.primitives import astype, clip, log_softmax, softplus, where
 from tinygrad_rnn.engine.recorder import require
-from tinygrad_rnn.engine.tensor import Tensor, named, values
+from tinygrad_rnn.engine.tensor import named, operand, values
 from tinygrad_rnn.nn.arguments import is_number, require_range
 from tinygrad_rnn.nn.counted import anything, average, counted, paired
 
@@ -110,7 +110,7 @@ def cross_entropy(
         If labels are no integers, have another shape, or lie outside the classes; if lengths or
         mask do not fit; if no label is left.
     """
-    labels = labels if type(labels) is Tensor else np.asarray(labels)
+    labels = operand(labels, "cross_entropy")
     shape, right = np.shape(values(logits)), values(labels)
     if right.dtype.kind not in "iu":
         raise TypeError(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.primitives import where
-from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.engine.tensor import operand, values
 from tinygrad_rnn.nn.arguments import require_range
 
 __all__ = ["masked", "the_mask"]
@@ -38,14 +38,14 @@ def the_mask(lengths: Any, mask: Any, T: int, batch: tuple[int, ...]) -> Any:
     if lengths is not None and mask is not None:
         raise ValueError("unroll: lengths and mask say the same in two ways; pass one of them.")
     if mask is not None:
-        mask = mask if type(mask) is Tensor else np.asarray(mask)
+        mask = operand(mask, "unroll")
         if mask.shape != (T, *batch)[: max(1, mask.ndim)] or mask.dtype != bool:
             raise ValueError(
                 f"unroll: expected mask as bool {(T, *batch)}, true where an input is valid, got "
                 f"{mask.dtype} {mask.shape}. Time comes first."
             )
         return mask
-    lengths = lengths if type(lengths) is Tensor else np.asarray(lengths)
+    lengths = operand(lengths, "unroll")
     if lengths.dtype.kind not in "iu":
         raise TypeError(f"unroll: lengths count steps (integers), got dtype {lengths.dtype}.")
     if lengths.shape != batch[: lengths.ndim]:

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.border import as_array
+from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.attributes import (
     Leaf,
     ModuleBase,
@@ -121,8 +122,9 @@ class Module(ModuleBase):
         Raises
         ------
         ValueError
-            Names every missing, unexpected and misshapen key, every dtype that would lose its
-            fractions (floats for integers), and values beyond the range of the module's dtype.
+            Names every missing, unexpected and misshapen key, every value that is no array of real
+            numbers (a torch.Tensor, a masked array), every dtype that would lose its fractions
+            (floats for integers), and values beyond the range of the module's dtype.
         """
         for owner, key, value, array in self._fitting(state):
             if type(value) is Tensor:
@@ -135,7 +137,12 @@ class Module(ModuleBase):
         places = {path: (owner, key, value) for path, owner, key, value in self._look()[0]}
         problems = [f"missing {path!r}" for path in places if path not in state]
         problems += [f"unexpected {path!r}" for path in state if path not in places]
-        fresh = {path: np.asarray(state[path]) for path in places if path in state}
+        fresh: dict[str, np.ndarray] = {}
+        for path in [path for path in places if path in state]:
+            try:
+                fresh[path] = np.asarray(as_array(values(state[path]), repr(path)))
+            except TypeError as error:
+                problems.append(str(error).rstrip("."))
         fitting = []
         for path, array in fresh.items():
             owner, key, value = places[path]

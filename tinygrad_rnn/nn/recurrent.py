@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.context import scope
 from tinygrad_rnn.engine.primitives import concatenate, stack, transpose
-from tinygrad_rnn.engine.tensor import Tensor, shaped, values
+from tinygrad_rnn.engine.tensor import operand, shaped, values
 from tinygrad_rnn.nn.arguments import (
     check_cell,
     check_flags,
@@ -240,7 +240,7 @@ def _swapped(xs: Any) -> Any:
 
 def _swapped_mask(mask: Any, xs: Any) -> Any:
     """A mask (batch, T) with time first, like the inputs beside it."""
-    mask = mask if type(mask) is Tensor else np.asarray(mask)
+    mask = operand(mask, "mask")
     batch = batch_of(shaped(values(xs)[0]))
     expected = (*batch[:1], len(xs), *batch[1:])
     if mask.shape != expected or mask.dtype != bool:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.backward import grad
+from tinygrad_rnn.engine.constants import read_only
 from tinygrad_rnn.engine.primitives import concatenate, reshape
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.arguments import check_call
@@ -43,7 +44,8 @@ def rtrl(
     wrt
         A list of Tensors; leaves; the cell's parameters by default.
     on_step
-        Called as ``on_step(t, loss, gradients)`` with the gradients so far: learning in real time.
+        Called as ``on_step(t, loss, gradients)`` with the gradients so far, to be read only:
+        learning in real time.
 
     Returns
     -------
@@ -88,6 +90,7 @@ def rtrl(
         s = [x for x in parts(state) if _moves(x)]
         output, state = steps(t, state)
         here = loss(output, t)
+        number = values(here).item()
         slopes = [g.ravel() for g in grad(here, [*θ, *s], unused="zero")]
         by_state = np.concatenate(slopes[len(θ) :])
         for g, direct, S_p in zip(gradients, slopes, S, strict=False):
@@ -95,9 +98,9 @@ def rtrl(
         J = _slopes(state, [*θ, *s])
         J_s = np.concatenate(J[len(θ) :], axis=1)
         S = [J_s @ S_p + J_p for S_p, J_p in zip(S, J, strict=False)]
-        total += float(here)
+        total += number
         if on_step is not None:
-            on_step(t, float(here), gradients)
+            on_step(t, number, [read_only(g) for g in gradients])
     return total, gradients
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tinygrad_rnn.engine.primitives import stack
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.tensor import operand
 from tinygrad_rnn.nn.arguments import check_cell, check_flags, check_sequence
 from tinygrad_rnn.nn.cells import GRUCell, RNNCell
 from tinygrad_rnn.nn.decode import decode
@@ -150,7 +150,7 @@ class SequenceModel(Module):
         """
         if self.reads == "one":
             check_sequence("SequenceModel", xs)
-            xs = xs if type(xs) is Tensor else np.asarray(xs)
+            xs = operand(xs, "SequenceModel")
         if (self.reads, self.writes) == ("one", "many"):
             x, state = xs, how.pop("state", None)
             if how:

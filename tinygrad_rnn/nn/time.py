@@ -15,7 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from tinygrad_rnn.engine.context import context, no_grad, scope
-from tinygrad_rnn.engine.tensor import Tensor, shaped, values
+from tinygrad_rnn.engine.tensor import Tensor, operand, shaped, values
 from tinygrad_rnn.nn.arguments import check_call, check_flags, check_generator, check_state
 from tinygrad_rnn.nn.checkpoint import checkpointed
 from tinygrad_rnn.nn.mask import masked, the_mask
@@ -149,7 +149,7 @@ class Steps:
         with scope(self.name, t=t) as frame:
             x = self.xs[t - self.offset]
             if type(x) is not Tensor:
-                x = np.asarray(x)
+                x = operand(x, self.name)
             elif x.name is None:
                 x.name = "x"
             if self.mask is not None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.border import refuse_foreign
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.compare import Difference, first_difference
 from tinygrad_rnn.program.known import Given, Known
@@ -178,13 +179,16 @@ class CompiledStep:
                     f"compiled step: expected params to hold Tensors alone, got {type(p).__name__}."
                     " What is no parameter is an argument of its own."
                 )
-            arrays.append(p.data)
+            arrays.append(values(p))
         if all(type(x) is np.ndarray for x in args):  # as nearly always: there is time to win
             arrays += args
             structure: Any = len(args)
         else:
             structure = _outline(args)
             ends = [x for arg in args for _, x in leaves_of(arg, "")]
+            for x in ends:
+                if type(x) is not Tensor:
+                    refuse_foreign(x, "compiled step")
             arrays += [np.asarray(values(x)) for x in ends if isinstance(x, NUMBERS)]
             drawing = [id(x) for x in ends if isinstance(x, np.random.Generator)]
             structure = structure, *map(drawing.index, drawing)  # which of them are one

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygrad_rnn.border import as_array
+
 __all__ = ["Batch", "Seed", "ending", "no_less", "one_hot", "pad", "within"]
 
 # A seed, or the generator itself: the same seed gives the same arrays, a generator goes on.
@@ -111,7 +113,7 @@ def one_hot(symbols: np.ndarray, size: int, dtype: DTypeLike = np.float64) -> np
     array([[0., 0., 1.],
            [1., 0., 0.]])
     """
-    symbols = np.asarray(symbols)
+    symbols = as_array(symbols, "one_hot")
     if symbols.dtype.kind not in "iu":
         raise TypeError(f"one_hot: symbols are integers, got dtype {symbols.dtype}.")
     if symbols.size and (symbols.min() < 0 or symbols.max() >= size):
@@ -124,6 +126,7 @@ def one_hot(symbols: np.ndarray, size: int, dtype: DTypeLike = np.float64) -> np
 
 def pad(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Rows of shape (length, …) side by side, zeros at their ends: (T, batch, …), and lengths."""
+    rows = [as_array(row, "pad") for row in rows]
     lengths = np.array([len(row) for row in rows])
     padded = np.zeros((lengths.max(), len(rows), *rows[0].shape[1:]), dtype=rows[0].dtype)
     for k, row in enumerate(rows):

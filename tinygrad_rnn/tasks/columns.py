@@ -49,7 +49,7 @@ def read_column(
     FileNotFoundError, IsADirectoryError
         There is no such file, or it is a folder.
     TypeError
-        The column is neither a name nor a number.
+        The column is neither a name nor a number; another argument is of another type.
     ValueError
         It is no text or empty, has no such column (or two of that name) or no rows; a row is too
         long, a cell is missing or not a finite number, or its point may mean either: says in which
@@ -66,8 +66,9 @@ def read_column(
     """
     if isinstance(column, bool) or not isinstance(column, (str, int, np.integer)):
         raise TypeError(f"read_column: column is a name or a number, got {column!r}.")
-    if len(delimiter) != 1:
-        raise ValueError(f"read_column: delimiter is one character, got {delimiter!r}.")
+    _check_delimiter(delimiter)
+    if not isinstance(header, (bool, np.bool_)):
+        raise TypeError(f"read_column: header is True or False, got {header!r}.")
     marks = marks_of(decimal, thousands)
     text = read_text(path, encoding=encoding, min_lines=1)
     table = _Table(path, text, delimiter)
@@ -94,6 +95,17 @@ def read_column(
     if decimal is None and thousands is None and delimiter in ";\t":
         check_points(cells)
     return numbers
+
+
+def _check_delimiter(delimiter: str) -> None:
+    """TypeError or ValueError unless it can stand between cells."""
+    if not isinstance(delimiter, str):
+        raise TypeError(f"read_column: delimiter is one character, got {delimiter!r}.")
+    if len(delimiter) != 1 or delimiter.isalnum() or delimiter in '\n\r"\0#.+-':
+        raise ValueError(
+            "read_column: delimiter is one character between cells, as , ; | or a tab, and none "
+            f"that may be part of a number, a comment or a line end; got {delimiter!r}."
+        )
 
 
 class _Table:

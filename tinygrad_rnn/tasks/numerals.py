@@ -24,6 +24,8 @@ def marks_of(decimal: str | None, thousands: str | None) -> tuple[str, str]:
         raise ValueError(f"read_column: decimal is a point or a comma, got {decimal!r}.")
     if thousands is None:
         return point, ""
+    if not isinstance(thousands, str):
+        raise TypeError(f"read_column: thousands is one character, got {thousands!r}.")
     if len(thousands) != 1 or thousands.isalnum() or thousands in f"+-{point}":
         raise ValueError(
             "read_column: thousands is one character that is no digit, letter or sign, and not the "

@@ -6,6 +6,7 @@ from importlib.resources import as_file, files
 
 import numpy as np
 
+from tinygrad_rnn.border import as_array
 from tinygrad_rnn.tasks.batch import Batch, ending, no_less
 from tinygrad_rnn.tasks.columns import read_column
 
@@ -33,6 +34,7 @@ def split(values: np.ndarray, train: float = 0.8) -> tuple[np.ndarray, np.ndarra
 
     Shuffling first would let a network see the years on both sides of those it is asked about.
     """
+    values = as_array(values, "split")
     cut = round(len(values) * train)
     if not 0 < cut < len(values):
         raise ValueError(
@@ -66,8 +68,8 @@ def windows(values: np.ndarray, steps: int, *, horizon: int = 1) -> Batch:
     """
     no_less("windows", 1, steps=steps)
     no_less("windows", 1, horizon=horizon)
-    _long_enough("windows", values, steps + horizon)
-    views = np.lib.stride_tricks.sliding_window_view(np.asarray(values, float), steps + horizon)
+    series = _series("windows", values, steps + horizon)
+    views = np.lib.stride_tricks.sliding_window_view(series, steps + horizon)
     lengths = np.full(len(views), steps)
     return Batch(
         views[:, :steps].T[:, :, None].copy(), views[:, steps:].copy(), lengths, ending(lengths)
@@ -80,24 +82,15 @@ def persistence(values: np.ndarray, *, horizon: int = 1) -> float:
     For a random walk nothing beats it: `horizon` times the variance of a step.
     """
     no_less("persistence", 1, horizon=horizon)
-    _long_enough("persistence", values, 1 + horizon)
-    values = np.asarray(values, float)
-    return float(np.mean((values[horizon:] - values[:-horizon]) ** 2))
+    series = _series("persistence", values, 1 + horizon)
+    return float(np.mean((series[horizon:] - series[:-horizon]) ** 2))
 
 
-def _long_enough(task: str, values: np.ndarray, least: int) -> None:
-    kind = getattr(values, "dtype", np.asarray(values).dtype)
-    if kind.kind not in "fiub":
-        raise TypeError(
-            f"{task}: expected real numbers, got {kind}. Pass values.astype(float) if that is what "
-            "they mean."
-        )
-    if isinstance(values, np.ma.MaskedArray):
-        raise TypeError(
-            f"{task}: got a masked array, of which nothing here knows the mask. Fill the gaps, or "
-            "cut the series at them."
-        )
-    if np.ndim(values) != 1 or len(values) < least:
+def _series(task: str, values: np.ndarray, least: int) -> np.ndarray:
+    """The values as floats; an error unless they are numbers, and enough of them."""
+    series = np.asarray(as_array(values, task), float)
+    if series.ndim != 1 or len(series) < least:
         raise ValueError(
-            f"{task}: expected one series of at least {least} values, got shape {np.shape(values)}."
+            f"{task}: expected one series of at least {least} values, got shape {series.shape}."
         )
+    return series

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinygrad_rnn.border import as_array
 from tinygrad_rnn.tasks.batch import no_less
 
 __all__ = ["Alphabet", "chunks", "python_documentation", "read_text"]
@@ -39,7 +40,17 @@ def read_text(path: str | PathLike[str], *, encoding: str = "utf-8", min_lines: 
         There is no such file, or it is a folder.
     ValueError
         It is empty, binary, in another encoding, or has too few lines.
+    TypeError
+        An argument is of another type.
     """
+    if not isinstance(path, (str, PathLike)):
+        raise TypeError(f"read_text: expected a path, got {path!r}.")
+    if not isinstance(encoding, str):
+        raise TypeError(f'read_text: encoding is a name, as "utf-8", got {encoding!r}.')
+    if not isinstance(min_lines, (int, np.integer)) or isinstance(min_lines, bool):
+        raise TypeError(f"read_text: min_lines is a whole number, got {min_lines!r}.")
+    if "\0" in str(path):
+        raise ValueError(f"read_text: {str(path)!r} is no path: there is a zero in it.")
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"read_text: {path} is a folder; expected a file of text.")
@@ -68,18 +79,13 @@ def _decode(data: bytes, path: Path, encoding: str) -> str:
         encoding = next((wide for mark, wide in WIDE.items() if data.startswith(mark)), encoding)
     try:
         text = data.decode(encoding)
-    except LookupError as error:
+    except UnicodeDecodeError as error:
+        raise _not_in(encoding, data, path, error) from error
+    except UnicodeError as error:
+        raise ValueError(f"read_text: {path} is not {encoding}: {error}.") from error
+    except (LookupError, ValueError) as error:
         raise ValueError(
             f'read_text: there is no encoding {encoding!r}; try "utf-8", "latin-1" or "cp1252".'
-        ) from error
-    except UnicodeDecodeError as error:
-        if b"\0" in data:
-            raise ValueError(_binary(path, data.index(b"\0"))) from error
-        guess = _guess(data) if "utf" in encoding else "utf-8"
-        raise ValueError(
-            f"read_text: {path} is not {encoding}: byte {data[error.start]:#04x} at offset "
-            f"{error.start} ({error.reason}). Name the encoding it was written in, perhaps "
-            f'encoding="{guess}".'
         ) from error
     if "\0" in text:
         raise ValueError(_binary(path, text.index("\0")))
@@ -89,6 +95,18 @@ def _decode(data: bytes, path: Path, encoding: str) -> str:
 def _guess(data: bytes) -> str:
     """An encoding of one byte a character: quotation marks of Windows are no text in latin-1."""
     return "cp1252" if re.search(rb"[\x80-\x9f]", data) else "latin-1"
+
+
+def _not_in(encoding: str, data: bytes, path: Path, error: UnicodeDecodeError) -> ValueError:
+    """What is wrong with bytes that do not stand for text in this encoding."""
+    if b"\0" in data:
+        return ValueError(_binary(path, data.index(b"\0")))
+    guess = _guess(data) if "utf" in encoding else "utf-8"
+    return ValueError(
+        f"read_text: {path} is not {encoding}: byte {data[error.start]:#04x} at offset "
+        f"{error.start} ({error.reason}). Name the encoding it was written in, perhaps "
+        f'encoding="{guess}".'
+    )
 
 
 def _binary(path: Path, offset: int) -> str:
@@ -134,6 +152,7 @@ class Alphabet:
     """
 
     def __init__(self, text: str) -> None:
+        _check_text("Alphabet", text)
         self.characters = "".join(sorted(set(text)))
         self._numbers = {c: k for k, c in enumerate(self.characters)}
 
@@ -141,7 +160,11 @@ class Alphabet:
         return len(self.characters)
 
     def encode(self, text: str) -> np.ndarray:
-        """The numbers of the characters, shape (len(text),); ValueError for one not in it."""
+        """The numbers of the characters, shape (len(text),); ValueError for one not in it.
+
+        TypeError for what is no text.
+        """
+        _check_text("Alphabet.encode", text)
         unknown = set(text) - self._numbers.keys()
         if unknown:
             raise ValueError(
@@ -159,7 +182,7 @@ class Alphabet:
             The numbers are no integers, stand in several axes, or belong to no character: -1, too,
             which Python would take for the last.
         """
-        found = np.asarray(numbers)
+        found = np.asarray(as_array(numbers, "Alphabet.decode"))
         if found.ndim != 1:
             raise ValueError(
                 f"Alphabet.decode: expected one sequence of numbers, got shape {found.shape}. "
@@ -176,6 +199,11 @@ class Alphabet:
                 f"characters have the numbers 0 … {len(self) - 1}."
             )
         return "".join(self.characters[k] for k in found)
+
+
+def _check_text(owner: str, text: str) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"{owner}: expected a text, got a {type(text).__name__}. Join its parts.")
 
 
 def chunks(numbers: np.ndarray, batch: int, steps: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -201,6 +229,7 @@ def chunks(numbers: np.ndarray, batch: int, steps: int) -> Iterator[tuple[np.nda
     ValueError
         If the sequence is too short for one chunk.
     """
+    numbers = as_array(numbers, "chunks")
     no_less("chunks", 1, batch=batch)
     no_less("chunks", 1, steps=steps)
     length = (len(numbers) - 1) // batch

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.border import refuse_foreign
 from tinygrad_rnn.engine.tensor import values
 from tinygrad_rnn.files import check_target
 from tinygrad_rnn.nn.module import Module
@@ -67,6 +68,8 @@ def number(name: str, found: Any) -> float:
     x = values(found)
     if type(x) is np.ndarray and x.size == 1:  # not one that is masked, whose item is 0
         x = x.item()
+    elif not isinstance(x, np.ndarray):
+        refuse_foreign(x, f"fit: {name}")
     if not isinstance(x, Real) or isinstance(x, bool):
         kind = "None" if x is None else f"a {type(x).__name__}"
         raise TypeError(f"fit: {name} gave {kind}, expected a number.")

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.border import as_array
+from tinygrad_rnn.engine.tensor import Tensor, values
 
 __all__ = ["packed", "unpacked"]
 
@@ -37,7 +38,7 @@ def packed(state: Any, parts: list[np.ndarray]) -> Any:
         return ["plain", state]
     for name, of in (("tensor", Tensor), ("array", np.ndarray), ("scalar", np.generic)):
         if isinstance(state, of):
-            parts.append(np.asarray(state.data if type(state) is Tensor else state))
+            parts.append(np.asarray(as_array(values(state), "a checkpoint's state")))
             return [name, len(parts) - 1]
     raise TypeError(
         f"a checkpoint cannot hold a state with a {kind.__name__} in it. Carry Tensors, arrays, "

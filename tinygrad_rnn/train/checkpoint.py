@@ -19,6 +19,7 @@ from typing import IO, Any, NoReturn
 import numpy as np
 from numpy.lib import format as npy
 
+from tinygrad_rnn.border import REAL, refuse_foreign
 from tinygrad_rnn.files import replacing
 
 __all__ = ["CheckpointError", "load", "save"]
@@ -53,9 +54,12 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], facts: Any) ->
     OSError
         `path` is no regular file, there is no such folder, no right to write there, or no room.
     """
-    path, found = Path(path), {name: np.asarray(array) for name, array in arrays.items()}
+    path = Path(path)
+    for name, array in arrays.items():
+        refuse_foreign(array, f"save checkpoint {path.name}: {name!r}")
+    found = {name: np.asarray(array) for name, array in arrays.items()}
     for name, array in found.items():
-        if not _is_safe(name) or array.dtype.kind not in "fiub":
+        if not _is_safe(name) or array.dtype.kind not in REAL:
             raise ValueError(
                 f"save checkpoint {path.name}: {name!r} ({array.dtype}) cannot be kept. Names go "
                 "without slash, backslash or colon, arrays hold real numbers."

@@ -105,9 +105,10 @@ class TrainingStep:
 
         `kept` says that a checkpoint follows.
         """
+        known = tensors_in((batch, state))
         found = self._find(batch, state)
         if found is None:
-            return self._eager(batch, state)
+            return self._eager(batch, state, known)
         program, arrays, first = found
         parameters = self.model.named_parameters()
         compared = first or self._doubled or kept or self.target == "check"
@@ -119,7 +120,7 @@ class TrainingStep:
                 results = program(arrays)
             except Unmet as error:  # the loss says of it what it says when it runs as written
                 self._eagerly_as(str(error))
-                return self._eager(batch, state)
+                return self._eager(batch, state, known)
         loss, *gradients = results[: len(program.used) + 1]
         for p, used, g in zip(parameters.values(), program.used, gradients, strict=True):
             if used:
@@ -167,8 +168,7 @@ class TrainingStep:
         program.set_back(arrays, after)
         return results
 
-    def _eager(self, batch: Any, state: Any) -> tuple[float, Any]:
-        known = tensors_in((batch, state))
+    def _eager(self, batch: Any, state: Any, known: list[Tensor]) -> tuple[float, Any]:
         with limited(self.run.small):
             loss, state = self.loss(self.model, batch, state)
             reached = backward(loss, data=known)

@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
+
+from tinygrad_rnn.border import as_array, refuse_foreign
 from tinygrad_rnn.engine.backward import ancestors, called, users
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.module import Module
@@ -18,6 +21,7 @@ from tinygrad_rnn.train.optimiser import Optimiser
 
 __all__ = ["check_leaves", "tensors_in", "untrained"]
 
+TEXT = "US"  # kinds of dtype that a loss may turn into numbers itself
 NAMED = 5  # at most so many in one sentence
 
 
@@ -83,7 +87,7 @@ def untrained(model: Module, optimiser: Optimiser) -> str:
 
 
 def tensors_in(tree: Any) -> list[Tensor]:
-    """The Tensors in tuples, lists, dicts and modules."""
+    """The Tensors in tuples, lists, dicts and modules; TypeError for arrays that are no numbers."""
     found, todo = list[Tensor](), [tree]
     while todo:
         x = todo.pop()
@@ -95,6 +99,10 @@ def tensors_in(tree: Any) -> list[Tensor]:
             todo += x
         elif isinstance(x, dict):
             todo += x.values()
+        elif isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind not in TEXT:
+            as_array(x, "fit")
+        else:
+            refuse_foreign(x, "fit")
     return found
 
 

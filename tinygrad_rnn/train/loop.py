@@ -29,6 +29,7 @@ from tinygrad_rnn.train.arguments import (
     check_parts,
     number,
 )
+from tinygrad_rnn.train.carried import packed
 from tinygrad_rnn.train.clipping import clip_grad_norm
 from tinygrad_rnn.train.compiled import TrainingStep, check_way
 from tinygrad_rnn.train.interrupt import interruptible
@@ -145,6 +146,7 @@ def fit(
     gradients = TrainingStep(model, _loss, target, run, partial(say, wanted=progress))
     if forgotten := untrained(model, optimiser):
         say(forgotten, wanted=progress)
+    begun = run.step
     start, tokens, saved = time.perf_counter(), 0, run.step if resumed else -1
     total, unit = (steps, "steps") if steps is not None else (seconds or 0.0, "s")
 
@@ -159,6 +161,8 @@ def fit(
                 optimiser.zero_grad()
                 kept = path is not None and (run.step + 1) % every == 0
                 loss, after = gradients(x, run.state, kept=kept)
+                if path is not None and run.step == begun:
+                    packed(after, [])  # what no checkpoint can hold is refused before any step
                 norm = number("clip", clipped(optimiser.parameters, run.step))
                 _check_finite(loss, norm)
                 optimiser.step()

@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.border import as_array
+from tinygrad_rnn.engine.tensor import Tensor, values
 
 __all__ = ["Optimiser", "check_range"]
 
@@ -85,9 +86,9 @@ class Optimiser(ABC):
                 self.t[k] += 1
                 g = p.grad
                 if self.weight_decay and not self.decoupled:
-                    g = g + self.weight_decay * p.data
+                    g = g + self.weight_decay * values(p)
                 # a learning rate that is a NumPy number would make float64 of float32
-                p.data = np.asarray(self.update(k, p.data, g), p.dtype)
+                p.data = np.asarray(self.update(k, values(p), g), p.dtype)
 
     @abstractmethod
     def update(self, k: int, p: np.ndarray, g: np.ndarray) -> np.ndarray:
@@ -113,7 +114,11 @@ class Optimiser(ABC):
         problems = [f"missing {key!r}" for key in expected if key not in state]
         problems += [f"unexpected {key!r}" for key in state if key not in expected]
         for key in expected.keys() & state.keys():
-            found, wanted = np.asarray(state[key]), expected[key]
+            try:
+                found, wanted = np.asarray(as_array(state[key], repr(key))), expected[key]
+            except TypeError as error:
+                problems.append(str(error).rstrip("."))
+                continue
             if found.shape != wanted.shape or found.dtype != wanted.dtype:
                 problems.append(
                     f"{key!r} is {found.dtype} of shape {found.shape}, expected {wanted.dtype} of "
