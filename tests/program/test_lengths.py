@@ -125,3 +125,98 @@ def test_a_third_length_gives_the_program_that_is_made_anew(name, target, monkey
     same(found, fresh(m, *batch(22)))
     assert step.source == fresh.source
     assert step.c_source == fresh.c_source
+
+
+def test_a_long_sequence_is_made_of_short_ones(monkeypatch):
+    """Of its beginnings; nothing is rolled up that is longer."""
+    lengths, roll = [], pipeline.roll
+
+    def seen(trace, **options):
+        lengths.append(len(trace.nodes))
+        return roll(trace, **options)
+
+    monkeypatch.setattr(pipeline, "roll", seen)
+    m = Net(nn.LSTM)
+    step = compile(labels)
+    step(m, *batch(150))
+    long = lengths.pop()
+    found = step(m, *batch(400))
+    assert len(lengths) == 2
+    assert max(lengths) < long
+    fresh = compile(labels)
+    same(found, fresh(m, *batch(400)))
+    assert step.source == fresh.source
+
+
+@pytest.mark.parametrize("target", ["numpy", "c"])
+@pytest.mark.parametrize("rest", range(4))
+def test_where_the_last_part_is_shorter_there_is_one_program_for_each_rest(
+    rest, target, monkeypatch
+):
+    calls, m = rolled(monkeypatch), Net(nn.RNN)
+    step = compile(cut, target=target)
+    for T in (8 + rest, 12 + rest):
+        step(m, *batch(T))
+    count = len(calls)
+    found = step(m, *batch(24 + rest))
+    assert len(calls) == count
+    assert step.stats["structures"] == 1
+    same(found, compile(cut, target=target)(m, *batch(24 + rest)))
+
+
+def test_batches_of_another_size_have_the_program_too(monkeypatch):
+    calls, m = rolled(monkeypatch), Net(nn.GRU)
+    step = compile(labels)
+
+    def some(n):
+        return tuple(a[:, :n] for a in batch(8))
+
+    wide = [(rng := np.random.default_rng(n)).standard_normal((8, n, D)) for n in (2, 3, 7)]
+    for x in wide:
+        count = len(calls)
+        y = rng.integers(0, D, x.shape[:2])
+        found = step(m, x, y)
+    assert len(calls) == count
+    same(found, compile(labels)(m, x, y))
+
+
+CHANGES = {
+    "another branch": lambda m, x, y: labels(m, x, y) * (2.0 if len(x) > 15 else 1.0),
+    "a part left out": lambda m, x, y: labels(m, x[: min(len(x), 15)], y[: min(len(x), 15)]),
+    "another order": lambda m, x, y: labels(m, x[::-1] if len(x) > 15 else x, y),
+    "another step": lambda m, x, y: (
+        labels(m, x, y) + m.out(m.outputs(x)[min(len(x), 15) - 5]).sum()
+    ),
+    "values of a length": lambda m, x, y: labels(m, x, y) * float(len(x) > 15),
+    "a power": lambda m, x, y: labels(m, x, y) ** len(x),
+    "a square of it": lambda m, x, y: labels(m, x, y) / len(x) ** 2,
+    "a table": lambda m, x, y: (m.outputs(x).sum(axis=(1, 2)) * np.sin(np.arange(len(x)))).sum(),
+}
+
+
+@pytest.mark.parametrize("target", ["numpy", "c"])
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_is_another_function_at_another_length_is_seen(name, target):
+    m, f = Net(nn.RNN), CHANGES[name]
+    step = compile(f, target=target)
+    for T in (9, 12, 14, 18, 25, 33):
+        loss, gradients = step(m, *batch(T))
+        expected = f(m, *map(tg.Tensor, batch(T)))
+        np.testing.assert_allclose(loss, expected.data, rtol=1e-9)
+        for p, g in zip(
+            m.parameters(), tg.grad(expected, m.parameters(), unused="zero"), strict=True
+        ):
+            name = next(k for k, q in m.named_parameters().items() if q is p)
+            np.testing.assert_allclose(gradients[name], g, rtol=1e-7, atol=1e-12)
+
+
+def test_programs_make_room_by_their_size(monkeypatch):
+    from tinygrad_rnn.program import step as steps
+
+    step, m = compile(labels), Net(nn.RNN)
+    for T in range(5, 40):
+        step(m, *batch(T))
+    assert len(step._programs) == 35  # all of them small
+    monkeypatch.setattr(steps, "ROOM", 1)
+    step(m, *batch(50))
+    assert len(step._programs) == 16
