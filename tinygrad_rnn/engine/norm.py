@@ -19,8 +19,8 @@ def norm(*gs: Any) -> float:
 
     Examples
     --------
-    >>> norm([3e200, 4e200]), norm([3.0], [[4.0]])
-    (5e+200, 5.0)
+    >>> norm([3.0], [[4.0]]), norm([1e200, 1.0])
+    (5.0, 1e+200)
     """
     arrays = [np.asarray(g, dtype=np.float64).ravel() for g in gs]
     with np.errstate(over="ignore", invalid="ignore"):
