@@ -24,12 +24,13 @@ from tinygrad_rnn.engine.tensor import (
     next_serial,
 )
 
-__all__ = ["Composed", "Primitive"]
+__all__ = ["Composed", "Primitive", "operand"]
 
 _NUMBERS = frozenset(
     {float, int, bool, np.float64, np.float32, np.float16, np.int64, np.int32, np.bool_}
 )
 UNRECORDED = Context(False, (), False, None)
+_PLAIN = frozenset({float, int, bool})
 _new = Tensor.__new__
 _FROM_SIGNATURE: Any = object()
 
@@ -92,7 +93,7 @@ class Primitive:
 
                 return apply(self, inputs, options)
             else:
-                x = self._as_array(x)
+                x = operand(self.name, x)
                 inputs = (*inputs[: len(arrays)], x, *inputs[len(arrays) + 1 :])
                 arrays.append(x)
         recording, frames, anomaly, recorder = context.get() if recorded else UNRECORDED
@@ -105,7 +106,11 @@ class Primitive:
             else:
                 data = self.forward(*arrays, **options) if options else self.forward(*arrays)
         except (TypeError, ValueError, IndexError, AttributeError) as error:
-            self._explain(error, arrays, options)
+            if _PLAIN.isdisjoint(map(type, arrays)):
+                self._explain(error, arrays, options)
+            # 2.0 has no shape to be changed or to broadcast: once more as an array without axes
+            inputs = tuple(np.asarray(x) if type(x) in _PLAIN else x for x in inputs)
+            return self(*inputs, **options)
         if not recorded:
             return data
         if anomaly and not np.isfinite(data).all():
@@ -136,8 +141,7 @@ class Primitive:
     # -- what can go wrong -------------------------------------------------------------------------
 
     def _where(self) -> str:
-        place = describe(context.get().scope)
-        return f"{self.name} at {place}" if place else self.name
+        return _placed(self.name)
 
     def _options_by_place(
         self, inputs: tuple[Any, ...], options: dict[str, Any]
@@ -155,38 +159,13 @@ class Primitive:
             raise TypeError(f"{self._where()}: {twice.pop()} is given by place and by name.")
         return inputs[:arity], by_place | options
 
-    def _as_array(self, x: Any) -> Any:
-        """An operand that is no Tensor, array or number: a list of numbers is one, else foreign."""
-        masked = isinstance(x, np.ma.MaskedArray)
-        if (isinstance(x, (np.ndarray, np.generic)) and not masked) or (
-            isinstance(x, (list, tuple)) and not holds_tensor(x)
-        ):
-            with suppress(ValueError):  # a ragged list
-                array = np.asarray(x)
-                if array.dtype.kind in DTYPE_KINDS:
-                    return array
-        if masked:
-            advice = (
-                "Its mask would be lost: x.filled(0), and the mask itself in where(mask, 0, …)."
-            )
-        elif isinstance(x, (np.ndarray, np.generic)):
-            advice = f"It holds {x.dtype}; expected real numbers: floats, integers or bool."
-        elif isinstance(x, (list, tuple)):
-            advice = "Join Tensors with stack or concatenate; numbers of one shape make an array."
-        elif isinstance(x, Iterator):
-            advice = "A generator can be used up only once: make it a list, and stack it."
-        elif x is None or isinstance(x, str):
-            advice = "An operand is a Tensor, an array or a number."
-        else:
-            advice = "Convert it to a NumPy array (a constant) or a Tensor (differentiable) first."
-        what = f"{type(x).__module__}.{type(x).__qualname__}".removeprefix("builtins.")
-        raise TypeError(f"{self._where()}: cannot compute with a {what}. {advice}")
-
     def _explain(self, error: Exception, arrays: list[Any], options: dict[str, Any]) -> NoReturn:
         """Raise what NumPy found, with the primitive, the scope, the shapes and the way out."""
         many = len(arrays) > 1
         hint = {
-            "matmul": " The last axis of one must be as long as the last but one of the other.",
+            "matmul": " Multiply by a number with *."
+            if () in map(np.shape, arrays)
+            else " The last axis of one must be as long as the last but one of the other.",
             "conv": " The channels must agree, and the padded space hold the kernel.",
             "getitem": " Indices count from 0 and must stay inside the shape.",
             "reshape": " The number of elements must stay the same.",
@@ -238,6 +217,39 @@ class Composed(Primitive):
             super().__call__(*inputs, **options)  # which checks them, and says what is wrong
             return self.parts(*inputs, **options)
         return super().__call__(*inputs, **options)
+
+
+def operand(name: str, x: Any) -> Any:
+    """A Tensor, an array or a number as it is, a list of numbers as an array; else TypeError."""
+    if type(x) is Tensor or type(x) in _NUMBERS or (type(x) is np.ndarray and x.dtype is OBJECT):
+        return x
+    masked = isinstance(x, np.ma.MaskedArray)
+    if (isinstance(x, (np.ndarray, np.generic)) and not masked) or (
+        isinstance(x, (list, tuple)) and not holds_tensor(x)
+    ):
+        with suppress(ValueError):  # a ragged list
+            array = np.asarray(x)
+            if array.dtype.kind in DTYPE_KINDS:
+                return array
+    if masked:
+        advice = "Its mask would be lost: x.filled(0), and the mask itself in where(mask, 0, …)."
+    elif isinstance(x, (np.ndarray, np.generic)):
+        advice = f"It holds {x.dtype}; expected real numbers: floats, integers or bool."
+    elif isinstance(x, (list, tuple)):
+        advice = "Join Tensors with stack or concatenate; numbers of one shape make an array."
+    elif isinstance(x, Iterator):
+        advice = "A generator can be used up only once: make it a list, and stack it."
+    elif x is None or isinstance(x, str):
+        advice = "An operand is a Tensor, an array or a number."
+    else:
+        advice = "Convert it to a NumPy array (a constant) or a Tensor (differentiable) first."
+    what = f"{type(x).__module__}.{type(x).__qualname__}".removeprefix("builtins.")
+    raise TypeError(f"{_placed(name)}: cannot compute with a {what}. {advice}")
+
+
+def _placed(name: str) -> str:
+    place = describe(context.get().scope)
+    return f"{name} at {place}" if place else name
 
 
 def _shapes(arrays: list[Any]) -> str:

@@ -18,6 +18,7 @@ from tinygrad_rnn.engine.recorder import require
 from tinygrad_rnn.engine.tensor import Tensor, shaped, values
 
 __all__ = [
+    "as_lengths",
     "check_call",
     "check_cell",
     "check_dtype",
@@ -30,6 +31,13 @@ __all__ = [
     "is_number",
     "require_range",
 ]
+
+
+def as_lengths(lengths: Any) -> Any:
+    """Lengths as an array, a Tensor as it is; those of no examples are integers, too."""
+    if type(lengths) is Tensor:
+        return lengths
+    return np.asarray(lengths, int if isinstance(lengths, list) and not lengths else None)
 
 
 def is_number(x: Any) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.primitives import where
 from tinygrad_rnn.engine.tensor import Tensor, values
-from tinygrad_rnn.nn.arguments import require_range
+from tinygrad_rnn.nn.arguments import as_lengths, require_range
 
 __all__ = ["masked", "the_mask"]
 
@@ -45,7 +45,7 @@ def the_mask(lengths: Any, mask: Any, T: int, batch: tuple[int, ...]) -> Any:
                 f"{mask.dtype} {mask.shape}. Time comes first."
             )
         return mask
-    lengths = lengths if type(lengths) is Tensor else np.asarray(lengths)
+    lengths = as_lengths(lengths)
     if lengths.dtype.kind not in "iu":
         raise TypeError(f"unroll: lengths count steps (integers), got dtype {lengths.dtype}.")
     if lengths.shape != batch[: lengths.ndim]:

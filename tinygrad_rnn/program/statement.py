@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.engine.primitives import Input
+from tinygrad_rnn.engine.primitives import Input, clip_bounds
 from tinygrad_rnn.program.families import Step
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.ops import (
@@ -111,8 +111,9 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
                 function = {2.0: "np.square", 1.0: "copy", 0.5: "np.sqrt"}[n_]
                 texts = texts[:1]
         if op == "clip":
-            low, high = v.options.get("low", -np.inf), v.options.get("high", np.inf)
-            texts += [writer.constant(float(low)), writer.constant(float(high))]
+            ends = v.options.get("low", -np.inf), v.options.get("high", np.inf)
+            make = int if v.dtype.kind in "iu" else float
+            texts += [writer.constant(make(x)) for x in clip_bounds(v.dtype, *ends)]
         if op == "sigmoid":
             texts += _sigmoids_ends(v, writer)
         _need(function, writer)
@@ -123,6 +124,8 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
         axis = reduced_axes(v.options.get("axis"), len(xs[0].shape), lifted)
         keep = ", keepdims=True" if v.options.get("keepdims") else ""
         return [f"{REDUCTIONS[op]}({xs[0].text}, axis={axis}{keep}, out={out})"]
+    if op in ("softmax", "log_softmax", "logsumexp") and 0 in xs[0].shape:
+        return [f"{out}[...] = -np.inf"]  # of nothing; the others are empty
     if op in ("softmax", "log_softmax", "logsumexp"):
         default = None if op == "logsumexp" else -1
         axis = reduced_axes(v.options.get("axis", default), len(xs[0].shape), lifted)
