@@ -193,7 +193,7 @@ def _tight(argument: tuple[str, int], binding: int) -> str:
 
 def _options(node: Tensor) -> str:
     axis = node.options.get("axis")
-    if axis is None or node.op is None or node.op.name not in ("sum", "max"):
+    if axis is None or node.op is None or node.op.name not in ("sum", "max", "min"):
         return ""
     return f" axis {str(axis).strip('(),')}"
 

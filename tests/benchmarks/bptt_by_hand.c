@@ -75,7 +75,11 @@ INLINE real tanh_(real x) {
 #endif
 }
 
-INLINE real sigmoid_(real x) { return tanh_(x / 2) / 2 + (real)0.5; }
+/* e^x is so much larger than 1 before it is kept from overflowing that the quotient is 1. */
+INLINE real sigmoid_(real x) {
+    real e = exp_(x);
+    return e / (1 + e);
+}
 
 typedef void gemm(int, int, int, BLAS_INT, BLAS_INT, BLAS_INT, real, const real *, BLAS_INT,
                   const real *, BLAS_INT, real, real *, BLAS_INT);

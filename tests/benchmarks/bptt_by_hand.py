@@ -1,8 +1,9 @@
 """What would a careful human write? Backpropagation through time in NumPy, derived by hand.
 
-One product for all inputs, buffers allocated once and filled with ``out=``, sigmoid by tanh, the
-gradients of the weights by one product over all rows, one contiguous copy of W_h.T per call. Each
-function takes sizes and gives ``step(W_x, W_h, b_x, b_h, W, b, x, y)``: the loss and six gradients.
+One product for all inputs, buffers allocated once and filled with ``out=``, the sigmoid
+exp(x) / (1 + exp(x)), the gradients of the weights by one product over all rows, one contiguous
+copy of W_h.T per call. Each function takes sizes and gives
+``step(W_x, W_h, b_x, b_h, W, b, x, y)``: the loss and six gradients.
 """
 
 import numpy as np
@@ -69,18 +70,18 @@ def lstm(T, B, V, H, dtype=np.float32):
         return np.empty(shape, dtype)
 
     head, ones = Head(T, B, V, H, dtype), np.ones(T * B, dtype)
-    one, half = np.array(1, dtype), np.array(0.5, dtype)
+    one, top = np.array(1, dtype), np.array(50, dtype)
     a, gates, da, pre = empty(T, B, 4 * H), empty(T, B, 4 * H), empty(T, B, 4 * H), empty(B, 4 * H)
     hs, cs = np.zeros((T + 1, B, H), dtype), np.zeros((T + 1, B, H), dtype)
     tanh_c, q, dh, dc = empty(T, B, H), empty(B, H), empty(B, H), empty(B, H)
-    dh_next, dc_next = empty(B, H), empty(B, H)
+    dh_next, dc_next, more = empty(B, H), empty(B, H), empty(B, 4 * H)
     I, F, G, O = (slice(k * H, (k + 1) * H) for k in range(4))  # noqa: E741
 
-    def sigmoid(x, out):
-        np.multiply(x, half, out=out)
-        np.tanh(out, out=out)
-        np.multiply(out, half, out=out)
-        np.add(out, half, out=out)
+    def sigmoid(x, out, more):
+        np.minimum(x, top, out=out)
+        np.exp(out, out=out)
+        np.add(out, one, out=more)
+        np.divide(out, more, out=out)
 
     def of_sigmoid(y, *factors, out):
         np.subtract(one, y, out=q)
@@ -96,9 +97,8 @@ def lstm(T, B, V, H, dtype=np.float32):
             y_t, c = gates[t], cs[t + 1]
             np.dot(hs[t], W_h, out=pre)
             np.add(pre, a[t], out=pre)
-            sigmoid(pre[:, : 2 * H], out=y_t[:, : 2 * H])
+            sigmoid(pre, y_t, more)  # of g too: fewer calls
             np.tanh(pre[:, G], out=y_t[:, G])
-            sigmoid(pre[:, O], out=y_t[:, O])
             np.multiply(y_t[:, F], cs[t], out=c)
             np.multiply(y_t[:, I], y_t[:, G], out=q)
             np.add(c, q, out=c)
@@ -138,10 +138,11 @@ def gru(T, B, V, H, dtype=np.float32):
         return np.empty(shape, dtype)
 
     head, ones = Head(T, B, V, H, dtype), np.ones(T * B, dtype)
-    one, half = np.array(1, dtype), np.array(0.5, dtype)
+    one, top = np.array(1, dtype), np.array(50, dtype)
     a, p, dx, dp = (empty(T, B, 3 * H) for _ in range(4))
     rz, ns, hs = empty(T, B, 2 * H), empty(T, B, H), np.zeros((T + 1, B, H), dtype)
     q, s, dh, dz, dh_next = (empty(B, H) for _ in range(5))
+    more = empty(B, 2 * H)
 
     def step(W_x, W_h, b_x, b_h, W, b, x, y):
         x = x.reshape(T * B, V)
@@ -152,10 +153,10 @@ def gru(T, B, V, H, dtype=np.float32):
             np.dot(hs[t], W_h, out=h)
             np.add(h, b_h, out=h)
             np.add(a[t, :, : 2 * H], h[:, : 2 * H], out=y_t)
-            np.multiply(y_t, half, out=y_t)
-            np.tanh(y_t, out=y_t)
-            np.multiply(y_t, half, out=y_t)
-            np.add(y_t, half, out=y_t)
+            np.minimum(y_t, top, out=y_t)
+            np.exp(y_t, out=y_t)
+            np.add(y_t, one, out=more)
+            np.divide(y_t, more, out=y_t)
             np.multiply(y_t[:, :H], h[:, 2 * H :], out=n)
             np.add(n, a[t, :, 2 * H :], out=n)
             np.tanh(n, out=n)

@@ -348,7 +348,11 @@ def hips_autograd(task: Task) -> Callable[[], float]:
     import autograd.numpy as anp
     from autograd import value_and_grad
 
-    f = Functions(anp.tanh, lambda x: 0.5 * anp.tanh(0.5 * x) + 0.5, columns)
+    def sigmoid(x):
+        e = anp.exp(anp.minimum(x, 50))
+        return e / (1 + e)
+
+    f = Functions(anp.tanh, sigmoid, columns)
     places = tuple(np.ogrid[: task.y.shape[0], : task.y.shape[1]])
     zero, parameters = zeros(task), task.copies()
 

@@ -77,7 +77,7 @@ def test_random_graphs_equal_central_differences():
             nodes = [x, z]
             for op, i, j in picks:
                 nodes.append(ops[op](nodes[i], nodes[j]))
-            return nodes[-1] + nodes[-2] + nodes[3]
+            return nodes[-1] + nodes[-2] + nodes[3] + x * z
 
         tg.check_grads(f, plan.standard_normal(3), plan.standard_normal(3), order=2)
 

@@ -5,7 +5,18 @@ import re
 import numpy as np
 import pytest
 
-from tinygrad_rnn import Tensor, check_grads, exp, matmul, sigmoid, sqrt, stop_gradient, tanh, where
+from tinygrad_rnn import (
+    Tensor,
+    check_grads,
+    exp,
+    matmul,
+    nn,
+    sigmoid,
+    sqrt,
+    stop_gradient,
+    tanh,
+    where,
+)
 from tinygrad_rnn import sum as sum_
 from tinygrad_rnn.engine import primitives as p
 from tinygrad_rnn.engine.rules import RULES, Together
@@ -202,3 +213,109 @@ def test_the_same_seed_checks_along_the_same_direction(monkeypatch):
             check_grads(exp, X, order=1, rng=seed)
         messages.append(str(error.value))
     assert messages[0] == messages[1] != messages[2]
+
+
+SIZES = 10.0 ** np.arange(-12, 13, 3)
+SCALED = {
+    p.multiply: lambda x: x * x,
+    p.divide: lambda x: 1.0 / x,
+    p.power: lambda x: x**3,
+    p.log: p.log,
+    p.sqrt: p.sqrt,
+    matmul: lambda x: x @ W,
+}
+every_scaled = pytest.mark.parametrize(("op", "f"), SCALED.items(), ids=[op.name for op in SCALED])
+
+
+@every_scaled
+@pytest.mark.parametrize("size", SIZES)
+def test_right_rules_pass_whatever_the_size_of_numbers_and_gradients(op, f, size):
+    check_grads(f, X * size, order=2, entrywise=True)
+    check_grads(lambda x: f(x) * size, X, order=2)
+    check_grads(lambda x: f(x * size) / size, X / size, order=2)
+
+
+@every_scaled
+@pytest.mark.parametrize("factor", [1.0005, 0.9995, 0.5])
+@pytest.mark.parametrize("size", SIZES)
+def test_wrong_rules_are_found_whatever_the_size(op, f, size, factor, monkeypatch):
+    spoil(monkeypatch, op, lambda g: g * factor)
+    for scaled in (f, lambda x: f(x) * size, lambda x: f(x / size)):
+        with pytest.raises(AssertionError, match="derivative of order 1"):
+            check_grads(scaled, X * size, order=1)
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-3, 1.0])
+def test_a_small_gradient_beside_a_large_result_is_judged(size, monkeypatch):
+    check_grads(lambda x: tanh(x) * size + 1.0, X)
+    spoil(monkeypatch, tanh, lambda g: g * 1.0005)
+    with pytest.raises(AssertionError):
+        check_grads(lambda x: tanh(x) * size + 1.0, X)
+
+
+def test_a_large_number_on_the_way_is_no_wrong_rule():
+    check_grads(lambda x: (tanh(x) + 1e8) - 1e8, X, order=1)
+
+
+def test_what_rounding_hides_is_said():
+    with pytest.warns(UserWarning, match="rounding hides differences up to .* of the gradient"):
+        check_grads(lambda x: tanh(x) * 1e-13 + 1.0, X, order=1)
+
+
+def test_a_gradient_of_zero_is_right_if_nothing_moves():
+    found = check_grads(lambda x, w: (p.softmax(x).sum() + w).sum(), X, W)
+    assert set(found) == {"argument 0", "argument 1"}
+
+
+class Cut(nn.Module):
+    """A cell whose state is a constant to the gradient."""
+
+    def __init__(self, dtype=np.float64):
+        self.W, self.U = Tensor(W[:2] * 0.1, dtype), Tensor(W[1:] * 0.1, dtype)
+        self.frozen = np.ones(2)
+        self.cut = True
+
+    def loss(self, xs):
+        h = Tensor(np.zeros((1, 2)))
+        for x in xs:
+            h = tanh(x @ self.W + (stop_gradient(h) if self.cut else h) @ self.U)
+        return (h * h).sum()
+
+
+def test_a_module_is_checked_by_its_parameters_and_left_as_it_was():
+    cell, xs = Cut(), rng.standard_normal((4, 1, 2))
+    cell.cut = False
+    before = cell.W.data
+    found = check_grads(lambda m, xs: m.loss(xs), cell, xs)
+    assert list(found) == ["argument 0, W", "argument 0, U", "argument 1"]
+    assert max(found.values()) < 1e-6
+    assert cell.W.data is before
+    cell.cut = True
+    with pytest.raises(AssertionError, match="order 1, argument 0, W, along"):
+        check_grads(lambda m: m.loss(xs), cell)
+
+
+def test_a_module_in_float32_is_checked_in_float64():
+    cell = Cut(np.float32)
+    cell.cut = False
+    assert max(check_grads(lambda m: m.loss(X[:, None, :2]), cell).values()) < 1e-6
+
+
+def test_structures_are_opened():
+    given = {"a": [Tensor(X), 2.5], "b": (X, "text", None)}
+    found = check_grads(lambda g: g["a"][0] * g["a"][1] * g["b"][0], given)
+    assert list(found) == ["argument 0['a'][0]", "argument 0['b'][0]"]
+    with pytest.raises(AssertionError, match=re.escape("argument 0['b'][0]")):
+        check_grads(lambda g: g["a"][0] * stop_gradient(g["b"][0]), given)
+
+
+def test_what_f_does_not_depend_on_is_refused():
+    cell = Cut()
+    cell.cut = False
+    with pytest.raises(ValueError, match="does not depend on argument 0: nothing would be checked"):
+        check_grads(lambda *ps: cell.loss(X[:, None, :2]), cell.W, cell.U)
+    with pytest.raises(ValueError, match="does not depend on argument 0, U"):
+        check_grads(lambda m: (m.W * m.W).sum(), cell)
+    with pytest.raises(AssertionError, match="argument 0"):  # it does, but not in the record
+        check_grads(lambda x: Tensor(x.data) * Tensor(1.0), X)
+    check_grads(lambda x, w: (x * 2.0).sum() + (w * w).sum(), X, W)  # linear: no second one

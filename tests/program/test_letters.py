@@ -16,7 +16,7 @@ ODD = [
     ("np", "out", "step", "loss", "range"),
     ("d", "dd", "dh", "da", "dda"),
     ("a", "ba", "cba", "a_b", "b_a"),
-    ("packed", "each", "ones", "half", "shift"),
+    ("packed", "each", "ones", "top", "unit"),
     ("x_f", "exp_d", "room", "long", "EOF"),
     ("_", "__", "_x", "x__y", "1st"),
     ("α", "größe", "名", "x y", "%&#$"),
@@ -99,7 +99,7 @@ def test_the_name_of_a_product_says_nothing_of_how_it_is_computed():
     assert texts[0] == texts[1]
 
 
-@pytest.mark.parametrize("letter", ["k", "n", "ks", "each", "ones", "half", "x", "shift", "T2"])
+@pytest.mark.parametrize("letter", ["k", "n", "ks", "each", "ones", "top", "x", "unit", "T2"])
 def test_a_letter_is_not_given_to_a_constant(letter):
     def f(p, x):
         total = Tensor(0.0)

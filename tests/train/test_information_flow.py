@@ -178,3 +178,32 @@ def test_what_is_no_run_of_states_is_refused():
         information_flow(loss, outside)
     with pytest.raises(ValueError, match="no error signal passes from state to state"):
         information_flow((cell.W_h * cell.W_h).sum(), states)
+
+
+def decaying(steps, factor, dtype):
+    """A linear net whose error signal is `factor` times as long at each step back."""
+    cell = nn.RNNCell(2, 3, lambda x: x, dtype=dtype, rng=0)
+    cell.W_h.data = factor * np.eye(3, dtype=dtype)
+    hs, _ = nn.unroll(cell, np.ones((steps, 1, 2), dtype))
+    return cell, hs[-1].sum(), hs
+
+
+@pytest.mark.parametrize(("dtype", "factor"), [(np.float32, 0.3), (np.float64, 1e-8)])
+def test_a_signal_too_weak_to_be_squared_counts(dtype, factor):
+    steps = {np.float32: 70, np.float64: 35}[dtype]
+    cell, loss, hs = decaying(steps, factor, dtype)
+    omega = information_flow(loss, hs)
+    assert omega.dtype == dtype
+    np.testing.assert_allclose(omega.data, (steps - 1) * (factor - 1) ** 2, rtol=1e-5)
+    slope = grad(omega, cell.W_h)
+    np.testing.assert_allclose(
+        np.trace(slope), 2 * (steps - 1) * (factor - 1), rtol=1e-4
+    )  # |W e| / |e| with e along (1, 1, 1): its slope is that of the factor
+
+
+def test_a_signal_that_underflows_says_from_which_step():
+    cell, loss, hs = decaying(80, 0.3, np.float32)
+    with pytest.warns(UserWarning, match="at rnn, t=6, and before it .* normal number of float32"):
+        omega = information_flow(loss, hs)
+    np.testing.assert_allclose(omega.data, 79 * 0.49, rtol=2e-4)
+    assert np.isfinite(grad(omega, cell.W_h)).all()

@@ -23,12 +23,13 @@ from tinygrad_rnn.engine.tensor import (
     next_serial,
 )
 
-__all__ = ["Composed", "Primitive"]
+__all__ = ["Composed", "Primitive", "placed"]
 
 _NUMBERS = frozenset(
     {float, int, bool, np.float64, np.float32, np.float16, np.int64, np.int32, np.bool_}
 )
 UNRECORDED = Context(False, (), False, None)
+_PLAIN = frozenset({float, int, bool})
 _new = Tensor.__new__
 _FROM_SIGNATURE: Any = object()
 
@@ -111,7 +112,11 @@ class Primitive:
             else:
                 data = self.forward(*arrays, **options) if options else self.forward(*arrays)
         except (TypeError, ValueError, IndexError, AttributeError) as error:
-            self._explain(error, arrays, options)
+            if _PLAIN.isdisjoint(map(type, arrays)):
+                self._explain(error, arrays, options)
+            # 2.0 has no shape to be changed or to broadcast: once more as an array without axes
+            inputs = tuple(np.asarray(x) if type(x) in _PLAIN else x for x in inputs)
+            return self(*inputs, **options)
         if not recorded:
             return data
         if anomaly and not np.isfinite(data).all():
@@ -147,8 +152,7 @@ class Primitive:
     # -- what can go wrong -------------------------------------------------------------------------
 
     def _where(self) -> str:
-        place = describe(context.get().scope)
-        return f"{self.name} at {place}" if place else self.name
+        return placed(self.name)
 
     def _options_by_place(
         self, inputs: tuple[Any, ...], options: dict[str, Any]
@@ -170,7 +174,9 @@ class Primitive:
         """Raise what NumPy found, with the primitive, the scope, the shapes and the way out."""
         many = len(arrays) > 1
         hint = {
-            "matmul": " The last axis of one must be as long as the last but one of the other.",
+            "matmul": " Multiply by a number with *."
+            if () in map(np.shape, arrays)
+            else " The last axis of one must be as long as the last but one of the other.",
             "conv": " The channels must agree, and the padded space hold the kernel.",
             "getitem": " Indices count from 0 and must stay inside the shape.",
             "reshape": " The number of elements must stay the same.",
@@ -222,6 +228,12 @@ class Composed(Primitive):
             super().__call__(*inputs, **options)  # which checks them, and says what is wrong
             return self.parts(*inputs, **options)
         return super().__call__(*inputs, **options)
+
+
+def placed(name: str) -> str:
+    """A name, and the scope it is called in."""
+    place = describe(context.get().scope)
+    return f"{name} at {place}" if place else name
 
 
 def _shapes(arrays: list[Any]) -> str:

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.border import REAL, refuse_foreign
-from tinygrad_rnn.engine.primitive import Composed, Primitive
-from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.engine.primitive import Composed, Primitive, placed
+from tinygrad_rnn.engine.tensor import Tensor, operand, values
 
 
 class Input(int):
@@ -39,18 +39,18 @@ class Input(int):
 # scalars.
 
 
-_HALF: dict[Any, Any] = {
-    np.dtype(t): np.array(0.5, t) for t in (np.float32, np.float64)
-}  # faster than a 0.5
+# e^x/(1 + e^x) is 1 from these x on, far below the overflow of e^x; arrays are faster than numbers
+_ONE_FROM: dict[Any, tuple[Any, Any]] = {
+    np.dtype(t): (np.array(x, t), np.array(1, t))
+    for t, x in ((np.float16, 10), (np.float32, 50), (np.float64, 50))
+}
 
 
 def _sigmoid(x: Any, /) -> Any:
-    # One vectorised tanh and no overflow. The absolute error is one rounding; the relative error
-    # grows to the left (2.6 % at -15 in float32): for log σ(x) take -softplus(-x).
-    half = _HALF.get(getattr(x, "dtype", None), 0.5)
-    y = np.tanh(x * half)
-    y *= half
-    y += half
+    # Small results keep all their digits: 2e-9 at -20, where 1/2 + tanh(x/2)/2 has none left.
+    top, one = _ONE_FROM.get(getattr(x, "dtype", None), (50.0, 1.0))
+    y = np.exp(np.minimum(x, top))
+    y /= y + one
     return y
 
 
@@ -125,8 +125,29 @@ def _cut_gradient(x: Any, cut: Any, /, scale: float = 1.0) -> Any:
 
 
 def _clip(x: Any, /, low: Any = -np.inf, high: Any = np.inf) -> Any:
-    """`x` kept inside [low, high]; the bounds are plain numbers."""
+    """`x` kept inside [low, high]; the bounds are plain numbers.
+
+    Integers stay integers if no bound is a fraction.
+    """
+    low, high = clip_bounds(getattr(x, "dtype", np.result_type(type(x))), low, high)
     return np.minimum(np.maximum(x, low), high)
+
+
+def clip_bounds(dtype: Any, low: Any, high: Any) -> tuple[Any, Any]:
+    """The bounds, of integers as integers in their range, unless one is a fraction."""
+    if dtype.kind not in "iu" or any(math.isfinite(b) and b != int(b) for b in (low, high)):
+        return low, high
+    ends = np.iinfo(dtype)
+    first, last = [
+        b if math.isnan(b) else int(builtins.min(builtins.max(b, int(ends.min)), int(ends.max)))
+        for b in (low, high)
+    ]
+    return first, last
+
+
+def _met(x: Any, name: str) -> Any:
+    """An input of a composition, as one of a primitive."""
+    return x if type(x) is Tensor else operand(x, placed(name))
 
 
 def _astype(x: Any, /, dtype: Any) -> Any:
@@ -236,8 +257,8 @@ def _min(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def _logsumexp(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
-    """log(sum(exp(x))) over `axis`, without overflow."""
-    top = np.maximum.reduce(x, axis=axis, keepdims=True)
+    """log(sum(exp(x))) over `axis`, without overflow; -inf of an empty axis."""
+    top = np.maximum.reduce(x, axis=axis, keepdims=True) if x.size else 0
     top = np.where(np.isfinite(top), top, 0)  # all -inf: log(0), not inf - inf
     with np.errstate(divide="ignore"):
         y = np.log(np.add.reduce(np.exp(x - top), axis=axis, keepdims=True)) + top
@@ -245,13 +266,15 @@ def _logsumexp(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def _softmax(x: Any, /, axis: int = -1) -> Any:
-    """exp(x) / sum(exp(x)) over `axis`, without overflow."""
-    y = np.exp(x - np.maximum.reduce(x, axis=axis, keepdims=True))
+    """exp(x) / sum(exp(x)) over `axis`, without overflow; of an empty axis, empty."""
+    y = np.exp(x - np.maximum.reduce(x, axis=axis, keepdims=True) if x.size else x)
     return y / np.add.reduce(y, axis=axis, keepdims=True)
 
 
 def _log_softmax(x: Any, /, axis: int = -1) -> Any:
     """X - logsumexp(x) over `axis`; finite where log(softmax(x)) is not."""
+    if not x.size:
+        return _softmax(x, axis)
     x = x - np.maximum.reduce(x, axis=axis, keepdims=True)
     return x - np.log(np.add.reduce(np.exp(x), axis=axis, keepdims=True))
 
@@ -345,14 +368,17 @@ segment      = Primitive("segment",      _segment)
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Mean over `axis` (an int, a tuple, or None for all): a sum, divided."""
+    x = _met(x, "mean")
     shape = np.shape(values(x))
-    axes = range(len(shape)) if axis is None else np.atleast_1d(axis)
+    given = axis if isinstance(axis, tuple) else (axis,)
+    axes = range(len(shape)) if axis is None else [_axis("mean", k, shape) for k in given]
     return sum(x, axis=axis, keepdims=keepdims) / math.prod(shape[k] for k in axes)
 
 
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join along an axis they have; all other lengths are equal."""
-    shapes = [np.shape(values(x)) for x in _sequence("concatenate", xs)]
+    xs = [_met(x, "concatenate") for x in _sequence("concatenate", xs)]
+    shapes = [np.shape(values(x)) for x in xs]
     lengths = [shape[_axis("concatenate", axis, shape)] for shape in shapes]
     return concatenate_p(*xs, axis=axis, starts=tuple(itertools.accumulate(lengths, initial=0)))
 
@@ -367,9 +393,9 @@ def split(x: Any, sections: int | Sequence[int], axis: int = -1) -> tuple[Any, .
 
     The parts are slices, so their gradients go back to `x` in one scatter.
     """
-    shape = values(x).shape
-    whole = isinstance(sections, (int, np.integer))
-    cuts = _cuts(shape, int(sections) if whole else tuple(sections), axis)
+    x = _met(x, "split")
+    shape = values(x).shape if type(x) is Tensor else np.shape(x)
+    cuts = _cuts(shape, _sections(sections), axis)
     return tuple([getitem(x, index=index) for index in cuts])
 
 
@@ -391,6 +417,7 @@ def _cuts(
 
 def flip(x: Any, axis: int = 0) -> Any:
     """Backwards along `axis`."""
+    x = _met(x, "flip")
     axis = _axis("flip", axis, np.shape(values(x)))
     return getitem(x, index=(*(slice(None),) * axis, slice(None, None, -1)))
 
@@ -448,6 +475,19 @@ def _axis(name: str, axis: int, shape: tuple[int, ...]) -> int:
     if not -len(shape) <= axis < len(shape):
         raise IndexError(f"{name}: axis {axis} does not exist in shape {shape}.")
     return axis % len(shape)
+
+
+def _sections(sections: Any) -> int | tuple[int, ...]:
+    """How many parts, or the places to cut before; an error if it is neither."""
+    if isinstance(sections, (int, np.integer)):
+        return int(sections)
+    try:
+        return tuple(operator.index(k) for k in sections)
+    except TypeError:
+        raise TypeError(
+            "split: expected a number of equal parts or the places to cut before, got "
+            f"{sections!r}."
+        ) from None
 
 
 def _sequence(name: str, xs: Any) -> Any:

@@ -97,7 +97,7 @@ RULES: dict[Primitive, tuple[Callable[..., Any] | Together | None, ...] | AtOnce
     subtract:    (lambda g, y, a, b: g,                                lambda g, y, a, b: -g),
     multiply:    (lambda g, y, a, b: g * b,                            lambda g, y, a, b: g * a),
     divide:      (lambda g, y, a, b: g / b,                            lambda g, y, a, b: -g * y / b),
-    power:       (lambda g, y, x, n: g * power_slope(x, n),            lambda g, y, x, n: g * y * log(where(x == 0, 1, x))),
+    power:       (lambda g, y, x, n: g * power_slope(x, n),            lambda g, y, x, n: g * y * log(where((x == 0) & (n >= 0), 1, x))),
     negative:    (lambda g, y, x: -g,),
     exp:         (lambda g, y, x: g * y,),
     log:         (lambda g, y, x: g / x,),
@@ -112,8 +112,8 @@ RULES: dict[Primitive, tuple[Callable[..., Any] | Together | None, ...] | AtOnce
     relu:        (lambda g, y, x: where(x > 0, g, 0),),
     absolute:    (lambda g, y, x: where(x > 0, g, where(x < 0, -g, 0)),),
     clip:        (lambda g, y, x, low=-inf, high=inf: where((x >= low) & (x <= high), g, 0),),
-    maximum:     (lambda g, y, a, b: share(g, y == a, y == b),         lambda g, y, a, b: share(g, y == b, y == a)),
-    minimum:     (lambda g, y, a, b: share(g, y == a, y == b),         lambda g, y, a, b: share(g, y == b, y == a)),
+    maximum:     (lambda g, y, a, b: share(g, same(a, y), same(b, y)), lambda g, y, a, b: share(g, same(b, y), same(a, y))),
+    minimum:     (lambda g, y, a, b: share(g, same(a, y), same(b, y)), lambda g, y, a, b: share(g, same(b, y), same(a, y))),
     where:       (None, lambda g, y, c, a, b: where(c, g, 0),          lambda g, y, c, a, b: where(c, 0, g)),
     astype:      (lambda g, y, x, dtype: g,),
     pass_gradient: (lambda g, y, x, scale=1.0, limit=inf: clip(g * scale, low=-limit, high=limit),),
@@ -123,8 +123,8 @@ RULES: dict[Primitive, tuple[Callable[..., Any] | Together | None, ...] | AtOnce
     matmul:      (lambda g, y, a, b: matmul_left(g, a, b),             Together(lambda uses, b: one_product(uses, b), lambda g, y, a, b: matmul_right(g, a, b))),
     conv:        (lambda g, y, x, w, padding="same": conv_left(g, w, padding), lambda g, y, x, w, padding="same": conv_right(g, x, w, padding)),
     sum:         (lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims),),
-    max:         (lambda g, y, x, axis=None, keepdims=False: among_equals(spread(g, x, axis, keepdims), x == spread(y, x, axis, keepdims), axis),),
-    min:         (lambda g, y, x, axis=None, keepdims=False: among_equals(spread(g, x, axis, keepdims), x == spread(y, x, axis, keepdims), axis),),
+    max:         (lambda g, y, x, axis=None, keepdims=False: among_equals(spread(g, x, axis, keepdims), same(x, spread(y, x, axis, keepdims)), axis),),
+    min:         (lambda g, y, x, axis=None, keepdims=False: among_equals(spread(g, x, axis, keepdims), same(x, spread(y, x, axis, keepdims)), axis),),
     logsumexp:   (lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims) * exp(x - spread(y, x, axis, keepdims)),),
     softmax:     (lambda g, y, x, axis=-1: y * (g - sum(g * y, axis=axis, keepdims=True)),),
     log_softmax: (lambda g, y, x, axis=-1: g - exp(y) * sum(g, axis=axis, keepdims=True),),
@@ -149,6 +149,11 @@ def power_slope(x: Any, n: Any) -> Any:
     if isinstance(n, (int, float)) and n:
         return n * power(x, n - 1)
     return n * power(where((n == 0) & (x == 0), 1, x), n - 1)
+
+
+def same(x: Any, y: Any) -> Any:
+    """Where `x` is the extreme `y`: NaN, too, is what NaN came from."""
+    return (x == y) | (x != x)
 
 
 def share(g: Any, mine: Any, other: Any) -> Any:

@@ -365,6 +365,10 @@ class Tensor:
         """Largest element over `axis`; equals share the gradient."""
         return self.__array__() if of_numpy else max(self, axis=axis, keepdims=keepdims)
 
+    def min(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Tensor:
+        """Smallest element over `axis`; equals share the gradient."""
+        return self.__array__() if of_numpy else min(self, axis=axis, keepdims=keepdims)
+
     def reshape(self, *shape: Any) -> Tensor:
         """The same elements in another shape: ``t.reshape(2, -1)`` or ``t.reshape((2, -1))``."""
         return reshape(self, shape=shape[0] if len(shape) == 1 else shape)
@@ -471,6 +475,7 @@ from tinygrad_rnn.engine.primitives import (  # noqa: E402
     matmul,
     max,
     mean,
+    min,
     multiply,
     negative,
     not_equal,

@@ -37,6 +37,7 @@ Examples
 (array([0, 1, 2, 3, 4]), (5,))
 """
 
+from tinygrad_rnn.engine.norm import norm
 from tinygrad_rnn.measure.attractors import Attractors, attractors
 from tinygrad_rnn.measure.carousel import Carousel, carousel
 from tinygrad_rnn.measure.connectivity import Connectivity, connectivity, receptive_field
@@ -49,7 +50,7 @@ from tinygrad_rnn.measure.matrix import GradientMatrix, gradient_matrix
 from tinygrad_rnn.measure.parameters import ParameterGradients, parameter_gradients
 from tinygrad_rnn.measure.probe import Probe, memory_probe
 from tinygrad_rnn.measure.reach import Reach, reach
-from tinygrad_rnn.measure.results import Table, norm, to_csv
+from tinygrad_rnn.measure.results import Table, to_csv
 from tinygrad_rnn.measure.surface import Surface, loss_surface, pascanu_wall
 from tinygrad_rnn.measure.trajectories import Plane, Trajectories, principal_plane, trajectories
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.backward import grad
+from tinygrad_rnn.engine.norm import norm
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.measure.arguments import one_tensor, stacked
 from tinygrad_rnn.measure.lanes import Lane, lanes
-from tinygrad_rnn.measure.results import Table, norm
+from tinygrad_rnn.measure.results import Table
 
 __all__ = ["Connectivity", "connectivity", "receptive_field"]
 

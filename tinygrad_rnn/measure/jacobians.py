@@ -89,28 +89,50 @@ class StepJacobians(Table):
                 found[t, good] += np.log(np.linalg.norm(P[good], 2, axis=(-2, -1)))
         return found
 
-    def lyapunov(self) -> np.ndarray:
+    def lyapunov(self, burn_in: int = 0) -> np.ndarray:
         """Exponents per step in nats, largest first: (examples, n).
 
         The mean of ln|R_ii| where J_t Q = Q' R (Benettin et al. 1980; for recurrent nets Vogt et
         al. 2020, "On Lyapunov exponents for RNNs"). −∞ where a direction is lost for good, that
         is, where R_ii is no larger than the rounding of the product; NaN where a step is not finite
         or there is none.
+
+        Parameters
+        ----------
+        burn_in
+            How many first steps only turn Q into the directions of growth, and do not count.
+
+        Raises
+        ------
+        ValueError
+            No step would be left to count.
+        """
+        curve = self.lyapunov_curve(burn_in)
+        return curve[-1] if len(curve) else np.full(self.matrices.shape[1:3], np.nan)
+
+    def lyapunov_curve(self, burn_in: int = 0) -> np.ndarray:
+        """The exponents as they converge: (steps that count, examples, n).
+
+        Row k is the mean over the first k + 1 steps after the burn-in; the last row is that of
+        `lyapunov`, whose order all others have.
         """
         T, examples, n, _ = self.matrices.shape
-        if not T:
-            return np.full((examples, n), np.nan)
-        Q, total = np.broadcast_to(np.eye(n), (examples, n, n)), np.zeros((examples, n))
+        if not (is_whole(burn_in) and 0 <= burn_in < max(T, 1)):
+            raise ValueError(
+                f"lyapunov: expected a burn-in of 0 ≤ burn_in < {max(T, 1)} of the {T} Jacobians, "
+                f"got {burn_in!r}."
+            )
         finite: np.ndarray = np.asarray(np.isfinite(self.matrices).all(axis=(0, 2, 3)))
-        unit = n * np.finfo(float).eps
-        with np.errstate(all="ignore"):
-            for J in np.where(finite[:, None, None], self.matrices, 0):
-                rounding = (unit * np.abs(J) @ np.abs(Q)).sum(axis=-2)
-                Q, R = np.linalg.qr(J @ Q)
-                r = np.abs(np.diagonal(R, axis1=-2, axis2=-1))
-                total = total + np.log(np.where(r > rounding, r, 0))
-        total[~finite] = np.nan
-        return -np.sort(-total / T, axis=-1)
+        growth = np.zeros((T, examples, n))
+        Q, alive = np.broadcast_to(np.eye(n), (examples, n, n)), np.ones((examples, n), bool)
+        for t, J in enumerate(np.where(finite[:, None, None], self.matrices, 0)):
+            Q, growth[t], alive = _stretched(J, Q, alive)
+        counted = np.cumsum(growth[burn_in:], axis=0)
+        counted /= np.arange(1, len(counted) + 1)[:, None, None]
+        if not T:
+            return counted
+        counted[:, ~finite] = np.nan
+        return np.take_along_axis(counted, np.argsort(-counted[-1], axis=-1)[None], axis=-1)
 
     def columns(self) -> dict[str, Any]:
         """One row per step, example and singular value."""
@@ -122,6 +144,35 @@ class StepJacobians(Table):
             "number": number,
             "singular_value": found.ravel(),
         }
+
+
+def _stretched(
+    J: np.ndarray, Q: np.ndarray, alive: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """``J Q = Q' R``: Q', the logarithms of |R_ii|, and which columns are still alive.
+
+    A column that J maps into the space of those before it is dead, and 0 from then on. QR puts an
+    arbitrary direction in its place and takes that out of all columns after it: dead ones go last.
+    """
+    unit = Q.shape[-1] * np.finfo(float).eps
+    with np.errstate(all="ignore"):
+        A, rounding = J @ Q, (unit * np.abs(J) @ np.abs(Q)).sum(axis=-2)
+        alive = alive & (np.abs(A).max(axis=-2) > rounding)
+        while True:
+            order = np.argsort(~alive, axis=-1, kind="stable")
+            q, R = np.linalg.qr(np.take_along_axis(A * alive[:, None], order[:, None], axis=-1))
+            r = np.abs(np.diagonal(R, axis1=-2, axis2=-1))
+            dead = np.take_along_axis(alive, order, -1) & ~(
+                r > np.take_along_axis(rounding, order, -1)
+            )
+            found = dead.any(axis=-1)
+            if not found.any():
+                break
+            first = order[found, np.argmax(dead[found], axis=-1)]  # those after it may yet live
+            alive[found, first] = False
+        back = np.argsort(order, axis=-1)
+        Q = np.take_along_axis(q, back[:, None], axis=-1) * alive[:, None]
+        return Q, np.log(np.take_along_axis(r, back, axis=-1) * alive), alive
 
 
 def step_jacobians(

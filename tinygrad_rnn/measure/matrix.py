@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.backward import grad
+from tinygrad_rnn.engine.norm import norm
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.measure.arguments import tensors
 from tinygrad_rnn.measure.lanes import Lane, one_lane, step_of
-from tinygrad_rnn.measure.results import Table, norm
+from tinygrad_rnn.measure.results import Table
 
 __all__ = ["GradientMatrix", "gradient_matrix"]
 

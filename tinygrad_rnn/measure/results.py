@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_rnn.files import replacing
 
-__all__ = ["Table", "norm", "to_csv"]
+__all__ = ["Table", "to_csv"]
 
 
 class Table(ABC):
@@ -57,12 +57,3 @@ def to_csv(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any] | n
     with replacing(path, "to_csv") as file:
         file.write(text.getvalue().encode())
     return path
-
-
-def norm(g: Any) -> float:
-    """The Euclidean norm over all axes, without overflow on the way; NaN and infinity stay."""
-    g = np.abs(np.asarray(g, dtype=np.float64))
-    largest = float(g.max()) if g.size else 0.0
-    if not 0 < largest < np.inf:
-        return largest
-    return largest * float(np.sqrt(np.square(g / largest).sum()))

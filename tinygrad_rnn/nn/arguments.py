@@ -19,6 +19,7 @@ from tinygrad_rnn.engine.recorder import require
 from tinygrad_rnn.engine.tensor import Tensor, operand, shaped, values
 
 __all__ = [
+    "as_lengths",
     "check_call",
     "check_cell",
     "check_dtype",
@@ -31,6 +32,11 @@ __all__ = [
     "is_number",
     "require_range",
 ]
+
+
+def as_lengths(lengths: Any, owner: str) -> Any:
+    """Lengths as an array, a Tensor as it is; those of no examples are integers, too."""
+    return operand(np.zeros(0, int) if type(lengths) is list and not lengths else lengths, owner)
 
 
 def is_number(x: Any) -> bool:

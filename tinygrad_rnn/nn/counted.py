@@ -13,7 +13,7 @@ from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.primitives import astype, broadcast_to, maximum, mean, sum, where
 from tinygrad_rnn.engine.recorder import require
 from tinygrad_rnn.engine.tensor import Tensor, operand, values
-from tinygrad_rnn.nn.arguments import require_range
+from tinygrad_rnn.nn.arguments import as_lengths, require_range
 
 __all__ = ["anything", "average", "counted", "paired"]
 
@@ -41,7 +41,7 @@ def counted(name: str, shape: tuple[int, ...], lengths: Any, mask: Any) -> Any:
     """Where it counts, as bool of `shape`; None for everywhere. A Tensor stays one: an argument."""
     valid = None
     if lengths is not None:
-        lengths = operand(lengths, name)
+        lengths = as_lengths(lengths, name)
         n = values(lengths)
         if len(shape) < 2 or n.shape != shape[1:2] or n.dtype.kind not in "iu":
             raise ValueError(

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.primitives import where
-from tinygrad_rnn.engine.tensor import operand, values
-from tinygrad_rnn.nn.arguments import require_range
+from tinygrad_rnn.engine.tensor import values
+from tinygrad_rnn.nn.arguments import as_lengths, require_range
 
 __all__ = ["masked", "the_mask"]
 
@@ -45,7 +45,7 @@ def the_mask(lengths: Any, mask: Any, T: int, batch: tuple[int, ...]) -> Any:
                 f"{mask.dtype} {mask.shape}. Time comes first."
             )
         return mask
-    lengths = operand(lengths, "unroll")
+    lengths = as_lengths(lengths, "unroll")
     if lengths.dtype.kind not in "iu":
         raise TypeError(f"unroll: lengths count steps (integers), got dtype {lengths.dtype}.")
     if lengths.shape != batch[: lengths.ndim]:

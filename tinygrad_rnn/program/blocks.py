@@ -154,6 +154,8 @@ def _rearranged(values: list[Value], v: Value, width: int, found: set[Value]) ->
         v.args = [v.args[0], Arg("one", split)]
     else:
         v.args = [_spread(values, v, a, many, width, found) for a in v.args]
+    if v.op == "gates":
+        v.options = {"tanh": [(_gate(index, (rows, n))[0],) for index in v.options["tanh"]]}
     v.shape = (many, rows, width)
 
 

@@ -21,7 +21,7 @@ __all__ = ["VIEWS", "InPlace", "direct"]
 
 VIEWS = frozenset(("getitem", "transpose", "reshape", "broadcast_to", "stack_t", "divided"))
 LARGE = 1 << 14  # bytes of one step from which a call costs less than the way to memory and back
-ONCE = frozenset(("sigmoid", "gates", "softmax", "log_softmax"))  # read once, at the beginning
+ONCE = frozenset(("sigmoid", "softmax", "log_softmax"))  # read once, at the beginning
 
 
 class InPlace:

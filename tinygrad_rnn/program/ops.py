@@ -47,14 +47,9 @@ KNOWN = frozenset(
 )
 
 HELPERS: dict[str, str] = {
-    "sigmoid": '''def sigmoid(x, out):
-    """1 / (1 + exp(-x)), as a tanh: no overflow, and one vectorised call."""
-    np.tanh(np.multiply(x, 0.5, out=out), out=out)
-    np.add(np.multiply(out, 0.5, out=out), 0.5, out=out)''',
-    "squash": '''def squash(x, half, shift, out):
-    """All gates at once: sigmoid(x) = tanh(x/2)/2 + 1/2 where half = shift = 1/2, else tanh(x)."""
-    np.tanh(np.multiply(x, half, out=out), out=out)
-    np.add(np.multiply(out, half, out=out), shift, out=out)''',
+    "sigmoid": """def sigmoid(x, top, one, out):  # exp(x) / (1 + exp(x)), which is one from top on
+    np.exp(np.minimum(x, top, out=out), out=out)
+    out /= out + one""",
     "relu": """def relu(x, out):
     np.maximum(x, 0, out=out)""",
     "softplus": """def softplus(x, out):

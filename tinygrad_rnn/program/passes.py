@@ -261,7 +261,11 @@ def row_sums(values: list[Value], outputs: list[Value]) -> int:
 
 
 def gates(values: list[Value], outputs: list[Value]) -> int:
-    """Gates that are slices of one array are one tanh: sigmoid(a) = tanh(a/2)/2 + 1/2."""
+    """Gates that are slices of one array are one sigmoid, or one tanh, of it all.
+
+    Where there are both, the sigmoid is taken of all, and the tanh of its slices after it: fewer
+    calls than one for each gate.
+    """
     groups: dict[Any, list[Value]] = defaultdict(list)
     for v in values:
         if (
@@ -280,22 +284,19 @@ def gates(values: list[Value], outputs: list[Value]) -> int:
         spans = [_span(v.args[0].value, source.shape) for v in members]
         width = source.shape[-1]
         whole = len(members) > 1 and None not in spans and len({loops.get(v) for v in members}) == 1
-        spans = sorted(s for s in spans if s is not None)
-        ends = [0, *itertools.chain(*spans), width]
+        ends = [0, *itertools.chain(*sorted(s for s in spans if s is not None)), width]
         if not whole or any(a != b for a, b in zip(ends[::2], ends[1::2], strict=True)):
             continue
-        if not all(v.op == "tanh" for v in members):
-            half, shift = np.ones(width, source.dtype), np.zeros(width, source.dtype)
-            for v in members:
-                if v.op == "sigmoid":
-                    start, stop = _span(v.args[0].value, source.shape) or (0, 0)
-                    half[start:stop] = shift[start:stop] = 0.5
-            args = [Arg("const", half), Arg("const", shift)]
-        else:
-            args = list[Arg]()
+        ops = {v.op for v in members}
+        tanh = [
+            (Ellipsis, slice(*span))
+            for v, span in zip(members, spans, strict=True)
+            if v.op == "tanh" and span
+        ]
+        op, options = (ops.pop(), dict[str, Any]()) if len(ops) == 1 else ("gates", {"tanh": tanh})
         stacked = Value(
-            "gates" if args else "tanh", [Arg("step", source, 0), *args], {}, source.shape,
-            source.dtype, "gate", lo, hi, serial=members[0].serial,
+            op, [Arg("step", source, 0)], options, source.shape, source.dtype, "gate", lo, hi,
+            serial=members[0].serial,
         )  # fmt: skip
         values.append(stacked)
         for v in members:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.engine.primitives import Input
+from tinygrad_rnn.engine.primitives import Input, clip_bounds
 from tinygrad_rnn.program.families import Step
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.ops import (
@@ -111,8 +111,11 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
                 function = {2.0: "np.square", 1.0: "copy", 0.5: "np.sqrt"}[n_]
                 texts = texts[:1]
         if op == "clip":
-            low, high = v.options.get("low", -np.inf), v.options.get("high", np.inf)
-            texts += [writer.constant(float(low)), writer.constant(float(high))]
+            ends = v.options.get("low", -np.inf), v.options.get("high", np.inf)
+            make = int if v.dtype.kind in "iu" else float
+            texts += [writer.constant(make(x)) for x in clip_bounds(v.dtype, *ends)]
+        if op == "sigmoid":
+            texts += _sigmoids_ends(v, writer)
         _need(function, writer)
         return [f"{function}({', '.join(texts)}, out={out})"]
     if op in REDUCTIONS:
@@ -121,6 +124,8 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
         axis = reduced_axes(v.options.get("axis"), len(xs[0].shape), lifted)
         keep = ", keepdims=True" if v.options.get("keepdims") else ""
         return [f"{REDUCTIONS[op]}({xs[0].text}, axis={axis}{keep}, out={out})"]
+    if op in ("softmax", "log_softmax", "logsumexp") and 0 in xs[0].shape:
+        return [f"{out}[...] = -np.inf"]  # of nothing; the others are empty
     if op in ("softmax", "log_softmax", "logsumexp"):
         default = None if op == "logsumexp" else -1
         axis = reduced_axes(v.options.get("axis", default), len(xs[0].shape), lifted)
@@ -129,12 +134,13 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
     if op == "matmul":
         return [_product(v, xs, out, lifted)]
     if op == "gates":
-        _need("squash", writer)
-        x = np.asarray(xs[1].arg.value)
-        half = writer.constant(x, "half")
-        given = half in writer.constants  # not known where arrays are made
-        shift = writer.constant(1 - x, "shift") if given else writer.array(f"1 - {half}", "shift")
-        return [f"squash({xs[0].text}, {half}, {shift}, out={out})"]
+        _need("sigmoid", writer)
+        x, whole = xs[0].text, [*_sigmoids_ends(v, writer), f"out={out}"]
+        parts = [index_text(index, "t", str) for index in v.options["tanh"]]
+        return [
+            f"sigmoid({', '.join([x, *whole])})",
+            *(f"np.tanh({x}[{part}], out={out}[{part}])" for part in parts),
+        ]
     if op == "sum_t" and is_count(v):
         return [f"np.count_nonzero({xs[0].text}, out={out})"]
     if op == "sum_t" and v.options:
@@ -182,6 +188,15 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
     if op == "broadcast_to":
         return [f"{out}[...] = {xs[0].beside(ndim)}"]
     raise AssertionError(op)
+
+
+def _sigmoids_ends(v: Value, writer: Any) -> list[str]:
+    """From where on the sigmoid is one, and a one: arrays, which are faster than numbers."""
+    top = 10 if v.dtype == np.float16 else 50
+    return [
+        writer.array(f"np.array({n}, np.{v.dtype})", name)
+        for n, name in ((top, "top"), (1, "unit"))
+    ]
 
 
 def _need(function: str, writer: Any) -> None:

@@ -72,9 +72,7 @@ class Writer(Layout):
         """
         before, operands = list[str](), list[Operand]()
         for a in v.args:
-            if v.op == "gates" and a.kind == "const":
-                text = ""  # named by the statement
-            elif isinstance(a.value, Value) and a.value in self.inside.expressions:
+            if isinstance(a.value, Value) and a.value in self.inside.expressions:
                 text = self.expression(a.value)
             elif isinstance(a.value, Value) and self.inside.nested.get(a.value) is v:
                 *others, text = self.statement(a.value, t, lifted, out)

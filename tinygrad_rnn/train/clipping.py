@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.norm import norm as length
 from tinygrad_rnn.engine.tensor import Tensor
 
 __all__ = ["clip_grad_norm", "clip_grad_norm_each", "clip_grad_value"]
 
 
-def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
+def clip_grad_norm(parameters: Tensor | Iterable[Tensor], max_norm: float) -> float:
     """Scale all ``.grad`` so that together they are at most `max_norm` long; gives the old norm.
 
-    The norm is that of all gradients as one long vector (Pascanu et al. 2013). Parameters without a
+    The norm is that of all gradients as one long vector (Pascanu et al. 2013), in float64, so that
+    a gradient of 1e22 in float32 is clipped too. One Tensor stands for itself. Parameters without a
     gradient are passed over, a shared one counts once. Torch divides by norm + 1e-6, so that its
     clipped gradients are that little bit shorter.
 
@@ -27,7 +30,8 @@ def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
     clipped, norm = _measured("clip_grad_norm", parameters, max_norm)
     if norm > max_norm:
         for p in clipped:
-            p.grad = p.grad * (float(max_norm) / norm)
+            unit = np.divide(p.grad, norm, dtype=np.float64)  # neither factor leaves the range
+            p.grad = (unit * max_norm).astype(p.dtype)
     return norm
 
 
@@ -48,7 +52,7 @@ def clip_grad_norm_each(
     -------
     The old norm of each group; errors as in `clip_grad_norm`, and then nothing is scaled.
     """
-    listed = [[group] if isinstance(group, Tensor) else list(group) for group in groups]
+    listed = [[group] if isinstance(group, Tensor) else list(group) for group in _each(groups)]
     if not listed:
         raise ValueError("clip_grad_norm_each: there are no groups (a used-up generator?).")
     norms = [_measured("clip_grad_norm_each", group, max_norm)[1] for group in listed]
@@ -57,7 +61,7 @@ def clip_grad_norm_each(
     return norms
 
 
-def clip_grad_value(parameters: Iterable[Tensor], max_value: float) -> float:
+def clip_grad_value(parameters: Tensor | Iterable[Tensor], max_value: float) -> float:
     """Cut each entry of every ``.grad`` to [-max_value, max_value]; gives the norm before.
 
     This changes the direction of the gradient, `clip_grad_norm` does not. Errors as there.
@@ -69,16 +73,23 @@ def clip_grad_value(parameters: Iterable[Tensor], max_value: float) -> float:
     return norm
 
 
-def _measured(name: str, parameters: Iterable[Tensor], bound: float) -> tuple[list[Tensor], float]:
+def _each(parameters: Any) -> Iterable[Any]:
+    """One Tensor is a parameter, not the row of its entries."""
+    return [parameters] if isinstance(parameters, Tensor) else parameters
+
+
+def _measured(
+    name: str, parameters: Tensor | Iterable[Tensor], bound: float
+) -> tuple[list[Tensor], float]:
     """The parameters that have a gradient, each once, and how long it is in all."""
     what = "max_value" if name.endswith("value") else "max_norm"
     if not bound > 0:
         raise ValueError(f"{name}: {what} must be positive, got {bound}.")
-    held = dict.fromkeys(parameters)
+    held = dict.fromkeys(_each(parameters))
     if not held:
         raise ValueError(f"{name}: there are no parameters (a used-up generator?).")
     found = [p for p in held if p.grad is not None]
-    norm = float(np.sqrt(sum(float(np.vdot(p.grad, p.grad)) for p in found)))
+    norm = length(*(p.grad for p in found))
     if not np.isfinite(norm):
         raise ValueError(
             f"{name}: the norm is {norm}. "

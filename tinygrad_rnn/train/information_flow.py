@@ -8,6 +8,7 @@ gradient of Ω is exact.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,16 @@ import numpy as np
 
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.context import Frame
-from tinygrad_rnn.engine.primitives import sqrt, sum, where
+from tinygrad_rnn.engine.primitives import (
+    absolute,
+    astype,
+    concatenate,
+    max,
+    sqrt,
+    stop_gradient,
+    sum,
+    where,
+)
 from tinygrad_rnn.engine.rules import put_back
 from tinygrad_rnn.engine.tensor import Tensor, named
 
@@ -31,7 +41,9 @@ def information_flow(loss: Tensor, states: Sequence[Any]) -> Tensor:
 
     The norm is that of each example, over all units of its state; Ω is summed over steps and
     averaged over examples. Where no signal arrives (∂E/∂h_{k+1} = 0, as beyond the end of a padded
-    sequence) there is nothing to keep steady, and the term is 0.
+    sequence) there is nothing to keep steady, and the term is 0. Norms are taken in float64. Where
+    the signal itself falls below the smallest normal number of its dtype, its terms count, but the
+    gradient of Ω holds them constant: it would be infinite. A warning says from which step.
 
     Parameters
     ----------
@@ -84,40 +96,52 @@ def information_flow(loss: Tensor, states: Sequence[Any]) -> Tensor:
 
     grad(loss, [node for p in parts for node in p], create_graph=True, unused="zero", on_edge=watch)
     total: Any = 0.0
+    faded = None
     for k in range(len(parts) - 1):
-        before = _squared([through[k].get(x) for x in parts[k]])
         signal = [_both(through[k + 1].get(x), around[k + 1].get(x)) for x in parts[k + 1]]
-        after = _squared(signal)
+        before, after = _norm([through[k].get(x) for x in parts[k]]), _norm(signal)
         if before is None or after is None:
             continue
         arrives = after > 0
-        ratio = _root(before, arrives) / where(arrives, _root(after, arrives), 1.0)
-        total = total + _mean(where(arrives, (ratio - 1.0) ** 2, 0.0))
+        term = where(arrives, (before / where(arrives, after, 1.0) - 1.0) ** 2, 0.0)
+        smallest = np.finfo(parts[k][0].dtype).tiny
+        weak = [(x > 0) & (x < smallest) for x in (before, after)]
+        total = total + _mean(where(weak[0] | weak[1], stop_gradient(term), term))
+        for step, found in zip((k, k + 1), weak, strict=True):
+            if isinstance(found, np.ndarray) and found.any():  # a program does not know its numbers
+                faded = frames[step]
+    if faded is not None:
+        warnings.warn(
+            f"information_flow: at {faded.name}, t={faded.t}, and before it the error signal is "
+            f"below the smallest normal number of {parts[0][0].dtype}: there the gradient of Ω is "
+            "left out, and where the signal is 0, all of the term. Compute in float64, or over "
+            "fewer steps.",
+            stacklevel=2,
+        )
     if not isinstance(total, Tensor):
         raise ValueError(
             "information_flow: no error signal passes from state to state. Does the loss depend on "
             "them? Pass the very Tensors that the steps gave each other."
         )
-    return named(omega=total)
+    return named(omega=astype(total, dtype=loss.dtype))
 
 
 def _both(a: Any, b: Any) -> Any:
     return b if a is None else a if b is None else a + b
 
 
-def _squared(signals: list[Any]) -> Any:
-    """Squared norm of each example, over all parts of the state."""
-    squares = [sum(g * g, axis=-1) for g in signals if g is not None]
-    total = squares[0] if squares else None
+def _norm(signals: list[Any]) -> Any:
+    """The norm of each example, over all parts of the state; its slope is 0 where it is 0."""
+    wide = [astype(g, dtype=np.float64) for g in signals if g is not None]
+    if not wide:
+        return None
+    largest = stop_gradient(max(concatenate([absolute(g) for g in wide], axis=-1), axis=-1))
+    unit = where(largest > 0, largest, 1.0)  # no square is too large or too small
+    squares = [sum((g / unit[..., None]) ** 2, axis=-1) for g in wide]
+    total = squares[0]
     for s in squares[1:]:
         total = total + s
-    return total
-
-
-def _root(x: Any, counts: np.ndarray) -> Any:
-    """√x, with slope 0 where it is 0 (or does not count), not infinity."""
-    there = (x > 0) & counts
-    return where(there, sqrt(where(there, x, 1.0)), 0.0)
+    return unit * where(largest > 0, sqrt(where(largest > 0, total, 1.0)), 0.0)
 
 
 def _mean(x: Any) -> Any:

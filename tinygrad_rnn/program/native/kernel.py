@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.primitives import Input
+from tinygrad_rnn.engine.primitives import Input, clip_bounds
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.native.index import Affine, align, contiguous, progression
 from tinygrad_rnn.program.native.names import TYPES, identifier
@@ -187,6 +187,11 @@ class Kernel:
             return f"{xs[0]} * {xs[0]}"
         if op == "where":
             return f"{xs[0]} ? {xs[1]} : {xs[2]}"
+        if op == "clip" and v.dtype.kind in "iu":
+            low, high = v.options.get("low", -math.inf), v.options.get("high", math.inf)
+            x, (low, high), ends = xs[0], clip_bounds(v.dtype, low, high), np.iinfo(v.dtype)
+            x = x if low == ends.min else f"({x} < {low} ? {low} : {x})"
+            return x if high == ends.max else f"({x} > {high} ? {high} : {x})"
         if v.dtype.kind != "f":
             raise Unwritable(f"{op} of {v.dtype}")
         f, bare = ("f", "f") if v.dtype == np.float32 else ("d", "")

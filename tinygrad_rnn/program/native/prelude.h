@@ -140,19 +140,21 @@ static inline double tanh_d(double x) {
     return copysign(a < 0.625 ? near : far, x);
 }
 
-/* ==== sigmoid_f ==== by e^-|x|, which never overflows and keeps what is small; 2^24 too large at first,
-   so that one factor will do */
+/* ==== sigmoid_f ==== e^x / (1 + e^x), which is 1 from 50 on and keeps what is small; 2^24 too large at
+   first, so that one factor will do */
 static inline float sigmoid_f(float x) {
     int32_t n;
-    float a = fabsf(x), p = split_f(a > 104.0f ? -104.0f : -a, &n), e = p * two_f(n + 24) * 0x1p-24f;
-    return (x < 0 ? e : 1) / (1 + e);
+    float p = split_f(x < -104.0f ? -104.0f : x > 50.0f ? 50.0f : x, &n);
+    float e = p * two_f(n + 24) * 0x1p-24f;
+    return e / (1 + e);
 }
 
 /* ==== sigmoid_d ==== the same */
 static inline double sigmoid_d(double x) {
     int64_t n;
-    double a = fabs(x), p = split_d(a > 746.0 ? -746.0 : -a, &n), e = p * two_d(n + 64) * 0x1p-64;
-    return (x < 0 ? e : 1) / (1 + e);
+    double p = split_d(x < -746.0 ? -746.0 : x > 50.0 ? 50.0 : x, &n);
+    double e = p * two_d(n + 64) * 0x1p-64;
+    return e / (1 + e);
 }
 
 /* ==== softplus_f ==== log(1 + e^x) */
