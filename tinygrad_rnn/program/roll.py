@@ -15,27 +15,29 @@ from typing import Any, NamedTuple
 
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.program.borders import Borders
 from tinygrad_rnn.program.certificates import (
     Certificate,
     Place,
     certificates,
     cotangents,
+    flowing,
     letters,
     marks,
 )
 from tinygrad_rnn.program.families import (
+    Extra,
     Family,
     Node,
     NoFamily,
     Step,
     find_slots,
-    guess_terms,
-    let_be_zero,
     linear_options,
+    place_extra,
     source,
 )
 from tinygrad_rnn.program.graph import Arg, Value, same_constant
-from tinygrad_rnn.program.loops import components, loop_range, padded
+from tinygrad_rnn.program.loops import components, loop_range
 from tinygrad_rnn.program.trace import Trace, no_garbage
 
 __all__ = ["SAME", "roll"]
@@ -87,6 +89,7 @@ class Births(NamedTuple):
     names: dict[Tensor, str]
     uses: Counter[Tensor]
     gradients: dict[Tensor, Tensor]
+    flows: set[Tensor]  # what flows back from the loss
     sums: dict[Place, Certificate]  # of all terms of a gradient together
 
 
@@ -95,14 +98,13 @@ def _births(trace: Trace, fine: bool) -> Births:
     uses = Counter([y for x in nodes for y in x.inputs if type(y) is Tensor])
     uses.update(trace.outputs)
     of = marks(nodes)
-    return Births(
-        certificates(nodes, of, fine), letters(nodes, given, of), uses, cotangents(nodes, of), {}
-    )
+    found = certificates(nodes, of, fine), letters(nodes, given, of), uses, cotangents(nodes, of)
+    return Births(*found, flowing(nodes, of), {})
 
 
 def _nodes(trace: Trace, births: Births) -> tuple[list[Node], list[Node]]:
     """The record, light, with sums of gradients flattened and identities passed over."""
-    places, names, uses, gradients, sums = births
+    places, names, uses, gradients, flows, sums = births
     arguments = set(trace.leaves)
     found: dict[Tensor, Any] = {}
     nodes: list[Node] = []
@@ -132,6 +134,7 @@ def _nodes(trace: Trace, births: Births) -> tuple[list[Node], list[Node]]:
         of = found.get(gradients[x]) if x in gradients else None
         node = Node(op, ins, options, x.shape, x.dtype, names[x], x.serial, key, t)
         node.named = bool(x.name)
+        node.flows = x in flows
         node.of = of if type(of) is Node else None
         found[x] = node
         nodes.append(node)
@@ -209,30 +212,11 @@ def _all_slots(families: list[Family]) -> None:
     for family in rest if aliases else []:
         for node in family.members.values():
             node.ins = [_real(x) for x in node.ins]
-    for family in rest:
-        if family.op == "addn":
-            guess_terms(family)
-            continue
-        family.slots = [_rough(family, j) for j in range(len(family.members[family.lo].ins))]
-    _spans(rest)
-    later: list[Any] = []
+    later = list[Extra]()
     for family in rest:
         find_slots(family, later)
-    for missing in later:
-        let_be_zero(*missing)
-
-
-def _spans(families: list[Family]) -> None:
-    """The steps over which gradients flow in each scope."""
-    scopes: dict[Any, list[Family]] = defaultdict(list)
-    for family in families:
-        place = family.members[family.lo].key.place
-        if place.gradient:
-            scopes[place.around].append(family)
-    for alike in scopes.values():
-        span = min(f.lo for f in alike), max(f.hi for f in alike)
-        for family in alike:
-            family.span = span
+    for extra in later:
+        place_extra(extra)
 
 
 def _real(x: Any) -> Any:
@@ -255,13 +239,6 @@ def _constant(family: Family) -> bool:
     )
 
 
-def _rough(family: Family, j: int) -> Any:
-    """A first guess of a slot, from the middle of time, for looking ahead."""
-    t = (family.lo + family.hi) // 2
-    s = source(family.members[t].ins[j]) if j < len(family.members[t].ins) else ("const", 0)
-    return ("step", s[1], s[2] - t) if s[0] == "fam" else s
-
-
 def _values(nodes: list[Node], outputs: list[Node]) -> tuple[list[Value], list[Value]]:
     made: dict[Any, Value] = {}
     for x in nodes:
@@ -279,8 +256,7 @@ def _values(nodes: list[Node], outputs: list[Node]) -> tuple[list[Value], list[V
             made[owner] = value
     for owner, value in made.items():
         if type(owner) is Family:
-            args = [_arg(s, made) for s in owner.slots]
-            value.args = [padded(padded(a, owner.lo), owner.hi) for a in args]
+            value.args = [_arg(s, made) for s in owner.slots]
             value.init = {t: _arg(s, made) for t, s in owner.init.items()}
         else:
             value.args = [_arg(source(x), made) for x in owner.ins]
@@ -384,6 +360,14 @@ def _summed(value: Value) -> list[Value]:
 
 
 def _check_loops(values: list[Value]) -> None:
+    """Complete loops at their borders, and what they read; NoFamily if one is no loop."""
+    found = components(values)
+    borders = Borders(c.values for c in found if c.loop)
+    for component in reversed(found):  # users first: they say what they need
+        if component.loop:
+            loop_range(component, borders)
+        else:
+            borders.single(component.values[0])
     for component in components(values):
         if component.loop:
             loop_range(component)

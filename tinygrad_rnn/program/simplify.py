@@ -18,7 +18,8 @@ from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.ops import ELEMENTWISE
 
 __all__ = [
-    "alive", "common", "copies", "folded", "replace", "running_sums", "shape_of", "unstacked",
+    "FOLDED", "alive", "common", "computed", "copies", "folded", "replace", "running_sums",
+    "shape_of", "unstacked",
 ]  # fmt: skip
 
 
@@ -85,19 +86,21 @@ def folded(values: list[Value], outputs: list[Value]) -> int:
             continue
         if v.op not in FOLDED:
             continue
-        result = np.asarray(_computed(v.op, [a.value for a in v.args], v.options), v.dtype)
+        result = np.asarray(computed(v.op, [a.value for a in v.args], v.options), v.dtype)
         todo += _read_constant(values, v, result)
         values.remove(v)
         done.add(v)
     return len(done)
 
 
-def _computed(op: str, args: list[Any], options: dict[str, Any]) -> Any:
+def computed(op: str, args: list[Any], options: dict[str, Any]) -> Any:
     """What an operation gives of constants; of those that passes make beside the record, too."""
     if op == "copy":
         return args[0]
     if op == "square":
         return np.square(args[0])
+    if op == "addn":
+        return sum(args[1:], start=args[0])
     if op == "stack_t":
         return np.moveaxis(args[0][:: options["sign"]], 0, options["axis"])
     if op == "sum_t":
@@ -109,7 +112,7 @@ def _computed(op: str, args: list[Any], options: dict[str, Any]) -> Any:
 
 
 PRIMITIVES = {op.name: op for op in vars(primitives).values() if isinstance(op, Primitive)}
-FOLDED = frozenset((*PRIMITIVES, "copy", "square", "stack_t", "sum_t"))
+FOLDED = frozenset((*PRIMITIVES, "addn", "copy", "square", "stack_t", "sum_t"))
 
 
 def _moves(v: Value) -> bool:
