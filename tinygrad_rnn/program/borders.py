@@ -272,4 +272,5 @@ def _refuse(v: Value, t: int, lo: int, hi: int) -> None:
     raise NoFamily(
         v.options.get("family"),
         f"{v.name or v.op} of {step} is {what}, and made as at the other steps it would not be",
+        t,
     )

@@ -28,14 +28,15 @@ __all__ = [
 ]
 
 Source = tuple[Any, ...]  # ("fam", family, t), ("one", node) or ("const", value)
+Term = tuple[Source, int]  # of a sum: its form, and how many of the same stand before it
 
 
 class NoFamily(Exception):
-    """These nodes do not repeat; the argument is the family, if known, the message says why."""
+    """These nodes do not repeat, at step t if that is known; the message says why."""
 
-    def __init__(self, family: Family | None, why: str) -> None:
+    def __init__(self, family: Family | None, why: str, t: int | None = None) -> None:
         super().__init__(why)
-        self.family = family
+        self.family, self.t = family, t
 
 
 class Extra(NamedTuple):
@@ -181,9 +182,9 @@ def _form(s: Source, t: int) -> Source:
 def _start(user: Family, form: Source, t: int, s: Source) -> None:
     """Let the operand that `user` reads at step t, and nobody computes, be `s`."""
     if form[0] != "step" or t + form[2] in form[1].members:
-        raise NoFamily(user, f"at step {t} it reads {_called(s)}, elsewhere {_called(form)}")
+        raise NoFamily(user, f"at step {t} it reads {_called(s)}, elsewhere {_called(form)}", t)
     if not same(form[1].init.setdefault(t + form[2], s), s):
-        raise NoFamily(user, f"step {t} starts from something else than its neighbours do")
+        raise NoFamily(user, f"step {t} starts from something else than its neighbours do", t)
 
 
 def _called(s: Source) -> str:
@@ -200,27 +201,39 @@ def _terms(family: Family, later: list[Extra]) -> None:
     A term is one of all steps if it lacks only where nobody computes it: there it is zero. Others
     come from outside, as the gradient of a last state does.
     """
-    here = {t: Counter(_form(source(x), t) for x in node.ins) for t, node in family.members.items()}
-    forms = Counter(form for terms in here.values() for form in terms)
-    if ("const",) in forms:
+    here = {t: _counted(node, t) for t, node in family.members.items()}
+    often = Counter(term for terms in here.values() for term in terms)
+    if any(form == ("const",) for form, _ in often):
         raise NoFamily(family, "a sum of gradients has a constant term")
-    if any(n > 1 for terms in here.values() for n in terms.values()):
-        raise NoFamily(family, "a sum has the same term twice")
-    family.slots = [f for f, _ in forms.most_common() if _goes_on(f, here)]
-    for t, node in family.members.items():
-        missing = [f for f in family.slots if f not in here[t]]
-        extra = [source(x) for x in node.ins if _form(source(x), t) not in family.slots]
+    slots = [term for term, _ in often.most_common() if _goes_on(term, here)]
+    family.slots = [form for form, _ in slots]
+    for t, terms in here.items():
+        missing = [form for form, k in slots if (form, k) not in terms]
+        extra = [s for term, s in terms.items() if term not in slots]
         if len(extra) > len(missing):
             names = " and ".join(map(_called, extra))
-            raise NoFamily(family, f"the sum at step {t} has a term that others have not: {names}")
+            raise NoFamily(
+                family, f"the sum at step {t} has a term that others have not: {names}", t
+            )
         later += [Extra(family, t, missing, extra)] if missing else []
 
 
-def _goes_on(form: Source, here: dict[int, Counter[Source]]) -> bool:
+def _counted(node: Node, t: int) -> dict[Term, Source]:
+    """The terms of a sum at step t, with how many of the same stand before each."""
+    found: dict[Term, Source] = {}
+    for x in node.ins:
+        s = source(x)
+        k = sum(form == _form(s, t) for form, _ in found)
+        found[_form(s, t), k] = s
+    return found
+
+
+def _goes_on(term: Term, here: dict[int, dict[Term, Source]]) -> bool:
     """Whether a term of sums stands in all of them, but where there is none."""
+    form, _ = term
     if form[0] != "step":
-        return all(form in terms for terms in here.values())
-    return all(form in terms or t + form[2] not in form[1].members for t, terms in here.items())
+        return all(term in terms for terms in here.values())
+    return all(term in terms or t + form[2] not in form[1].members for t, terms in here.items())
 
 
 def place_extra(x: Extra) -> None:

@@ -124,7 +124,7 @@ def loop_range(component: Component, borders: Borders | None = None) -> tuple[in
     if borders is None:
         known.settle()
     for v in component.values:
-        for a in v.operands:
+        for t, a in [*((None, a) for a in v.args), *v.init.items()]:
             if a.kind in ("at", "all") and a.value in inside:
-                raise NoFamily(v.options.get("family"), "it starts from a step of its own loop")
+                raise NoFamily(v.options.get("family"), "it starts from a step of its own loop", t)
     return lo, hi

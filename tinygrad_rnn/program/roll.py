@@ -45,6 +45,11 @@ __all__ = ["SAME", "roll"]
 SAME = frozenset(("stop_gradient", "pass_gradient", "cut_gradient"))  # forward they change nothing
 
 
+ATTEMPTS = 24
+PEELED = 5  # steps at each end that may be computed outside of a loop
+Peeled = dict[Any, tuple[int, int]]  # the first and last step in a loop, by scope
+
+
 def roll(trace: Trace, loops: bool = True) -> tuple[list[Value], list[Value], list[str]]:
     """The values of a program, its outputs among them, and what kept parts of it from repeating."""
     with no_garbage():
@@ -60,11 +65,14 @@ def _rolled(
     trace: Trace, loops: bool, fine: bool = False
 ) -> tuple[list[Value], list[Value], list[str]]:
     apart: set[Any] = set()
+    peeled: Peeled = {}
     said: list[str] = []
     births = _births(trace, fine)
-    for attempt in range(12):
+    for attempt in range(ATTEMPTS):
         nodes, outputs = _nodes(trace, births)
-        families = _families(nodes, apart) if loops and attempt < 11 else []
+        families = (
+            _families(nodes, apart, peeled) if loops and attempt < ATTEMPTS - 1 else list[Family]()
+        )
         try:
             _all_slots(families)
             values = _values(nodes, outputs)
@@ -73,6 +81,9 @@ def _rolled(
             broken = error.family
             if broken is None:
                 raise
+            if _peel(nodes, broken, error.t, peeled):
+                continue
+            peeled.clear()  # the others differ from step to step as well
             node = next(iter(broken.members.values()))
             said.append(f"{node.name} = {node.op}: {error}")
             around = node.key.place.around or node.key.place
@@ -80,6 +91,36 @@ def _rolled(
             continue
         return *values, said
     raise AssertionError("straight-line code has no families")
+
+
+def _scope(x: Node) -> tuple[Place, bool]:
+    """Where a node belongs to: nodes of one scope, forward or backward, are of one loop."""
+    place = x.key.place
+    return place.around or place, place.gradient
+
+
+def _peel(nodes: list[Node], family: Family, t: int | None, peeled: Peeled) -> bool:
+    """Leave a step at the border, where a family is another, and all beyond it out of the loop.
+
+    So it is for all scopes that begin, or end, at the same step.
+    """
+    if t is None:
+        return False
+    spans: dict[Any, tuple[int, int]] = {}
+    for x in nodes:
+        if x.t is not None:
+            lo, hi = spans.get(_scope(x), (x.t, x.t))
+            spans[_scope(x)] = min(lo, x.t), max(hi, x.t)
+    scope = _scope(next(iter(family.members.values())))
+    (lo, hi), (first, last) = spans[scope], peeled.get(scope, spans[scope])
+    late = hi - t < t - lo
+    if (hi - t if late else t - lo) >= min(PEELED, (hi - lo) // 4) or not first <= t <= last:
+        return False
+    for other, span in spans.items():
+        if other[1] is scope[1] and span[late] == spans[scope][late]:
+            first, last = peeled.get(other, span)
+            peeled[other] = (first, min(last, t - 1)) if late else (max(first, t + 1), last)
+    return True
 
 
 class Births(NamedTuple):
@@ -94,7 +135,8 @@ class Births(NamedTuple):
 
 
 def _births(trace: Trace, fine: bool) -> Births:
-    nodes, given = trace.nodes, dict(zip(trace.leaves, trace.names, strict=True))
+    nodes = sorted((*trace.nodes, *trace.unread), key=attrgetter("serial"))
+    given = dict(zip(trace.leaves, trace.names, strict=True))
     uses = Counter([y for x in nodes for y in x.inputs if type(y) is Tensor])
     uses.update(trace.outputs)
     of = marks(nodes)
@@ -158,27 +200,36 @@ def _alive(nodes: list[Node], ends: set[Node]) -> list[Node]:
     return [x for x in nodes if x in seen]
 
 
-def _families(nodes: list[Node], apart: set[Any]) -> list[Family]:
+def _families(nodes: list[Node], apart: set[Any], peeled: Peeled) -> list[Family]:
     groups: dict[Any, dict[int, Node]] = defaultdict(dict)
     for x in nodes:
         if x.t is not None:
-            groups[x.key][x.t] = x
+            first, last = peeled.get(_scope(x), (x.t, x.t)) if peeled else (x.t, x.t)
+            if first <= x.t <= last:
+                groups[x.key][x.t] = x
     found = []
     for key, members in groups.items():
         around = key.place.around or key.place
-        if key in apart or around in apart or len(members) < 2:
+        if key in apart or around in apart:
             continue
-        ts = sorted(members)
-        if ts[-1] - ts[0] + 1 != len(ts) or not _alike(members.values()):
+        ts = _longest(sorted(members))
+        members = {t: members[t] for t in ts}
+        if len(ts) < 2 or not _alike(members.values()):
             continue
         options = linear_options(members)
         if options is None:
             continue
-        family = Family(dict(sorted(members.items())), ts[0], ts[-1], options=options)
+        family = Family(members, ts[0], ts[-1], options=options)
         for m in members.values():
             m.family = family
         found.append(family)
     return found
+
+
+def _longest(ts: list[int]) -> list[int]:
+    """The longest part without a gap."""
+    ends = [k for k in range(1, len(ts)) if ts[k] - ts[k - 1] > 1]
+    return max((ts[a:b] for a, b in itertools.pairwise([0, *ends, len(ts)])), key=len)
 
 
 def _alike(nodes: Iterable[Node]) -> bool:

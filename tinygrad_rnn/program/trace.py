@@ -61,6 +61,7 @@ class Forward:
     `leaves` are the parameters (the first so many), the arguments, and what is drawn. `beside` are
     the Tensors of `aux`: what the function gave beside the loss, with ``...`` in place of each.
     `params` is what the function was given: a copy. `asked` is the line that asked for a value.
+    `unread` are operations that were recorded, and of which nothing is made.
     """
 
     leaves: list[Tensor]
@@ -71,6 +72,7 @@ class Forward:
     aux: Any
     params: Any
     recorder: Recorder
+    unread: list[Tensor]
     asked: str = ""
 
     @property
@@ -96,7 +98,8 @@ class Trace:
 
     After the gradients, `outputs` hold the Tensors of `aux`: what the function gave beside the
     loss, with ``...`` in place of each; and last how much of what it requires does not hold, if it
-    requires anything. `used` are the parameters that the loss depends on.
+    requires anything. `used` are the parameters that the loss depends on. `unread` are operations
+    beside all these, of which nothing is made.
     """
 
     leaves: list[Tensor]
@@ -105,6 +108,7 @@ class Trace:
     outputs: list[Tensor]
     used: list[bool]
     aux: Any
+    unread: list[Tensor]
 
 
 @contextmanager
@@ -261,7 +265,9 @@ def trace(record: Forward) -> Trace:
         requires = [broken(record.recorder)] if record.recorder.requirements else []
     outputs = [record.loss, *gradients, *record.beside, *requires]
     nodes = ancestors(*outputs, *record.leaves)
-    return Trace(record.leaves, record.names, nodes, outputs, record.used, record.aux)
+    return Trace(
+        record.leaves, record.names, nodes, outputs, record.used, record.aux, record.unread
+    )
 
 
 @contextmanager
@@ -359,7 +365,10 @@ def recorded(
     called = [name for name, _ in wrt]
     called += [str(x.name) for x in (*leaves[len(wrt) :], *drawn)]
     beside = [x for x in beside if x is not None]
-    return Forward([*leaves, *drawn], called, len(wrt), loss, beside, aux, twin, recorder)
+    read = set(ancestors(loss, *beside, *recorder.requirements))
+    unread = [x for x in recorder.operations if x.op is not None and x not in read]
+    recorder.operations = []  # it lives as long as the program
+    return Forward([*leaves, *drawn], called, len(wrt), loss, beside, aux, twin, recorder, unread)
 
 
 def broken(recorder: Recorder) -> Tensor:
