@@ -149,12 +149,14 @@ def _alike(xs: list[Any], lo: int) -> Source | None:
 
 def _slot(family: Family, given: dict[int, Source]) -> Source:
     forms = Counter(_form(s, t) for t, s in given.items())
-    form, often = max(
-        forms.items(),
-        key=lambda item: (_is_sum(item[0]), item[0][0] != "const", item[1], item[0][0] == "step"),
-    )
+
+    def explains(form: Source) -> tuple[int, bool, int]:
+        against = sum(_form(s, t) != form and _exists(form, t) for t, s in given.items())
+        return -against, _is_sum(form), forms[form]
+
+    form = max(forms, key=explains)
     if form[0] == "const":
-        if often < len(given):
+        if len(forms) > 1:
             raise NoFamily(family, "an operand is a constant at some steps only")
         values = [s[1] for s in given.values()]
         if all(same_constant(v, values[0]) for v in values):
@@ -179,9 +181,14 @@ def _form(s: Source, t: int) -> Source:
     return ("const",) if s[0] == "const" else s
 
 
+def _exists(form: Source, t: int) -> bool:
+    """Whether an operand is computed somewhere: then nothing else can stand in its place."""
+    return form[0] != "step" or t + form[2] in form[1].members
+
+
 def _start(user: Family, form: Source, t: int, s: Source) -> None:
     """Let the operand that `user` reads at step t, and nobody computes, be `s`."""
-    if form[0] != "step" or t + form[2] in form[1].members:
+    if _exists(form, t):
         raise NoFamily(user, f"at step {t} it reads {_called(s)}, elsewhere {_called(form)}", t)
     if not same(form[1].init.setdefault(t + form[2], s), s):
         raise NoFamily(user, f"step {t} starts from something else than its neighbours do", t)
@@ -205,16 +212,20 @@ def _terms(family: Family, later: list[Extra]) -> None:
     often = Counter(term for terms in here.values() for term in terms)
     if any(form == ("const",) for form, _ in often):
         raise NoFamily(family, "a sum of gradients has a constant term")
-    slots = [term for term, _ in often.most_common() if _goes_on(term, here)]
+    slots = [
+        term
+        for term, n in often.most_common()
+        if 2 * n > len(here) or all(term in ts or not _exists(term[0], t) for t, ts in here.items())
+    ]
     family.slots = [form for form, _ in slots]
     for t, terms in here.items():
         missing = [form for form, k in slots if (form, k) not in terms]
         extra = [s for term, s in terms.items() if term not in slots]
-        if len(extra) > len(missing):
-            names = " and ".join(map(_called, extra))
-            raise NoFamily(
-                family, f"the sum at step {t} has a term that others have not: {names}", t
-            )
+        left_out = [form for form in missing if _exists(form, t)]
+        if left_out or len(extra) > len(missing):
+            names = " and ".join(map(_called, left_out or extra))
+            which = "lacks, as others do not," if left_out else "has, as others have not,"
+            raise NoFamily(family, f"the sum at step {t} {which} {names}", t)
         later += [Extra(family, t, missing, extra)] if missing else []
 
 
@@ -226,14 +237,6 @@ def _counted(node: Node, t: int) -> dict[Term, Source]:
         k = sum(form == _form(s, t) for form, _ in found)
         found[_form(s, t), k] = s
     return found
-
-
-def _goes_on(term: Term, here: dict[int, dict[Term, Source]]) -> bool:
-    """Whether a term of sums stands in all of them, but where there is none."""
-    form, _ = term
-    if form[0] != "step":
-        return all(term in terms for terms in here.values())
-    return all(term in terms or t + form[2] not in form[1].members for t, terms in here.items())
 
 
 def place_extra(x: Extra) -> None:

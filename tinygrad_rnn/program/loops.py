@@ -115,9 +115,9 @@ def loop_range(component: Component, borders: Borders | None = None) -> tuple[in
     single = next((v for v in component.values if v.lo is None or v.hi is None), None)
     if single is not None:
         owner = next(v for v in component.values if v.lo is not None)
-        raise NoFamily(
-            owner.options.get("family"), f"it waits for {single.name}, which is computed once"
-        )
+        alone = single.options.get("family")
+        why = f"it waits for {single.name}, which is computed once"
+        raise NoFamily(owner.options.get("family"), why, None if alone is None else alone.lo)
     component.direction  # noqa: B018  (raises if there is none)
     known = borders or Borders([inside])
     lo, hi = known.complete(component.values)

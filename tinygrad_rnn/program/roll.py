@@ -79,6 +79,18 @@ def _rolled(
             _check_loops(values[0])
         except NoFamily as error:
             broken = error.family
+            import os
+
+            os.environ.get("DBG") and print(
+                "ERR",
+                fine,
+                broken and broken.op,
+                broken and next(iter(broken.members.values())).serial,
+                error,
+                error.t,
+                {k[1]: v for k, v in peeled.items()},
+                broken and (broken.lo, broken.hi),
+            )
             if broken is None:
                 raise
             if _peel(nodes, broken, error.t, peeled):
@@ -304,6 +316,8 @@ def _values(nodes: list[Node], outputs: list[Node]) -> tuple[list[Value], list[V
             if family is not None:
                 value.lo, value.hi = family.lo, family.hi
                 value.options = {**options, "family": family}
+            elif x.t is not None:
+                value.options = {**options, "family": Family({x.t: x}, x.t, x.t)}
             made[owner] = value
     for owner, value in made.items():
         if type(owner) is Family:
