@@ -157,7 +157,8 @@ def _slot(family: Family, given: dict[int, Source]) -> Source:
     form = max(forms, key=explains)
     if form[0] == "const":
         if len(forms) > 1:
-            raise NoFamily(family, "an operand is a constant at some steps only")
+            t = next(t for t, s in given.items() if s[0] != "const")
+            raise NoFamily(family, "an operand is a constant at some steps only", t)
         values = [s[1] for s in given.values()]
         if all(same_constant(v, values[0]) for v in values):
             return ("const", values[0])
@@ -222,10 +223,9 @@ def _terms(family: Family, later: list[Extra]) -> None:
         missing = [form for form, k in slots if (form, k) not in terms]
         extra = [s for term, s in terms.items() if term not in slots]
         left_out = [form for form in missing if _exists(form, t)]
-        if left_out or len(extra) > len(missing):
-            names = " and ".join(map(_called, left_out or extra))
+        if left_out or (extra and not missing):
             which = "lacks, as others do not," if left_out else "has, as others have not,"
-            raise NoFamily(family, f"the sum at step {t} {which} {names}", t)
+            raise NoFamily(family, f"the sum at step {t} {which} {_named(left_out or extra)}", t)
         later += [Extra(family, t, missing, extra)] if missing else []
 
 
@@ -239,17 +239,46 @@ def _counted(node: Node, t: int) -> dict[Term, Source]:
     return found
 
 
-def place_extra(x: Extra) -> None:
-    """Let terms that come from outside stand in place of those that are missing, the rest zero."""
-    missing = list(x.missing)
+def place_extra(x: Extra) -> list[Node]:
+    """Let terms that come from outside stand in place of those that are missing, the rest zero.
+
+    One stands for the sum of which it is what is left; all others together for a term that is
+    carried from step to step, which is read here alone. Their sum is a new node.
+    """
+    missing, rest, new = list(x.missing), list[Source](), list[Node]()
     for s in x.terms:
         form = next((f for f in missing if _may_be(f, x.t, s)), None)
-        form = form or next((f for f in missing if f[2]), missing[0])
+        if form is None:
+            rest.append(s)
+        else:
+            missing.remove(form)
+            _start(x.family, form, x.t, s)
+    if rest and missing:
+        form = max(missing, key=lambda f: (bool(f[2]), not _is_sum(f)))
         missing.remove(form)
-        _start(x.family, form, x.t, s)
+        if len(rest) > 1:
+            new.append(
+                _sum(x.family, [s[1] if s[0] == "one" else s[1].members[s[2]] for s in rest])
+            )
+            rest = [("one", new[0])]
+        _start(x.family, form, x.t, rest[0])
+    elif rest:
+        raise NoFamily(
+            x.family, f"the sum at step {x.t} has, as others have not, {_named(rest)}", x.t
+        )
     for form in missing:
         node = next(iter(form[1].members.values()))
         _start(x.family, form, x.t, ("const", np.zeros(node.shape, node.dtype)))
+    return new
+
+
+def _sum(family: Family, terms: list[Any]) -> Node:
+    like, serial = family.members[family.lo], max(x.serial for x in terms)
+    return Node("addn", terms, {}, like.shape, like.dtype, like.name, serial)
+
+
+def _named(sources: list[Source]) -> str:
+    return " and ".join(map(_called, sources))
 
 
 def _may_be(form: Source, t: int, s: Source) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from contextlib import suppress
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -57,7 +56,7 @@ def roll(trace: Trace, loops: bool = True) -> tuple[list[Value], list[Value], li
         if found[-1]:
             with suppress(NoFamily):
                 fine = _rolled(trace, loops, fine=True)
-                found = min(found, fine, key=lambda found: len(found[-1]))
+                found = min(found, fine, key=lambda found: len(found[0]))  # the shorter program
         return found
 
 
@@ -67,6 +66,7 @@ def _rolled(
     apart: set[Any] = set()
     peeled: Peeled = {}
     said: list[str] = []
+    outside: list[str] = []  # of loops: steps at their ends, and why
     births = _births(trace, fine)
     for attempt in range(ATTEMPTS):
         nodes, outputs = _nodes(trace, births)
@@ -74,34 +74,24 @@ def _rolled(
             _families(nodes, apart, peeled) if loops and attempt < ATTEMPTS - 1 else list[Family]()
         )
         try:
-            _all_slots(families)
+            nodes += _all_slots(families)
             values = _values(nodes, outputs)
             _check_loops(values[0])
         except NoFamily as error:
             broken = error.family
-            import os
-
-            os.environ.get("DBG") and print(
-                "ERR",
-                fine,
-                broken and broken.op,
-                broken and next(iter(broken.members.values())).serial,
-                error,
-                error.t,
-                {k[1]: v for k, v in peeled.items()},
-                broken and (broken.lo, broken.hi),
-            )
             if broken is None:
                 raise
-            if _peel(nodes, broken, error.t, peeled):
+            node = next(iter(broken.members.values()))
+            if side := _peel(nodes, broken, error.t, peeled):
+                outside.append(f"{node.name} {side} step {error.t}, computed apart: {error}")
                 continue
             peeled.clear()  # the others differ from step to step as well
-            node = next(iter(broken.members.values()))
+            outside.clear()
             said.append(f"{node.name} = {node.op}: {error}")
             around = node.key.place.around or node.key.place
             apart.add(around if around.inferred else node.key)
             continue
-        return *values, said
+        return *values, said + outside
     raise AssertionError("straight-line code has no families")
 
 
@@ -111,13 +101,14 @@ def _scope(x: Node) -> tuple[Place, bool]:
     return place.around or place, place.gradient
 
 
-def _peel(nodes: list[Node], family: Family, t: int | None, peeled: Peeled) -> bool:
+def _peel(nodes: list[Node], family: Family, t: int | None, peeled: Peeled) -> str:
     """Leave a step at the border, where a family is another, and all beyond it out of the loop.
 
-    So it is for all scopes that begin, or end, at the same step.
+    So it is for all scopes that begin, or end, at the same step. What is left out, "up to" or
+    "from" that step; nothing if it is no border.
     """
     if t is None:
-        return False
+        return ""
     spans: dict[Any, tuple[int, int]] = {}
     for x in nodes:
         if x.t is not None:
@@ -127,12 +118,12 @@ def _peel(nodes: list[Node], family: Family, t: int | None, peeled: Peeled) -> b
     (lo, hi), (first, last) = spans[scope], peeled.get(scope, spans[scope])
     late = hi - t < t - lo
     if (hi - t if late else t - lo) >= min(PEELED, (hi - lo) // 4) or not first <= t <= last:
-        return False
+        return ""
     for other, span in spans.items():
         if other[1] is scope[1] and span[late] == spans[scope][late]:
             first, last = peeled.get(other, span)
             peeled[other] = (first, min(last, t - 1)) if late else (max(first, t + 1), last)
-    return True
+    return "from" if late else "up to"
 
 
 class Births(NamedTuple):
@@ -224,9 +215,9 @@ def _families(nodes: list[Node], apart: set[Any], peeled: Peeled) -> list[Family
         around = key.place.around or key.place
         if key in apart or around in apart:
             continue
-        ts = _longest(sorted(members))
+        ts = _longest(_alike(members))
         members = {t: members[t] for t in ts}
-        if len(ts) < 2 or not _alike(members.values()):
+        if len(ts) < 2:
             continue
         options = linear_options(members)
         if options is None:
@@ -244,21 +235,17 @@ def _longest(ts: list[int]) -> list[int]:
     return max((ts[a:b] for a, b in itertools.pairwise([0, *ends, len(ts)])), key=len)
 
 
-def _alike(nodes: Iterable[Node]) -> bool:
-    """Whether their results are of one kind and they have as many operands."""
-    first = next(iter(nodes))
-    op, shape, dtype, n = first.op, first.shape, first.dtype, len(first.ins)
-    return all(
-        x.op == op
-        and x.shape == shape
-        and (x.dtype is dtype or x.dtype == dtype)
-        and (len(x.ins) == n or op == "addn")
-        for x in nodes
-    )
+def _alike(members: dict[int, Node]) -> list[int]:
+    """The steps at which results are of the kind that most are of, with as many operands."""
+    kinds = {
+        t: (x.op, x.shape, x.dtype, len(x.ins) if x.op != "addn" else 0) for t, x in members.items()
+    }
+    ((most, _),) = Counter(kinds.values()).most_common(1)
+    return sorted(t for t, kind in kinds.items() if kind == most)
 
 
-def _all_slots(families: list[Family]) -> None:
-    """Slots of all families; what is the same at every step becomes one node.
+def _all_slots(families: list[Family]) -> list[Node]:
+    """Slots of all families; what is the same at every step becomes one node. New nodes.
 
     In two rounds, as slots of gradients may point to families whose own slots come later.
     """
@@ -278,8 +265,7 @@ def _all_slots(families: list[Family]) -> None:
     later = list[Extra]()
     for family in rest:
         find_slots(family, later)
-    for extra in later:
-        place_extra(extra)
+    return [node for extra in later for node in place_extra(extra)]
 
 
 def _real(x: Any) -> Any:
