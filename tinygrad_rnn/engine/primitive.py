@@ -141,6 +141,8 @@ class Primitive:
             out.op = None
             out.inputs = out.fingerprints = ()
             out.options = NO_OPTIONS
+        if recorder is not None:
+            recorder.operations.append(out)
         return out
 
     def __repr__(self) -> str:

@@ -75,6 +75,8 @@ class Recorder:
         Conditions, as Tensors of bool.
     draws
         In the order in which they are drawn.
+    operations
+        All that were recorded, in the order of birth, also those that nobody reads.
     """
 
     shapes: Shapes | None = None
@@ -84,6 +86,7 @@ class Recorder:
     stand_ins: dict[Tensor, Tensor] = field(default_factory=dict)
     requirements: list[Tensor] = field(default_factory=list)
     draws: list[Draw] = field(default_factory=list)
+    operations: list[Tensor] = field(default_factory=list)
     _known: dict[Any, Tensor] = field(default_factory=dict)
     _lengths: Counter[Tensor] = field(default_factory=Counter)
     _leaves: dict[Any, Tensor] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.primitives import where
-from tinygrad_rnn.engine.tensor import values
+from tinygrad_rnn.engine.tensor import operand, values
 from tinygrad_rnn.nn.arguments import as_lengths, require_range
 
 __all__ = ["masked", "the_mask"]

@@ -17,7 +17,7 @@ from tinygrad_rnn.engine.primitives import getitem, transpose
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program.repeats import Run, runs
 
-__all__ = ["Certificate", "Place", "certificates", "cotangents", "letters", "marks"]
+__all__ = ["Certificate", "Place", "certificates", "cotangents", "flowing", "letters", "marks"]
 
 SQUASHING = frozenset(("sigmoid", "tanh", "relu", "softplus"))
 SHORT = {"matmul": "a", "add": "a", "getitem": "a", "multiply": "p", "subtract": "s"}
@@ -79,29 +79,50 @@ def certificates(
 
     What nobody reads is not in the record, so at the last step, where nobody reads the LSTM's c,
     what comes after it in the step has another ordinal than elsewhere. If `fine`, the ordinal is
-    counted among nodes of one letter, and of elements of one array: then it has the same.
+    counted among nodes of one letter that are made alike in their step: then it has the same.
     """
     found: dict[Tensor, Birth] = {}
     located = _forward([x for x in nodes if x.op is not None and x not in marks])
     places: dict[Any, Place] = {}
     issued: dict[Any, Certificate] = {}
     count: dict[Any, int] = {}
+    alike = _alike(nodes, located) if fine else {}
     for x in nodes:
         if x.op is None:
             found[x] = Certificate(Place(), "leaf", 0), None
             continue
         place, t = located[x] if x in located else _backward(marks[x], found, places)
-        name, alike = x.op.name, ()
-        if fine:
-            source = x.inputs[0] if x.op is getitem else None
-            timeless = type(source) is Tensor and found[source][1] is None
-            alike = x.name, id(source) if timeless else None
-        at = place, name, alike, t
+        name = x.op.name
+        at = place, name, alike.get(x), t
         ordinal = count[at] = count.get(at, -1) + 1
-        kind = place, name, alike, ordinal
+        kind = place, name, alike.get(x), ordinal
         if kind not in issued:
             issued[kind] = Certificate(place, name, ordinal)
         found[x] = issued[kind], t
+    return found
+
+
+def _alike(nodes: list[Tensor], located: Located) -> dict[Tensor, int]:
+    """A number for each node that nodes share which are made alike in their steps.
+
+    From what is of the same step, and from arguments that several read. All else may be another at
+    the first step: the state before it is a constant or a parameter there.
+    """
+    reads = Counter(y for x in nodes for y in x.inputs if type(y) is Tensor and y.op is None)
+    kinds: dict[Any, int] = {}
+    found: dict[Tensor, int] = {x: -1 - k for k, (x, n) in enumerate(reads.items()) if n > 1}
+    for x in nodes:
+        if x in located:
+            place, t = located[x]
+            ins = [
+                found.get(y)
+                if type(y) is Tensor and (y not in located or located[y][1] == t)
+                else None
+                for y in x.inputs
+            ]
+            index = [type(p) if type(p) is int else repr(p) for p in x.options.get("index", ())]
+            kind = place, x.op, x.name, *ins, *index
+            found[x] = kinds.setdefault(kind, len(kinds))
     return found
 
 
@@ -216,6 +237,16 @@ def cotangents(nodes: list[Tensor], marks: dict[Tensor, Mark]) -> dict[Tensor, T
         if argument is None or source not in whole:  # a sum of all, or there is but one
             whole[source] = x
     return {x: source for source, x in whole.items()}
+
+
+def flowing(nodes: list[Tensor], marks: dict[Tensor, Mark]) -> set[Tensor]:
+    """What is made of a cotangent: that of the loss, and what rules make of others."""
+    found: set[Tensor] = set()
+    for x in nodes:
+        seed = x.op is None and x.name == "cotangent"
+        if seed or (x in marks and any(type(y) is Tensor and y in found for y in x.inputs)):
+            found.add(x)
+    return found
 
 
 def letters(

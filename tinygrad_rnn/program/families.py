@@ -22,26 +22,30 @@ __all__ = [
     "Node",
     "Step",
     "find_slots",
-    "guess_terms",
-    "let_be_zero",
     "linear_options",
+    "place_extra",
     "source",
 ]
 
-Missing = tuple[Any, Any, int, int]  # the arguments of `let_be_zero`
 Source = tuple[Any, ...]  # ("fam", family, t), ("one", node) or ("const", value)
-LINEAR = frozenset(
-    ("multiply", "matmul", "transpose", "reshape", "getitem", "negative", "sum", "astype")
-)
-ADDS = frozenset(("addn", "add", "subtract", "scatter", "concatenate", "stack"))
+Term = tuple[Source, int]  # of a sum: its form, and how many of the same stand before it
 
 
 class NoFamily(Exception):
-    """These nodes do not repeat; the argument is the family, if known, the message says why."""
+    """These nodes do not repeat, at step t if that is known; the message says why."""
 
-    def __init__(self, family: Family | None, why: str) -> None:
+    def __init__(self, family: Family | None, why: str, t: int | None = None) -> None:
         super().__init__(why)
-        self.family = family
+        self.family, self.t = family, t
+
+
+class Extra(NamedTuple):
+    """Terms of the sum at one step that others have not, and slots whose terms it has not."""
+
+    family: Family
+    t: int
+    missing: list[Source]
+    terms: list[Source]
 
 
 class Step(NamedTuple):
@@ -67,6 +71,7 @@ class Node:
     family: Family | None = None
     named: bool = False
     of: Any = None  # the Node whose whole gradient it is
+    flows: bool = False  # back from the loss: it is made of a cotangent
 
 
 @dataclass(eq=False)
@@ -78,8 +83,6 @@ class Family:
     hi: int
     slots: list[Source] = field(default_factory=list)  # ("step", family, offset), ("one", node) …
     init: dict[int, Source] = field(default_factory=dict)
-    means: dict[int, Source] = field(default_factory=dict)  # what added steps are known to be
-    span: tuple[int, int] = (0, -1)  # the steps of all gradients that flow through the same scope
     options: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -91,12 +94,10 @@ class Family:
         """Whether it computes step t."""
         return self.lo <= t <= self.hi
 
-    def extend(self, t: int, meaning: Source) -> None:
-        """Compute step t too, which must be next to the others; its value is known."""
-        if t not in (self.lo - 1, self.hi + 1):
-            raise NoFamily(self, "its steps have a gap")
-        self.lo, self.hi = min(self.lo, t), max(self.hi, t)
-        self.means[t] = meaning
+    @property
+    def cotangent(self) -> bool:
+        """Whether its members are made of what flows back from the loss."""
+        return self.members[self.lo].flows
 
 
 def source(x: Any) -> Source:
@@ -113,22 +114,22 @@ def same(a: Source | None, b: Source) -> bool:
     return same_constant(a[1], b[1]) if a[0] == "const" else a[1:] == b[1:]
 
 
-def find_slots(family: Family, later: list[Missing]) -> None:
+def find_slots(family: Family, later: list[Extra]) -> None:
     """Fill in the slots of a family; NoFamily if its members do not agree.
 
-    What has to be zero for that is added to `later`: whether it can be is known when all slots are.
+    What a sum has beside the terms of other steps is added to `later`: in place of which of them it
+    stands is known when all slots are.
     """
-    members = family.members
     if family.op == "addn":
         _terms(family, later)
         return
+    members = family.members
     family.slots = []
     nodes = list(members.values())
     for j in range(len(nodes[0].ins)):
         slot = _alike([node.ins[j] for node in nodes], family.lo)
         if slot is None:
-            given = {t: source(node.ins[j]) for t, node in members.items()}
-            slot = _slot(family, given, later)
+            slot = _slot(family, {t: source(node.ins[j]) for t, node in members.items()})
         family.slots.append(slot)
 
 
@@ -146,14 +147,18 @@ def _alike(xs: list[Any], lo: int) -> Source | None:
     return "step", family, away
 
 
-def _slot(family: Family, given: dict[int, Source], later: list[Missing]) -> Source:
+def _slot(family: Family, given: dict[int, Source]) -> Source:
     forms = Counter(_form(s, t) for t, s in given.items())
-    form, often = max(
-        forms.items(), key=lambda item: (_is_sum(item[0]), item[1], item[0][0] == "step")
-    )
+
+    def explains(form: Source) -> tuple[int, bool, int]:
+        against = sum(_form(s, t) != form and _exists(form, t) for t, s in given.items())
+        return -against, _is_sum(form), forms[form]
+
+    form = max(forms, key=explains)
     if form[0] == "const":
-        if often < len(given):
-            raise NoFamily(family, "an operand is a constant at some steps only")
+        if len(forms) > 1:
+            t = next(t for t, s in given.items() if s[0] != "const")
+            raise NoFamily(family, "an operand is a constant at some steps only", t)
         values = [s[1] for s in given.values()]
         if all(same_constant(v, values[0]) for v in values):
             return ("const", values[0])
@@ -162,14 +167,8 @@ def _slot(family: Family, given: dict[int, Source], later: list[Missing]) -> Sou
         if len({(v.shape, v.dtype) for v in values}) > 1:
             raise NoFamily(family, "a constant is of another shape or dtype at some steps")
         return ("consts", np.stack([given[t][1] for t in sorted(given)]), min(given))
-    others = [t for t, s in given.items() if _form(s, t) != form]
-    if others and form[0] == "step":  # from its ends on
-        near = form[1].lo if others[-1] + form[2] > form[1].hi else form[1].hi
-        others.sort(key=lambda t: abs(t + form[2] - near))
-    for t in others:
-        if form[0] != "step" or t + form[2] in form[1].members:
-            raise NoFamily(family, f"step {t} is made from something else")
-        _boundary(family, form[1], t, t + form[2], given[t], later)
+    for t in (t for t, s in given.items() if _form(s, t) != form):
+        _start(family, form, t, given[t])
     return form
 
 
@@ -183,176 +182,114 @@ def _form(s: Source, t: int) -> Source:
     return ("const",) if s[0] == "const" else s
 
 
-def _terms(family: Family, later: list[Missing]) -> None:
-    """The slots of a sum of gradients; a term that is missing at the end of time is a zero."""
-    forms = guess_terms(family)
-    if any(f[0] == "const" for f in forms):
+def _exists(form: Source, t: int) -> bool:
+    """Whether an operand is computed somewhere: then nothing else can stand in its place."""
+    return form[0] != "step" or t + form[2] in form[1].members
+
+
+def _start(user: Family, form: Source, t: int, s: Source) -> None:
+    """Let the operand that `user` reads at step t, and nobody computes, be `s`."""
+    if _exists(form, t):
+        raise NoFamily(user, f"at step {t} it reads {_called(s)}, elsewhere {_called(form)}", t)
+    if not same(form[1].init.setdefault(t + form[2], s), s):
+        raise NoFamily(user, f"step {t} starts from something else than its neighbours do", t)
+
+
+def _called(s: Source) -> str:
+    """A source in a sentence."""
+    if s[0] in ("const", "consts"):
+        return "a constant"
+    node = s[1] if s[0] == "one" else next(iter(s[1].members.values()))
+    return node.name or node.op
+
+
+def _terms(family: Family, later: list[Extra]) -> None:
+    """The slots of a sum of gradients.
+
+    A term is one of all steps if it lacks only where nobody computes it: there it is zero. Others
+    come from outside, as the gradient of a last state does.
+    """
+    here = {t: _counted(node, t) for t, node in family.members.items()}
+    often = Counter(term for terms in here.values() for term in terms)
+    if any(form == ("const",) for form, _ in often):
         raise NoFamily(family, "a sum of gradients has a constant term")
-    alone = [f for f in forms if forms[f] == 1 and len(family.members) > 2]
-    for t, node in family.members.items():
-        here = Counter(_form(source(x), t) for x in node.ins)
-        if max(here.values()) > 1:
-            raise NoFamily(family, "a sum has the same term twice")
-        missing = [f for f in family.slots if f not in here and f not in alone]
-        extra = [source(x) for x in node.ins if _form(source(x), t) in alone]
-        if any(f[0] != "step" for f in missing) or len(extra) > len(missing):
-            raise NoFamily(family, f"the sum at step {t} has other terms than the rest")
-        for k, form in enumerate(missing):  # what comes from outside takes the place of what is not
-            if k >= len(extra):
-                later.append((family, form[1], t, t + form[2]))
-            elif t + form[2] in form[1].members or form[2] == 0:
-                raise NoFamily(family, f"the sum at step {t} has other terms than the rest")
-            else:
-                _boundary(family, form[1], t, t + form[2], extra[k], later)
-    family.slots = [f for f in family.slots if f not in alone]
+    slots = [
+        term
+        for term, n in often.most_common()
+        if 2 * n > len(here) or all(term in ts or not _exists(term[0], t) for t, ts in here.items())
+    ]
+    family.slots = [form for form, _ in slots]
+    for t, terms in here.items():
+        missing = [form for form, k in slots if (form, k) not in terms]
+        extra = [s for term, s in terms.items() if term not in slots]
+        left_out = [form for form in missing if _exists(form, t)]
+        if left_out or (extra and not missing):
+            which = "lacks, as others do not," if left_out else "has, as others have not,"
+            raise NoFamily(family, f"the sum at step {t} {which} {_named(left_out or extra)}", t)
+        later += [Extra(family, t, missing, extra)] if missing else []
 
 
-def guess_terms(family: Family) -> Counter[Source]:
-    """The terms that occur, and they as slots, the most frequent first."""
-    forms: Counter[Source] = Counter()
-    for t, node in family.members.items():
-        forms.update({_form(source(x), t): 1 for x in node.ins})
-    family.slots = sorted(forms, key=lambda f: -forms[f])
-    return forms
-
-
-def _boundary(user: Family, of: Family, t: int, at: int, s: Source, later: list[Missing]) -> None:
-    """Let `of` be `s` at the step `at` that it does not compute, where `user` reads it at `t`."""
-    known = of.init.get(at, of.means.get(at))
-    if known is not None:
-        if not same(known, s):
-            raise NoFamily(user, f"step {t} starts from something else than its neighbours do")
-        return
-    if of.op == "addn":
-        reads = [read(of, k, at) for k in range(len(of.slots))]
-        hits = [k for k, r in enumerate(reads) if same(r, s)]
-        if not hits and of.span[0] <= at <= of.span[1]:  # what comes from outside is one of them
-            hits = [k for k, r in enumerate(reads) if r is None and of.slots[k][2]][:1]
-            if hits:
-                _, other, shift = of.slots[hits[0]]
-                _boundary(of, other, at, at + shift, s, later)
-        if len(hits) == 1:
-            for k, slot in enumerate(of.slots):
-                if k != hits[0]:
-                    if slot[0] != "step":
-                        raise NoFamily(user, f"the sum at step {at} lacks a term")
-                    later.append((of, slot[1], at, at + slot[2]))
-            of.extend(at, s)
-            return
-    if at == t and s[0] == "const" and _computes(of, at, s[1]):
-        of.extend(at, s)
-        return
-    of.init[at] = s
-
-
-def read(family: Family, k: int, t: int) -> Source | None:
-    """What operand k is at step t; None if it does not exist there."""
-    slot = family.slots[k]
-    if slot[0] != "step":
-        return slot
-    other, at = slot[1], t + slot[2]
-    return ("fam", other, at) if other.has(at) else other.init.get(at)
-
-
-def _computes(family: Family, t: int, value: Any) -> bool:
-    """Whether a view of constants at step t is this constant."""
-    reads = [read(family, k, t) for k in range(len(family.slots))]
-    if len(reads) != 1 or reads[0] is None or reads[0][0] != "const":
-        return False
-    x = np.asarray(reads[0][1])
-    if family.op == "transpose":
-        axes = family.options.get("axes")
-        return same_constant(x.transpose(axes), np.asarray(value))
-    if family.op == "reshape":
-        return same_constant(x.reshape(family.options["shape"]), np.asarray(value))
-    return False
-
-
-def let_be_zero(user: Family, of: Any, t: int, at: int) -> None:
-    """Let `of` be zero at the step `at`, which it does not compute."""
-    todo = [(of, t, at)]
-    while todo:
-        of, t, at = todo.pop()
-        if type(of) is not Family or at in of.members:
-            raise NoFamily(user, f"the sum at step {t} lacks a term")
-        node = next(iter(of.members.values()))
-        nothing = ("const", np.zeros(node.shape, node.dtype))
-        known = of.init.get(at, of.means.get(at))
-        if known is not None:
-            if not same(known, nothing):
-                raise NoFamily(user, f"the sum at step {t} lacks a term")
-            continue
-        missing = [
-            (slot[1], at, at + slot[2])
-            for k, slot in enumerate(of.slots)
-            if slot[0] == "step" and read(of, k, at) is None
-        ]
-        nulls = [read(of, k, at) is None or _is_zero(of, k, at) for k in range(len(of.slots))]
-        linear = any(nulls) if of.op in LINEAR else of.op in ADDS and all(nulls)
-        if of.op == "where":  # zero if both branches are
-            linear = all(nulls[1:])
-        inside = at == t or of.span[0] <= at <= of.span[1]
-        if of.op in LINEAR and inside:
-            missing = _nulled(missing, at)
-        elif of.op == "where" and inside:  # of its condition nobody says that it is zero
-            missing = [x for x in missing if x[0] is not of.slots[0][1] or not _computed(x[0], at)]
-        if inside and linear:
-            of.extend(at, nothing)
-            todo += missing
-        else:
-            of.init[at] = nothing
-
-
-def _is_zero(family: Family, k: int, t: int) -> bool:
-    """Whether operand k is known to be zero at step t."""
-    slot = family.slots[k]
-    if slot[0] == "step":
-        at = t + slot[2]
-        slot = slot[1].means.get(at, slot[1].init.get(at, slot))
-    return slot[0] == "const" and not np.any(slot[1])
-
-
-def _nulled(missing: list[Any], at: int) -> list[Any]:
-    """Which factors that do not exist at a step have to be zero: those that cannot be computed."""
-    found = list(missing)
-    for factor in missing:
-        other, _, when = factor
-        if when == at and len(found) > 1 and _computed(other, at):
-            found.remove(factor)
+def _counted(node: Node, t: int) -> dict[Term, Source]:
+    """The terms of a sum at step t, with how many of the same stand before each."""
+    found: dict[Term, Source] = {}
+    for x in node.ins:
+        s = source(x)
+        k = sum(form == _form(s, t) for form, _ in found)
+        found[_form(s, t), k] = s
     return found
 
 
-def _computed(family: Family, at: int) -> bool:
-    """Whether a family can be, and now is, computed at one more step, with what it is made from."""
-    chain, todo = list[Family](), [family]
-    while todo:
-        of = todo.pop()
-        if of.has(at) or at in of.init or of in chain:
-            continue
-        reads = [read(of, k, at) for k in range(len(of.slots))]
-        missing = [slot for slot, r in zip(of.slots, reads, strict=True) if r is None]
-        if at not in (of.lo - 1, of.hi + 1) or any(slot[2] for slot in missing):
-            return False
-        if any(slot[0] == "consts" for slot in of.slots) or not _inside(of, at):
-            return False
-        chain.append(of)
-        todo += [slot[1] for slot in missing]
-    for of in chain:
-        of.extend(at, ("computed",))
-    return True
+def place_extra(x: Extra) -> list[Node]:
+    """Let terms that come from outside stand in place of those that are missing, the rest zero.
+
+    One stands for the sum of which it is what is left; all others together for a term that is
+    carried from step to step, which is read here alone. Their sum is a new node.
+    """
+    missing, rest, new = list(x.missing), list[Source](), list[Node]()
+    for s in x.terms:
+        form = next((f for f in missing if _may_be(f, x.t, s)), None)
+        if form is None:
+            rest.append(s)
+        else:
+            missing.remove(form)
+            _start(x.family, form, x.t, s)
+    if rest and missing:
+        form = max(missing, key=lambda f: (bool(f[2]), not _is_sum(f)))
+        missing.remove(form)
+        if len(rest) > 1:
+            new.append(
+                _sum(x.family, [s[1] if s[0] == "one" else s[1].members[s[2]] for s in rest])
+            )
+            rest = [("one", new[0])]
+        _start(x.family, form, x.t, rest[0])
+    elif rest:
+        raise NoFamily(
+            x.family, f"the sum at step {x.t} has, as others have not, {_named(rest)}", x.t
+        )
+    for form in missing:
+        node = next(iter(form[1].members.values()))
+        _start(x.family, form, x.t, ("const", np.zeros(node.shape, node.dtype)))
+    return new
 
 
-def _inside(family: Family, t: int) -> bool:
-    """Whether what it takes by an index is there at step t."""
-    index = family.options.get("index", ())
-    for axis, p in enumerate(index):
-        if type(p) is Step:
-            source = family.slots[0]
-            shape = source[1].shape if source[0] == "one" else ()
-            if None in index[:axis] or axis >= len(shape):
-                return False
-            return 0 <= p.sign * t + p.shift < shape[axis]
-    return True
+def _sum(family: Family, terms: list[Any]) -> Node:
+    like, serial = family.members[family.lo], max(x.serial for x in terms)
+    return Node("addn", terms, {}, like.shape, like.dtype, like.name, serial)
+
+
+def _named(sources: list[Source]) -> str:
+    return " and ".join(map(_called, sources))
+
+
+def _may_be(form: Source, t: int, s: Source) -> bool:
+    """Whether what is missing is a sum of which `s` is the term that is left."""
+    _, of, away = form
+    at = t + away
+    return of.op == "addn" and any(
+        same(("fam", f[1], at + f[2]) if at + f[2] in f[1].members else f[1].init.get(at + f[2]), s)
+        for f in of.slots
+        if f[0] == "step"
+    )
 
 
 def linear_options(members: dict[int, Node]) -> dict[str, Any] | None:

@@ -308,7 +308,7 @@ class Layout(Names):
                 elif (
                     k != -loop.direction
                     or where[self.inside.turn(user)] > where[v]
-                    or (user is v and v.op not in ELEMENTWISE)
+                    or (user is v and not _read_first(v))
                 ):
                     return False
         return True
@@ -338,6 +338,16 @@ class Layout(Names):
         if not place.n:
             return place.name
         return f"{place.rows or place.name}[{shifted(t or '', a.k - place.base)}]"
+
+
+def _read_first(v: Value) -> bool:
+    """Whether what it reads of itself, of the step before, is read before it is overwritten."""
+    own = [k for k, a in enumerate(v.args) if a.value is v]
+    if v.op == "addn":  # the first two, then one after the other
+        return max(own) < 2
+    if v.op in ("where", "clip"):  # of what is chosen from, the last is copied; x is cut first
+        return own == [2 if v.op == "where" else 0]
+    return v.op in ELEMENTWISE
 
 
 def _chosen(v: Value) -> bool:

@@ -8,40 +8,46 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from contextlib import suppress
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from tinygrad_rnn.engine.primitives import Input, broadcast_to, getitem, reshape, transpose
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.program.borders import Borders
 from tinygrad_rnn.program.certificates import (
     Certificate,
     Place,
     certificates,
     cotangents,
+    flowing,
     letters,
     marks,
 )
 from tinygrad_rnn.program.families import (
+    Extra,
     Family,
     Node,
     NoFamily,
     Step,
     find_slots,
-    guess_terms,
-    let_be_zero,
     linear_options,
+    place_extra,
     source,
 )
 from tinygrad_rnn.program.graph import Arg, Value, same_constant
-from tinygrad_rnn.program.loops import components, loop_range, padded
+from tinygrad_rnn.program.loops import components, loop_range
 from tinygrad_rnn.program.trace import Trace, no_garbage
 
 __all__ = ["SAME", "is_itself", "roll"]
 
 VIEWS = frozenset((getitem, broadcast_to, reshape, transpose))
 SAME = frozenset(("stop_gradient", "pass_gradient", "cut_gradient"))  # forward they change nothing
+
+
+ATTEMPTS = 24
+PEELED = 5  # steps at each end that may be computed outside of a loop
+Peeled = dict[Any, tuple[int, int]]  # the first and last step in a loop, by scope
 
 
 def is_itself(x: Tensor) -> bool:
@@ -60,7 +66,7 @@ def roll(trace: Trace, loops: bool = True) -> tuple[list[Value], list[Value], li
         if found[-1]:
             with suppress(NoFamily):
                 fine = _rolled(trace, loops, fine=True)
-                found = min(found, fine, key=lambda found: len(found[-1]))
+                found = min(found, fine, key=lambda found: len(found[0]))  # the shorter program
         return found
 
 
@@ -68,13 +74,17 @@ def _rolled(
     trace: Trace, loops: bool, fine: bool = False
 ) -> tuple[list[Value], list[Value], list[str]]:
     apart: set[Any] = set()
+    peeled: Peeled = {}
     said: list[str] = []
+    outside: list[str] = []  # of loops: steps at their ends, and why
     births = _births(trace, fine)
-    for attempt in range(12):
+    for attempt in range(ATTEMPTS):
         nodes, outputs = _nodes(trace, births)
-        families = _families(nodes, apart) if loops and attempt < 11 else []
+        families = (
+            _families(nodes, apart, peeled) if loops and attempt < ATTEMPTS - 1 else list[Family]()
+        )
         try:
-            _all_slots(families)
+            nodes += _all_slots(families)
             values = _values(nodes, outputs)
             _check_loops(values[0])
         except NoFamily as error:
@@ -82,12 +92,48 @@ def _rolled(
             if broken is None:
                 raise
             node = next(iter(broken.members.values()))
+            if side := _peel(nodes, broken, error.t, peeled):
+                outside.append(f"{node.name} {side} step {error.t}, computed apart: {error}")
+                continue
+            peeled.clear()  # the others differ from step to step as well
+            outside.clear()
             said.append(f"{node.name} = {node.op}: {error}")
             around = node.key.place.around or node.key.place
             apart.add(around if around.inferred else node.key)
             continue
-        return *values, said
+        return *values, said + outside
     raise AssertionError("straight-line code has no families")
+
+
+def _scope(x: Node) -> tuple[Place, bool]:
+    """Where a node belongs to: nodes of one scope, forward or backward, are of one loop."""
+    place = x.key.place
+    return place.around or place, place.gradient
+
+
+def _peel(nodes: list[Node], family: Family, t: int | None, peeled: Peeled) -> str:
+    """Leave a step at the border, where a family is another, and all beyond it out of the loop.
+
+    So it is for all scopes that begin, or end, at the same step. What is left out, "up to" or
+    "from" that step; nothing if it is no border.
+    """
+    if t is None:
+        return ""
+    spans: dict[Any, tuple[int, int]] = {}
+    for x in nodes:
+        if x.t is not None:
+            lo, hi = spans.get(_scope(x), (x.t, x.t))
+            spans[_scope(x)] = min(lo, x.t), max(hi, x.t)
+    scope = _scope(next(iter(family.members.values())))
+    (lo, hi), (first, last) = spans[scope], peeled.get(scope, spans[scope])
+    late = hi - t < t - lo
+    if (hi - t if late else t - lo) >= min(PEELED, (hi - lo) // 4) or not first <= t <= last:
+        return ""
+    for other, span in spans.items():
+        if other[1] is scope[1] and span[late] == spans[scope][late]:
+            first, last = peeled.get(other, span)
+            peeled[other] = (first, min(last, t - 1)) if late else (max(first, t + 1), last)
+    return "from" if late else "up to"
 
 
 class Births(NamedTuple):
@@ -97,22 +143,23 @@ class Births(NamedTuple):
     names: dict[Tensor, str]
     uses: Counter[Tensor]
     gradients: dict[Tensor, Tensor]
+    flows: set[Tensor]  # what flows back from the loss
     sums: dict[Place, Certificate]  # of all terms of a gradient together
 
 
 def _births(trace: Trace, fine: bool) -> Births:
-    nodes, given = trace.nodes, dict(zip(trace.leaves, trace.names, strict=True))
+    nodes = sorted((*trace.nodes, *trace.unread), key=attrgetter("serial"))
+    given = dict(zip(trace.leaves, trace.names, strict=True))
     uses = Counter([y for x in nodes for y in x.inputs if type(y) is Tensor])
     uses.update(trace.outputs)
     of = marks(nodes)
-    return Births(
-        certificates(nodes, of, fine), letters(nodes, given, of), uses, cotangents(nodes, of), {}
-    )
+    found = certificates(nodes, of, fine), letters(nodes, given, of), uses, cotangents(nodes, of)
+    return Births(*found, flowing(nodes, of), {})
 
 
 def _nodes(trace: Trace, births: Births) -> tuple[list[Node], list[Node]]:
     """The record, light, with sums of gradients flattened and identities passed over."""
-    places, names, uses, gradients, sums = births
+    places, names, uses, gradients, flows, sums = births
     arguments = set(trace.leaves)
     found: dict[Tensor, Any] = {}
     nodes: list[Node] = []
@@ -142,6 +189,7 @@ def _nodes(trace: Trace, births: Births) -> tuple[list[Node], list[Node]]:
         of = found.get(gradients[x]) if x in gradients else None
         node = Node(op, ins, options, x.shape, x.dtype, names[x], x.serial, key, t)
         node.named = bool(x.name)
+        node.flows = x in flows
         node.of = of if type(of) is Node else None
         found[x] = node
         nodes.append(node)
@@ -165,44 +213,49 @@ def _alive(nodes: list[Node], ends: set[Node]) -> list[Node]:
     return [x for x in nodes if x in seen]
 
 
-def _families(nodes: list[Node], apart: set[Any]) -> list[Family]:
+def _families(nodes: list[Node], apart: set[Any], peeled: Peeled) -> list[Family]:
     groups: dict[Any, dict[int, Node]] = defaultdict(dict)
     for x in nodes:
         if x.t is not None:
-            groups[x.key][x.t] = x
+            first, last = peeled.get(_scope(x), (x.t, x.t)) if peeled else (x.t, x.t)
+            if first <= x.t <= last:
+                groups[x.key][x.t] = x
     found = []
     for key, members in groups.items():
         around = key.place.around or key.place
-        if key in apart or around in apart or len(members) < 2:
+        if key in apart or around in apart:
             continue
-        ts = sorted(members)
-        if ts[-1] - ts[0] + 1 != len(ts) or not _alike(members.values()):
+        ts = _longest(_alike(members))
+        members = {t: members[t] for t in ts}
+        if len(ts) < 2:
             continue
         options = linear_options(members)
         if options is None:
             continue
-        family = Family(dict(sorted(members.items())), ts[0], ts[-1], options=options)
+        family = Family(members, ts[0], ts[-1], options=options)
         for m in members.values():
             m.family = family
         found.append(family)
     return found
 
 
-def _alike(nodes: Iterable[Node]) -> bool:
-    """Whether their results are of one kind and they have as many operands."""
-    first = next(iter(nodes))
-    op, shape, dtype, n = first.op, first.shape, first.dtype, len(first.ins)
-    return all(
-        x.op == op
-        and x.shape == shape
-        and (x.dtype is dtype or x.dtype == dtype)
-        and (len(x.ins) == n or op == "addn")
-        for x in nodes
-    )
+def _longest(ts: list[int]) -> list[int]:
+    """The longest part without a gap."""
+    ends = [k for k in range(1, len(ts)) if ts[k] - ts[k - 1] > 1]
+    return max((ts[a:b] for a, b in itertools.pairwise([0, *ends, len(ts)])), key=len)
 
 
-def _all_slots(families: list[Family]) -> None:
-    """Slots of all families; what is the same at every step becomes one node.
+def _alike(members: dict[int, Node]) -> list[int]:
+    """The steps at which results are of the kind that most are of, with as many operands."""
+    kinds = {
+        t: (x.op, x.shape, x.dtype, len(x.ins) if x.op != "addn" else 0) for t, x in members.items()
+    }
+    ((most, _),) = Counter(kinds.values()).most_common(1)
+    return sorted(t for t, kind in kinds.items() if kind == most)
+
+
+def _all_slots(families: list[Family]) -> list[Node]:
+    """Slots of all families; what is the same at every step becomes one node. New nodes.
 
     In two rounds, as slots of gradients may point to families whose own slots come later.
     """
@@ -219,30 +272,10 @@ def _all_slots(families: list[Family]) -> None:
     for family in rest if aliases else []:
         for node in family.members.values():
             node.ins = [_real(x) for x in node.ins]
-    for family in rest:
-        if family.op == "addn":
-            guess_terms(family)
-            continue
-        family.slots = [_rough(family, j) for j in range(len(family.members[family.lo].ins))]
-    _spans(rest)
-    later: list[Any] = []
+    later = list[Extra]()
     for family in rest:
         find_slots(family, later)
-    for missing in later:
-        let_be_zero(*missing)
-
-
-def _spans(families: list[Family]) -> None:
-    """The steps over which gradients flow in each scope."""
-    scopes: dict[Any, list[Family]] = defaultdict(list)
-    for family in families:
-        place = family.members[family.lo].key.place
-        if place.gradient:
-            scopes[place.around].append(family)
-    for alike in scopes.values():
-        span = min(f.lo for f in alike), max(f.hi for f in alike)
-        for family in alike:
-            family.span = span
+    return [node for extra in later for node in place_extra(extra)]
 
 
 def _real(x: Any) -> Any:
@@ -265,13 +298,6 @@ def _constant(family: Family) -> bool:
     )
 
 
-def _rough(family: Family, j: int) -> Any:
-    """A first guess of a slot, from the middle of time, for looking ahead."""
-    t = (family.lo + family.hi) // 2
-    s = source(family.members[t].ins[j]) if j < len(family.members[t].ins) else ("const", 0)
-    return ("step", s[1], s[2] - t) if s[0] == "fam" else s
-
-
 def _values(nodes: list[Node], outputs: list[Node]) -> tuple[list[Value], list[Value]]:
     made: dict[Any, Value] = {}
     for x in nodes:
@@ -286,11 +312,12 @@ def _values(nodes: list[Node], outputs: list[Node]) -> tuple[list[Value], list[V
             if family is not None:
                 value.lo, value.hi = family.lo, family.hi
                 value.options = {**options, "family": family}
+            elif x.t is not None:
+                value.options = {**options, "family": Family({x.t: x}, x.t, x.t)}
             made[owner] = value
     for owner, value in made.items():
         if type(owner) is Family:
-            args = [_arg(s, made) for s in owner.slots]
-            value.args = [padded(padded(a, owner.lo), owner.hi) for a in args]
+            value.args = [_arg(s, made) for s in owner.slots]
             value.init = {t: _arg(s, made) for t, s in owner.init.items()}
         else:
             value.args = [_arg(source(x), made) for x in owner.ins]
@@ -394,6 +421,14 @@ def _summed(value: Value) -> list[Value]:
 
 
 def _check_loops(values: list[Value]) -> None:
+    """Complete loops at their borders, and what they read; NoFamily if one is no loop."""
+    found = components(values)
+    borders = Borders(c.values for c in found if c.loop)
+    for component in reversed(found):  # users first: they say what they need
+        if component.loop:
+            loop_range(component, borders)
+        else:
+            borders.single(component.values[0])
     for component in components(values):
         if component.loop:
             loop_range(component)

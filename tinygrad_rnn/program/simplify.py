@@ -19,7 +19,8 @@ from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.ops import ELEMENTWISE
 
 __all__ = [
-    "alive", "common", "copies", "folded", "running_sums", "shape_of", "unstacked",
+    "FOLDED", "alive", "common", "computed", "copies", "folded", "running_sums",
+    "shape_of", "unstacked",
 ]  # fmt: skip
 
 Moves = dict[Value, tuple[Value, int]]  # what is read in place of a value, so many steps away
@@ -99,7 +100,7 @@ def folded(values: list[Value], outputs: list[Value]) -> int:
             continue
         if v.op not in FOLDED:
             continue
-        result = np.asarray(_computed(v.op, [a.value for a in v.args], v.options), v.dtype)
+        result = np.asarray(computed(v.op, [a.value for a in v.args], v.options), v.dtype)
         _read_constant(readers[v], v, result)
         todo += readers[v]
         done.add(v)
@@ -107,12 +108,14 @@ def folded(values: list[Value], outputs: list[Value]) -> int:
     return len(done)
 
 
-def _computed(op: str, args: list[Any], options: dict[str, Any]) -> Any:
+def computed(op: str, args: list[Any], options: dict[str, Any]) -> Any:
     """What an operation gives of constants; of those that passes make beside the record, too."""
     if op == "copy":
         return args[0]
     if op == "square":
         return np.square(args[0])
+    if op == "addn":
+        return sum(args[1:], start=args[0])
     if op == "stack_t":
         return np.moveaxis(args[0][:: options["sign"]], 0, options["axis"])
     if op == "sum_t":
@@ -124,7 +127,7 @@ def _computed(op: str, args: list[Any], options: dict[str, Any]) -> Any:
 
 
 PRIMITIVES = {op.name: op for op in vars(primitives).values() if isinstance(op, Primitive)}
-FOLDED = frozenset((*PRIMITIVES, "copy", "square", "stack_t", "sum_t"))
+FOLDED = frozenset((*PRIMITIVES, "addn", "copy", "square", "stack_t", "sum_t"))
 
 
 def _moves(v: Value) -> bool:

@@ -62,6 +62,7 @@ class Forward:
     `leaves` are the parameters (the first so many), the arguments, and what is drawn. `beside` are
     the Tensors of `aux`: what the function gave beside the loss, with ``...`` in place of each.
     `params` is what the function was given: a copy. `asked` is the line that asked for a value.
+    `unread` are operations that were recorded, and of which nothing is made.
     """
 
     leaves: list[Tensor]
@@ -72,6 +73,7 @@ class Forward:
     aux: Any
     params: Any
     recorder: Recorder
+    unread: list[Tensor]
     asked: str = ""
 
     @property
@@ -97,7 +99,8 @@ class Trace:
 
     After the gradients, `outputs` hold the Tensors of `aux`: what the function gave beside the
     loss, with ``...`` in place of each; and last how much of what it requires does not hold, if it
-    requires anything. `used` are the parameters that the loss depends on.
+    requires anything. `used` are the parameters that the loss depends on. `unread` are operations
+    beside all these, of which nothing is made.
     """
 
     leaves: list[Tensor]
@@ -106,6 +109,7 @@ class Trace:
     outputs: list[Tensor]
     used: list[bool]
     aux: Any
+    unread: list[Tensor]
 
 
 @contextmanager
@@ -263,7 +267,9 @@ def trace(record: Forward) -> Trace:
         requires = [broken(record.recorder)] if record.recorder.requirements else []
     outputs = [record.loss, *gradients, *record.beside, *requires]
     nodes = ancestors(*outputs, *record.leaves)
-    return Trace(record.leaves, record.names, nodes, outputs, record.used, record.aux)
+    return Trace(
+        record.leaves, record.names, nodes, outputs, record.used, record.aux, record.unread
+    )
 
 
 @contextmanager
@@ -363,10 +369,19 @@ def recorded(
     called = [name for name, _ in wrt]
     called += [str(x.name) for x in (*leaves[len(wrt) :], *drawn)]
     leaves, beside = [*leaves, *drawn], [x for x in beside if x is not None]
-    ends = shared([loss, *beside, *recorder.requirements], leaves, born)
-    loss, beside = ends[0], ends[1 : len(beside) + 1]
-    recorder.requirements = ends[len(beside) + 1 :]
-    return Forward(leaves, called, len(wrt), loss, beside, aux, twin, recorder)
+    ends, born_here = [loss, *beside, *recorder.requirements], recorder.operations
+    recorder.operations = []  # it lives as long as the program
+    read = set(ancestors(*ends))
+    unread = [x for x in born_here if x.op is not None and x not in read]
+    n = len(ends)
+    ends = shared([*ends, *unread], leaves, born)
+    loss, beside, recorder.requirements = (
+        ends[0],
+        ends[1 : len(beside) + 1],
+        ends[len(beside) + 1 : n],
+    )
+    unread = [x for x in ends[n:] if x not in read]
+    return Forward(leaves, called, len(wrt), loss, beside, aux, twin, recorder, unread)
 
 
 def broken(recorder: Recorder) -> Tensor:
