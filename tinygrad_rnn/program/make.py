@@ -91,7 +91,6 @@ def made(given: Given, arrays: list[Any], how: How, known: Known, kind: Any) -> 
             program = _made(record, given, arrays, how, known)
             program.paths = record.names[: record.parameters]
             program.small = small(record.nodes)
-        known.add(kind, arrays, program)
         program.drawn.ways = [given.around.ways(rng) for rng in program.drawn.generators]
     except (TypeError, AttributeError) as error:
         refused = Refused(f"{ARRAYS} ({error}){line_of(error) or asked}")
@@ -111,6 +110,7 @@ def made(given: Given, arrays: list[Any], how: How, known: Known, kind: Any) -> 
     if refused is not None:
         raise refused
     assert program is not None
+    known.add(kind, arrays, program)
     return program
 
 
