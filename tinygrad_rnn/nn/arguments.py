@@ -106,7 +106,8 @@ def check_cell(owner: str, cell: Any, *, starts: bool = False) -> None:
 
 def check_sequence(owner: str, xs: Any) -> None:
     """TypeError or ValueError unless it holds steps, to be read more than once."""
-    refuse_foreign(None if type(xs) is Tensor else xs, owner)
+    if type(xs) is not Tensor:
+        refuse_foreign(xs, owner)
     if not isinstance(xs, (Tensor, np.ndarray, list, tuple)):
         raise TypeError(
             f"{owner}: expected xs as an array or Tensor (T, batch, features) or a list of T "

@@ -141,8 +141,7 @@ def _of_other_length(
         with no_garbage():
             gradients = grad(record.loss, record.leaves[: record.parameters], unused="zero")
         results = [record.loss.data, *gradients, *(x.data for x in record.beside)]
-        named = zip(_names(used, record.names, record.beside), results, strict=True)
-        check(program, arrays, [*named], given, nodes)
+        check(program, arrays, _named(used, record.names, record.beside, results), given, nodes)
     except Exception:  # whatever it is, the function is recorded as if it were new
         return None
     program.paths = record.names[: record.parameters]
@@ -237,28 +236,19 @@ def _exact(whole: Trace, given: Given) -> Exact:
     except AttributeError:  # a function that needs conditions to be Tensors, as in a program
         given.around.set_back()
         whole = trace(with_values(*given))
-        return list(
-            zip(
-                _names(whole.used, whole.names, whole.outputs[len(whole.used) + 1 :]),
-                [x.data for x in whole.outputs],
-                strict=True,
-            )
-        )
-    beside = [values(x) for a in aux for _, x in leaves_of(a, "aux") if x is not None]
-    results = [loss.data, *gradients, *beside]
-    return list(
-        zip(
-            _names(whole.used, whole.names, whole.outputs[len(whole.used) + 1 :]),
-            results,
-            strict=False,
-        )
-    )
+        results = [x.data for x in whole.outputs]
+    else:
+        beside = [values(x) for a in aux for _, x in leaves_of(a, "aux") if x is not None]
+        results = [loss.data, *gradients, *beside]
+    return _named(whole.used, whole.names, whole.outputs[len(whole.used) + 1 :], results)
 
 
-def _names(used: list[bool], names: list[str], beside: list[Tensor]) -> list[str]:
-    """What each result is called in a sentence."""
+def _named(used: list[bool], names: list[str], beside: list[Tensor], results: list[Any]) -> Exact:
+    """Results by what each is called in a sentence."""
     gradients = [f"the gradient of {name}" for name in names[: len(used)]]
-    return ["the loss", *gradients, *(x.name or "what it gives beside the loss" for x in beside)]
+    called = ["the loss", *gradients, *(x.name or "what it gives beside the loss" for x in beside)]
+    # of a record the last may count what does not hold, which the function itself does not give
+    return list(zip(called, results, strict=False))
 
 
 def check(

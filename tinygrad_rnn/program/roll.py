@@ -44,8 +44,7 @@ __all__ = ["SAME", "is_itself", "roll"]
 VIEWS = frozenset((getitem, broadcast_to, reshape, transpose))
 SAME = frozenset(("stop_gradient", "pass_gradient", "cut_gradient"))  # forward they change nothing
 
-
-ATTEMPTS = 24
+ATTEMPTS = 24  # times to roll up, with what did not repeat left out, before straight-line code
 PEELED = 5  # steps at each end that may be computed outside of a loop
 Peeled = dict[Any, tuple[int, int]]  # the first and last step in a loop, by scope
 
@@ -429,6 +428,6 @@ def _check_loops(values: list[Value]) -> None:
             loop_range(component, borders)
         else:
             borders.single(component.values[0])
-    for component in components(values):
+    for component in components(values):  # others, where initial values are computed now
         if component.loop:
             loop_range(component)

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine import primitives
+from tinygrad_rnn.engine.abstract import frozen
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.program.families import Step
-from tinygrad_rnn.program.graph import Arg, Value
+from tinygrad_rnn.program.graph import Arg, Value, ancestors
 from tinygrad_rnn.program.ops import ELEMENTWISE
 
 __all__ = [
@@ -28,14 +29,8 @@ Moves = dict[Value, tuple[Value, int]]  # what is read in place of a value, so m
 
 def alive(values: list[Value], outputs: list[Value], leaves: list[Value]) -> list[Value]:
     """The values that the outputs need, and the arguments."""
-    seen = {*outputs, *leaves}
-    todo = list(seen)
-    while todo:
-        for a in todo.pop().operands:
-            if isinstance(a.value, Value) and a.value not in seen:
-                seen.add(a.value)
-                todo.append(a.value)
-    return [v for v in values if v in seen]
+    needed = ancestors(*outputs, *leaves)
+    return [v for v in values if v in needed]
 
 
 def replaced(values: list[Value], outputs: list[Value], moves: Moves) -> None:
@@ -208,8 +203,7 @@ def _alike(values: list[Value]) -> Moves:
 def _key(a: Arg) -> Any:
     if isinstance(a.value, Value):
         return (a.kind, id(a.value), a.k)
-    array = np.asarray(a.value)
-    return (a.kind, type(a.value).__name__, str(array.dtype), array.shape, array.tobytes(), a.k)
+    return (a.kind, frozen(a.value), a.k)
 
 
 def running_sums(values: list[Value], outputs: list[Value]) -> int:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.engine.primitives import Input, clip_bounds
+from tinygrad_rnn.engine.primitives import SATURATED, Input, clip_bounds
 from tinygrad_rnn.program.families import Step
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.ops import (
@@ -115,7 +115,7 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
             make = int if v.dtype.kind in "iu" else float
             texts += [writer.constant(make(x)) for x in clip_bounds(v.dtype, *ends)]
         if op == "sigmoid":
-            texts += _sigmoids_ends(v, writer)
+            texts += _top_and_one(v, writer)
         _need(function, writer)
         return [f"{function}({', '.join(texts)}, out={out})"]
     if op in REDUCTIONS:
@@ -135,7 +135,7 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
         return [_product(v, xs, out, lifted)]
     if op == "gates":
         _need("sigmoid", writer)
-        x, whole = xs[0].text, [*_sigmoids_ends(v, writer), f"out={out}"]
+        x, whole = xs[0].text, [*_top_and_one(v, writer), f"out={out}"]
         parts = [index_text(index, "t", str) for index in v.options["tanh"]]
         return [
             f"sigmoid({', '.join([x, *whole])})",
@@ -190,12 +190,11 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
     raise AssertionError(op)
 
 
-def _sigmoids_ends(v: Value, writer: Any) -> list[str]:
-    """From where on the sigmoid is one, and a one: arrays, which are faster than numbers."""
-    top = 10 if v.dtype == np.float16 else 50
+def _top_and_one(v: Value, writer: Any) -> list[str]:
+    """From where on a sigmoid is one, and a one: arrays, which are faster than numbers."""
     return [
         writer.array(f"np.array({n}, np.{v.dtype})", name)
-        for n, name in ((top, "top"), (1, "unit"))
+        for n, name in ((SATURATED.get(v.dtype, 50), "top"), (1, "unit"))
     ]
 
 
