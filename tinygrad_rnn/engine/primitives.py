@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.border import REAL, refuse_foreign
+from tinygrad_rnn.border import REAL, as_array, refuse_foreign
 from tinygrad_rnn.engine.primitive import Composed, Primitive, placed
 from tinygrad_rnn.engine.tensor import Tensor, operand, values
 
@@ -262,7 +262,7 @@ def _min(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
 
 def _logsumexp(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
     """log(sum(exp(x))) over `axis`, without overflow; -inf of an empty axis."""
-    top = np.maximum.reduce(x, axis=axis, keepdims=True) if x.size else 0
+    top = np.maximum.reduce(x, axis=axis, keepdims=True) if x.size else x.dtype.type(0)
     top = np.where(np.isfinite(top), top, 0)  # all -inf: log(0), not inf - inf
     with np.errstate(divide="ignore"):
         y = np.log(np.add.reduce(np.exp(x - top), axis=axis, keepdims=True)) + top
@@ -449,7 +449,8 @@ def split_index(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         else:
             if type(part) is not Tensor:
                 refuse_foreign(part, "getitem")
-            array = part if type(part) is Tensor else np.asarray(part)
+            array = as_array(part, "getitem") if type(part) is list else part
+            array = array if type(array) is Tensor else np.asarray(array)
             if array.size == 0 and type(part) is list:
                 array = array.astype(int)  # NumPy makes floats of []
             if array.dtype.kind not in "iub":

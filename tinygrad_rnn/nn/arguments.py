@@ -36,7 +36,8 @@ __all__ = [
 
 def as_lengths(lengths: Any, owner: str) -> Any:
     """Lengths as an array, a Tensor as it is; those of no examples are integers, too."""
-    return operand(np.zeros(0, int) if type(lengths) is list and not lengths else lengths, owner)
+    nobody = isinstance(lengths, (list, tuple)) and not lengths
+    return operand(np.zeros(0, int) if nobody else lengths, owner)
 
 
 def is_number(x: Any) -> bool:

@@ -278,6 +278,10 @@ def _apart(indices: Any, xs: list[Operand], shape: tuple[int, ...]) -> tuple[boo
     An array that is given may say anything, so that only the other axes tell places apart:
     ``[[0, 1], j]`` writes into two rows, whatever j is; ``[i]`` and ``[j]`` may be the same row.
     """
+    if any(
+        type(p) is Input and xs[p].shape == () and xs[p].dtype == bool for i in indices for p in i
+    ):
+        return False, 0  # t[True] is an axis more, t[False] is nothing
     writers = [_axes(i, xs, len(shape)) for i in indices]
     given = {k for parts in writers for k, p in enumerate(parts) if p is None or type(p) is Operand}
     full = {k for k in range(len(shape)) if all(_is_full(parts[k]) for parts in writers)}
