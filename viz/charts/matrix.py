@@ -11,7 +11,7 @@ from tinygrad_rnn import measure
 from viz import theme
 from viz.charts.axes import extent, jumps, log_norm, positive, scale, whole_numbers
 from viz.charts.figure import Plot, only, panels
-from viz.graphs.unrolled import check
+from viz.record.arguments import check
 
 MOST_BARS = 48  # that can be told apart
 BUDGET = 250  # losses; so many walks back into 1,000 steps of an LSTM take about 9 s

@@ -6,7 +6,8 @@ from collections import Counter
 from typing import Any
 
 from viz import theme
-from viz.graphs.unrolled import BUDGET, Detail, Weights, check, chosen, folding, recorded
+from viz.graphs.unrolled import BUDGET, Detail, Weights, chosen, folding, recorded
+from viz.record.arguments import check
 from viz.record.builder import select
 from viz.record.parts import Node, Parts
 from viz.render.panels import Panel, Sheet

@@ -8,9 +8,10 @@ from typing import Any
 
 from tinygrad_rnn import Tensor
 from viz.graphs.gradient_flow import flow
-from viz.graphs.unrolled import BUDGET, Weights, check, chosen, recorded_scalar
+from viz.graphs.unrolled import BUDGET, Weights, chosen, recorded_scalar
 from viz.layout.block import Spline, Template
 from viz.layout.grid import Layout
+from viz.record.arguments import check
 from viz.record.builder import select
 from viz.record.formulas import FORMULAS
 from viz.record.labels import array_name, is_number, number_text

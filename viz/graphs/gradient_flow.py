@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from tinygrad_rnn import Tensor, ancestors, grad
 from tinygrad_rnn.engine import Input
 from tinygrad_rnn.measure import Table, norm
 from viz import theme
-from viz.record.node_text import letter
+from viz.record.node_text import dashes, letter
 from viz.record.parts import Block, Edge, Parts
 
 
@@ -206,16 +206,3 @@ def _sample(colour: str, width: float, word: str) -> str:
         "</TD></TR></TABLE>"
     )
     return f"<TD>{bar}</TD><TD>{html.escape(word)}</TD>"
-
-
-def dashes(style: Mapping[str, str]) -> str:
-    """A dashed line for a legend, as thick as the edges of that style are."""
-    thick = round(float(style["penwidth"]))
-    bar = (
-        f'<TD FIXEDSIZE="TRUE" WIDTH="8" HEIGHT="{thick}" BGCOLOR="{style["color"]}"></TD>'
-        f'<TD FIXEDSIZE="TRUE" WIDTH="4" HEIGHT="{thick}"></TD>'
-    )
-    return (
-        '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">'
-        f"<TR>{bar * 3}</TR></TABLE>"
-    )

@@ -7,11 +7,12 @@ from itertools import pairwise
 from typing import Any
 
 from viz.graphs.gradient_flow import flow
-from viz.graphs.unrolled import BUDGET, Detail, Weights, check, chosen, recorded_scalar
+from viz.graphs.unrolled import BUDGET, Detail, Weights, chosen, recorded_scalar
 from viz.layout import routes
 from viz.layout.dot import edge_line, graph, node_line
 from viz.layout.edges import Upright, crossings, lines, placed, uprights
 from viz.layout.grid import Layout
+from viz.record.arguments import check
 from viz.record.builder import select
 from viz.record.parts import Block, Edge, Node, Parts
 from viz.render.drawing import Drawing

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_rnn import Tensor
 from viz.graphs.gradient_flow import flow
+from viz.record.arguments import check
 from viz.record.builder import select
 from viz.record.fold import fold
 from viz.record.parts import Parts
@@ -237,19 +238,6 @@ def recorded(loss: Any, picture: str) -> list[Tensor]:
             "no_grad()). Compute something from Tensors and pass the result."
         )
     return list(dict.fromkeys(roots))
-
-
-def check(picture: str, **numbers: int | None) -> None:
-    """Counts are whole numbers from 1; None is the default of `per_line`."""
-    for what, value in numbers.items():
-        if value is None and what == "per_line":
-            continue
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            sort = ValueError if isinstance(value, (int, np.integer)) else TypeError
-            thing = "steps in a line" if what == "per_line" else "nodes"
-            raise sort(
-                f"{picture}: {what} must be a whole number of {thing} from 1, got {value!r}."
-            )
 
 
 def chosen(

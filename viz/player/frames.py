@@ -12,11 +12,12 @@ from typing import Any, Literal
 from tinygrad_rnn import Tensor
 from viz import theme
 from viz.graphs.gradient_flow import look
-from viz.graphs.unrolled import check, recorded_scalar
+from viz.graphs.unrolled import recorded_scalar
 from viz.layout.dot import graph
 from viz.layout.edges import lines, placed
 from viz.layout.graphviz import INSTALL, MISSING, NoRenderer, available, draw
 from viz.player.timeline import Backward, known, operations, values
+from viz.record.arguments import check
 from viz.record.builder import select
 from viz.record.parts import Edge, Parts
 from viz.render.drawing import the_path, write

@@ -6,11 +6,10 @@ from typing import Any
 
 from tinygrad_rnn import Tensor, ancestors
 from viz import theme
-from viz.graphs.gradient_flow import dashes
 from viz.record.collapse import Gap, view
 from viz.record.labels import is_number, shape_text, short
 from viz.record.lanes import Place, places
-from viz.record.node_text import letter, quoted, tip
+from viz.record.node_text import dashes, letter, quoted, tip
 from viz.record.nodes import Nodes
 from viz.record.parts import Block, Edge, Parts
 from viz.record.roles import Reading, read

@@ -6,8 +6,8 @@ Equal neighbours become one, and what passed between them runs out of it and bac
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from typing import Any
 
-from viz.layout.dot import block_source
 from viz.record.parts import Block, Edge, Parts
 
 
@@ -81,14 +81,14 @@ def _groups(
     size: dict[Block, tuple[int, int, int]] = {}
     for lane in lanes.values():
         first: Block | None = None
-        text = ""
+        looks: Any = None
         inner: set[tuple[int, int, bool]] | None = None
         for block in lane:
-            same = block_source(block)
+            same = block.looks
             passed = carried[block]
-            fits = first is not None and same == text and (inner is None or passed == inner)
+            fits = first is not None and same == looks and (inner is None or passed == inner)
             if first is None or not fits:
-                first, text, inner = block, same, None
+                first, looks, inner = block, same, None
             else:
                 inner = passed
             twin[block] = first

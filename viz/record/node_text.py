@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -122,3 +123,16 @@ def _derivative(node: Tensor, reading: Reading) -> str | None:
     of = reading.born.get(frame.of)
     target = of.inputs[frame.argument] if of is not None and frame.argument is not None else of
     return f"∂{short(target.name)}" if type(target) is Tensor and target.name else None
+
+
+def dashes(style: Mapping[str, str]) -> str:
+    """A dashed line for a legend, as thick as the edges of that style are."""
+    thick = round(float(style["penwidth"]))
+    bar = (
+        f'<TD FIXEDSIZE="TRUE" WIDTH="8" HEIGHT="{thick}" BGCOLOR="{style["color"]}"></TD>'
+        f'<TD FIXEDSIZE="TRUE" WIDTH="4" HEIGHT="{thick}"></TD>'
+    )
+    return (
+        '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">'
+        f"<TR>{bar * 3}</TR></TABLE>"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from tinygrad_rnn import Tensor
 from tinygrad_rnn.measure import Table
@@ -72,6 +73,14 @@ class Block:
         time = f"t = {first}" if first == last else f"t = {first} … {last}"
         back = "backward" if self.order == 1 else f"backward {self.order}" if self.order else ""
         return " · ".join(word for word in (self.name, time, back) if word)
+
+    @property
+    def looks(self) -> Any:
+        """All that it shows, whatever its nodes are called: equal for blocks that look alike."""
+        place = {node.id: k for k, node in enumerate(self.nodes)}
+        nodes = [(x.kind, x.label, x.note, x.rank, x.html) for x in self.nodes]
+        edges = [(place[e.tail], place[e.head], e.kind, e.label) for e in self.edges]
+        return nodes, edges
 
 
 @dataclass(slots=True)
