@@ -10,9 +10,9 @@ import pytest
 
 import viz
 from tinygrad_rnn import Tensor, nn, no_grad, scalars
+from viz.layout import block as template
+from viz.layout import graphviz as paint
 from viz.layout.graphviz import arrange
-from viz.layout.place import block as template
-from viz.layout.place import graphviz as paint
 
 GOLDEN = Path(__file__).parent / "golden"
 PICTURES = {
