@@ -21,13 +21,13 @@ from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.state import detach, each
-from tinygrad_rnn.program.compare import size_of
-from tinygrad_rnn.program.native import NoCompiler
-from tinygrad_rnn.program.native.build import compiler
-from tinygrad_rnn.program.run import Running, Unmet
-from tinygrad_rnn.program.step import KEPT, CompiledStep
+from tinygrad_rnn.program.backends.c import NoCompiler
+from tinygrad_rnn.program.backends.c.build import compiler
+from tinygrad_rnn.program.record.trace import leaves_of
+from tinygrad_rnn.program.runtime.compare import size_of
+from tinygrad_rnn.program.runtime.run import Running, Unmet
+from tinygrad_rnn.program.runtime.step import KEPT, CompiledStep
 from tinygrad_rnn.program.threads import limited, small
-from tinygrad_rnn.program.trace import leaves_of
 from tinygrad_rnn.train.denormals import denormal
 from tinygrad_rnn.train.leaves import check_leaves, tensors_in
 from tinygrad_rnn.train.run import Run
