@@ -24,9 +24,10 @@ from collections.abc import Collection, Iterable
 import numpy as np
 
 from tinygrad_rnn.engine.primitives import Input
-from tinygrad_rnn.program.ir.graph import Arg, Value, same_constant
+from tinygrad_rnn.program.constants import same_constant
+from tinygrad_rnn.program.ir.evaluate import FOLDED, computed
+from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.ir.sequences import NoFamily, Step
-from tinygrad_rnn.program.passes.simplify import FOLDED, computed
 
 __all__ = ["Borders", "padded"]
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from tinygrad_rnn.program.backends.numpy.statement import liftable
-from tinygrad_rnn.program.ir.graph import Value
-from tinygrad_rnn.program.ir.ops import REDUCTIONS
+from tinygrad_rnn.program.ir.graph import Value, shape_of
+from tinygrad_rnn.program.ir.ops import REDUCTIONS, liftable
 from tinygrad_rnn.program.ir.recurrences import Component, components
-from tinygrad_rnn.program.passes.simplify import shape_of
 
 __all__ = ["Cost", "cost_of"]
 

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Arg", "Value", "ancestors", "only_last", "same_constant", "structure_of"]
+from tinygrad_rnn.program.constants import same_constant
+
+__all__ = ["Arg", "Value", "ancestors", "only_last", "shape_of", "structure_of"]
 
 
 class Arg(NamedTuple):
@@ -77,16 +79,6 @@ class Value:
         return [*self.args, *self.init.values()]
 
 
-def same_constant(a: Any, b: Any) -> bool:
-    """Whether two constants are equal in type, shape and bits."""
-    if a is b:
-        return True
-    if type(a) is not type(b):
-        return False
-    a, b = np.asarray(a), np.asarray(b)
-    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
-
-
 def structure_of(values: list[Value]) -> str:
     """A digest of what is computed of what, the same for all lengths."""
     place = {v: k for k, v in enumerate(values)}
@@ -114,3 +106,10 @@ def ancestors(*values: Value) -> set[Value]:
                 seen.add(a.value)
                 todo.append(a.value)
     return seen
+
+
+def shape_of(a: Arg) -> tuple[int, ...]:
+    """The shape of an operand at one step."""
+    if isinstance(a.value, Value):
+        return a.value.shape if a.kind != "all" else (a.k[1] - a.k[0] + 1, *a.value.shape)
+    return np.shape(a.value)[a.kind == "consts" :]

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.program.ir.graph import Arg, Value, same_constant
+from tinygrad_rnn.program.constants import same_constant
+from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.ir.sequences import Step
 
 __all__ = ["Another", "Line", "Open", "Sample", "dims_of", "interpolated", "shorter"]

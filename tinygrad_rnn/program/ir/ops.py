@@ -15,7 +15,10 @@ from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.program.ir.graph import Value
 from tinygrad_rnn.program.ir.sequences import Step
 
-__all__ = ["ELEMENTWISE", "HELPERS", "KNOWN", "OPERATORS", "index_text", "is_count", "reduced_axes"]
+__all__ = [
+    "ELEMENTWISE", "HELPERS", "KNOWN", "OPERATORS", "direct", "index_text", "is_count", "liftable",
+    "reduced_axes",
+]  # fmt: skip
 
 # fmt: off
 ELEMENTWISE: dict[str, str] = {
@@ -115,3 +118,49 @@ def index_text(index: tuple[Any, ...], step: str, array: Callable[[int], str]) -
 def shifted(t: str, k: int) -> str:
     """``t + k`` as one writes it."""
     return t if not k else f"{t} + {k}" if k > 0 else f"{t} - {-k}"
+
+
+def liftable(v: Value) -> bool:
+    """Whether it can be written for all steps at once."""
+    if v.lo is None:
+        return False
+    kinds = _kinds(v)
+    if v.op in ELEMENTWISE or v.op in REDUCTIONS:
+        return True
+    if v.op in ("gates", "softmax", "log_softmax", "transpose", "reshape", "broadcast_to"):
+        return True
+    if v.op == "matmul":
+        (ta, na), (tb, nb) = kinds
+        if nb == 2 and not tb:
+            return True
+        return na >= 2 and nb >= 2 and (na == nb or not ta or not tb)
+    if v.op == "getitem":
+        index = v.options["index"]
+        if len(v.args) == 1:
+            return not any(type(p) is Step for p in index) and kinds[0][0]
+        return all(type(p) is Input for p in index)
+    if v.op == "scatter":
+        indices = v.options["indices"]
+        if all(type(p) is Input for i in indices for p in i):
+            return True
+        return not any(type(p) is Input for i in indices for p in i)
+    if v.op in ("concatenate", "stack"):
+        return all(t for t, _ in kinds)
+    return False
+
+
+def direct(v: Value) -> bool:
+    """Whether it is one call of NumPy that gives back what it wrote."""
+    if v.op == "power":  # may be written as a copy
+        return False
+    return ELEMENTWISE.get(v.op, "").startswith("np.") and (v.op != "addn" or len(v.args) == 2)
+
+
+def _kinds(v: Value) -> list[tuple[bool, int]]:
+    found = []
+    for a in v.args:
+        if isinstance(a.value, Value):
+            found.append((a.kind == "step", len(a.value.shape)))
+        else:
+            found.append((a.kind == "consts", np.ndim(a.value) - (a.kind == "consts")))
+    return found

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 from tinygrad_rnn.engine.primitives import Input, broadcast_to, getitem, reshape, transpose
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.borders import Borders
-from tinygrad_rnn.program.ir.graph import Arg, Value, same_constant
+from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.ir.recurrences import components, loop_range
 from tinygrad_rnn.program.ir.sequences import (
     Extra,

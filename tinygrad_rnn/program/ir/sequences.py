@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.program.ir.graph import same_constant
+from tinygrad_rnn.program.constants import same_constant
 
 __all__ = [
     "Family",

@@ -12,15 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine import primitives
-from tinygrad_rnn.engine.primitive import Primitive
-from tinygrad_rnn.program.ir.graph import Arg, Value
+from tinygrad_rnn.program.ir.evaluate import FOLDED, computed
+from tinygrad_rnn.program.ir.graph import Arg, Value, shape_of
 from tinygrad_rnn.program.ir.ops import ELEMENTWISE
 from tinygrad_rnn.program.ir.sequences import Step
 
-__all__ = [
-    "FOLDED", "alive", "common", "computed", "copies", "folded", "running_sums",
-    "shape_of", "unstacked",
+__all__ = [ "alive", "common", "copies", "folded", "running_sums", "unstacked",
 ]  # fmt: skip
 
 Moves = dict[Value, tuple[Value, int]]  # what is read in place of a value, so many steps away
@@ -108,28 +105,6 @@ def folded(values: list[Value], outputs: list[Value]) -> int:
     return len(done)
 
 
-def computed(op: str, args: list[Any], options: dict[str, Any]) -> Any:
-    """What an operation gives of constants; of those that passes make beside the record, too."""
-    if op == "copy":
-        return args[0]
-    if op == "square":
-        return np.square(args[0])
-    if op == "addn":
-        return sum(args[1:], start=args[0])
-    if op == "stack_t":
-        return np.moveaxis(args[0][:: options["sign"]], 0, options["axis"])
-    if op == "sum_t":
-        return np.add.reduce(args[0], axis=options.get("axis", 0))
-    primitive = PRIMITIVES[op]
-    if primitive.options:  # which asks for arrays
-        args = [np.asarray(x) for x in args]
-    return primitive.forward(*args, **options)
-
-
-PRIMITIVES = {op.name: op for op in vars(primitives).values() if isinstance(op, Primitive)}
-FOLDED = frozenset((*PRIMITIVES, "addn", "copy", "square", "stack_t", "sum_t"))
-
-
 def _moves(v: Value) -> bool:
     return any(type(p) is Step for p in v.options.get("index", ()))
 
@@ -153,13 +128,6 @@ def _read_constant(readers: Iterable[Value], v: Value, x: np.ndarray) -> None:
             read(a, number if spread or (put and not k) else x) for k, a in enumerate(user.args)
         ]
         user.init = {t: read(a, x) for t, a in user.init.items()}
-
-
-def shape_of(a: Arg) -> tuple[int, ...]:
-    """The shape of an operand at one step."""
-    if isinstance(a.value, Value):
-        return a.value.shape if a.kind != "all" else (a.k[1] - a.k[0] + 1, *a.value.shape)
-    return np.shape(a.value)[a.kind == "consts" :]
 
 
 def copies(values: list[Value], outputs: list[Value]) -> int:

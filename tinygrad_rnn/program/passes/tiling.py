@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.program.backends.numpy.fusion import direct
 from tinygrad_rnn.program.ir.graph import Arg, Value
-from tinygrad_rnn.program.ir.ops import ELEMENTWISE
+from tinygrad_rnn.program.ir.ops import ELEMENTWISE, direct
 from tinygrad_rnn.program.ir.recurrences import Component, components
 from tinygrad_rnn.program.openblas import functions
 from tinygrad_rnn.program.passes.algebra import Readers, readers_of

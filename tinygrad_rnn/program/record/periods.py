@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.primitives import getitem
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.program.ir.graph import same_constant
+from tinygrad_rnn.program.constants import same_constant
 
 __all__ = ["Run", "runs"]
 

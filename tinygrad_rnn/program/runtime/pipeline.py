@@ -15,8 +15,9 @@ from tinygrad_rnn.program.backends.c import Function, Native, NoCompiler, Unwrit
 from tinygrad_rnn.program.backends.c import write as write_c
 from tinygrad_rnn.program.backends.latex.equations import Equations
 from tinygrad_rnn.program.backends.numpy.emit import Program, write
+from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.cost import cost_of
-from tinygrad_rnn.program.ir.graph import Arg, Value, only_last, same_constant, structure_of
+from tinygrad_rnn.program.ir.graph import Arg, Value, only_last, structure_of
 from tinygrad_rnn.program.ir.ops import KNOWN, is_count
 from tinygrad_rnn.program.ir.recognise import cuts
 from tinygrad_rnn.program.ir.reroll import SAME, roll

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.program.backends.c import Function, Native
-from tinygrad_rnn.program.ir.graph import Value, same_constant
+from tinygrad_rnn.program.constants import same_constant
+from tinygrad_rnn.program.ir.graph import Value
 from tinygrad_rnn.program.ir.lengths import Another, Line, Sample
 from tinygrad_rnn.program.locks import cached
 from tinygrad_rnn.program.passes.simplify import alive, folded

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.recorder import Draw
 from tinygrad_rnn.program.backends.c import Function, Native, Unwritable, alone
+from tinygrad_rnn.program.backends.numpy.source import Printed
 from tinygrad_rnn.program.locks import cached, lock_of
 from tinygrad_rnn.program.record.surroundings import Ways, follow
 from tinygrad_rnn.program.record.trace import leaves_of, rebuilt
@@ -21,38 +21,9 @@ from tinygrad_rnn.program.threads import limited
 if TYPE_CHECKING:
     from tinygrad_rnn.program.runtime.pipeline import Compiled
 
-__all__ = ["Drawn", "Piece", "Printed", "Running", "Unmet"]
+__all__ = ["Drawn", "Piece", "Running", "Unmet"]
 
 compile_source = compile
-
-
-@dataclass
-class Printed:
-    """A program in NumPy as far as it is text.
-
-    Attributes
-    ----------
-    T
-        Steps of the longest loop.
-    header, body
-        The source in two parts: lengths and numbers of the record; all else, which is the same text
-        for sequences of another length.
-    numbers
-        The constants of the header by name.
-    constants
-        Arrays it is given beside its arguments.
-    """
-
-    T: int
-    header: str
-    body: str
-    numbers: dict[str, Any]
-    constants: dict[str, np.ndarray]
-
-    @property
-    def source(self) -> str:
-        """The whole program, to be pasted into a file."""
-        return self.header + self.body
 
 
 class Unmet(Exception):

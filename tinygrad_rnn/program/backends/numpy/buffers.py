@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.program.backends.numpy.fusion import VIEWS, InPlace, direct
+from tinygrad_rnn.program.backends.numpy.fusion import VIEWS, InPlace
 from tinygrad_rnn.program.backends.numpy.names import Names, plural
-from tinygrad_rnn.program.backends.numpy.statement import liftable
 from tinygrad_rnn.program.backends.numpy.views import dims, divided, moving, view_text
 from tinygrad_rnn.program.ir.graph import Arg, Value
-from tinygrad_rnn.program.ir.ops import ELEMENTWISE, index_text, shifted
+from tinygrad_rnn.program.ir.ops import ELEMENTWISE, direct, index_text, liftable, shifted
 from tinygrad_rnn.program.ir.recurrences import Component, loop_range
 from tinygrad_rnn.program.ir.sequences import Step
 

@@ -13,18 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_rnn.program.backends.numpy.buffers import Layout
-from tinygrad_rnn.program.backends.numpy.fusion import InPlace, direct
-from tinygrad_rnn.program.backends.numpy.statement import (
-    Operand,
-    bare,
-    expression,
-    liftable,
-    statement,
-)
+from tinygrad_rnn.program.backends.numpy.fusion import InPlace
+from tinygrad_rnn.program.backends.numpy.source import Printed
+from tinygrad_rnn.program.backends.numpy.statement import Operand, bare, expression, statement
 from tinygrad_rnn.program.ir.graph import Arg, Value, only_last
-from tinygrad_rnn.program.ir.ops import HELPERS, REDUCTIONS, is_count, shifted
+from tinygrad_rnn.program.ir.ops import HELPERS, REDUCTIONS, direct, is_count, liftable, shifted
 from tinygrad_rnn.program.ir.recurrences import Component, loop_range
-from tinygrad_rnn.program.runtime.run import Printed
 
 __all__ = ["Program", "write"]
 

@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.program.ir.graph import Arg, Value
-from tinygrad_rnn.program.ir.ops import ELEMENTWISE, is_count
+from tinygrad_rnn.program.ir.ops import ELEMENTWISE, direct, is_count
 from tinygrad_rnn.program.ir.recurrences import Component, components, loop_range
 
-__all__ = ["VIEWS", "InPlace", "direct"]
+__all__ = [
+    "VIEWS",
+    "InPlace",
+]
 
 VIEWS = frozenset(("getitem", "transpose", "reshape", "broadcast_to", "stack_t", "divided"))
 LARGE = 1 << 14  # bytes of one step from which a call costs less than the way to memory and back
@@ -213,13 +216,6 @@ class InPlace:
         while v in self.nested:
             v = self.nested[v]
         return v
-
-
-def direct(v: Value) -> bool:
-    """Whether it is one call of NumPy that gives back what it wrote."""
-    if v.op == "power":  # may be written as a copy
-        return False
-    return ELEMENTWISE.get(v.op, "").startswith("np.") and (v.op != "addn" or len(v.args) == 2)
 
 
 def _steps(v: Value) -> tuple[int | None, int | None]:

@@ -19,9 +19,8 @@ from tinygrad_rnn.program.ir.ops import (
     is_count,
     reduced_axes,
 )
-from tinygrad_rnn.program.ir.sequences import Step
 
-__all__ = ["Operand", "bare", "expression", "liftable", "statement"]
+__all__ = ["Operand", "bare", "expression", "statement"]
 
 
 class Operand(NamedTuple):
@@ -37,45 +36,6 @@ class Operand(NamedTuple):
         """As text that broadcasts against elements of `ndim` axes, after the axis of time."""
         gap = ndim - len(self.shape)
         return f"{self.text}[:{', None' * gap}]" if self.timed and gap else self.text
-
-
-def _kinds(v: Value) -> list[tuple[bool, int]]:
-    found = []
-    for a in v.args:
-        if isinstance(a.value, Value):
-            found.append((a.kind == "step", len(a.value.shape)))
-        else:
-            found.append((a.kind == "consts", np.ndim(a.value) - (a.kind == "consts")))
-    return found
-
-
-def liftable(v: Value) -> bool:
-    """Whether it can be written for all steps at once."""
-    if v.lo is None:
-        return False
-    kinds = _kinds(v)
-    if v.op in ELEMENTWISE or v.op in REDUCTIONS:
-        return True
-    if v.op in ("gates", "softmax", "log_softmax", "transpose", "reshape", "broadcast_to"):
-        return True
-    if v.op == "matmul":
-        (ta, na), (tb, nb) = kinds
-        if nb == 2 and not tb:
-            return True
-        return na >= 2 and nb >= 2 and (na == nb or not ta or not tb)
-    if v.op == "getitem":
-        index = v.options["index"]
-        if len(v.args) == 1:
-            return not any(type(p) is Step for p in index) and kinds[0][0]
-        return all(type(p) is Input for p in index)
-    if v.op == "scatter":
-        indices = v.options["indices"]
-        if all(type(p) is Input for i in indices for p in i):
-            return True
-        return not any(type(p) is Input for i in indices for p in i)
-    if v.op in ("concatenate", "stack"):
-        return all(t for t, _ in kinds)
-    return False
 
 
 def bare(text: str) -> str:
