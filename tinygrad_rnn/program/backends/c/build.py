@@ -170,6 +170,15 @@ def answer(words: list[str], folder: str | None = None) -> tuple[int, str, str]:
     return process.returncode, said, complaints
 
 
+def builds() -> bool:
+    """Whether there is a C compiler here."""
+    try:
+        compiler()
+    except NoCompiler:
+        return False
+    return True
+
+
 def compiler() -> tuple[str, ...]:
     """The system's C compiler: ``$CC`` if that is set, else cc, gcc or clang on PATH."""
     chosen = os.environ.get("CC", "").strip()
