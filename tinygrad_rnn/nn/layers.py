@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.tensor import Tensor, operand, values
 from tinygrad_rnn.nn.arguments import check_dtype, check_sizes, require_range
-from tinygrad_rnn.nn.cells import affine
+from tinygrad_rnn.nn.cells.base import affine
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.start import uniform
 
