@@ -249,3 +249,10 @@ def test_programs_make_room_by_their_size(monkeypatch):
     monkeypatch.setattr(steps, "ROOM", 1)
     step(m, *batch(50))
     assert len(step._programs) == 16
+
+
+def test_it_is_said_why_a_length_has_a_program_of_its_own():
+    step, m = compile(CHANGES["another branch"]), Net(nn.RNN)
+    for T in (9, 12, 18):
+        step(m, *batch(T))
+    assert "made anew, and not by programs of other lengths: there is no such" in step.explain()

@@ -84,13 +84,16 @@ def made(given: Given, arrays: list[Any], how: How, known: Known, kind: Any) -> 
             "while it is recorded. Take from it where the batch is made"
         )
     try:
-        program = _of_other_length(given, arrays, how, known, kind)
+        there = _of_other_length(given, arrays, how, known, kind)
+        program = None if isinstance(there, str) else there
         if program is None:
             record = forward(*given)
             asked = record.asked
             program = _made(record, given, arrays, how, known)
             program.paths = record.names[: record.parameters]
             program.small = small(record.nodes)
+            if there and isinstance(program, Compiled):
+                program.said.append(f"made anew, and not by programs of other lengths: {there}")
         program.drawn.ways = [given.around.ways(rng) for rng in program.drawn.generators]
     except (TypeError, AttributeError) as error:
         refused = Refused(f"{ARRAYS} ({error}){line_of(error) or asked}")
@@ -116,8 +119,8 @@ def made(given: Given, arrays: list[Any], how: How, known: Known, kind: Any) -> 
 
 def _of_other_length(
     given: Given, arrays: list[Any], how: How, known: Known, kind: Any
-) -> Running | None:
-    """The program that two known graphs for other lengths make, if they make one.
+) -> Running | str:
+    """The program that two known graphs for other lengths make; why, if two make none.
 
     The function runs once, with its values: the record says whether it is that program, and what
     the program has to give.
@@ -126,11 +129,11 @@ def _of_other_length(
     try:
         first = next(pairs, None)
         if first is None:
-            return None
+            return ""
         record = with_values(*given)
         found = known.graph(kind, itertools.chain([first], pairs), record)
-        if found is None:
-            return None
+        if isinstance(found, str):
+            return found
         pair, graph, nodes = found
         recorder, used = record.recorder, record.used
         facts = used, record.aux, recorder.draws, bool(recorder.requirements)
@@ -142,8 +145,8 @@ def _of_other_length(
             gradients = grad(record.loss, record.leaves[: record.parameters], unused="zero")
         results = [record.loss.data, *gradients, *(x.data for x in record.beside)]
         check(program, arrays, _named(used, record.names, record.beside, results), given, nodes)
-    except Exception:  # whatever it is, the function is recorded as if it were new
-        return None
+    except Exception as error:  # whatever it is, the function is recorded as if it were new
+        return str(error) or type(error).__name__
     program.paths = record.names[: record.parameters]
     return program
 

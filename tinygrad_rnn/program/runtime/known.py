@@ -135,21 +135,26 @@ class Known:
 
     def graph(
         self, kind: Any, pairs: Iterable[Pair], record: Forward
-    ) -> tuple[Pair, Sample, list[Tensor]] | None:
-        """The graph of a record and its gradients, if a pair says what it is; and the record."""
+    ) -> tuple[Pair, Sample, list[Tensor]] | str:
+        """The graph of a record and its gradients, if a pair says what it is; else why none does.
+
+        With it that pair, and the nodes of the record.
+        """
+        why = ""
         nodes, outputs = _forward(record)
         dims, of = dims_of(x.shape for x in record.leaves), self._of(kind)
         for pair in pairs:
             try:
                 found = interpolated(pair.a, pair.b, dims)
                 recognise(found, record.leaves, nodes, outputs)
-            except Another:
+            except Another as error:
+                why = str(error)
                 continue
             of.vain = 0
             of.pairs = [pair, *(x for x in of.pairs if x is not pair)][:HELD]
             return pair, found, nodes
         of.vain += 1
-        return None
+        return why
 
 
 def _pair(a: Running, b: Running) -> Pair:

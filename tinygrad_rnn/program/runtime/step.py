@@ -120,7 +120,7 @@ class CompiledStep:
 
     @property
     def c_source(self) -> str:
-        """The same in C, as one file; see `tinygrad_rnn.program.backends.c`. Empty if C has no form."""
+        """The same in C, as one file (see `program.backends.c`); empty if C has no form."""
         return self._last.c_source if self._last else ""
 
     @property
