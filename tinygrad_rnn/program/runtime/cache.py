@@ -31,7 +31,7 @@ from tinygrad_rnn.program.backends.c import Function, Native, NoCompiler
 from tinygrad_rnn.program.backends.c.build import cache_folder, checked, keep
 from tinygrad_rnn.program.backends.numpy.source import Printed
 from tinygrad_rnn.program.locks import cached
-from tinygrad_rnn.program.passes import tiling as blocks
+from tinygrad_rnn.program.passes.algebra import tiling as blocks
 from tinygrad_rnn.program.record.trace import Forward, trace
 from tinygrad_rnn.program.runtime.pipeline import Compiled, How
 from tinygrad_rnn.program.runtime.run import Running

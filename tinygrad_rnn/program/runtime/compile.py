@@ -137,7 +137,7 @@ def _of_other_length(
         pair, graph, nodes = found
         recorder, used = record.recorder, record.used
         facts = used, record.aux, recorder.draws, bool(recorder.requirements)
-        make = functools.partial(_at_length, graph, cuts(nodes), how, *facts)
+        make = functools.partial(_at_length, graph._replace(cuts=cuts(nodes)), how, *facts)
         program = _relengthed(pair, graph, make, facts) or make()
         program.small = small(nodes)
         _independent(program, record, given, known)
@@ -151,9 +151,9 @@ def _of_other_length(
     return program
 
 
-def _at_length(graph: Sample, cut: Any, how: How, *facts: Any) -> Compiled:
+def _at_length(graph: Sample, how: How, *facts: Any) -> Compiled:
     program = Compiled((graph.values, graph.outputs, graph.leaves), how, *facts)
-    program.cuts = cut
+    program.sample = graph
     return program
 
 

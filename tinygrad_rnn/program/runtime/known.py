@@ -19,7 +19,7 @@ from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.ir.lengths import Another, Sample, dims_of, interpolated, shorter
-from tinygrad_rnn.program.ir.recognise import cuts, recognise
+from tinygrad_rnn.program.ir.recognise import recognise
 from tinygrad_rnn.program.record.surroundings import Surroundings
 from tinygrad_rnn.program.record.trace import (
     NUMBERS,
@@ -32,7 +32,7 @@ from tinygrad_rnn.program.record.trace import (
     recording,
     trace,
 )
-from tinygrad_rnn.program.runtime.pipeline import Compiled, How, follows, rolled
+from tinygrad_rnn.program.runtime.pipeline import Compiled, How, follows, rolled, sample_of
 from tinygrad_rnn.program.runtime.relength import Relengthed
 from tinygrad_rnn.program.runtime.run import Running
 
@@ -158,7 +158,7 @@ class Known:
 
 
 def _pair(a: Running, b: Running) -> Pair:
-    return Pair(_sample(a), _sample(b), (a, b))
+    return Pair(a.whole.sample, b.whole.sample, (a, b))
 
 
 def _forward(record: Forward) -> tuple[list[Tensor], dict[int, Tensor]]:
@@ -168,11 +168,6 @@ def _forward(record: Forward) -> tuple[list[Tensor], dict[int, Tensor]]:
     beside = [*record.beside, *requires]
     nodes = ancestors(record.loss, *beside, *record.leaves)
     return nodes, {0: record.loss, **dict(enumerate(beside, 1 + record.parameters))}
-
-
-def _sample(program: Running) -> Sample:
-    whole = program.whole
-    return Sample(dims_of(v.shape for v in whole.rolled[2]), *whole.rolled, whole.cuts)
 
 
 def _short(given: Given, dims: Dims, how: How) -> Sample:
@@ -196,7 +191,7 @@ def _short(given: Given, dims: Dims, how: How) -> Sample:
     record = forward(given.loss_fn, given.params, args, given.names, given.around)
     whole = trace(record)
     graph, _ = rolled(whole, record.recorder, how.longest, loops="loops" in how.passes)
-    return Sample(dims_of(v.shape for v in graph[2]), *graph, cuts(whole.nodes))
+    return sample_of(graph, whole)
 
 
 def _take(n: int, ends: Iterator[int]) -> tuple[int, ...]:

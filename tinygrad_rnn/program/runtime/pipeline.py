@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.recorder import Draw, Recorder
 from tinygrad_rnn.program.backends.c import Function, Native, NoCompiler, Unwritable
 from tinygrad_rnn.program.backends.c import write as write_c
@@ -18,21 +18,22 @@ from tinygrad_rnn.program.backends.numpy.emit import Program, write
 from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.cost import cost_of
 from tinygrad_rnn.program.ir.graph import Arg, Value, only_last, structure_of
+from tinygrad_rnn.program.ir.lengths import Sample, dims_of
 from tinygrad_rnn.program.ir.ops import KNOWN, is_count
-from tinygrad_rnn.program.ir.recognise import cuts
+from tinygrad_rnn.program.ir.recognise import cuts, through
 from tinygrad_rnn.program.ir.reroll import SAME, roll
 from tinygrad_rnn.program.ir.sequences import NoFamily
 from tinygrad_rnn.program.locks import cached
-from tinygrad_rnn.program.passes import algebra as passes
-from tinygrad_rnn.program.passes import map_over_time as whole
-from tinygrad_rnn.program.passes import simplify, softmax
-from tinygrad_rnn.program.passes import tiling as in_blocks
+from tinygrad_rnn.program.passes.algebra import algebra as passes
+from tinygrad_rnn.program.passes.algebra import map_over_time as whole
+from tinygrad_rnn.program.passes.algebra import simplify, softmax
+from tinygrad_rnn.program.passes.algebra import tiling as in_blocks
 from tinygrad_rnn.program.passes.checkpointing import Graph, Uncut, cut, length
 from tinygrad_rnn.program.record.trace import Refused, Trace, leaves_of
 from tinygrad_rnn.program.runtime.run import Piece, Running
 from tinygrad_rnn.program.runtime.segments import Pieces
 
-__all__ = ["PASSES", "WRITING", "Compiled", "How", "copied", "follows", "rolled"]
+__all__ = ["PASSES", "WRITING", "Compiled", "How", "copied", "follows", "rolled", "sample_of"]
 
 Pass = Callable[[list[Value], list[Value]], int]
 MakePiece = Callable[[Sequence[list[Value]]], Any]
@@ -85,7 +86,7 @@ class Compiled(Running):
     """The programs for one signature: what is called, its sources, and what the passes did."""
 
     program: Program
-    cuts: Mapping[Any, Arg] = MappingProxyType({})  # see `recognise.cuts`
+    sample: Sample  # its graph, and what else of its record tells of gradients
 
     def __init__(
         self,
@@ -138,7 +139,7 @@ class Compiled(Running):
             graph, how, record.used, record.aux, recorder.draws, bool(recorder.requirements), said,
             lambda: rolled(record, recorder, how.longest, loops=False)[0],
         )  # fmt: skip
-        program.cuts = cuts(record.nodes)
+        program.sample = sample_of(program.rolled, record)
         return program
 
     @property
@@ -343,6 +344,16 @@ def rolled(
         for v in only_last(outputs):
             v.serial += last
     return (found, outputs, leaves), said
+
+
+def sample_of(graph: Graph, record: Trace) -> Sample:
+    """The graph of a record, for other lengths to be compared with."""
+    values, outputs, leaves = graph
+    parameters = len(record.used)
+    ends = [x for k, x in enumerate(record.outputs) if not 1 <= k <= parameters]
+    sample = Sample(dims_of(v.shape for v in leaves), values, outputs, leaves, cuts(record.nodes))
+    nodes = ancestors(*ends, *record.leaves)
+    return sample._replace(through=through(sample, record.leaves, nodes, ends))
 
 
 def copied(*lists: list[Value]) -> Graph:
