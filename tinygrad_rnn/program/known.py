@@ -35,7 +35,7 @@ from tinygrad_rnn.program.trace import (
 )
 from tinygrad_rnn.program.watch import Surroundings
 
-__all__ = ["Given", "Known", "Pair"]
+__all__ = ["Given", "Known", "Pair", "shortened"]
 
 HELD = 4  # programs, and pairs of graphs, of one kind of call
 VAIN = 3  # times that no graph was found, after which none is looked for
@@ -98,6 +98,10 @@ class Known:
             (T, numbers), (U, others) = ((x.program.T, x.program.numbers) for x in (alike, program))
         return follows(T, numbers, U, others)
 
+    def knows(self, kind: Any) -> bool:
+        """Whether there is a program for a call of a kind."""
+        return bool(self._programs[kind])
+
     def pairs(self, kind: Any, arrays: list[Any], given: Given, how: How) -> Iterator[Pair]:
         """Pairs of graphs for other lengths, between or beyond which that of a call may lie."""
         programs = self._programs[kind]
@@ -154,8 +158,8 @@ def _sample(program: Running) -> Sample:
     return Sample(dims_of(v.shape for v in whole.rolled[2]), *whole.rolled, whole.cuts)
 
 
-def _short(given: Given, dims: Dims, how: How) -> Sample:
-    """The graph of the same function for the beginnings of its arguments."""
+def shortened(given: Given, dims: Dims) -> Given:
+    """The same function with the beginnings of its arguments; `dims` are all shapes in a row."""
     ends = iter(dims)
     for _, p in leaves_of(given.params, ""):
         _take(p.ndim, ends)
@@ -172,7 +176,12 @@ def _short(given: Given, dims: Dims, how: How) -> Sample:
         rebuilt(arg, iter([next(short) if isinstance(x, NUMBERS) else x for x in xs]), True)
         for arg, xs in zip(given.args, leaves, strict=True)
     )
-    record = forward(given.loss_fn, given.params, args, given.names, given.around)
+    return given._replace(args=args)
+
+
+def _short(given: Given, dims: Dims, how: How) -> Sample:
+    """The graph of the same function for the beginnings of its arguments."""
+    record = forward(*shortened(given, dims))
     whole = trace(record)
     graph, _ = rolled(whole, record.recorder, how.longest, loops="loops" in how.passes)
     return Sample(dims_of(v.shape for v in graph[2]), *graph, cuts(whole.nodes))

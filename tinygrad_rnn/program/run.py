@@ -13,7 +13,7 @@ import numpy as np
 from tinygrad_rnn.engine.recorder import Draw
 from tinygrad_rnn.program.forked import cached, lock_of
 from tinygrad_rnn.program.native import Function, Native, Unwritable, alone
-from tinygrad_rnn.program.pieces import Pieces
+from tinygrad_rnn.program.pieces import Division, Pieces
 from tinygrad_rnn.program.threads import limited
 from tinygrad_rnn.program.trace import leaves_of, rebuilt
 from tinygrad_rnn.program.watch import Ways, follow
@@ -21,7 +21,7 @@ from tinygrad_rnn.program.watch import Ways, follow
 if TYPE_CHECKING:
     from tinygrad_rnn.program.pipeline import Compiled
 
-__all__ = ["Drawn", "Piece", "Printed", "Running", "Unmet"]
+__all__ = ["Drawn", "Piece", "Printed", "Running", "Unmet", "in_pieces"]
 
 compile_source = compile
 
@@ -143,7 +143,7 @@ class Running:
 
     @property
     def _in_numpy(self) -> bool:
-        return self.pieces is not None and isinstance(self.pieces.begin, Piece)
+        return self.pieces is not None and isinstance(self.pieces.programs["begin"], Piece)
 
     @cached
     def function(self) -> Callable[..., tuple[Any, ...]]:
@@ -266,6 +266,11 @@ class Piece:
     def __call__(self, arrays: list[Any]) -> tuple[Any, ...]:
         """What it computes."""
         return self.function(*arrays)
+
+
+def in_pieces(division: Division) -> Pieces:
+    """A step that is divided in time, ready to be called."""
+    return Pieces(division, lambda x: Piece(x) if isinstance(x, Printed) else Native(x))
 
 
 def _ready(program: Printed) -> Callable[..., tuple[Any, ...]]:
