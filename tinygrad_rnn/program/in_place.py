@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.kinds import VIEW
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.loops import Component, components, loop_range
-from tinygrad_rnn.program.ops import ELEMENTWISE, is_count
+from tinygrad_rnn.program.ops import ELEMENTWISE, is_count, those
 
 __all__ = ["VIEWS", "InPlace", "direct"]
 
-VIEWS = frozenset(("getitem", "transpose", "reshape", "broadcast_to", "stack_t", "divided"))
+VIEWS = those(VIEW)
 LARGE = 1 << 14  # bytes of one step from which a call costs less than the way to memory and back
 ONCE = frozenset(("sigmoid", "softmax", "log_softmax"))  # read once, at the beginning
 

@@ -16,10 +16,10 @@ from typing import Any
 from tinygrad_rnn.program.families import NoFamily, Step
 from tinygrad_rnn.program.graph import Value
 from tinygrad_rnn.program.loops import components, loop_range
+from tinygrad_rnn.program.ops import OVER_TIME
 
 __all__ = ["Cut", "Graph", "Uncut", "cut", "length"]
 
-SUMS = frozenset(("sum_t", "gemm_t", "scatter_t"))
 Graph = tuple[list[Value], list[Value], list[Value]]  # values, outputs, arguments
 
 
@@ -169,7 +169,7 @@ def _checked(
                 first[x] = None
             elif a.kind == "at" and a.k == T - 1 and x not in late:
                 last[x] = None
-            elif a.kind == "all" and a.k == (0, T - 1) and v.op in SUMS:
+            elif a.kind == "all" and a.k == (0, T - 1) and v.op in OVER_TIME:
                 (early if v in wanted else other)[v] = None
             else:
                 raise Uncut(f"{v.name} = {v.op} needs other steps of {x.name} than it can have")

@@ -21,7 +21,7 @@ from tinygrad_rnn.program.graph import Arg, Value, only_last, same_constant, str
 from tinygrad_rnn.program.memory import Graph, Uncut, cut, length
 from tinygrad_rnn.program.native import Function, Native, NoCompiler, Unwritable
 from tinygrad_rnn.program.native import write as write_c
-from tinygrad_rnn.program.ops import KNOWN, is_count
+from tinygrad_rnn.program.ops import KNOWN, OVER_TIME, is_count
 from tinygrad_rnn.program.pieces import Pieces
 from tinygrad_rnn.program.recognise import cuts
 from tinygrad_rnn.program.roll import SAME, roll
@@ -208,7 +208,7 @@ class Compiled(Running):
         for c in program.loops:
             where = "forward" if c.direction == 1 else "backward"
             lines.append(f"loop {where} in time: {len(c.values)} operations per step")
-        over_time = [v for v in program.values if v.op in ("sum_t", "gemm_t", "scatter_t")]
+        over_time = [v for v in program.values if v.op in OVER_TIME]
         sums = sum(not is_count(v) for v in over_time)
         calls, _, flops = cost_of(program.values, program.components)
         lines += [f"{sums} sums over time", f"{calls:,} calls and {flops:,} operations on numbers"]

@@ -12,11 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine import primitives
-from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.program.families import Step
 from tinygrad_rnn.program.graph import Arg, Value
-from tinygrad_rnn.program.ops import ELEMENTWISE
+from tinygrad_rnn.program.ops import ELEMENTWISE, PRIMITIVES
 
 __all__ = [
     "FOLDED", "alive", "common", "computed", "copies", "folded", "running_sums",
@@ -126,7 +124,6 @@ def computed(op: str, args: list[Any], options: dict[str, Any]) -> Any:
     return primitive.forward(*args, **options)
 
 
-PRIMITIVES = {op.name: op for op in vars(primitives).values() if isinstance(op, Primitive)}
 FOLDED = frozenset((*PRIMITIVES, "addn", "copy", "square", "stack_t", "sum_t"))
 
 

@@ -15,11 +15,11 @@ from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.program.families import Step
 from tinygrad_rnn.program.graph import Arg, Value, ancestors
 from tinygrad_rnn.program.loops import components
-from tinygrad_rnn.program.ops import ELEMENTWISE
+from tinygrad_rnn.program.ops import ELEMENTWISE, those
 
 __all__ = ["step_by_step"]
 
-SOFT = frozenset(("softmax", "log_softmax", "logsumexp"))
+SOFT = those(cost="normalise")
 NOW = Step(1, 0)
 
 

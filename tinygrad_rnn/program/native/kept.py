@@ -13,20 +13,16 @@ from typing import Any
 from tinygrad_rnn.program.graph import Arg, Value
 from tinygrad_rnn.program.loops import components, loop_range
 from tinygrad_rnn.program.native.operands import (
-    ELEMENTWISE,
     covering,
     dtype_of,
     same_but_ones,
     shape_of,
 )
+from tinygrad_rnn.program.ops import ELEMENTWISE, those
 
 __all__ = ["DEAR", "Kept", "apart"]
 
-DEAR = frozenset((
-    "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "sigmoid", "softplus", "power",
-    "divide",
-))  # fmt: skip
-CHEAP = frozenset(("add", "addn", "subtract", "multiply", "negative", "square"))
+DEAR, CHEAP = those(cost="function"), those(cost="arithmetic")
 
 
 class Kept:

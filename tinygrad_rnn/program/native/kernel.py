@@ -203,7 +203,11 @@ class Kernel:
             return f"{op[:3]}_{f}({', '.join(xs)})"
         if op == "power":
             return power(v.args[1], xs, bare)
-        return f"{op}_{f}({xs[0]})" if op in OURS else f"{LIBM[op]}{bare}({xs[0]})"
+        if op in OURS:
+            return f"{op}_{f}({xs[0]})"
+        if op not in LIBM:
+            raise Unwritable(f"the primitive {op} has no form in C")
+        return f"{LIBM[op]}{bare}({xs[0]})"
 
     def looked_up(self, v: Value, t: Affine | None) -> Any:
         """How the arrays in the index of `v` are read, for `taken`."""

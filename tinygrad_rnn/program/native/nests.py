@@ -13,13 +13,13 @@ from tinygrad_rnn.program.native.index import Affine, taken
 from tinygrad_rnn.program.native.kernel import STEP, Kernel, axes, loops, nested
 from tinygrad_rnn.program.native.names import TYPES
 from tinygrad_rnn.program.native.operands import (
-    ELEMENTWISE,
     Unwritable,
     same_but_ones,
     shape_of,
     spans,
 )
 from tinygrad_rnn.program.native.storage import Storage
+from tinygrad_rnn.program.ops import ELEMENTWISE
 
 __all__ = ["Nests"]
 

@@ -17,8 +17,9 @@ from tinygrad_rnn.program.native.kernel import Constants, Kernel
 from tinygrad_rnn.program.native.lifetimes import owners
 from tinygrad_rnn.program.native.names import TYPES, words
 from tinygrad_rnn.program.native.nests import Nests
-from tinygrad_rnn.program.native.operands import ELEMENTWISE, Unwritable, dtype_of
+from tinygrad_rnn.program.native.operands import Unwritable, dtype_of
 from tinygrad_rnn.program.native.storage import Storage
+from tinygrad_rnn.program.ops import ELEMENTWISE
 
 __all__ = ["Function", "write"]
 
