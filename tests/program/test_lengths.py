@@ -5,7 +5,8 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
-from tinygrad_rnn.program import compile, pipeline
+from tinygrad_rnn.program import compile
+from tinygrad_rnn.program.runtime import pipeline
 
 B, D, H = 3, 4, 5
 
@@ -211,7 +212,7 @@ def test_what_is_another_function_at_another_length_is_seen(name, target):
 
 
 def test_programs_make_room_by_their_size(monkeypatch):
-    from tinygrad_rnn.program import step as steps
+    from tinygrad_rnn.program.runtime import step as steps
 
     step, m = compile(labels), Net(nn.RNN)
     for T in range(5, 40):

@@ -25,7 +25,7 @@ class Kind(NamedTuple):
         ``"function"`` (the same, about ten times as dear), ``"read"`` (one operation per element
         read), ``"normalise"`` (four), ``"product"`` and ``"convolution"`` (two per pair).
     exact
-        Whether every element of the result is an input's, its negative, 0 or a bool, so that nothing
+        Whether each element of the result is an input's, its negative, 0 or a bool, so that nothing
         is rounded. (`scatter` adds where a place is named twice.)
     """
 

@@ -11,7 +11,7 @@ from tinygrad_rnn.engine.primitives import astype
 from tinygrad_rnn.engine.recorder import draw
 from tinygrad_rnn.engine.tensor import Tensor, named, operand, values
 from tinygrad_rnn.nn.arguments import check_dtype, check_probability, check_sizes, require_range
-from tinygrad_rnn.nn.cells import affine
+from tinygrad_rnn.nn.cells.base import affine
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.start import uniform
 

@@ -21,13 +21,17 @@ from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.state import detach, each
-from tinygrad_rnn.program.compare import size_of
-from tinygrad_rnn.program.native import NoCompiler
-from tinygrad_rnn.program.native.build import compiler
-from tinygrad_rnn.program.run import Running, Unmet
-from tinygrad_rnn.program.step import KEPT, CompiledStep
-from tinygrad_rnn.program.threads import limited, small
-from tinygrad_rnn.program.trace import leaves_of
+from tinygrad_rnn.program import (
+    KEPT,
+    CompiledStep,
+    Running,
+    Unmet,
+    builds,
+    leaves_of,
+    limited,
+    size_of,
+    small,
+)
 from tinygrad_rnn.train.denormals import denormal
 from tinygrad_rnn.train.leaves import check_leaves, tensors_in
 from tinygrad_rnn.train.run import Run
@@ -92,7 +96,7 @@ class TrainingStep:
         if now.anomaly or not now.recording:
             self._eagerly_as("inside detect_anomaly() or no_grad() there are no programs")
             return
-        self.way = ("c" if _builds() else "numpy") if target in ("auto", "check") else target
+        self.way = ("c" if builds() else "numpy") if target in ("auto", "check") else target
         self.program = CompiledStep(_function(model, loss), target=self.way)
         when = "every step" if target == "check" else "steps 2, 4, 8, … and each checkpoint"
         language = {"c": "C", "numpy": "NumPy"}[self.way]
@@ -334,11 +338,3 @@ def _is_part(x: Any) -> bool:
 
 def _tensor(x: Any) -> Any:
     return None if x is None else Tensor(x)
-
-
-def _builds() -> bool:
-    try:
-        compiler()
-    except NoCompiler:
-        return False
-    return True

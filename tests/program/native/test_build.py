@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, compile, nn, stack, tanh
-from tinygrad_rnn.program.native import build
+from tinygrad_rnn.program.backends.c import build
 
 SOURCE = "int answer(void) { return 42; }\n"
 
