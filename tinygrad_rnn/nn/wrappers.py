@@ -18,8 +18,10 @@ from tinygrad_rnn.engine.primitives import broadcast_to, pass_gradient, where
 from tinygrad_rnn.engine.recorder import draw
 from tinygrad_rnn.engine.tensor import Tensor, named, shaped, values
 from tinygrad_rnn.nn.arguments import check_cell, check_probability, is_number
+from tinygrad_rnn.nn.cells.lstm import LSTMCell
 from tinygrad_rnn.nn.layers import drop_mask
 from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.nn.samples import Sample, sampled
 from tinygrad_rnn.nn.state import each, first, output_of, relabelled, through
 
 __all__ = ["ClippedGradient", "LearnedState", "VariationalDropout", "Wrapper", "Zoneout"]
@@ -117,6 +119,11 @@ class Zoneout(Wrapper):
             return each(part, new, old, self.p)
         return each(partial(part, p=self.p), new, old)
 
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """Around an LSTM."""
+        return [sampled(cls(LSTMCell(3, 4, **how), (0.1, 0.2)))]
+
 
 class VariationalDropout(Wrapper):
     """Dropout with the same mask at every step of a sequence (Gal & Ghahramani 2016).
@@ -152,6 +159,11 @@ class VariationalDropout(Wrapper):
 
         return call
 
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """Around an LSTM."""
+        return [sampled(cls(LSTMCell(3, 4, **how), 0.2, 0.1))]
+
 
 class ClippedGradient(Wrapper):
     """The gradient that flows back from step to step, clipped to [-limit, limit] by element.
@@ -184,6 +196,11 @@ class ClippedGradient(Wrapper):
     def _clipped(self, state: Any) -> Any:
         return through(partial(pass_gradient, limit=self.limit), state)
 
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """Around an LSTM; the bound is far away."""
+        return [sampled(cls(LSTMCell(3, 4, **how), 100.0))]
+
 
 class LearnedState(Wrapper):
     """The first state is a parameter, the same for every example; it starts as the cell's own.
@@ -203,6 +220,11 @@ class LearnedState(Wrapper):
             return broadcast_to(x, shape=(*batch, *x.shape)) if batch and _is_float(x) else x
 
         return each(spread, self.start)
+
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """Around an LSTM."""
+        return [sampled(cls(LSTMCell(3, 4, **how)))]
 
 
 def _as_parameter(x: Any) -> Any:
