@@ -1,0 +1,69 @@
+"""Is a new cell, once it is public, in every list of cells there is?"""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from enrolled import enrolled
+
+from tinygrad_rnn import named, nn, tanh
+from viz.gallery.exhibits import _family
+
+ROOT = Path(__file__).parents[1]
+
+
+class ToyCell(nn.GatedCell):
+    def __call__(self, x, h):
+        return named(h=tanh(nn.affine(x, self.W_x, self.b_x) + h @ self.W_h))
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    monkeypatch.setattr(nn, "ToyCell", ToyCell, raising=False)
+    monkeypatch.setattr(nn, "__all__", [*nn.__all__, "ToyCell"])
+
+
+def of_docs(name):
+    pytest.importorskip("sphinx", reason="the site is made by Sphinx")
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_tests_run_with_it(toy):
+    (sample,) = [x for x in enrolled() if x.kind is ToyCell]
+    cell, xs, h = sample(bias=False)
+    assert len(nn.unroll(cell, xs, h)[0]) == 3
+
+
+def test_the_gallery_draws_it(toy):
+    drawn = dict(_family())
+    assert len(drawn) == len(nn.cells_of(nn))
+    assert "<svg" in drawn["ToyCell"]().svg()
+
+
+def test_the_table_in_readme_has_it(toy):
+    cells = of_docs("cells")
+    assert "`ToyCell`" in cells.with_table(cells.README.read_text("utf-8"))
+
+
+def test_the_table_in_readme_is_the_one_that_is_made():
+    cells = of_docs("cells")
+    text = cells.README.read_text("utf-8")
+    assert cells.with_table(text) == text, "run `python docs/cells.py`"
+
+
+def test_the_site_looks_for_the_file_that_defines_it(toy):
+    rooms = of_docs("rooms")
+    with pytest.raises(rooms.ExtensionError, match="no file in nn defines"):
+        rooms._by_file(nn.__all__, ROOT / "tinygrad_rnn" / "nn")
+
+
+def test_every_file_that_the_site_and_the_tour_name_is_there():
+    for page in ("docs/reading.rst", "docs/nn.rst"):
+        base = ROOT / "tinygrad_rnn" / "nn" if page.endswith("nn.rst") else ROOT
+        lines = (ROOT / page).read_text("utf-8").split("\n")
+        files = [line.strip() for line in lines if line.startswith("   ") and ".py" in line]
+        assert files
+        assert not [f for f in files if ":" not in f and not (base / f).exists()]
