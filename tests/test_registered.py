@@ -1,6 +1,8 @@
 """Is a new cell, once it is public, in every list of cells there is?"""
 
+import ast
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -60,10 +62,34 @@ def test_the_site_looks_for_the_file_that_defines_it(toy):
         rooms._by_file(nn.__all__, ROOT / "tinygrad_rnn" / "nn")
 
 
-def test_every_file_that_the_site_and_the_tour_name_is_there():
-    for page in ("docs/reading.rst", "docs/nn.rst"):
-        base = ROOT / "tinygrad_rnn" / "nn" if page.endswith("nn.rst") else ROOT
-        lines = (ROOT / page).read_text("utf-8").split("\n")
-        files = [line.strip() for line in lines if line.startswith("   ") and ".py" in line]
+def defined(file):
+    """The names that a file gives at its top: functions, classes, assignments."""
+    found = set()
+    for part in ast.parse((ROOT / file).read_text("utf-8")).body:
+        targets = getattr(part, "targets", [getattr(part, "target", part)])
+        found |= {getattr(x, "id", getattr(x, "name", None)) for x in targets}
+    return found
+
+
+def test_the_tour_names_files_and_what_stands_in_them():
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    stops = re.findall(r"`([\w/]+\.py): (\w+)`", text)
+    assert len(stops) > 20
+    assert not [(file, name) for file, name in stops if name not in defined(file)]
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "README.md"])
+def test_every_file_that_a_page_names_is_there(page):
+    text = (ROOT / page).read_text("utf-8")
+    files = set(re.findall(r"`((?:[a-z_]+/)+\w+\.py)\b", text))
+    assert files or page == "README.md"
+    roots = (ROOT, ROOT / "tinygrad_rnn")
+    assert not [file for file in files if not any((root / file).exists() for root in roots)]
+
+
+def test_every_file_that_the_site_names_is_there():
+    for page, base in {"reading": ROOT, "nn": ROOT / "tinygrad_rnn" / "nn"}.items():
+        text = (ROOT / "docs" / f"{page}.rst").read_text("utf-8")
+        files = re.findall(r"^   ([\w/]+\.py)$", text, re.MULTILINE)
         assert files
-        assert not [f for f in files if ":" not in f and not (base / f).exists()]
+        assert not [file for file in files if not (base / file).exists()]

@@ -52,5 +52,7 @@ def test_a_primitive_made_by_the_recipe_is_in_numpy_and_c(tmp_path):
         path.write_text(text, "utf-8")
     paths = {"PYTHONPATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     command = [sys.executable, "-W", "error", "-c", USE]
-    run = subprocess.run(command, cwd=tmp_path, env=os.environ | paths, capture_output=True, text=True)
+    run = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | paths, capture_output=True, text=True
+    )
     assert run.returncode == 0, run.stderr
