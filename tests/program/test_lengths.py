@@ -17,6 +17,7 @@ class Net(nn.Module):
     def __init__(self, layer, width=H, **options):
         self.layer = layer(D, H, rng=0, **options)
         self.out = nn.Linear(width, D, rng=1)
+        self.embed = nn.Embedding(D, D, rng=3)
         self.rng = np.random.default_rng(2)
 
     def outputs(self, x, **options):
@@ -69,6 +70,38 @@ def by_hand(m, x, y):
     return loss / len(y)
 
 
+def ended(m, x, y, first=False):
+    """The first step, or the last one, does something else."""
+    cell, h, hs = m.layer.layers[0][0], tg.Tensor(np.zeros((B, H))), []
+    for t in range(len(y)):
+        with tg.scope("cell", t=t):
+            h = tg.tanh(x[t] @ cell.W_x + h @ cell.W_h)
+            h = h * tg.sigmoid(h) if t == (0 if first else len(y) - 1) else h
+        hs.append(h)
+    return nn.cross_entropy(m.out(tg.stack(hs)), y)
+
+
+def begun(m, x, y):
+    return ended(m, x, y, first=True)
+
+
+def clipped(m, x, y):
+    hs, _ = nn.unroll(nn.ClippedGradient(m.layer.layers[0][0], 1e-3), x)
+    return nn.cross_entropy(m.out(tg.stack(hs)), y)
+
+
+def written(m, x, y):
+    """What was written last is read next; first a symbol that stands in the function."""
+    cell = m.layer.layers[0][0]
+
+    def step(symbol, h):
+        h = cell(m.embed(symbol), h)
+        return m.out(h), h
+
+    ys, _ = nn.decode(step, np.zeros(B, int), m.layer(x)[1][0], y)
+    return nn.cross_entropy(tg.stack(ys), y)
+
+
 def batch(T):
     rng = np.random.default_rng(T)
     return rng.standard_normal((T, B, D)), rng.integers(0, D, (T, B))
@@ -87,6 +120,10 @@ NETS = {
     "padded": (lambda: Net(nn.GRU), padded),
     "shifted": (lambda: Net(nn.RNN), shifted),
     "by hand": (lambda: Net(nn.RNN), by_hand),
+    "another last step": (lambda: Net(nn.RNN), ended),
+    "another first step": (lambda: Net(nn.RNN), begun),
+    "clipped gradients": (lambda: Net(nn.GRU), clipped),
+    "written": (lambda: Net(nn.GRU), written),
 }
 
 
@@ -165,20 +202,48 @@ def test_where_the_last_part_is_shorter_there_is_one_program_for_each_rest(
     same(found, compile(cut, target=target)(m, *batch(24 + rest)))
 
 
-def test_batches_of_another_size_have_the_program_too(monkeypatch):
-    calls, m = rolled(monkeypatch), Net(nn.GRU)
-    step = compile(labels)
+def begun(start):
+    """A loss whose first state is made of the size of the batch."""
 
-    def some(n):
-        return tuple(a[:, :n] for a in batch(8))
+    def loss(m, x, y):
+        hs, _ = nn.unroll(m.layer.layers[0][0], x, start(x.shape[1]))
+        return nn.cross_entropy(m.out(tg.stack(hs)), y)
 
-    wide = [(rng := np.random.default_rng(n)).standard_normal((8, n, D)) for n in (2, 3, 7)]
-    for x in wide:
+    return loss
+
+
+def sizes(loss, layer, target, monkeypatch):
+    """Whether batches of a third size have a program that is not rolled up anew; it is right."""
+    calls, m, rng = rolled(monkeypatch), Net(layer), np.random.default_rng(0)
+    step = compile(loss, target=target)
+    for n in (2, 3, 7):
         count = len(calls)
-        y = rng.integers(0, D, x.shape[:2])
+        x, y = rng.standard_normal((8, n, D)), rng.integers(0, D, (8, n))
         found = step(m, x, y)
-    assert len(calls) == count
-    same(found, compile(labels)(m, x, y))
+    anew = len(calls) > count
+    same(found, compile(loss, target=target)(m, x, y))
+    return not anew
+
+
+@pytest.mark.parametrize("target", ["numpy", "c"])
+@pytest.mark.parametrize("layer", [nn.RNN, nn.GRU, nn.LSTM])
+def test_batches_of_another_size_have_the_program_too(layer, target, monkeypatch):
+    assert sizes(labels, layer, target, monkeypatch)
+
+
+STARTS = {
+    "ones": (lambda n: np.full((n, H), 0.5), True),
+    "minus zeros": (lambda n: np.full((n, H), -0.0), True),
+    "its size": (lambda n: np.full((n, H), n / 10), False),
+    "rows": (lambda n: np.arange(n * H).reshape(n, H) / 10, False),
+    "signs of zeros": (lambda n: np.copysign(0.0, np.arange(n * H).reshape(n, H) - 2.0), False),
+}
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_a_first_state_is_known_at_another_size_if_it_is_one_number(name, monkeypatch):
+    start, known = STARTS[name]
+    assert sizes(begun(start), nn.RNN, "numpy", monkeypatch) == known
 
 
 CHANGES = {
@@ -193,6 +258,58 @@ CHANGES = {
     "a square of it": lambda m, x, y: labels(m, x, y) / len(x) ** 2,
     "a table": lambda m, x, y: (m.outputs(x).sum(axis=(1, 2)) * np.sin(np.arange(len(x)))).sum(),
 }
+
+
+def states(m, x, through, from_t=0):
+    """All states; gradients that flow back in time go `through` something."""
+    cell, h, hs = m.layer.layers[0][0], tg.Tensor(np.zeros((B, H))), []
+    for t in range(len(x)):
+        h = tg.tanh(0.1 * x[t] @ cell.W_x + (through(h) if t >= from_t else h) @ cell.W_h)
+        hs.append(h)
+    return hs
+
+
+def clip(limit):
+    return lambda h: tg.pass_gradient(h, limit=limit)
+
+
+def same_state(h):
+    return h
+
+
+BACKWARD = {
+    "another limit": lambda m, x: states(m, x, clip(0.2 if len(x) > 15 else 2.0)),
+    "clipped if long": lambda m, x: states(m, x, clip(0.2) if len(x) > 15 else same_state),
+    "clipped from then on": lambda m, x: states(m, x, clip(0.2), 0 if len(x) > 15 else 3),
+    "clipped elsewhere": lambda m, x: (
+        [clip(0.2)(h) for h in states(m, x, same_state)] if len(x) > 15 else states(m, x, clip(0.2))
+    ),
+    "a limit that shrinks": lambda m, x: states(m, x, clip(5 / len(x))),
+    "cut where told": lambda m, x: states(
+        m, x, lambda h: tg.cut_gradient(h, x[0] @ np.eye(D, H) > 9) if len(x) > 15 else h
+    ),
+}
+
+
+@pytest.mark.parametrize("target", ["numpy", "c"])
+@pytest.mark.parametrize("name", BACKWARD)
+def test_what_differs_backward_alone_is_seen_though_first_gradients_are_small(name, target):
+    """No limit is reached at the first call of any length, all of them are at the second."""
+
+    def loss(m, x, y, size):
+        return sum((h * size).sum() for h in BACKWARD[name](m, x))
+
+    m, step = Net(nn.RNN), compile(loss, target=target)
+    for T in (9, 12, 14, 18, 25, 33):
+        x, y = batch(T)
+        for size, far in ((1e-3, 1.0), (10.0, 20.0)):
+            _, gradients = step(m, x * far, y, np.array(size))
+            assert not step.reason
+            expected = loss(m, tg.Tensor(x * far), y, tg.Tensor(size))
+            cell = m.layer.layers[0][0]
+            for p in ("W_x", "W_h"):
+                (g,) = tg.grad(expected, [getattr(cell, p)])
+                np.testing.assert_allclose(gradients[f"layer.layers.0.0.{p}"], g, rtol=1e-9)
 
 
 @pytest.mark.parametrize("target", ["numpy", "c"])
@@ -221,3 +338,10 @@ def test_programs_make_room_by_their_size(monkeypatch):
     monkeypatch.setattr(steps, "ROOM", 1)
     step(m, *batch(50))
     assert len(step._programs) == 16
+
+
+def test_it_is_said_why_a_length_has_a_program_of_its_own():
+    step, m = compile(CHANGES["another branch"]), Net(nn.RNN)
+    for T in (9, 12, 18):
+        step(m, *batch(T))
+    assert "made anew, and not by programs of other lengths: there is no such" in step.explain()

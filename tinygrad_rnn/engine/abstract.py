@@ -64,7 +64,7 @@ class AbstractArray:
         self._read()
 
     @property
-    def __class__(self) -> Any:  # whoever asks what it is takes it for something
+    def __class__(self) -> Any:  # isinstance() asks for it, to go another way
         self.shapes.asked = True
         return AbstractArray
 
@@ -186,11 +186,11 @@ def _places(arrays: list[Any], options: dict[str, Any]) -> list[Any]:
     return [x for x in arrays[1:] if getattr(x, "dtype", None) is BOOL]
 
 
-_PLAIN = frozenset((int, float, bool, str, bytes, type(None)))
+_PLAIN = frozenset((int, bool, str, bytes, type(None)))
 
 
 def frozen(x: Any) -> Any:
-    """Tuples, numbers and words that say all about an option: equal, if it is in type and value.
+    """Tuples and words that say all about a constant or option: equal, if it is in type and bits.
 
     Raises
     ------
@@ -200,6 +200,8 @@ def frozen(x: Any) -> Any:
     kind = type(x)
     if kind in _PLAIN:
         return kind.__name__, x
+    if kind is float:
+        return "float", x.hex()  # 0.0 == -0.0, and NaN is unlike itself
     if kind is tuple or kind is list:
         return kind.__name__, *map(frozen, x)
     if kind is slice:

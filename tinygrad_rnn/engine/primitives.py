@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.border import REAL, refuse_foreign
+from tinygrad_rnn.border import REAL, as_array, refuse_foreign
 from tinygrad_rnn.engine.kinds import (
     ALL,
     ARITHMETIC,
@@ -61,16 +61,20 @@ class Input(int):
 # scalars.
 
 
-# e^x/(1 + e^x) is 1 from these x on, far below the overflow of e^x; arrays are faster than numbers
-_ONE_FROM: dict[Any, tuple[Any, Any]] = {
-    np.dtype(t): (np.array(x, t), np.array(1, t))
-    for t, x in ((np.float16, 10), (np.float32, 50), (np.float64, 50))
+# e^x/(1 + e^x) is 1 from these x on, far below the overflow of e^x.
+SATURATED: dict[Any, int] = {
+    np.dtype(np.float16): 10,
+    np.dtype(np.float32): 50,
+    np.dtype(np.float64): 50,
+}
+_TOP_AND_ONE: dict[Any, tuple[Any, Any]] = {  # as arrays, which are faster than numbers
+    dtype: (np.array(x, dtype), np.array(1, dtype)) for dtype, x in SATURATED.items()
 }
 
 
 def _sigmoid(x: Any, /) -> Any:
     # Small results keep all their digits: 2e-9 at -20, where 1/2 + tanh(x/2)/2 has none left.
-    top, one = _ONE_FROM.get(getattr(x, "dtype", None), (50.0, 1.0))
+    top, one = _TOP_AND_ONE.get(getattr(x, "dtype", None), (50.0, 1.0))
     y = np.exp(np.minimum(x, top))
     y /= y + one
     return y
@@ -159,12 +163,12 @@ def clip_bounds(dtype: Any, low: Any, high: Any) -> tuple[Any, Any]:
     """The bounds, of integers as integers in their range, unless one is a fraction."""
     if dtype.kind not in "iu" or any(math.isfinite(b) and b != int(b) for b in (low, high)):
         return low, high
-    ends = np.iinfo(dtype)
-    first, last = [
-        b if math.isnan(b) else int(builtins.min(builtins.max(b, int(ends.min)), int(ends.max)))
-        for b in (low, high)
-    ]
-    return first, last
+    least, most = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+
+    def within(b: Any) -> Any:
+        return b if math.isnan(b) else int(builtins.min(builtins.max(b, least), most))
+
+    return within(low), within(high)
 
 
 def _met(x: Any, name: str) -> Any:
@@ -280,7 +284,7 @@ def _min(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
 
 def _logsumexp(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
     """log(sum(exp(x))) over `axis`, without overflow; -inf of an empty axis."""
-    top = np.maximum.reduce(x, axis=axis, keepdims=True) if x.size else 0
+    top = np.maximum.reduce(x, axis=axis, keepdims=True) if x.size else x.dtype.type(0)
     top = np.where(np.isfinite(top), top, 0)  # all -inf: log(0), not inf - inf
     with np.errstate(divide="ignore"):
         y = np.log(np.add.reduce(np.exp(x - top), axis=axis, keepdims=True)) + top
@@ -416,8 +420,7 @@ def split(x: Any, sections: int | Sequence[int], axis: int = -1) -> tuple[Any, .
     The parts are slices, so their gradients go back to `x` in one scatter.
     """
     x = _met(x, "split")
-    shape = values(x).shape if type(x) is Tensor else np.shape(x)
-    cuts = _cuts(shape, _sections(sections), axis)
+    cuts = _cuts(np.shape(values(x)), _sections(sections), axis)
     return tuple([getitem(x, index=index) for index in cuts])
 
 
@@ -468,7 +471,8 @@ def split_index(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         else:
             if type(part) is not Tensor:
                 refuse_foreign(part, "getitem")
-            array = part if type(part) is Tensor else np.asarray(part)
+            array = as_array(part, "getitem") if type(part) is list else part
+            array = array if type(array) is Tensor else np.asarray(array)
             if array.size == 0 and type(part) is list:
                 array = array.astype(int)  # NumPy makes floats of []
             if array.dtype.kind not in "iub":

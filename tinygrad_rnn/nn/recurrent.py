@@ -23,8 +23,8 @@ from tinygrad_rnn.nn.arguments import (
     check_sequence,
     check_sizes,
 )
+from tinygrad_rnn.nn.dropout import dropout
 from tinygrad_rnn.nn.layered_state import check_states, nth, together
-from tinygrad_rnn.nn.layers import dropout
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.state import output_of
 from tinygrad_rnn.nn.steps import batch_of

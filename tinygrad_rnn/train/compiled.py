@@ -189,7 +189,7 @@ class TrainingStep:
         return number & (number - 1) == 0
 
     def _look(self, loss: Tensor, parameters: Sequence[Tensor]) -> None:
-        """Whether products are small, and gradients denormal: looked at at steps 1, 2, 4, 8, …"""
+        """Find out at steps 1, 2, 4, 8, … whether products are small, and gradients denormal."""
         if not self._doubled:
             return
         self.run.small = small(ancestors(loss))
@@ -200,8 +200,8 @@ class TrainingStep:
         if self.vanished:
             self._tell(
                 f"{share:.0%} of the gradient is denormal (in float32 below 1.2e-38), as it "
-                "vanishes, which may take many times as long to compute. A program in C takes such "
-                'numbers for 0: target="c"; truncate= cuts the gradient before',
+                "vanishes, which may take many times as long to compute. A program in C counts "
+                'such numbers as 0: target="c"; truncate= cuts the gradient before',
                 "",
             )
 
@@ -243,7 +243,7 @@ class TrainingStep:
         if len(self.keys) > MANY:
             self.keys.clear()
         if signature not in self.keys:
-            self.keys[signature] = digest(repr(signature))
+            self.keys[signature] = hashlib.sha256(repr(signature).encode()).hexdigest()[:16]
         return self.keys[signature]
 
     def _as_written(
@@ -325,11 +325,6 @@ def _function(model: Module, loss: Loss) -> Callable[..., Any]:
         [inspect.Parameter(name, kind) for name in names if name.isidentifier()]
     )
     return loss_fn
-
-
-def digest(text: str) -> str:
-    """A few letters that stand for a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _is_part(x: Any) -> bool:

@@ -16,7 +16,7 @@ from tinygrad_rnn.nn.cells.lstm import LSTMCell
 from tinygrad_rnn.nn.samples import Sample, sampled
 from tinygrad_rnn.nn.start import uniform
 from tinygrad_rnn.nn.state import each, first, relabelled
-from tinygrad_rnn.nn.wrappers import Wrapper
+from tinygrad_rnn.nn.wrapper import Wrapper
 
 __all__ = ["LeakyCell", "ReadOutCell"]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,13 +29,18 @@ class Another(Exception):
 
 
 class Sample(NamedTuple):
-    """A rolled-up graph: the shapes of all its arguments in a row, and where gradients are cut."""
+    """A rolled-up graph: the shapes of all its arguments in a row, and where gradients are cut.
+
+    `cuts` and `through` are of the record, as `recognise` says; between two samples `cuts` are
+    `Open`.
+    """
 
     dims: tuple[int, ...]
     values: list[Value]
     outputs: list[Value]
     leaves: list[Value]
-    cuts: Mapping[Any, Any]  # see `recognise.cuts`; between two samples `Open`
+    cuts: Mapping[Any, Any]
+    through: Any = MappingProxyType({})
 
 
 class Open:
@@ -159,7 +165,7 @@ def interpolated(a: Sample, b: Sample, dims: tuple[int, ...]) -> Sample:
     for u, v in zip(a.values, b.values, strict=True):
         made, times = new[v], zip(sorted(u.init), sorted(v.init), strict=True)
         made.args = [read(x, y) for x, y in zip(u.args, v.args, strict=True)]
-        made.init = {line(s, t): read(u.init[s], v.init[t]) for s, t in times}
+        made.init = {line(s, t): _filled(line, read(u.init[s], v.init[t])) for s, t in times}
         if any(isinstance(a.value, Open) for a in made.init.values()):
             raise Another(f"{v.name or v.op} begins with another constant")
     ends = [[other[v] for v in vs] for vs in (b.outputs, b.leaves)]
@@ -171,7 +177,21 @@ def interpolated(a: Sample, b: Sample, dims: tuple[int, ...]) -> Sample:
         for key, x in a.cuts.items()
         if key in b.cuts
     }
-    return Sample(dims, list(new.values()), outputs, leaves, cuts)
+    if a.through is None or b.through is None:
+        raise Another("it is not known where a sample scales, clips or stops gradients")
+    through = line(dict(a.through), dict(b.through))
+    return Sample(dims, list(new.values()), outputs, leaves, cuts, through)
+
+
+def _filled(line: Line, a: Arg) -> Arg:
+    """An initial value; if it is one number in both samples, as zeros are, that in its shape."""
+    if a.kind != "const" or not isinstance(a.value, Open):
+        return a
+    x, y = (np.asarray(side.value) for side in (a.value.a, a.value.b))
+    number = x.flat[0] if x.size else 0
+    if not all(same_constant(z, np.full(z.shape, number, x.dtype)) for z in (x, y)):
+        return a
+    return Arg("const", np.full(line(x.shape, y.shape), number, x.dtype))
 
 
 def _births(x: Sample) -> list[int]:

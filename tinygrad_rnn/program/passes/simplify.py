@@ -12,27 +12,21 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.abstract import frozen
 from tinygrad_rnn.program.ir.evaluate import FOLDED, computed
-from tinygrad_rnn.program.ir.graph import Arg, Value, shape_of
+from tinygrad_rnn.program.ir.graph import Arg, Value, ancestors, shape_of
 from tinygrad_rnn.program.ir.ops import ELEMENTWISE
 from tinygrad_rnn.program.ir.sequences import Step
 
-__all__ = [ "alive", "common", "copies", "folded", "running_sums", "unstacked",
-]  # fmt: skip
+__all__ = ["alive", "common", "copies", "folded", "running_sums", "unstacked"]
 
 Moves = dict[Value, tuple[Value, int]]  # what is read in place of a value, so many steps away
 
 
 def alive(values: list[Value], outputs: list[Value], leaves: list[Value]) -> list[Value]:
     """The values that the outputs need, and the arguments."""
-    seen = {*outputs, *leaves}
-    todo = list(seen)
-    while todo:
-        for a in todo.pop().operands:
-            if isinstance(a.value, Value) and a.value not in seen:
-                seen.add(a.value)
-                todo.append(a.value)
-    return [v for v in values if v in seen]
+    needed = ancestors(*outputs, *leaves)
+    return [v for v in values if v in needed]
 
 
 def replaced(values: list[Value], outputs: list[Value], moves: Moves) -> None:
@@ -176,8 +170,7 @@ def _alike(values: list[Value]) -> Moves:
 def _key(a: Arg) -> Any:
     if isinstance(a.value, Value):
         return (a.kind, id(a.value), a.k)
-    array = np.asarray(a.value)
-    return (a.kind, type(a.value).__name__, str(array.dtype), array.shape, array.tobytes(), a.k)
+    return (a.kind, frozen(a.value), a.k)
 
 
 def running_sums(values: list[Value], outputs: list[Value]) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_rnn.engine.abstract import Unfrozen, frozen
 from tinygrad_rnn.engine.recorder import Unrecorded
 from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.record.surroundings import Surroundings
 from tinygrad_rnn.program.record.trace import Forward, Refused, line_of, recorded
 
@@ -151,5 +152,4 @@ def _said(options: dict[str, Any]) -> Any:
 
 
 def _equal(a: Any, b: Any) -> bool:
-    a, b = np.asarray(values(a)), np.asarray(values(b))
-    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+    return same_constant(np.asarray(values(a)), np.asarray(values(b)))

@@ -296,8 +296,15 @@ def recorded(
 ) -> Forward:
     """One run of the function, on a copy of the parameters that has but `shapes`, if given.
 
-    `move` gives it other values. Then it is run a second time, after `before`, on the same copy: a
-    function that has changed it is seen to. `noise` and `flush` are for the recorder.
+    `move` gives it other values. Then it is run a second time, after `before`, on the same copy, so
+    that a function that has changed it is noticed. `noise` and `flush` are for the recorder.
+
+    Raises
+    ------
+    Refused
+        No program can stand for what the function gives or does.
+    Unknown
+        It asked for values, and there are but `shapes`.
     """
     recorder = Recorder(shapes, move is not None, noise, flush)
     move = move or np.asarray
@@ -310,41 +317,67 @@ def recorded(
         wrt = leaves_of(twin, "params")
         for path, p in wrt:
             _check_bytes(path, p)
-        inputs = list[tuple[Any, list[Any]]]()
-        for arg, name in zip(args, names, strict=True):
-            ends = []
-            for letter, x in leaves_of(arg, name):
-                _check_bytes(letter, x)
-                if isinstance(x, NUMBERS):
-                    end = Tensor(move(np.asarray(values(x))), name=letter)
-                    if type(x) is Tensor:
-                        recorder.stand_ins.setdefault(x, end)
-                    ends.append(end)
-                else:
-                    ends.append(x)
-            inputs.append((arg, ends))
-        given = [rebuilt(arg, iter(ends), True) for arg, ends in inputs]
+        inputs = [_ends(arg, name, recorder, move) for arg, name in zip(args, names, strict=True)]
+        given = [rebuilt(arg, iter(ends), True) for arg, ends in zip(args, inputs, strict=True)]
         held = Surroundings(("params", twin), *zip(names, given, strict=True))
-        loss = loss_fn(twin, *given)
-        loss, aux = loss if type(loss) is tuple and len(loss) == 2 else (loss, None)
-        if type(loss) is not Tensor or loss.size != 1:
-            raise Refused("the function does not give one scalar Tensor")
-        beside = [x for _, x in leaves_of(aux, "aux")]
-        beside = [Tensor(x) if isinstance(x, np.ndarray) else x for x in beside]
-        numbers = _lists_numbers(aux)
-        if numbers or not all(type(x) is Tensor or x is None for x in beside):
-            raise Refused("what the function gives beside the loss is not made of Tensors")
-    after = leaves_of(twin, "params")
-    does = "adds" if len(after) > len(wrt) else "removes" if len(after) < len(wrt) else "replaces"
-    for (path, p), (now, q) in itertools.zip_longest(wrt, after, fillvalue=("", None)):
+        loss, aux, beside = _results(loss_fn(twin, *given))
+    _check_same(wrt, leaves_of(twin, "params"))
+    if shapes is not None and shapes.asked:
+        raise Unknown("a value was asked for, and the error passed over")
+    _check_pure(held, around, recorder)
+    drawn = recorder.finish()
+    leaves = [p for _, p in wrt]
+    leaves += [x for ends in inputs for x in ends if type(x) is Tensor]
+    aux = rebuilt(aux, iter([None if x is None else ... for x in beside]))
+    called = [name for name, _ in wrt]
+    called += [str(x.name) for x in (*leaves[len(wrt) :], *drawn)]
+    leaves, beside = [*leaves, *drawn], [x for x in beside if x is not None]
+    (loss, *rest), unread = _once([loss, *beside, *recorder.requirements], leaves, recorder, born)
+    beside, recorder.requirements = rest[: len(beside)], rest[len(beside) :]
+    return Forward(leaves, called, len(wrt), loss, beside, aux, twin, recorder, unread)
+
+
+def _ends(arg: Any, name: str, recorder: Recorder, move: Callable[[Any], Any]) -> list[Any]:
+    """What an argument is made of, with a leaf of the record in place of each array."""
+    ends = list[Any]()
+    for letter, x in leaves_of(arg, name):
+        _check_bytes(letter, x)
+        end = x
+        if isinstance(x, NUMBERS):
+            end = Tensor(move(np.asarray(values(x))), name=letter)
+            if type(x) is Tensor:
+                recorder.stand_ins.setdefault(x, end)
+        ends.append(end)
+    return ends
+
+
+def _results(found: Any) -> tuple[Tensor, Any, list[Tensor | None]]:
+    """The loss; what the function gives beside it, and what that is made of."""
+    loss, aux = found if type(found) is tuple and len(found) == 2 else (found, None)
+    if type(loss) is not Tensor or loss.size != 1:
+        raise Refused("the function does not give one scalar Tensor")
+    beside = [x for _, x in leaves_of(aux, "aux")]
+    beside = [Tensor(x) if isinstance(x, np.ndarray) else x for x in beside]
+    if _lists_numbers(aux) or not all(type(x) is Tensor or x is None for x in beside):
+        raise Refused("what the function gives beside the loss is not made of Tensors")
+    return loss, aux, beside
+
+
+def _check_same(before: list[tuple[str, Any]], after: list[tuple[str, Any]]) -> None:
+    """Refuse a function that puts other Tensors among its parameters."""
+    more = len(after) - len(before)
+    does = "adds" if more > 0 else "removes" if more < 0 else "replaces"
+    for (path, p), (now, q) in itertools.zip_longest(before, after, fillvalue=("", None)):
         if p is not q:
             raise Refused(
                 f"the function {does} the Tensor {now if does == 'adds' else path}, which a "
                 "program would not. Return what is carried from call to call beside the loss: "
                 "(loss, state)"
             )
-    if shapes is not None and shapes.asked:
-        raise Unknown("a value was asked for, and the error passed over")
+
+
+def _check_pure(held: Surroundings, around: Surroundings, recorder: Recorder) -> None:
+    """Refuse a function that changes what it is given, or draws what a program could not draw."""
     if changed := held.changed():
         raise Refused(
             f"the function changes {changed}, which a program would not. Return what is carried "
@@ -362,26 +395,18 @@ def recorded(
             "once, rng = np.random.default_rng(seed), and pass it as an argument or keep it in the "
             "module"
         )
-    drawn = recorder.finish()
-    leaves = [p for _, p in wrt]
-    leaves += [x for _, ends in inputs for x in ends if type(x) is Tensor]
-    aux = rebuilt(aux, iter([None if x is None else ... for x in beside]))
-    called = [name for name, _ in wrt]
-    called += [str(x.name) for x in (*leaves[len(wrt) :], *drawn)]
-    leaves, beside = [*leaves, *drawn], [x for x in beside if x is not None]
-    ends, born_here = [loss, *beside, *recorder.requirements], recorder.operations
+
+
+def _once(
+    ends: list[Tensor], leaves: list[Tensor], recorder: Recorder, born: int
+) -> tuple[list[Tensor], list[Tensor]]:
+    """The ends of a record after `shared`, and the operations of which nothing is made."""
+    operations = recorder.operations
     recorder.operations = []  # it lives as long as the program
     read = set(ancestors(*ends))
-    unread = [x for x in born_here if x.op is not None and x not in read]
-    n = len(ends)
-    ends = shared([*ends, *unread], leaves, born)
-    loss, beside, recorder.requirements = (
-        ends[0],
-        ends[1 : len(beside) + 1],
-        ends[len(beside) + 1 : n],
-    )
-    unread = [x for x in ends[n:] if x not in read]
-    return Forward(leaves, called, len(wrt), loss, beside, aux, twin, recorder, unread)
+    unread = [x for x in operations if x.op is not None and x not in read]
+    found = shared([*ends, *unread], leaves, born)
+    return found[: len(ends)], [x for x in found[len(ends) :] if x not in read]
 
 
 def broken(recorder: Recorder) -> Tensor:

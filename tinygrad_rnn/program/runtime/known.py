@@ -8,8 +8,9 @@ line through two known graphs, if every node of the record is found in it.
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.ir.lengths import Another, Sample, dims_of, interpolated, shorter
-from tinygrad_rnn.program.ir.recognise import cuts, recognise
+from tinygrad_rnn.program.ir.recognise import recognise
 from tinygrad_rnn.program.record.surroundings import Surroundings
 from tinygrad_rnn.program.record.trace import (
     NUMBERS,
@@ -31,12 +32,13 @@ from tinygrad_rnn.program.record.trace import (
     recording,
     trace,
 )
-from tinygrad_rnn.program.runtime.pipeline import Compiled, How, follows, rolled
+from tinygrad_rnn.program.runtime.pipeline import Compiled, How, follows, rolled, sample_of
 from tinygrad_rnn.program.runtime.relength import Relengthed
 from tinygrad_rnn.program.runtime.run import Running
 
-__all__ = ["Given", "Known", "Pair"]
+__all__ = ["Given", "Known", "Pair", "shortened"]
 
+KINDS = 16  # of calls that are remembered
 HELD = 4  # programs, and pairs of graphs, of one kind of call
 VAIN = 3  # times that no graph was found, after which none is looked for
 
@@ -61,6 +63,15 @@ class Given(NamedTuple):
     around: Surroundings
 
 
+@dataclass
+class _Kind:
+    """Programs of one kind of call; pairs that others were found by; how often none was found."""
+
+    programs: list[tuple[Dims, Running]] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
+    vain: int = 0
+
+
 class Known:
     """Programs by their bodies, and by the kind of call, which is all of it but lengths.
 
@@ -72,16 +83,21 @@ class Known:
 
     def __init__(self) -> None:
         self.bodies: dict[str, Running] = {}
-        self._programs: dict[Any, list[tuple[Dims, Running]]] = defaultdict(list)
-        self._pairs: dict[Any, list[Pair]] = defaultdict(list)
-        self._vain: dict[Any, int] = defaultdict(int)
+        self._kinds = OrderedDict[Any, _Kind]()
+
+    def _of(self, kind: Any) -> _Kind:
+        found = self._kinds.setdefault(kind, _Kind())
+        self._kinds.move_to_end(kind)
+        while len(self._kinds) > KINDS:
+            self._kinds.popitem(last=False)
+        return found
 
     def add(self, kind: Any, arrays: list[Any], program: Running) -> None:
         """Remember a program that was made for a call."""
         self.bodies.setdefault(program.body, program)
         if not isinstance(program, Relengthed):  # which two others are known to make
-            made = dims_of(x.shape for x in arrays), program
-            self._programs[kind] = [made, *self._programs[kind]][:HELD]
+            of = self._of(kind)
+            of.programs = [(dims_of(x.shape for x in arrays), program), *of.programs][:HELD]
 
     def free(self, program: Running) -> bool:
         """Whether one like it is known to have nothing of its arguments in it."""
@@ -98,17 +114,22 @@ class Known:
             (T, numbers), (U, others) = ((x.program.T, x.program.numbers) for x in (alike, program))
         return follows(T, numbers, U, others)
 
+    def knows(self, kind: Any) -> bool:
+        """Whether there is a program for a call of a kind."""
+        return bool(self._of(kind).programs)
+
     def pairs(self, kind: Any, arrays: list[Any], given: Given, how: How) -> Iterator[Pair]:
         """Pairs of graphs for other lengths, between or beyond which that of a call may lie."""
-        programs = self._programs[kind]
-        if not programs or self._vain[kind] >= VAIN:
+        of = self._of(kind)
+        programs = of.programs
+        if not programs or of.vain >= VAIN:
             return
-        tried = {pair.programs for pair in self._pairs[kind]}
-        yield from [pair for pair in self._pairs[kind] if pair.programs]
+        tried = {pair.programs for pair in of.pairs}
+        yield from [pair for pair in of.pairs if pair.programs]
         both = list(itertools.combinations([x for _, x in programs], 2))
         alike = [x for x in both if x[0].body == x[1].body and all(type(y) is Compiled for y in x)]
         yield from (_pair(*x) for x in alike if x not in tried)
-        yield from [pair for pair in self._pairs[kind] if not pair.programs]
+        yield from [pair for pair in of.pairs if not pair.programs]
         dims = dims_of(x.shape for x in arrays)
         try:
             short = [shorter(programs[0][0], dims, k) for k in (0, 1)]
@@ -118,26 +139,30 @@ class Known:
 
     def graph(
         self, kind: Any, pairs: Iterable[Pair], record: Forward
-    ) -> tuple[Pair, Sample, list[Tensor]] | None:
-        """The graph of a record and its gradients, if a pair says what it is; and the record."""
+    ) -> tuple[Pair, Sample, list[Tensor]] | str:
+        """The graph of a record and its gradients, if a pair says what it is; else why none does.
+
+        With it that pair, and the nodes of the record.
+        """
+        why = ""
         nodes, outputs = _forward(record)
-        dims = dims_of(x.shape for x in record.leaves)
+        dims, of = dims_of(x.shape for x in record.leaves), self._of(kind)
         for pair in pairs:
             try:
                 found = interpolated(pair.a, pair.b, dims)
                 recognise(found, record.leaves, nodes, outputs)
-            except Another:
+            except Another as error:
+                why = str(error)
                 continue
-            self._vain[kind] = 0
-            others = [x for x in self._pairs[kind] if x is not pair]
-            self._pairs[kind] = [pair, *others][:HELD]
+            of.vain = 0
+            of.pairs = [pair, *(x for x in of.pairs if x is not pair)][:HELD]
             return pair, found, nodes
-        self._vain[kind] += 1
-        return None
+        of.vain += 1
+        return why
 
 
 def _pair(a: Running, b: Running) -> Pair:
-    return Pair(_sample(a), _sample(b), (a, b))
+    return Pair(a.whole.sample, b.whole.sample, (a, b))
 
 
 def _forward(record: Forward) -> tuple[list[Tensor], dict[int, Tensor]]:
@@ -149,13 +174,8 @@ def _forward(record: Forward) -> tuple[list[Tensor], dict[int, Tensor]]:
     return nodes, {0: record.loss, **dict(enumerate(beside, 1 + record.parameters))}
 
 
-def _sample(program: Running) -> Sample:
-    whole = program.whole
-    return Sample(dims_of(v.shape for v in whole.rolled[2]), *whole.rolled, whole.cuts)
-
-
-def _short(given: Given, dims: Dims, how: How) -> Sample:
-    """The graph of the same function for the beginnings of its arguments."""
+def shortened(given: Given, dims: Dims) -> Given:
+    """The same function with the beginnings of its arguments; `dims` are all shapes in a row."""
     ends = iter(dims)
     for _, p in leaves_of(given.params, ""):
         _take(p.ndim, ends)
@@ -172,10 +192,15 @@ def _short(given: Given, dims: Dims, how: How) -> Sample:
         rebuilt(arg, iter([next(short) if isinstance(x, NUMBERS) else x for x in xs]), True)
         for arg, xs in zip(given.args, leaves, strict=True)
     )
-    record = forward(given.loss_fn, given.params, args, given.names, given.around)
+    return given._replace(args=args)
+
+
+def _short(given: Given, dims: Dims, how: How) -> Sample:
+    """The graph of the same function for the beginnings of its arguments."""
+    record = forward(*shortened(given, dims))
     whole = trace(record)
     graph, _ = rolled(whole, record.recorder, how.longest, loops="loops" in how.passes)
-    return Sample(dims_of(v.shape for v in graph[2]), *graph, cuts(whole.nodes))
+    return sample_of(graph, whole)
 
 
 def _take(n: int, ends: Iterator[int]) -> tuple[int, ...]:

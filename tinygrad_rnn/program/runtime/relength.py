@@ -101,17 +101,18 @@ def _constants(graph: Sample) -> list[Any]:
 def _between(x: np.ndarray, y: np.ndarray, known: Iterable[tuple[Any, Any, Any]]) -> np.ndarray:
     """A constant of the third graph, where those of the first two are `x` and `y`."""
     for u, v, w in known:
-        if _is(u, x) and _is(v, y):
-            return _as(w, x)
+        if _matches(u, x) and _matches(v, y):
+            return _converted(w, x)
     raise Another("a constant of the program is not one of the graph")
 
 
-def _is(u: Any, x: np.ndarray) -> bool:
-    return np.size(u) == x.size and same_constant(_as(u, x), x)
+def _matches(u: Any, x: np.ndarray) -> bool:
+    """Whether a constant of a graph is one of the program."""
+    return np.size(u) == x.size and same_constant(_converted(u, x), x)
 
 
-def _as(u: Any, x: np.ndarray) -> np.ndarray:
-    """A constant of a graph as that of the program: see `native.kernel.Constants`."""
+def _converted(u: Any, x: np.ndarray) -> np.ndarray:
+    """A constant of a graph in the form of one of the program: see `native.kernel.Constants`."""
     if x.shape == (1,) and np.ndim(u) == 0:
         return np.full(1, np.asarray(u, x.dtype))
     return np.ascontiguousarray(u, x.dtype)

@@ -120,7 +120,7 @@ class CompiledStep:
 
     @property
     def c_source(self) -> str:
-        """The same in C, as one file; see `tinygrad_rnn.program.native`. Empty if C has no form."""
+        """The same in C, as one file (see `program.backends.c`); empty if C has no form."""
         return self._last.c_source if self._last else ""
 
     @property
@@ -147,7 +147,8 @@ class CompiledStep:
                 else "outline: nothing is compiled yet. Call the step once: step(params, ...)."
             )
         whole = self._last.whole
-        return outline(whole.program, whole.parameters, whole.pieces, whole.requires)
+        division = whole.pieces.division if whole.pieces is not None else None
+        return outline(whole.program, whole.parameters, division, whole.requires)
 
     def __call__(self, params: Any, *args: Any) -> tuple[Any, Any]:
         """Loss and gradients with respect to all Tensors in `params`."""

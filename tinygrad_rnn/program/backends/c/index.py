@@ -101,7 +101,7 @@ def taken(
         if p is None:
             next(rest)
             continue
-        n = shape[axis]
+        n = shape[axis] if axis < len(shape) else 0  # t[:, True]: `array` refuses bool
         axis += 1
         if isinstance(p, slice):
             start, _, step = p.indices(n)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.border import REAL
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.program.backends.latex.formula import (
     EXACT,
@@ -119,7 +120,7 @@ class Notation:
     def constant(self, x: Any) -> Formula:
         """A number, or the letter of an array."""
         x = np.asarray(x)
-        if x.size and x.dtype.kind in "fiub" and np.all(x == x.flat[0]):
+        if x.size and x.dtype.kind in REAL and np.all(x == x.flat[0]):
             return number(x.flat[0].item(), SINGLE if x.dtype == np.float32 else EXACT)
         return self.array(x)
 

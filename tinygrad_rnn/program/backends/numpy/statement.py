@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.engine.primitives import Input, clip_bounds
+from tinygrad_rnn.engine.primitives import SATURATED, Input, clip_bounds
 from tinygrad_rnn.program.backends.numpy.views import dims, divided, folded
 from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.ir.ops import (
@@ -75,7 +75,7 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
             make = int if v.dtype.kind in "iu" else float
             texts += [writer.constant(make(x)) for x in clip_bounds(v.dtype, *ends)]
         if op == "sigmoid":
-            texts += _sigmoids_ends(v, writer)
+            texts += _top_and_one(v, writer)
         _need(function, writer)
         return [f"{function}({', '.join(texts)}, out={out})"]
     if op in REDUCTIONS:
@@ -95,7 +95,7 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
         return [_product(v, xs, out, lifted)]
     if op == "gates":
         _need("sigmoid", writer)
-        x, whole = xs[0].text, [*_sigmoids_ends(v, writer), f"out={out}"]
+        x, whole = xs[0].text, [*_top_and_one(v, writer), f"out={out}"]
         parts = [index_text(index, "t", str) for index in v.options["tanh"]]
         return [
             f"sigmoid({', '.join([x, *whole])})",
@@ -150,12 +150,11 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
     raise AssertionError(op)
 
 
-def _sigmoids_ends(v: Value, writer: Any) -> list[str]:
-    """From where on the sigmoid is one, and a one: arrays, which are faster than numbers."""
-    top = 10 if v.dtype == np.float16 else 50
+def _top_and_one(v: Value, writer: Any) -> list[str]:
+    """From where on a sigmoid is one, and a one: arrays, which are faster than numbers."""
     return [
         writer.array(f"np.array({n}, np.{v.dtype})", name)
-        for n, name in ((top, "top"), (1, "unit"))
+        for n, name in ((SATURATED.get(v.dtype, 50), "top"), (1, "unit"))
     ]
 
 
@@ -239,6 +238,10 @@ def _apart(indices: Any, xs: list[Operand], shape: tuple[int, ...]) -> tuple[boo
     An array that is given may say anything, so that only the other axes tell places apart:
     ``[[0, 1], j]`` writes into two rows, whatever j is; ``[i]`` and ``[j]`` may be the same row.
     """
+    if any(
+        type(p) is Input and xs[p].shape == () and xs[p].dtype == bool for i in indices for p in i
+    ):
+        return False, 0  # t[True] is an axis more, t[False] is nothing
     writers = [_axes(i, xs, len(shape)) for i in indices]
     given = {k for parts in writers for k, p in enumerate(parts) if p is None or type(p) is Operand}
     full = {k for k in range(len(shape)) if all(_is_full(parts[k]) for parts in writers)}
