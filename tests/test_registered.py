@@ -5,6 +5,8 @@ import importlib.util
 import re
 from pathlib import Path
 
+import grimp
+import numpy as np
 import pytest
 from enrolled import enrolled
 
@@ -37,6 +39,16 @@ def test_the_tests_run_with_it(toy):
     (sample,) = [x for x in enrolled() if x.kind is ToyCell]
     cell, xs, h = sample(bias=False)
     assert len(nn.unroll(cell, xs, h)[0]) == 3
+
+
+def test_a_cell_that_says_no_size_of_inputs_is_refused_in_a_sentence():
+    class Bare:
+        def initial_state(self, *batch):
+            return np.zeros((*batch, 3))
+
+    with pytest.raises(ValueError, match=r"Bare has no input_size.*features=3"):
+        nn.sampled(Bare())
+    assert nn.sampled(Bare(), features=2)[1].shape == (3, 2, 2)
 
 
 def test_the_gallery_draws_it(toy):
@@ -93,3 +105,19 @@ def test_every_file_that_the_site_names_is_there():
         files = re.findall(r"^   ([\w/]+\.py)$", text, re.MULTILINE)
         assert files
         assert not [file for file in files if not (base / file).exists()]
+
+
+def test_the_house_says_which_room_knows_which():
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rows = re.findall(r"^  (\w+)/ .* knows (.*)$", text, re.MULTILINE)
+    said = {room: set(re.findall(r"\w+", known)) - {"NumPy", "only"} for room, known in rows}
+    graph = grimp.build_graph("tinygrad_rnn", cache_dir=None)
+    for room, known in said.items():
+        package = f"tinygrad_rnn.{room}"
+        modules = {package} | graph.find_descendants(package)
+        found = set().union(*(graph.find_modules_directly_imported_by(m) for m in modules))
+        rooms = {name.split(".")[1] for name in found if "." in name}
+        assert rooms - {room, "border", "files"} == known, room
+    assert said.keys() == {x.name for x in (ROOT / "tinygrad_rnn").iterdir() if x.is_dir()} - {
+        "__pycache__"
+    }

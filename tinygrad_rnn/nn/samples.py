@@ -31,6 +31,11 @@ def sampled(cell: Any, features: int = 0, space: tuple[int, ...] = ()) -> Sample
     space
         Axes between the examples and the features.
 
+    Raises
+    ------
+    ValueError
+        Nobody says how many features the inputs have.
+
     Examples
     --------
     >>> from tinygrad_rnn import nn
@@ -38,8 +43,13 @@ def sampled(cell: Any, features: int = 0, space: tuple[int, ...] = ()) -> Sample
     >>> xs.shape, h.shape, cell(xs[0], (h, c))[0].shape
     ((3, 2, 3), (2, 4), (2, 4))
     """
-    rng = np.random.default_rng(1)
-    xs = rng.standard_normal((3, 2, *space, features or cell.input_size))
+    rng, features = np.random.default_rng(1), features or getattr(cell, "input_size", 0)
+    if not features:
+        raise ValueError(
+            f"sampled: {type(cell).__name__} has no input_size. Say how many features its inputs "
+            "have: sampled(cell, features=3)."
+        )
+    xs = rng.standard_normal((3, 2, *space, features))
 
     def drawn(a: Any) -> Any:
         return rng.standard_normal(a.shape).astype(a.dtype) if a.dtype.kind == "f" else a
