@@ -36,7 +36,7 @@ def draw(app: Sphinx) -> None:
     if missing := [name for name in names if f"viz.{name}" not in DRAWN]:
         raise ExtensionError(
             f"docs: no thumbnail for viz.{missing[0]}: the gallery does not save what it draws. "
-            "Show it in viz/gallery.py."
+            "Show it in viz/gallery/exhibits.py."
         )
     for path in sorted(folder.glob("cell_*.svg")):  # each cell, folded from its own record
         if hasattr(nn, name := path.stem.removeprefix("cell_")):

@@ -16,6 +16,7 @@ from tinygrad_rnn import Primitive, Tensor, check_grads, grad
 from tinygrad_rnn.engine import primitives as p
 from tinygrad_rnn.engine.abstract import Shapes
 from tinygrad_rnn.engine.context import context
+from tinygrad_rnn.engine.kinds import BOTH, UNKNOWN
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.rules import RULES
@@ -463,3 +464,72 @@ def test_broadcast_to_and_sum_are_adjoint(shapes, seed):
 def test_a_primitive_is_one_object_when_it_is_pickled():
     for op in all_primitives():
         assert pickle.loads(pickle.dumps(op)) is op
+
+
+# -- what is known of a primitive without running it ----------------------------------------------
+
+
+def test_every_primitive_of_the_engine_has_a_kind():
+    assert not [op.name for op in all_primitives() if op.kind is UNKNOWN]
+
+
+def linear_in(op, sample, group):
+    """Whether a primitive is linear in these float inputs together, the others as they are."""
+    other = np.random.default_rng(3)
+    pairs = [
+        (x, other.permutation(np.ravel(x)).reshape(np.shape(x)) + 0.3)
+        if k in group and is_float(x)
+        else (x, x)
+        for k, x in enumerate(sample.inputs)
+    ]
+
+    def f(a, b):
+        mixed = [a * x + b * y if k in group else x for k, (x, y) in enumerate(pairs)]
+        return op(*mixed, **sample.options)
+
+    with np.errstate(all="ignore"):
+        return np.allclose(f(2, 3), 2 * f(1, 0) + 3 * f(0, 1), rtol=1e-6, atol=1e-9)
+
+
+@enrolled(SAMPLES, WITHOUT_RULE)
+def test_it_is_linear_in_the_inputs_it_says(op, sample):
+    floats = [k for k, x in enumerate(sample.inputs) if is_float(x)]
+    for group in op.linear:
+        group = floats if group == (...,) else [k for k in group if k in floats]
+        numbers = [x for k, x in enumerate(sample.inputs) if k not in floats]
+        if group and not (op.linear == BOTH and numbers):  # a + 2 is affine
+            assert linear_in(op, sample, group)
+
+
+@pytest.mark.parametrize(
+    "op", [op for op in SAMPLES if op not in NOT_ITS_OWN_SLOPE], ids=lambda op: op.name
+)
+def test_alone_it_is_linear_in_no_other_input(op):
+    alone = {group[0] for group in op.linear if len(group) == 1} - {...}
+    for k in range(max(len(sample.inputs) for sample in SAMPLES[op])):
+        fits = [s for s in SAMPLES[op] if k < len(s.inputs) and is_float(s.inputs[k])]
+        if fits and k not in alone:
+            assert not all(linear_in(op, sample, [k]) for sample in fits), k
+
+
+@enrolled(SAMPLES | COMPARISONS)
+def test_what_is_exact_takes_its_elements_from_the_inputs(op, sample):
+    if op.kind.exact and op is not p.scatter:  # which adds where a place is named twice
+        y = np.asarray(op(*sample.inputs, **sample.options))
+        known = [np.ravel(x) for x in (*sample.inputs, *sample.options.values()) if is_number(x)]
+        known = np.concatenate([*known, [0.0]])
+        assert y.dtype == bool or np.isin(y, np.concatenate([known, -known])).all()
+
+
+def is_number(x):
+    return isinstance(x, (int, float, np.ndarray)) and np.asarray(x).dtype.kind in "fiub"
+
+
+@enrolled(SAMPLES | COMPARISONS)
+def test_elementwise_means_element_by_element(op, sample):
+    if op.kind.form in ("elementwise", "identity"):
+        whole = np.asarray(op(*sample.inputs, **sample.options))
+        spread = np.broadcast_arrays(*sample.inputs)
+        for at in list(np.ndindex(whole.shape))[:3]:
+            one = op(*[np.asarray(x[at]) for x in spread], **sample.options)
+            np.testing.assert_allclose(one, whole[at], rtol=1e-14)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from agreeing import agrees
 
 from tinygrad_rnn import Primitive, Tensor, compile, grad, nn, sigmoid, stack, tanh, where
 from tinygrad_rnn.engine.rules import RULES
@@ -21,12 +22,7 @@ def agree(loss_fn, m, calls, target="numpy"):
     """One program for all calls, each with the eager gradients."""
     step = compile(loss_fn, target=target)
     for args in calls:
-        loss, grads = step(m, *args)
-        exact = loss_fn(m, *args)
-        np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
-        for g, e in zip(grads.values(), grad(exact, m.parameters(), unused="zero"), strict=True):
-            assert np.abs(g - e).max(initial=0) <= 1e-12 * max(1, np.abs(e).max(initial=0))
-    assert not step.reason
+        agrees(step, loss_fn, m, *args)
     assert step.stats["recorded"] == 1
     return step
 

@@ -4,8 +4,9 @@ import re
 
 import numpy as np
 import pytest
+from agreeing import agrees
 
-from tinygrad_rnn import compile, concatenate, grad, nn, stack
+from tinygrad_rnn import compile, concatenate, nn, stack
 from tinygrad_rnn.program.backends.numpy import fusion as in_place
 from tinygrad_rnn.program.passes import tiling as blocks
 
@@ -28,15 +29,6 @@ def data(T, B, V, dtype=np.float64):
     return rng.standard_normal((T, B, V)).astype(dtype), rng.integers(0, V, (T, B))
 
 
-def agrees(m, step, x, y, atol=1e-12):
-    loss, grads = step(m, x, y)
-    exact = loss_fn(m, x, y)
-    np.testing.assert_allclose(loss, exact.data, rtol=atol)
-    for g, e in zip(grads.values(), grad(exact, m.parameters()), strict=True):
-        np.testing.assert_allclose(g, e, rtol=0, atol=atol * max(1, np.abs(e).max()))
-    assert not step.reason
-
-
 def count(step, name):
     return int(re.findall(rf"^{name}: (\d+)", step.explain(), re.M)[0])
 
@@ -56,7 +48,7 @@ def pieces(monkeypatch):
 def test_results_stay_the_same(cell, B, pieces):
     m, step = Model(cell, 8, 8), compile(loss_fn)
     for T in (3, 6):
-        agrees(m, step, *data(T, B, 8))
+        agrees(step, loss_fn, m, *data(T, B, 8))
     assert count(step, "blocks") >= (1 if B == 8 else 2)
     assert count(step, "fused") > 0
     assert step.stats["structures"] == 1
@@ -64,19 +56,25 @@ def test_results_stay_the_same(cell, B, pieces):
 
 def test_there_may_be_as_many_steps_as_gates():
     """What gates are multiplied by, half or one, then looks like a row for each step."""
-    agrees(Model(nn.LSTMCell, 32, 64), compile(loss_fn), *data(4, 8, 32))
+    agrees(compile(loss_fn), loss_fn, Model(nn.LSTMCell, 32, 64), *data(4, 8, 32))
 
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("left_out", ["apart", "blocks", "fused", "in_place", "transposes"])
 def test_each_serves_without_the_others(cell, left_out, pieces):
     step = compile(loss_fn, without=(left_out,))
-    agrees(Model(cell, 8, 8), step, *data(5, 16, 8))
+    agrees(step, loss_fn, Model(cell, 8, 8), *data(5, 16, 8))
 
 
 def test_float32_too(pieces):
     step = compile(loss_fn)
-    agrees(Model(nn.LSTMCell, 8, 8, np.float32), step, *data(5, 16, 8, np.float32), 1e-5)
+    agrees(
+        step,
+        loss_fn,
+        Model(nn.LSTMCell, 8, 8, np.float32),
+        *data(5, 16, 8, np.float32),
+        tolerance=1e-5,
+    )
     assert "float64" not in step.source
 
 
@@ -94,11 +92,7 @@ def test_layers_in_both_directions(pieces):
         return nn.cross_entropy(m.readout(stack(outputs)), y)
 
     m, step, (x, y) = Deep(), compile(deep), data(5, 16, 8)
-    loss, grads = step(m, x, y)
-    exact = deep(m, x, y)
-    np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
-    for g, e in zip(grads.values(), grad(exact, m.parameters()), strict=True):
-        np.testing.assert_allclose(g, e, rtol=0, atol=1e-12)
+    agrees(step, deep, m, x, y)
 
 
 def test_products_are_divided_where_blas_has_code_for_small_ones_alone(monkeypatch):
@@ -106,7 +100,7 @@ def test_products_are_divided_where_blas_has_code_for_small_ones_alone(monkeypat
     for there in (True, False):
         monkeypatch.setattr(blocks, "small_products", lambda there=there: there)
         step = compile(loss_fn)
-        agrees(m, step, x, y)
+        agrees(step, loss_fn, m, x, y)
         # by the transpose of W_h; by W_h and W_x single gates are small
         assert count(step, "blocks") == there
         assert count(step, "apart") > 0
@@ -117,7 +111,7 @@ def test_products_are_divided_where_blas_has_code_for_small_ones_alone(monkeypat
 def test_what_is_small_already_and_vectors_stay_as_they_are(B, H, monkeypatch):
     monkeypatch.setattr(blocks, "small_products", lambda: True)
     step = compile(loss_fn)
-    agrees(Model(nn.RNNCell, 8, H), step, *data(4, B, 8))
+    agrees(step, loss_fn, Model(nn.RNNCell, 8, H), *data(4, B, 8))
     assert count(step, "blocks") == count(step, "apart") == 0
     assert "np.dot(h[t]" in step.source
 
@@ -146,5 +140,5 @@ def test_blocks_are_small_products_that_cover_all(rows, inner, columns, itemsize
 
 def test_gates_apart_take_the_place_of_what_was_read(pieces):
     step = compile(loss_fn)
-    agrees(Model(nn.LSTMCell, 8, 8), step, *data(5, 16, 8))
+    agrees(step, loss_fn, Model(nn.LSTMCell, 8, 8), *data(5, 16, 8))
     assert re.search(r"da\d*s = .*gates\.reshape\(T, 16, 32\)  # the same memory", step.source)

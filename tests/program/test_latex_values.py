@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from enrolled import every_sample
 
 import tinygrad_rnn as rnn
 from tinygrad_rnn import Tensor, ancestors, compile, named, nn, scope, stack, tanh
@@ -516,17 +517,11 @@ def module_of(*path):
     return module
 
 
-def samples():
-    for kind, found in module_of("nn", "cells", "test_every_cell.py").SAMPLES.items():
-        for k, sample in enumerate(found):
-            yield pytest.param(kind, sample, id=f"{kind.__name__}-{k}")
-
-
-@pytest.mark.parametrize(("kind", "sample"), [*samples()])
-def test_the_loss_through_every_cell(kind, sample):
+@every_sample()
+def test_the_loss_through_every_cell(sample):
     class Model(nn.Module):
         def __init__(self):
-            self.cell = sample.make(rng=0)
+            self.cell, _, _ = sample()
 
     def through(m, x):
         outputs, _ = nn.unroll(m.cell, x)
@@ -539,9 +534,11 @@ def test_the_loss_through_every_cell(kind, sample):
         outputs, _ = nn.unroll_tree(m.cell, [x[0], [x[1]], [x[2]]])
         return (stack(outputs) * 0.7 + 0.1).sum()
 
-    tree = "Tree" in kind.__name__
-    x = sample.inputs(3) if tree else sample.inputs(6, 2)
-    agree(over_a_tree if tree else through, Model(), x)
+    _, xs, _ = sample()
+    if "Tree" in sample.kind.__name__:
+        agree(over_a_tree, Model(), xs[:, 0])
+    else:
+        agree(through, Model(), np.concatenate([xs, -xs[::-1]]))
 
 
 # -- losses ---------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from agreeing import agrees
 
 from tinygrad_rnn import Tensor, compile, grad, nn, stack
 from tinygrad_rnn.program.backends.numpy import fusion as in_place
@@ -52,15 +53,6 @@ def body(step: CompiledStep) -> str:
     return step.source.split("\n\n", 2)[2]
 
 
-def agrees(f, m, step, *args):
-    loss, grads = step(m, *args)
-    exact = f(m, *args)
-    np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
-    for g, e in zip(grads.values(), grad(exact, m.parameters(), unused="zero"), strict=True):
-        np.testing.assert_allclose(g, e, rtol=0, atol=1e-12 * max(1, np.abs(e).max()))
-    assert not step.reason
-
-
 @pytest.mark.parametrize(
     ("cell", "f"),
     [
@@ -72,7 +64,7 @@ def agrees(f, m, step, *args):
 def test_one_text_serves_every_length(cell, f):
     m, step, bodies = Model(cell), compile(f), set()
     for T in (5, 7, 30, 100):
-        agrees(f, m, step, *data(T))
+        agrees(step, f, m, *data(T))
         bodies.add(body(step))
         assert f"\nT = {T}\n" in step.source
     assert len(bodies) == 1
@@ -85,8 +77,8 @@ def test_what_a_loop_reads_of_large_steps_is_computed_in_it(cell, monkeypatch):
     for large in (0, 1 << 40):
         monkeypatch.setattr(in_place, "LARGE", large)
         step = compile(loss_fn)
-        agrees(loss_fn, m, step, *data(9))
-        agrees(loss_fn, m, step, *data(9, B=1))
+        agrees(step, loss_fn, m, *data(9))
+        agrees(step, loss_fn, m, *data(9, B=1))
         inside.append(int(re.findall(r"^fused: (\d+)", step.explain(), re.M)[0]))
         found = re.findall(r"^([\d,]+) bytes of buffers", step.explain(), re.M)
         room.append(int(found[0].replace(",", "")))
@@ -170,7 +162,7 @@ def test_lengths_that_differ_from_each_other_have_names_of_their_own():
     step = compile(translated)
     for T, U in [(30, 9), (20, 13)]:
         (x, _), (z, y) = data(T), data(U)
-        agrees(translated, m, step, x, z, y)
+        agrees(step, translated, m, x, z, y)
     assert step.stats["structures"] == 1
     assert "for t in range(T):" in step.source
     assert "for t in range(T2):" in step.source
@@ -179,7 +171,7 @@ def test_lengths_that_differ_from_each_other_have_names_of_their_own():
 def test_a_length_of_another_structure_gets_a_text_of_its_own():
     m, step = Model(), compile(loss_fn)
     for T in (1, 2, 9):
-        agrees(loss_fn, m, step, *data(T))
+        agrees(step, loss_fn, m, *data(T))
     assert step.stats["structures"] == 3
     assert step.stats["recorded"] == 3
 
@@ -192,7 +184,7 @@ def test_values_baked_in_at_one_length_only_are_refused():
 
     m, step = Model(), compile(f)
     for T in (7, 8):
-        agrees(f, m, step, *data(T))
+        agrees(step, f, m, *data(T))
     assert step.stats["structures"] == 1
     step(m, *data(9))
     assert "baked in" in step.reason

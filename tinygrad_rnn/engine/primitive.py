@@ -16,6 +16,7 @@ import numpy as np
 from tinygrad_rnn.border import REAL, as_array
 from tinygrad_rnn.engine.constants import fingerprints
 from tinygrad_rnn.engine.context import Context, context, describe
+from tinygrad_rnn.engine.kinds import UNKNOWN, Kind, Linear
 from tinygrad_rnn.engine.tensor import (
     NO_OPTIONS,
     OBJECT,
@@ -48,6 +49,12 @@ class Primitive:
     arity
         How many leading arguments are inputs, where the signature does not say; None for any
         number.
+    kind
+        Its form, its cost, and whether it rounds; see `engine.kinds`.
+    linear
+        In which inputs it is linear; see there.
+    symbol
+        What stands for it in formulas and pictures, instead of the name.
 
     Raises
     ------
@@ -63,9 +70,16 @@ class Primitive:
     """
 
     def __init__(
-        self, name: str, forward: Callable[..., Any], arity: int | None = _FROM_SIGNATURE
+        self,
+        name: str,
+        forward: Callable[..., Any],
+        arity: int | None = _FROM_SIGNATURE,
+        kind: Kind = UNKNOWN,
+        linear: Linear = (),
+        symbol: str = "",
     ) -> None:
         self.name, self.forward, self.arity = name, forward, arity
+        self.kind, self.linear, self.symbol = kind, linear, symbol
         self.options: tuple[str, ...] = ()
         self.__doc__ = forward.__doc__
         if arity is _FROM_SIGNATURE:
@@ -214,14 +228,21 @@ class Composed(Primitive):
 
     Parameters
     ----------
-    name, forward
+    name, forward, kind, linear
         As of any primitive.
     parts
         The same result of the same inputs and options, from other primitives.
     """
 
-    def __init__(self, name: str, forward: Callable[..., Any], parts: Callable[..., Any]) -> None:
-        super().__init__(name, forward)
+    def __init__(
+        self,
+        name: str,
+        forward: Callable[..., Any],
+        parts: Callable[..., Any],
+        kind: Kind = UNKNOWN,
+        linear: Linear = (),
+    ) -> None:
+        super().__init__(name, forward, kind=kind, linear=linear)
         self.parts = parts
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:

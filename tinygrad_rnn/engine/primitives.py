@@ -23,6 +23,28 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.border import REAL, as_array, refuse_foreign
+from tinygrad_rnn.engine.kinds import (
+    ALL,
+    ARITHMETIC,
+    BOTH,
+    CAST,
+    CHOICE,
+    CHOSEN,
+    CONVOLUTION,
+    EACH,
+    EXTREME,
+    FIRST,
+    FUNCTION,
+    IDENTITY,
+    LOGSUMEXP,
+    MOVE,
+    NORMALISATION,
+    PIECE,
+    PRODUCT,
+    SIGN,
+    SUM,
+    VIEW,
+)
 from tinygrad_rnn.engine.primitive import Composed, Primitive, placed
 from tinygrad_rnn.engine.tensor import Tensor, operand, values
 
@@ -82,39 +104,39 @@ def _logical(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 # fmt: off
-add          = Primitive("add",          operator.add,                      2)
-subtract     = Primitive("subtract",     operator.sub,                      2)
-multiply     = Primitive("multiply",     operator.mul,                      2)
-divide       = Primitive("divide",       operator.truediv,                  2)
-power        = Primitive("power",        operator.pow,                      2)
-negative     = Primitive("negative",     operator.neg,                      1)
-exp          = Primitive("exp",          np.exp,                            1)
-log          = Primitive("log",          np.log,                            1)
-log1p        = Primitive("log1p",        np.log1p,                          1)
-expm1        = Primitive("expm1",        np.expm1,                          1)
-sqrt         = Primitive("sqrt",         np.sqrt,                           1)
-absolute     = Primitive("absolute",     operator.abs,                      1)
-sin          = Primitive("sin",          np.sin,                            1)
-cos          = Primitive("cos",          np.cos,                            1)
-tanh         = Primitive("tanh",         np.tanh,                           1)
-sigmoid      = Primitive("sigmoid",      _sigmoid,                          1)
-relu         = Primitive("relu",         _relu,                              1)
-softplus     = Primitive("softplus",     _softplus,                          1)
-maximum      = Primitive("maximum",      np.maximum,                        2)
-minimum      = Primitive("minimum",      np.minimum,                        2)
-where        = Primitive("where",        _where,                            3)
-stop_gradient = Primitive("stop_gradient", operator.pos,                    1)
+add           = Primitive("add",           operator.add,            2, ARITHMETIC, BOTH, "+")
+subtract      = Primitive("subtract",      operator.sub,            2, ARITHMETIC, BOTH, "−")
+multiply      = Primitive("multiply",      operator.mul,            2, ARITHMETIC, EACH, "×")
+divide        = Primitive("divide",        operator.truediv,        2, FUNCTION,   FIRST, "/")
+power         = Primitive("power",         operator.pow,            2, FUNCTION,   symbol="^")
+negative      = Primitive("negative",      operator.neg,            1, SIGN,       FIRST, "−")
+exp           = Primitive("exp",           np.exp,                  1, FUNCTION)
+log           = Primitive("log",           np.log,                  1, FUNCTION)
+log1p         = Primitive("log1p",         np.log1p,                1, FUNCTION)
+expm1         = Primitive("expm1",         np.expm1,                1, FUNCTION)
+sqrt          = Primitive("sqrt",          np.sqrt,                 1, FUNCTION,   symbol="√")
+absolute      = Primitive("absolute",      operator.abs,            1, CHOICE)
+sin           = Primitive("sin",           np.sin,                  1, FUNCTION)
+cos           = Primitive("cos",           np.cos,                  1, FUNCTION)
+tanh          = Primitive("tanh",          np.tanh,                 1, FUNCTION)
+sigmoid       = Primitive("sigmoid",       _sigmoid,                1, FUNCTION,   symbol="σ")
+relu          = Primitive("relu",          _relu,                   1, CHOICE)
+softplus      = Primitive("softplus",      _softplus,               1, FUNCTION)
+maximum       = Primitive("maximum",       np.maximum,              2, CHOICE)
+minimum       = Primitive("minimum",       np.minimum,              2, CHOICE)
+where         = Primitive("where",         _where,                  3, CHOICE,     CHOSEN)
+stop_gradient = Primitive("stop_gradient", operator.pos,            1, IDENTITY,   FIRST)
 
 # without a derivative; called by a Tensor's operators where the record becomes a program
-less          = Primitive("less",          operator.lt,                     2)
-less_equal    = Primitive("less_equal",    operator.le,                     2)
-greater       = Primitive("greater",       operator.gt,                     2)
-greater_equal = Primitive("greater_equal", operator.ge,                     2)
-equal         = Primitive("equal",         operator.eq,                     2)
-not_equal     = Primitive("not_equal",     operator.ne,                     2)
-logical_and   = Primitive("logical_and",   _logical(operator.and_),         2)
-logical_or    = Primitive("logical_or",    _logical(operator.or_),          2)
-logical_not   = Primitive("logical_not",   _logical(operator.invert),       1)
+less          = Primitive("less",          operator.lt,             2, CHOICE)
+less_equal    = Primitive("less_equal",    operator.le,             2, CHOICE)
+greater       = Primitive("greater",       operator.gt,             2, CHOICE)
+greater_equal = Primitive("greater_equal", operator.ge,             2, CHOICE)
+equal         = Primitive("equal",         operator.eq,             2, CHOICE)
+not_equal     = Primitive("not_equal",     operator.ne,             2, CHOICE)
+logical_and   = Primitive("logical_and",   _logical(operator.and_), 2, CHOICE)
+logical_or    = Primitive("logical_or",    _logical(operator.or_),  2, CHOICE)
+logical_not   = Primitive("logical_not",   _logical(operator.invert), 1, CHOICE)
 # fmt: on
 
 
@@ -344,26 +366,26 @@ def _segment(*inputs: Any, again: Callable[[Any], Any], size: int, dtype: Any) -
 
 
 # fmt: off
-clip         = Primitive("clip",         _clip)
-pass_gradient = Primitive("pass_gradient", _pass_gradient)
-cut_gradient = Primitive("cut_gradient", _cut_gradient)
-astype       = Primitive("astype",       _astype)
-matmul       = Primitive("matmul",       _matmul)
-conv         = Composed("conv",          _conv, _conv_in_parts)
-sum          = Primitive("sum",          _sum)
-max          = Primitive("max",          _max)
-min          = Primitive("min",          _min)
-logsumexp    = Primitive("logsumexp",    _logsumexp)
-softmax      = Primitive("softmax",      _softmax)
-log_softmax  = Primitive("log_softmax",  _log_softmax)
-reshape      = Primitive("reshape",      _reshape)
-transpose    = Primitive("transpose",    _transpose)
-broadcast_to = Primitive("broadcast_to", _broadcast_to)
-getitem      = Primitive("getitem",      _getitem)
-scatter      = Primitive("scatter",      _scatter)
-concatenate_p = Primitive("concatenate", _concatenate)
-stack_p      = Primitive("stack",        _stack)
-segment      = Primitive("segment",      _segment)
+clip          = Primitive("clip",          _clip,          kind=CHOICE)
+pass_gradient = Primitive("pass_gradient", _pass_gradient, kind=IDENTITY, linear=FIRST)
+cut_gradient  = Primitive("cut_gradient",  _cut_gradient,  kind=IDENTITY, linear=FIRST)
+astype        = Primitive("astype",        _astype,        kind=CAST, linear=FIRST)
+matmul        = Primitive("matmul",        _matmul,        kind=PRODUCT, linear=EACH, symbol="@")
+conv          = Composed("conv",          _conv,          _conv_in_parts, CONVOLUTION, EACH)
+sum           = Primitive("sum",           _sum,           kind=SUM, linear=FIRST, symbol="Σ")
+max           = Primitive("max",           _max,           kind=EXTREME)
+min           = Primitive("min",           _min,           kind=EXTREME)
+logsumexp     = Primitive("logsumexp",     _logsumexp,     kind=LOGSUMEXP)
+softmax       = Primitive("softmax",       _softmax,       kind=NORMALISATION)
+log_softmax   = Primitive("log_softmax",   _log_softmax,   kind=NORMALISATION)
+reshape       = Primitive("reshape",       _reshape,       kind=VIEW, linear=FIRST)
+transpose     = Primitive("transpose",     _transpose,     kind=VIEW, linear=FIRST)
+broadcast_to  = Primitive("broadcast_to",  _broadcast_to,  kind=VIEW, linear=FIRST)
+getitem       = Primitive("getitem",       _getitem,       kind=VIEW, linear=FIRST)
+scatter       = Primitive("scatter",       _scatter,       kind=MOVE, linear=ALL)
+concatenate_p = Primitive("concatenate",   _concatenate,   kind=MOVE, linear=ALL)
+stack_p       = Primitive("stack",         _stack,         kind=MOVE, linear=ALL)
+segment       = Primitive("segment",       _segment,       kind=PIECE)
 # fmt: on
 
 

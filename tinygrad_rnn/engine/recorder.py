@@ -27,13 +27,6 @@ __all__ = ["Draw", "Method", "Recorder", "Unrecorded", "draw", "require"]
 
 Method = Literal["random", "standard_normal", "standard_exponential"]
 
-ROUNDING = frozenset(
-    (
-        *("add", "subtract", "multiply", "divide", "power", "exp", "log", "log1p", "expm1", "sqrt"),
-        *("sin", "cos", "tanh", "sigmoid", "softplus", "matmul", "conv", "sum", "logsumexp"),
-        *("softmax", "log_softmax", "astype"),
-    )
-)
 SEED = 0x5EED  # of what is drawn instead where the values are others
 FEW, MANY = 16, 1 << 31  # how long a sequence of draws is while nobody knows its length
 
@@ -107,7 +100,7 @@ class Recorder:
         y = evaluated(op, op.forward, arrays, options)
         if self.flush and y.dtype.kind == "f":
             return np.where(np.abs(y) < np.finfo(y.dtype).tiny, 0 * y, y)[()]
-        if self.noise is None or op.name not in ROUNDING or y.dtype.kind != "f":
+        if self.noise is None or op.kind.exact or y.dtype.kind != "f":
             return y
         sign = np.where(self.noise.random(y.shape) < 0.5, -1, 1).astype(y.dtype)
         if op.name not in ("sum", "matmul"):

@@ -14,22 +14,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.border import as_array
-from tinygrad_rnn.engine import primitives as p
+from tinygrad_rnn.engine.kinds import CHOICE
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.tensor import Tensor
 
 __all__ = ["scalars"]
-
-# fmt: off
-_ELEMENTWISE = frozenset({
-    p.exp, p.log, p.log1p, p.expm1, p.sqrt, p.sin, p.cos, p.tanh, p.sigmoid, p.relu, p.softplus,
-    p.absolute, p.stop_gradient,
-})
-_BY_NUMPY = frozenset({
-    p.add, p.subtract, p.multiply, p.divide, p.power, p.negative, p.matmul, p.sum, p.reshape,
-    p.transpose, p.broadcast_to, p.conv, p.getitem, p.concatenate_p, p.stack_p,
-})
-# fmt: on
 
 
 def scalars(x: Any) -> Any:
@@ -97,11 +86,13 @@ def apply(primitive: Primitive, inputs: tuple[Any, ...], options: dict[str, Any]
     TypeError
         For primitives that choose or normalise over elements, which have no meaning on objects.
     """
-    if primitive in _ELEMENTWISE:
+    # NumPy would hand the operation back to a Tensor, which asks here again
+    inputs = tuple(_slices(x) if isinstance(x, Tensor) else x for x in inputs)
+    kind = primitive.kind
+    chooses = kind is CHOICE and primitive.arity != 1
+    if kind.form in ("elementwise", "identity") and not chooses and not primitive.options:
         return np.frompyfunc(primitive, len(inputs), 1)(*inputs)
-    if primitive in _BY_NUMPY:
-        # NumPy would hand the operation back to a Tensor, which asks here again
-        inputs = tuple(_slices(x) if isinstance(x, Tensor) else x for x in inputs)
+    if primitive.linear and kind.form in ("reduction", "product", "view", "move"):
         return primitive.forward(*inputs, **options)
     raise TypeError(
         f"{primitive.name} cannot run on an array of scalar Tensors: it chooses between elements "

@@ -120,9 +120,8 @@ def _memory(x: Tensor) -> Any:
 
 
 def _operations(x: Tensor) -> int:
-    name = x.op.name if x.op is not None else ""
     shapes = [np.shape(values(a)) for a in x.inputs]
-    count = _COUNTS.get(name)
+    count = _COUNTS.get(x.op.kind.cost) if x.op is not None else None
     return x.size if count is None else count(x, shapes)
 
 
@@ -134,38 +133,23 @@ def _nothing(x: Tensor, shapes: list[tuple[int, ...]]) -> int:
     return 0
 
 
-def _matmul(x: Tensor, shapes: list[tuple[int, ...]]) -> int:
+def _product(x: Tensor, shapes: list[tuple[int, ...]]) -> int:
     return 2 * x.size * shapes[0][-1]
 
 
-def _conv(x: Tensor, shapes: list[tuple[int, ...]]) -> int:
+def _convolution(x: Tensor, shapes: list[tuple[int, ...]]) -> int:
     return 2 * x.size * prod(shapes[1][:-1])
 
 
-def _softmax(x: Tensor, shapes: list[tuple[int, ...]]) -> int:
+def _normalise(x: Tensor, shapes: list[tuple[int, ...]]) -> int:
     return 4 * prod(shapes[0])  # subtract, exp, sum, divide
 
 
-# By primitive; what is not here has one operation per element of its result.
+# By cost class; any other has one operation per element of its result.
 _COUNTS: dict[str, Callable[[Tensor, list[tuple[int, ...]]], int]] = {
-    "getitem": _nothing,
-    "scatter": _nothing,
-    "reshape": _nothing,
-    "transpose": _nothing,
-    "broadcast_to": _nothing,
-    "concatenate": _nothing,
-    "stack": _nothing,
-    "stop_gradient": _nothing,
-    "pass_gradient": _nothing,
-    "cut_gradient": _nothing,
-    "astype": _nothing,
-    "segment": _nothing,
-    "sum": _read,
-    "max": _read,
-    "min": _read,
-    "softmax": _softmax,
-    "log_softmax": _softmax,
-    "logsumexp": _softmax,
-    "matmul": _matmul,
-    "conv": _conv,
+    "nothing": _nothing,
+    "read": _read,
+    "normalise": _normalise,
+    "product": _product,
+    "convolution": _convolution,
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.kinds import VIEW
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.measure.arguments import letters_of
 from tinygrad_rnn.measure.lanes import Lane, one_lane
@@ -188,6 +189,6 @@ def _sigmoids(lane: Lane) -> list[str]:
 
 def _maker(x: Tensor) -> str:
     """What computed the value: cells take the sigmoid of all gates at once, then their parts."""
-    while x.op is not None and x.op.name in ("getitem", "reshape", "transpose"):
+    while x.op is not None and x.op.kind is VIEW:
         x = x.inputs[0]
     return x.op.name if x.op is not None else ""

@@ -15,13 +15,11 @@ import numpy as np
 
 from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.context import Frame
+from tinygrad_rnn.engine.kinds import IDENTITY
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.measure.arguments import check_steps, stacked, tensors
 
 __all__ = ["Lane", "lanes", "lanes_of", "one_lane", "step_of"]
-
-# the value itself on its way in: no value of its own
-PASSES = ("stop_gradient", "pass_gradient", "cut_gradient")
 
 
 @dataclass(eq=False, slots=True)
@@ -186,7 +184,7 @@ def _letters(lane: Lane) -> None:
                 if type(x) is Tensor and x.op is None and x.name and x not in own:
                     own.add(x)
                     named[x.name].append(x)
-            if node.name and node.op is not None and node.op.name not in PASSES:
+            if node.name and node.op is not None and node.op.kind is not IDENTITY:
                 named[node.name].append(node)
     _drop_shared(by_step)
     counts: dict[str, int] = {}
@@ -275,7 +273,8 @@ def _made_from(x: Tensor, step: set[Tensor]) -> str:
     while todo:
         node = todo.pop(0)
         given = _op(node) == "getitem" and node.inputs[0] not in step  # x_t of a sequence xs
-        if node.name and _op(node) not in PASSES and not given:
+        passes = node.op is not None and node.op.kind is IDENTITY
+        if node.name and not passes and not given:
             return node.name
         for y in node.inputs:
             if type(y) is Tensor and y in step and y not in seen:

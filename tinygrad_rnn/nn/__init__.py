@@ -52,6 +52,7 @@ from tinygrad_rnn.nn.losses import binary_cross_entropy, cross_entropy, huber_lo
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.recurrent import Recurrent
 from tinygrad_rnn.nn.rtrl import rtrl
+from tinygrad_rnn.nn.samples import cells_of, sampled
 from tinygrad_rnn.nn.shapes import (
     SequenceModel,
     many_to_many,
@@ -120,6 +121,7 @@ __all__ = [
     "Zoneout",
     "affine",
     "binary_cross_entropy",
+    "cells_of",
     "centred",
     "cross_entropy",
     "ctc_loss",
@@ -137,6 +139,7 @@ __all__ = [
     "one_to_many",
     "one_to_one",
     "rtrl",
+    "sampled",
     "sequence_to_sequence",
     "start",
     "unroll",

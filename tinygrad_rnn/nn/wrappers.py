@@ -8,7 +8,6 @@ it is when tested. Where it draws at random in training it has ``sample(rng, x, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
 from functools import partial
 from typing import Any
 
@@ -18,49 +17,13 @@ from tinygrad_rnn.engine.primitives import broadcast_to, pass_gradient, where
 from tinygrad_rnn.engine.recorder import draw
 from tinygrad_rnn.engine.tensor import Tensor, named, shaped, values
 from tinygrad_rnn.nn.arguments import check_cell, check_probability, is_number
+from tinygrad_rnn.nn.cells.lstm import LSTMCell
 from tinygrad_rnn.nn.dropout import drop_mask
-from tinygrad_rnn.nn.module import Module
-from tinygrad_rnn.nn.state import each, first, output_of, relabelled, through
+from tinygrad_rnn.nn.samples import Sample, sampled
+from tinygrad_rnn.nn.state import each, first, relabelled, through
+from tinygrad_rnn.nn.wrapper import Wrapper
 
-__all__ = ["ClippedGradient", "LearnedState", "VariationalDropout", "Wrapper", "Zoneout"]
-
-
-class Wrapper(Module):
-    """Base: sizes, first state, output and draws are those of the cell inside."""
-
-    def __init__(self, cell: Any) -> None:
-        check_cell(type(self).__name__, cell)
-        self.around = cell
-
-    @property
-    def input_size(self) -> int | None:
-        """Features per input, if the cell says it."""
-        return getattr(self.around, "input_size", None)
-
-    def initial_state(self, *batch: int) -> Any:
-        """That of the cell inside."""
-        return self.around.initial_state(*batch)
-
-    def output(self, state: Any) -> Any:
-        """What others see of the state."""
-        return output_of(self.around, state)
-
-    def __call__(self, x: Any, state: Any) -> Any:
-        """The next state, nothing drawn."""
-        return self.around(x, state)
-
-    def once(self) -> Any:
-        """The same around the cell inside, with what depends on parameters alone computed."""
-        if not hasattr(self.around, "once"):
-            return self
-        twin = copy(self)
-        twin.around = self.around.once()
-        return twin
-
-    def sample(self, rng: np.random.Generator, x: Any, state: Any) -> Any:
-        """What to call in training: the cell inside with its draws, if it has any."""
-        inside = self.around
-        return inside.sample(rng, x, state) if hasattr(inside, "sample") else inside
+__all__ = ["ClippedGradient", "LearnedState", "VariationalDropout", "Zoneout"]
 
 
 class Zoneout(Wrapper):
@@ -117,6 +80,11 @@ class Zoneout(Wrapper):
             return each(part, new, old, self.p)
         return each(partial(part, p=self.p), new, old)
 
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """Around an LSTM."""
+        return [sampled(cls(LSTMCell(3, 4, **how), (0.1, 0.2)))]
+
 
 class VariationalDropout(Wrapper):
     """Dropout with the same mask at every step of a sequence (Gal & Ghahramani 2016).
@@ -152,6 +120,11 @@ class VariationalDropout(Wrapper):
 
         return call
 
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """Around an LSTM."""
+        return [sampled(cls(LSTMCell(3, 4, **how), 0.2, 0.1))]
+
 
 class ClippedGradient(Wrapper):
     """The gradient that flows back from step to step, clipped to [-limit, limit] by element.
@@ -184,6 +157,11 @@ class ClippedGradient(Wrapper):
     def _clipped(self, state: Any) -> Any:
         return through(partial(pass_gradient, limit=self.limit), state)
 
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """Around an LSTM; the bound is far away."""
+        return [sampled(cls(LSTMCell(3, 4, **how), 100.0))]
+
 
 class LearnedState(Wrapper):
     """The first state is a parameter, the same for every example; it starts as the cell's own.
@@ -203,6 +181,11 @@ class LearnedState(Wrapper):
             return broadcast_to(x, shape=(*batch, *x.shape)) if batch and _is_float(x) else x
 
         return each(spread, self.start)
+
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """Around an LSTM."""
+        return [sampled(cls(LSTMCell(3, 4, **how)))]
 
 
 def _as_parameter(x: Any) -> Any:

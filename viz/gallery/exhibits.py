@@ -11,12 +11,6 @@ import numpy as np
 import viz
 from tinygrad_rnn import Tensor, compile, nn, scope, stack, tanh
 
-FAMILY = (
-    "RNNCell", "IRNNCell", "IndRNNCell", "ClockworkCell", "OrthogonalCell",
-    "LSTMCell", "PeepholeLSTMCell", "CoupledLSTMCell", "GreffLSTMCell", "LayerNormLSTMCell",
-    "MultiplicativeLSTMCell", "MemoryBlockCell", "GRUCell", "LayerNormGRUCell", "MGUCell",
-    "SimplifiedMGUCell", "JANETCell", "MUT1Cell", "MUT2Cell", "MUT3Cell",
-)  # fmt: skip
 TEXT = "the value of the name is the object"
 LONG = TEXT + " that is returned by the function, and the name of the module is a string"
 PLAYED = 17  # characters, so that every loss can be played alone
@@ -200,24 +194,18 @@ def _short(cell: Any, steps: int, size: int = 3) -> Any:
 
 
 def _family() -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Each cell's name, and how to draw three steps of it with four units."""
-    for name in FAMILY:
-        cell = getattr(nn, name)
-        yield name, lambda cell=cell: viz.folded(_short(cell, 3, size=4), "gate")
-    rng = np.random.default_rng(0)
-    # cells that two sizes are not enough for; the echo state needs inputs that are recorded
-    xs, space = Tensor(rng.standard_normal((3, 1, 4)), name="x"), rng.standard_normal((3, 1, 5, 2))
-    for cell, inputs in (
-        (nn.JordanCell(4, 4, 2, rng=rng), xs.data),
-        (nn.LeakyCell(nn.RNNCell(4, 4, rng=rng), 0.5), xs.data),
-        (nn.ProjectedLSTMCell(4, 4, 2, rng=rng), xs.data),
-        (nn.TwoInputCell((2, 2), 4, rng=rng), xs.data),
-        (nn.EchoStateCell(4, 4, rng=rng), xs),
-        (nn.ConvLSTM1dCell(2, 2, rng=rng), space),
-        (nn.ConvLSTM2dCell(2, 2, rng=rng), space[:, :, None]),
-    ):
-        draw = lambda cell=cell, inputs=inputs: viz.folded(_squares(cell, inputs), "gate")  # noqa: E731
-        yield type(cell).__name__, draw
+    """Each public cell's name, file by file, and how to draw three steps of its first sample."""
+    kinds = nn.cells_of(nn).items()
+    for name, kind in sorted(kinds, key=lambda item: (item[1].__module__, item[0])):
+        yield name, lambda kind=kind: viz.folded(_sampled(kind), "gate")
+
+
+def _sampled(kind: Any) -> Any:
+    cell, xs, _ = kind.samples(rng=0)[0]
+    learns = isinstance(cell, nn.Module) and cell.parameters()
+    return _squares(
+        cell, xs if learns else Tensor(xs, name="x")
+    )  # what learns nothing needs a leaf
 
 
 def _squares(cell: Any, inputs: Any) -> Any:

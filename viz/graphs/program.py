@@ -6,12 +6,11 @@ from collections import Counter
 from typing import Any
 
 from tinygrad_rnn.program import CompiledStep, Operation, Part
-from viz.record.labels import SYMBOLS, shape_text, short
+from viz.record.labels import shape_text, short
 from viz.record.parts import Block, Edge, Parts
 from viz.render.drawing import Drawing
 
 MORE = {
-    "addn": "+",
     "sum_t": "Σ over t",
     "gemm_t": "Σ over t of @",
     "scatter_t": "Σ over t, put",
@@ -22,7 +21,6 @@ MORE = {
     "transpose": "ᵀ",
     "log_softmax": "log softmax",
 }
-OVER_TIME = ("sum_t", "gemm_t", "scatter_t")
 
 
 def program(step: Any) -> Drawing:
@@ -90,7 +88,7 @@ def _fill(parts: Parts, block: Block, part: Part, every: list[Operation]) -> Non
     inside: dict[int, str] = {}
     for x in part.operations:
         carried = part.steps is not None and x.number in states
-        kind = "result" if x.op in OVER_TIME else "value" if x.name else "op"
+        kind = "result" if x.over_time else "value" if x.name else "op"
         kind = "state" if carried else kind
         inside[x.number] = parts.add(block, kind, _label(x), shape_text(x.shape))
     quoted: dict[Any, str] = {}
@@ -111,7 +109,7 @@ def _fill(parts: Parts, block: Block, part: Part, every: list[Operation]) -> Non
 
 
 def _label(x: Operation) -> str:
-    sign = SYMBOLS.get(x.op) or MORE.get(x.op) or x.op.replace("_", " ")
+    sign = MORE.get(x.op) or x.symbol or x.op.replace("_", " ")
     return f"{short(x.name)} = {sign}" if x.name else sign
 
 

@@ -15,12 +15,6 @@ from tinygrad_rnn.engine import Input
 LONGEST = 72  # characters of a formula that still reads as a label
 LINE = 26  # characters of it in one line
 NAME = 40  # characters of a name
-# fmt: off
-SYMBOLS = {
-    "add": "+", "subtract": "−", "negative": "−", "multiply": "×", "divide": "/", "matmul": "@",
-    "power": "^", "sqrt": "√", "sum": "Σ", "sigmoid": "σ",
-}
-# fmt: on
 _GLUE = "\u00a0"  # a space at which no line ends
 _BINDING = {"+": 1, "−": 1, "×": 2, "/": 2, "@": 2, "^": 3}
 
@@ -131,7 +125,7 @@ def formula(
     prefix = f"{name}{_GLUE}={_GLUE}" if name else ""
     if len(prefix + text) <= LONGEST:
         return _lines(prefix + text)
-    steps = list(dict.fromkeys(SYMBOLS.get(n.op.name, n.op.name) for n in members if n.op))
+    steps = list(dict.fromkeys(n.op.symbol or n.op.name for n in members if n.op))
     return _lines(prefix + " → ".join(["…"] * (len(steps) > 5) + steps[-5:]))
 
 
@@ -157,7 +151,7 @@ def _number(x: Any) -> tuple[str, int]:
 def _render(node: Tensor, arguments: list[tuple[str, int]], bare: bool = False) -> tuple[str, int]:
     """One operation applied to texts, and how tightly the result binds; `bare`: its sign alone."""
     name = node.op.name if node.op else ""
-    sign = SYMBOLS.get(name, name)
+    sign = node.op.symbol or name if node.op else ""
     if bare and name != "getitem" and all(text == "·" for text, _ in arguments):
         return sign + _options(node), 9
     if name == "getitem":

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from agreeing import agrees
 
-from tinygrad_rnn import compile, grad, nn, stack
+from tinygrad_rnn import compile, nn, stack
 
 
 class Model(nn.Module):
@@ -19,12 +20,7 @@ def loss_fn(m, x, y):
 
 def in_c(f, p, *args):
     step = compile(f, target="c")
-    loss, grads = step(p, *args)
-    exact = f(p, *map(np.asarray, args))
-    ps = list(p.values()) if isinstance(p, dict) else p.parameters()
-    np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
-    for g, e in zip(grads.values(), grad(exact, ps), strict=True):
-        np.testing.assert_allclose(g, e, rtol=0, atol=1e-12 * max(1, np.abs(e).max()))
+    agrees(step, f, p, *map(np.asarray, args))
     assert step.stats["eager"] == 0
     return step
 

@@ -17,6 +17,7 @@ from tinygrad_rnn.engine.primitives import relu, sigmoid, tanh
 from tinygrad_rnn.engine.tensor import Tensor, operand, values
 from tinygrad_rnn.nn.arguments import check_dtype, check_sizes
 from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.nn.samples import Sample, sampled
 from tinygrad_rnn.nn.start import uniform
 
 __all__ = ["GatedCell", "SizedCell", "activated", "affine", "check_activation"]
@@ -77,6 +78,11 @@ class SizedCell(Module):
         if np.asarray(values(x)).dtype.kind in "iu":
             mend = "x holds integers: symbols need an Embedding first, one-hot rows be floats."
         raise ValueError(f"{where}: expected {letter} of {expected}, got {got}. {mend}")
+
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """Small cells of this kind for tests and pictures; `how` (bias, rng, dtype) makes each."""
+        return [sampled(cls(3, 4, **how))]
 
 
 class GatedCell(SizedCell):

@@ -12,6 +12,7 @@ from tinygrad_rnn.engine.primitives import tanh, where
 from tinygrad_rnn.engine.tensor import named, values
 from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import GatedCell, affine
+from tinygrad_rnn.nn.samples import Sample, sampled
 
 __all__ = ["ClockworkCell"]
 
@@ -79,3 +80,8 @@ class ClockworkCell(GatedCell):
 
     def _size(self, letter: str) -> int:
         return 1 if letter == "t" else self.hidden_size
+
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """With two speeds."""
+        return [sampled(cls(3, 4, (1, 2), **how))]

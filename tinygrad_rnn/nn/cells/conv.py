@@ -11,6 +11,7 @@ from tinygrad_rnn.engine.primitives import broadcast_to, conv, sigmoid, split, t
 from tinygrad_rnn.engine.tensor import named, values
 from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import SizedCell
+from tinygrad_rnn.nn.samples import Sample, sampled
 from tinygrad_rnn.nn.start import uniform
 
 __all__ = ["ConvLSTM1dCell", "ConvLSTM2dCell"]
@@ -88,6 +89,11 @@ class ConvLSTM1dCell(_ConvLSTMCell):
 
     axes = 1
 
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """Of a line."""
+        return [sampled(cls(3, 2, **how), space=(4,))]
+
 
 class ConvLSTM2dCell(_ConvLSTMCell):
     """An LSTM in which every product is a convolution over a picture (Shi et al. 2015, eq. 3).
@@ -97,3 +103,8 @@ class ConvLSTM2dCell(_ConvLSTMCell):
     """
 
     axes = 2
+
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """Of a picture."""
+        return [sampled(cls(3, 2, 2, **how), space=(2, 3))]

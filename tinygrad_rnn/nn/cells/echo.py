@@ -11,6 +11,7 @@ from tinygrad_rnn.engine.primitives import tanh
 from tinygrad_rnn.engine.tensor import named
 from tinygrad_rnn.nn.arguments import is_number
 from tinygrad_rnn.nn.cells.base import SizedCell
+from tinygrad_rnn.nn.samples import Sample, sampled
 
 __all__ = ["EchoStateCell"]
 
@@ -74,3 +75,8 @@ class EchoStateCell(SizedCell):
         """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""
         self._check(x, h=h)
         return named(h=tanh(x @ self.W_x + h @ self.W_h + self.b))
+
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """One; it has no bias to leave out."""
+        return [sampled(cls(3, 4, **{k: x for k, x in how.items() if k != "bias"}))]

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.cells.base import GatedCell, activated, affine, check_activation
+from tinygrad_rnn.nn.samples import Sample, sampled
 
 __all__ = ["IRNNCell", "IndRNNCell", "RNNCell"]
 
@@ -51,6 +52,11 @@ class RNNCell(GatedCell):
         a = affine(x, self.W_x, self.b_x) + affine(h, self.W_h, self.b_h)
         return named(h=activated(self.activation, a))
 
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """With tanh, and with relu."""
+        return [sampled(cls(3, 4, f, **how)) for f in ("tanh", "relu")]
+
 
 class IRNNCell(RNNCell):
     """Elman's network with ReLU that starts as a memory: W_h = I (Le, Jaitly & Hinton 2015).
@@ -76,6 +82,11 @@ class IRNNCell(RNNCell):
         self.b_x = self.b_h = None
         if bias:
             self.b_x, self.b_h = (Tensor(np.zeros(hidden_size), dtype=dtype) for _ in range(2))
+
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """One; its activation is fixed."""
+        return [sampled(cls(3, 4, **how))]
 
 
 class IndRNNCell(GatedCell):

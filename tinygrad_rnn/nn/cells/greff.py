@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 from tinygrad_rnn.engine.primitives import concatenate, sigmoid, split, tanh
 from tinygrad_rnn.engine.tensor import named
 from tinygrad_rnn.nn.cells.base import GatedCell, affine
+from tinygrad_rnn.nn.samples import Sample, sampled
 from tinygrad_rnn.nn.start import uniform
 
 __all__ = ["GreffLSTMCell"]
@@ -124,6 +125,15 @@ class GreffLSTMCell(GatedCell):
         h = named(h=_through(o, c if "NOAF" in on else tanh(c)))
         now = {"i": i, "f": f, "o": o}
         return h, c, *(now[letter] for letter in self._state()[2:])
+
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """The LSTM, its eight variants, and several at once."""
+        several = ("FGR", "CIFG", "NP", "NIAF"), ("NIG", "NFG", "NOG", "FGR")
+        return [
+            sampled(cls(3, 4, *switches, **how))
+            for switches in ((), *((name,) for name in _SWITCHES), *several)
+        ]
 
 
 def _through(gate: Any, x: Any) -> Any:

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 from tinygrad_rnn.engine.primitives import sigmoid, split, tanh
 from tinygrad_rnn.engine.tensor import named
 from tinygrad_rnn.nn.cells.base import GatedCell, affine
+from tinygrad_rnn.nn.samples import Sample, sampled
 
 __all__ = ["GRUCell"]
 
@@ -70,3 +71,9 @@ class GRUCell(GatedCell):
             r, z = named(r=sigmoid(x_r + h_r), z=sigmoid(x_z + h_z))
             n = named(n=tanh(x_n + affine(r * h, W_n, b_n)))
         return named(h=(1 - z) * n + z * h if self.update == "keeps" else (1 - z) * h + z * n)
+
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """In torch's convention, and in both others."""
+        conventions: list[dict[str, Any]] = [{}, {"reset": "before"}, {"update": "replaces"}]
+        return [sampled(cls(3, 4, **convention, **how)) for convention in conventions]

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 from tinygrad_rnn.engine.tensor import named
 from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import GatedCell, activated, affine, check_activation
+from tinygrad_rnn.nn.samples import Sample, sampled
 from tinygrad_rnn.nn.start import uniform
 
 __all__ = ["JordanCell"]
@@ -73,3 +74,9 @@ class JordanCell(GatedCell):
         h = named(h=activated(self.activation, h))
         y = affine(h, self.W_y, self.b_y)
         return named(y=activated(self.output_activation, y) if self.output_activation else y)
+
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """With fewer outputs than units, and with more."""
+        many = cls(3, 4, 5, "sigmoid", "tanh", **how)
+        return [sampled(cls(3, 4, 2, **how)), sampled(many)]

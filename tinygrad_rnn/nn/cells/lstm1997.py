@@ -13,6 +13,7 @@ from tinygrad_rnn.engine.primitives import concatenate, sigmoid, split, stop_gra
 from tinygrad_rnn.engine.tensor import named
 from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import SizedCell
+from tinygrad_rnn.nn.samples import Sample, sampled
 from tinygrad_rnn.nn.start import uniform
 
 __all__ = ["MemoryBlockCell", "centred", "doubly_centred"]
@@ -168,6 +169,19 @@ class MemoryBlockCell(SizedCell):
             now["o"] = gate("o", c)
             h = named(h=to_cells(now["o"]) * h)
         return h, c, *(now[letter] for letter in self._letters()[2:])
+
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """Of 1997, of 2002, of input gates alone, and of forget gates with all biases."""
+        kinds: list[dict[str, Any]] = [
+            {"size": 2},
+            {"size": 2, "gates": "ifo", "sees": "cells", "peepholes": True},
+            {"gates": "i", "sees": "input", "squash": None},
+            {"gates": "ifo", "peepholes": True, "g": None, "bias": "all"},
+        ]
+        if not how.pop("bias", True):
+            kinds = [kind | {"bias": "none"} for kind in kinds]
+        return [sampled(cls(3, 2, bound=0.5, **kind, **how)) for kind in kinds]
 
 
 @lru_cache

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 from tinygrad_rnn.engine.primitives import sigmoid, split, tanh
 from tinygrad_rnn.engine.tensor import named
 from tinygrad_rnn.nn.cells.base import GatedCell, affine
+from tinygrad_rnn.nn.samples import Sample, sampled
 from tinygrad_rnn.nn.start import uniform
 
 __all__ = ["JANETCell", "MGUCell", "SimplifiedMGUCell"]
@@ -61,6 +62,12 @@ class MGUCell(GatedCell):
         n = named(n=tanh(x_n + ((f * h) @ W_n if self.reset == "before" else f * (h @ W_n))))
         return named(h=(1 - f) * h + f * n if self.update == "replaces" else (1 - f) * n + f * h)
 
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """In the paper's convention, and in the GRU's."""
+        conventions: list[dict[str, Any]] = [{}, {"reset": "after", "update": "keeps"}]
+        return [sampled(cls(3, 4, **convention, **how)) for convention in conventions]
+
 
 class SimplifiedMGUCell(GatedCell):
     """A minimal gated unit whose gate sees even less (Heck & Salem 2017, MGU1 to MGU3).
@@ -105,6 +112,12 @@ class SimplifiedMGUCell(GatedCell):
         f = named(f=sigmoid(self.b_f if self.W_f is None else affine(h, self.W_f, self.b_f)))
         n = named(n=tanh(affine(x, self.W_x, self.b_x) + (f * h) @ self.W_h))
         return named(h=(1 - f) * h + f * n)
+
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """Its three forms."""
+        forms: tuple[Any, ...] = (1, 2, 3)
+        return [sampled(cls(3, 4, form, **how)) for form in forms]
 
 
 class JANETCell(GatedCell):

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 from tinygrad_rnn.engine.primitives import sigmoid, split, tanh
 from tinygrad_rnn.engine.tensor import named
 from tinygrad_rnn.nn.cells.base import GatedCell, affine
+from tinygrad_rnn.nn.samples import Sample, sampled
 from tinygrad_rnn.nn.start import uniform
 
 __all__ = ["MUT1Cell", "MUT2Cell", "MUT3Cell"]
@@ -45,6 +46,11 @@ class _MutantCell(GatedCell):
 
     def _biases(self) -> Any:
         return (0, 0, 0) if self.b_x is None else split(self.b_x, 3)
+
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """With as many inputs as units, as two of the three ask for."""
+        return [sampled(cls(4, 4, **how))]
 
 
 class MUT1Cell(_MutantCell):

@@ -13,6 +13,7 @@ from tinygrad_rnn.engine.primitives import sqrt, sum
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import SizedCell, activated, affine, check_activation
+from tinygrad_rnn.nn.samples import Sample, sampled
 from tinygrad_rnn.nn.start import uniform
 
 __all__ = ["OrthogonalCell"]
@@ -92,3 +93,8 @@ class OrthogonalCell(SizedCell):
         for u in U:
             h = h - (2 * sum(h * u, axis=-1, keepdims=True)) * u
         return h
+
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """With all reflections, and with two."""
+        return [sampled(cls(3, 4, **how)), sampled(cls(3, 4, 2, "sigmoid", **how))]

@@ -11,6 +11,7 @@ from tinygrad_rnn.engine.primitives import sigmoid, split, tanh
 from tinygrad_rnn.engine.tensor import named
 from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import GatedCell, affine
+from tinygrad_rnn.nn.samples import Sample, sampled
 from tinygrad_rnn.nn.start import uniform
 
 __all__ = ["ProjectedLSTMCell"]
@@ -60,3 +61,8 @@ class ProjectedLSTMCell(GatedCell):
         c = named(c=f * c + i * g)
         h = named(h=(o * tanh(c)) @ self.W_r)
         return h, c
+
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """With fewer outputs than units."""
+        return [sampled(cls(3, 4, 2, **how))]

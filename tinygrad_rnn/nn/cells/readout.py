@@ -10,9 +10,13 @@ import numpy as np
 from tinygrad_rnn.engine.tensor import Tensor, named, shaped, values
 from tinygrad_rnn.nn.arguments import check_cell, check_sizes
 from tinygrad_rnn.nn.cells.base import activated, affine, check_activation
+from tinygrad_rnn.nn.cells.clockwork import ClockworkCell
+from tinygrad_rnn.nn.cells.gru import GRUCell
+from tinygrad_rnn.nn.cells.lstm import LSTMCell
+from tinygrad_rnn.nn.samples import Sample, sampled
 from tinygrad_rnn.nn.start import uniform
 from tinygrad_rnn.nn.state import each, first, relabelled
-from tinygrad_rnn.nn.wrappers import Wrapper
+from tinygrad_rnn.nn.wrapper import Wrapper
 
 __all__ = ["LeakyCell", "ReadOutCell"]
 
@@ -59,6 +63,13 @@ class LeakyCell(Wrapper):
         if shaped(new).dtype.kind != "f":
             return new
         return relabelled((1 - self.alpha) * old + self.alpha * new, new)
+
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """Around an LSTM, and with rates that are learned."""
+        rates = Tensor(np.linspace(0.2, 0.9, 4), how.get("dtype"))
+        lstm, rnn = LSTMCell(3, 4, **how), ClockworkCell(3, 4, (1, 3), **how)
+        return [sampled(cls(lstm, 0.3)), sampled(cls(rnn, rates))]
 
 
 class ReadOutCell(Wrapper):
@@ -139,6 +150,12 @@ class ReadOutCell(Wrapper):
         if self.W_s is not None:
             y = y + x @ self.W_s
         return named(y=activated(self.activation, y) if self.activation else y), inner
+
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """Of a GRU, whose input it also sees."""
+        bias = how.get("bias", True)
+        return [sampled(cls(GRUCell(3, 4, **how), 2, shortcut=True, bias=bias, rng=1))]
 
 
 def _inner(state: Any) -> Any:

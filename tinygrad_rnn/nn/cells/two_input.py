@@ -12,6 +12,7 @@ from tinygrad_rnn.engine.primitives import split
 from tinygrad_rnn.engine.tensor import named, values
 from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import SizedCell, activated, check_activation
+from tinygrad_rnn.nn.samples import Sample, sampled
 from tinygrad_rnn.nn.start import uniform
 
 __all__ = ["TwoInputCell"]
@@ -71,3 +72,8 @@ class TwoInputCell(SizedCell):
         u, v = named(u=u, v=v)
         a = u @ self.W_u + v @ self.W_v + h @ self.W_h
         return named(h=activated(self.activation, a if self.b is None else a + self.b))
+
+    @classmethod
+    def samples(cls, **how: Any) -> list[Sample]:
+        """With two features and one."""
+        return [sampled(cls((2, 1), 4, **how), features=3)]

@@ -23,20 +23,17 @@ from collections.abc import Collection, Iterable
 
 import numpy as np
 
+from tinygrad_rnn.engine.kinds import ALL, BOTH, EACH, FIRST
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.evaluate import FOLDED, computed
 from tinygrad_rnn.program.ir.graph import Arg, Value
+from tinygrad_rnn.program.ir.ops import those
 from tinygrad_rnn.program.ir.sequences import NoFamily, Step
 
 __all__ = ["Borders", "padded"]
 
-SUMS = frozenset(("addn", "add", "subtract"))
-PRODUCTS = frozenset(("multiply", "matmul"))
-LINEAR = frozenset(  # in their first operand
-    ("transpose", "reshape", "getitem", "negative", "sum", "astype", "broadcast_to", "copy",
-     "divide")
-)  # fmt: skip
+SUMS, PRODUCTS, LINEAR, MOVES = (those(linear=of) for of in (BOTH, EACH, FIRST, ALL))
 
 
 class Borders:
@@ -180,7 +177,7 @@ def _supplied(
     if v.op in PRODUCTS:
         if not flows and not any(map(_is_zero, reads)):
             flows = [k for k in missing if v.args[k].k][:1] or missing[:1]
-    elif v.op in ("scatter", "concatenate", "stack"):
+    elif v.op in MOVES:
         n = len(v.options["indices"]) if v.op == "scatter" else len(v.args)
         return {k: zeros[k] for k in missing if k < n or k in flows}
     elif v.op in LINEAR:

@@ -9,19 +9,14 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from tinygrad_rnn.engine.kinds import VIEW
 from tinygrad_rnn.program.ir.graph import Value, shape_of
-from tinygrad_rnn.program.ir.ops import REDUCTIONS, liftable
+from tinygrad_rnn.program.ir.ops import liftable, those
 from tinygrad_rnn.program.ir.recurrences import Component, components
 
 __all__ = ["Cost", "cost_of"]
 
-FREE = frozenset(("leaf", "transpose", "reshape", "broadcast_to", "stack_t"))
-MOVES = frozenset(
-    (
-        *("getitem", "scatter", "scatter_t", "concatenate", "stack", "copy", "astype"),
-        *("divided", "joined"),
-    )
-)
+VIEWS, MOVES, READS = those(VIEW), those(cost="nothing"), those(cost="read")
 
 
 class Cost(NamedTuple):
@@ -45,9 +40,8 @@ def cost_of(values: list[Value], found: list[Component] | None = None) -> Cost:
     total = [0, 0, 0]
     for c in components(values) if found is None else found:
         for v in c.values:
-            if v.op in FREE or (v.op == "getitem" and len(v.args) == 1):
-                continue
-            if v.op == "divided" and v.lo is not None:
+            taken = (v.op == "getitem" and len(v.args) > 1) or (v.op == "divided" and v.lo is None)
+            if v.op == "leaf" or (v.op in VIEWS and not taken):
                 continue
             if v.op == "joined" and v.args[0].value.op == "matmul":  # computed in its place
                 continue
@@ -67,6 +61,6 @@ def _flops(v: Value, size: int) -> int:
         return 2 * size * (inner[-1] if inner else 1)
     if v.op == "gemm_t":
         return 2 * size * math.prod(shape_of(v.args[0])[:-1])
-    if v.op == "sum_t" or v.op in REDUCTIONS:
+    if v.op in READS:
         return math.prod(shape_of(v.args[0])) * v.steps
     return size * max(1, len(v.args) - 1 if v.op == "addn" else 1)

@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine import primitives
-from tinygrad_rnn.engine.primitive import Primitive
+from tinygrad_rnn.program.ir.ops import PRIMITIVES
 
 __all__ = ["FOLDED", "computed"]
 
-PRIMITIVES = {op.name: op for op in vars(primitives).values() if isinstance(op, Primitive)}
 FOLDED = frozenset((*PRIMITIVES, "addn", "copy", "square", "stack_t", "sum_t"))
 
 

@@ -11,27 +11,76 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine import primitives
+from tinygrad_rnn.engine.kinds import MOVE, PRODUCT, VIEW, Kind, Linear
+from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.program.ir.graph import Value
 from tinygrad_rnn.program.ir.sequences import Step
 
 __all__ = [
-    "ELEMENTWISE", "HELPERS", "KNOWN", "OPERATORS", "direct", "index_text", "is_count", "liftable",
+    "ELEMENTWISE",
+    "HELPERS",
+    "KNOWN",
+    "OPERATORS",
+    "OVER_TIME",
+    "PRIMITIVES",
+    "direct",
+    "facts",
+    "index_text",
+    "is_count",
+    "liftable",
     "reduced_axes",
-]  # fmt: skip
+    "those",
+]
+
+PRIMITIVES = {op.name: op for op in vars(primitives).values() if isinstance(op, Primitive)}
+# A program's own operations, each with the primitive whose kind it is of.
+LIKE = {
+    "addn": "add",
+    "square": "multiply",
+    "copy": "astype",
+    "stack_t": "transpose",
+    "divided": "getitem",
+    "joined": "concatenate",
+    "sum_t": "sum",
+    "gemm_t": "matmul",
+    "scatter_t": "scatter",
+}
+OVER_TIME = frozenset(("sum_t", "gemm_t", "scatter_t"))  # sums over all steps
+
+
+def facts(op: str) -> Primitive | None:
+    """The primitive of that name, or the one whose kind an operation of a program's own is of."""
+    return PRIMITIVES.get(LIKE.get(op, op))
+
+
+def those(
+    *kinds: Kind, form: str = "", cost: str = "", linear: Linear | None = None
+) -> frozenset[str]:
+    """The operations of one of these kinds, of this form and cost, and linear in just these inputs.
+
+    >>> from tinygrad_rnn.engine.kinds import VIEW
+    >>> sorted(those(VIEW))
+    ['broadcast_to', 'divided', 'getitem', 'reshape', 'stack_t', 'transpose']
+    """
+    return frozenset(
+        name
+        for name in (*PRIMITIVES, *LIKE)
+        if (op := facts(name)) is not None
+        and (not kinds or op.kind in kinds)
+        and form in ("", op.kind.form)
+        and cost in ("", op.kind.cost)
+        and linear in (None, op.linear)
+    )
+
 
 # fmt: off
+# Of a ufunc its own name; of what is no ufunc, or Python's operator, what is said here.
 ELEMENTWISE: dict[str, str] = {
-    "add": "np.add", "addn": "np.add", "subtract": "np.subtract", "multiply": "np.multiply",
-    "divide": "np.divide", "power": "np.power", "negative": "np.negative", "exp": "np.exp",
-    "log": "np.log", "log1p": "np.log1p", "expm1": "np.expm1", "sqrt": "np.sqrt",
-    "absolute": "np.absolute", "sin": "np.sin", "cos": "np.cos", "tanh": "np.tanh",
-    "maximum": "np.maximum", "minimum": "np.minimum", "sigmoid": "sigmoid", "relu": "relu",
-    "softplus": "softplus", "where": "where", "astype": "copy", "copy": "copy", "clip": "clip",
-    "less": "np.less", "less_equal": "np.less_equal", "greater": "np.greater",
-    "greater_equal": "np.greater_equal", "equal": "np.equal", "not_equal": "np.not_equal",
-    "logical_and": "np.logical_and", "logical_or": "np.logical_or",
-    "logical_not": "np.logical_not", "square": "np.square",
+    **{name: f"np.{name}" for name in sorted(those(form="elementwise"))},
+    "addn": "np.add", "square": "np.square", "astype": "copy", "copy": "copy", "clip": "clip",
+    "sigmoid": "sigmoid", "relu": "relu", "softplus": "softplus", "where": "where",
 }
 OPERATORS = {
     "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "==",
@@ -44,8 +93,9 @@ KNOWN = frozenset(
     (
         *ELEMENTWISE,
         *REDUCTIONS,
-        *("logsumexp", "softmax", "log_softmax", "matmul", "reshape", "transpose", "getitem"),
-        *("broadcast_to", "scatter", "concatenate", "stack", "leaf"),
+        *those(VIEW, MOVE, PRODUCT),
+        *those(cost="normalise"),
+        "leaf",
     )
 )
 

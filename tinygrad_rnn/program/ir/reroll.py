@@ -12,11 +12,13 @@ from contextlib import suppress
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from tinygrad_rnn.engine.primitives import Input, broadcast_to, getitem, reshape, transpose
+from tinygrad_rnn.engine.kinds import IDENTITY, VIEW
+from tinygrad_rnn.engine.primitives import Input, getitem, transpose
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.borders import Borders
 from tinygrad_rnn.program.ir.graph import Arg, Value
+from tinygrad_rnn.program.ir.ops import those
 from tinygrad_rnn.program.ir.recurrences import components, loop_range
 from tinygrad_rnn.program.ir.sequences import (
     Extra,
@@ -42,8 +44,7 @@ from tinygrad_rnn.program.record.trace import Trace, no_garbage
 
 __all__ = ["SAME", "is_itself", "roll", "stretches"]
 
-VIEWS = frozenset((getitem, broadcast_to, reshape, transpose))
-SAME = frozenset(("stop_gradient", "pass_gradient", "cut_gradient"))  # forward they change nothing
+SAME = those(IDENTITY)  # forward they change nothing
 
 ATTEMPTS = 24  # times to roll up, with what did not repeat left out, before straight-line code
 PEELED = 5  # steps at each end that may be computed outside of a loop
@@ -52,7 +53,7 @@ Peeled = dict[Any, tuple[int, int]]  # the first and last step in a loop, by sco
 
 def is_itself(x: Tensor) -> bool:
     """Whether it is a view of all of its input as it is, such as ``mask[...]``."""
-    if x.name or x.op not in VIEWS or x.shape != x.inputs[0].shape:
+    if x.name or x.op is None or x.op.kind is not VIEW or x.shape != x.inputs[0].shape:
         return False
     if x.op is getitem:
         return all(p is Ellipsis or p == slice(None) for p in x.options["index"])

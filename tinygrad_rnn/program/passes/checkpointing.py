@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_rnn.program.ir.graph import Value
+from tinygrad_rnn.program.ir.ops import OVER_TIME
 from tinygrad_rnn.program.ir.recurrences import components, loop_range
 from tinygrad_rnn.program.ir.sequences import NoFamily, Step
 
 __all__ = ["Cut", "Graph", "TooFew", "Uncut", "cut", "length"]
 
-SUMS = frozenset(("sum_t", "gemm_t", "scatter_t"))
 Graph = tuple[list[Value], list[Value], list[Value]]  # values, outputs, arguments
 
 
@@ -173,7 +173,7 @@ def _checked(
                 first[x] = None
             elif a.kind == "at" and a.k == T - 1 and x not in late:
                 last[x] = None
-            elif a.kind == "all" and a.k == (0, T - 1) and v.op in SUMS:
+            elif a.kind == "all" and a.k == (0, T - 1) and v.op in OVER_TIME:
                 (early if v in wanted else other)[v] = None
             else:
                 raise Uncut(f"{v.name} = {v.op} needs other steps of {x.name} than it can have")

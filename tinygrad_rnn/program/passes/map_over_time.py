@@ -13,13 +13,13 @@ import numpy as np
 
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.program.ir.graph import Arg, Value, ancestors
-from tinygrad_rnn.program.ir.ops import ELEMENTWISE
+from tinygrad_rnn.program.ir.ops import ELEMENTWISE, those
 from tinygrad_rnn.program.ir.recurrences import components
 from tinygrad_rnn.program.ir.sequences import Step
 
 __all__ = ["step_by_step"]
 
-SOFT = frozenset(("softmax", "log_softmax", "logsumexp"))
+SOFT = those(cost="normalise")
 NOW = Step(1, 0)
 
 

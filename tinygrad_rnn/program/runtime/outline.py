@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from tinygrad_rnn.program.backends.numpy.emit import Program
 from tinygrad_rnn.program.ir.graph import Arg, Value, ancestors, only_last
+from tinygrad_rnn.program.ir.ops import OVER_TIME, facts
 from tinygrad_rnn.program.ir.recurrences import Component
 from tinygrad_rnn.program.runtime.segments import Division
 
 __all__ = ["Operation", "Outline", "Part", "Read", "outline"]
-
-OVER_TIME = frozenset(("sum_t", "gemm_t", "scatter_t"))
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,17 @@ class Operation:
     shape: tuple[int, ...]
     sequence: bool
     reads: tuple[Read, ...]
+
+    @property
+    def symbol(self) -> str:
+        """What stands for it in formulas; empty if it has no symbol."""
+        known = facts(self.op)
+        return known.symbol if known is not None else ""
+
+    @property
+    def over_time(self) -> bool:
+        """Whether it sums over all steps."""
+        return self.op in OVER_TIME
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.cost import cost_of
 from tinygrad_rnn.program.ir.graph import Arg, Value, only_last, structure_of
 from tinygrad_rnn.program.ir.lengths import Sample, dims_of
-from tinygrad_rnn.program.ir.ops import KNOWN, is_count
+from tinygrad_rnn.program.ir.ops import KNOWN, OVER_TIME, is_count
 from tinygrad_rnn.program.ir.recognise import cuts, through
 from tinygrad_rnn.program.ir.reroll import SAME, roll
 from tinygrad_rnn.program.ir.sequences import NoFamily
@@ -217,7 +217,7 @@ class Compiled(Running):
         for c in program.loops:
             where = "forward" if c.direction == 1 else "backward"
             lines.append(f"loop {where} in time: {len(c.values)} operations per step")
-        over_time = [v for v in program.values if v.op in ("sum_t", "gemm_t", "scatter_t")]
+        over_time = [v for v in program.values if v.op in OVER_TIME]
         sums = sum(not is_count(v) for v in over_time)
         calls, _, flops = cost_of(program.values, program.components)
         lines += [f"{sums} sums over time", f"{calls:,} calls and {flops:,} operations on numbers"]

@@ -16,9 +16,10 @@ from tinygrad_rnn.program.backends.c.liveness import owners
 from tinygrad_rnn.program.backends.c.loop_nests import Nests
 from tinygrad_rnn.program.backends.c.materialise import DEAR, apart
 from tinygrad_rnn.program.backends.c.names import TYPES, words
-from tinygrad_rnn.program.backends.c.operands import ELEMENTWISE, Unwritable, dtype_of
+from tinygrad_rnn.program.backends.c.operands import Unwritable, dtype_of
 from tinygrad_rnn.program.backends.c.storage import Storage
 from tinygrad_rnn.program.ir.graph import Arg, Value, only_last
+from tinygrad_rnn.program.ir.ops import ELEMENTWISE
 
 __all__ = ["Function", "write"]
 

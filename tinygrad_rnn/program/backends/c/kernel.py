@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.primitives import Input, clip_bounds
 from tinygrad_rnn.program.backends.c.index import Affine, align, contiguous, progression
-from tinygrad_rnn.program.backends.c.names import TYPES, identifier
+from tinygrad_rnn.program.backends.c.names import LIBM, TYPES, identifier
 from tinygrad_rnn.program.backends.c.operands import Unwritable, dtype_of, shape_of
 from tinygrad_rnn.program.backends.c.storage import Storage
 from tinygrad_rnn.program.ir.graph import Arg, Value
@@ -31,8 +31,6 @@ INFIX = {
 COMPARE = frozenset(("less", "less_equal", "greater", "greater_equal", "equal", "not_equal"))
 PLAIN = frozenset((0.0, 0.5, 1.0, 2.0, 3.0, -0.5, -1.0, -2.0))
 OURS = frozenset(("exp", "tanh", "sigmoid", "softplus", "relu"))  # exp_f and exp_d in prelude.h …
-LIBM = {"log": "log", "log1p": "log1p", "expm1": "expm1", "sqrt": "sqrt", "sin": "sin",
-        "cos": "cos", "absolute": "fabs"}
 # fmt: on
 
 
@@ -203,7 +201,11 @@ class Kernel:
             return f"{op[:3]}_{f}({', '.join(xs)})"
         if op == "power":
             return power(v.args[1], xs, bare)
-        return f"{op}_{f}({xs[0]})" if op in OURS else f"{LIBM[op]}{bare}({xs[0]})"
+        if op in OURS:
+            return f"{op}_{f}({xs[0]})"
+        if op not in LIBM:
+            raise Unwritable(f"the primitive {op} has no form in C")
+        return f"{LIBM[op]}{bare}({xs[0]})"
 
     def looked_up(self, v: Value, t: Affine | None) -> Any:
         """How the arrays in the index of `v` are read, for `taken`."""

@@ -11,7 +11,6 @@ from tinygrad_rnn.program.backends.c.index import Affine, taken
 from tinygrad_rnn.program.backends.c.kernel import STEP, Kernel, axes, loops, nested
 from tinygrad_rnn.program.backends.c.names import TYPES
 from tinygrad_rnn.program.backends.c.operands import (
-    ELEMENTWISE,
     Unwritable,
     same_but_ones,
     shape_of,
@@ -19,6 +18,7 @@ from tinygrad_rnn.program.backends.c.operands import (
 )
 from tinygrad_rnn.program.backends.c.storage import Storage
 from tinygrad_rnn.program.ir.graph import Arg, Value
+from tinygrad_rnn.program.ir.ops import ELEMENTWISE
 from tinygrad_rnn.program.ir.sequences import Step
 
 __all__ = ["Nests"]

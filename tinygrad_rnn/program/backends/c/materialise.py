@@ -11,22 +11,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_rnn.program.backends.c.operands import (
-    ELEMENTWISE,
     covering,
     dtype_of,
     same_but_ones,
     shape_of,
 )
 from tinygrad_rnn.program.ir.graph import Arg, Value
+from tinygrad_rnn.program.ir.ops import ELEMENTWISE, those
 from tinygrad_rnn.program.ir.recurrences import components, loop_range
 
 __all__ = ["DEAR", "Kept", "apart"]
 
-DEAR = frozenset((
-    "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "sigmoid", "softplus", "power",
-    "divide",
-))  # fmt: skip
-CHEAP = frozenset(("add", "addn", "subtract", "multiply", "negative", "square"))
+DEAR, CHEAP = those(cost="function"), those(cost="arithmetic")
 
 
 class Kept:

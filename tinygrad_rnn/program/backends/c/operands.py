@@ -12,7 +12,6 @@ from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.ir.sequences import Step
 
 __all__ = [
-    "ELEMENTWISE",
     "Unwritable",
     "covering",
     "dtype_of",
@@ -20,15 +19,6 @@ __all__ = [
     "shape_of",
     "spans",
 ]
-
-# fmt: off
-ELEMENTWISE = frozenset((
-    "add", "addn", "subtract", "multiply", "divide", "power", "square", "negative", "absolute",
-    "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "sigmoid", "softplus", "relu",
-    "maximum", "minimum", "clip", "where", "astype", "copy", "less", "less_equal", "greater",
-    "greater_equal", "equal", "not_equal", "logical_and", "logical_or", "logical_not",
-))
-# fmt: on
 
 
 class Unwritable(Exception):

@@ -1,6 +1,7 @@
 """Which functions does a step in C call, and what are they?
 
-They stand in `prelude.h`, in pieces; a step is given those whose names it mentions.
+They stand in `prelude.h`, in pieces; a step is given those whose names it mentions. A step that
+stands alone is called by `main.c`, a template.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ import functools
 import re
 from pathlib import Path
 
-__all__ = ["INCLUDES", "prelude"]
+__all__ = ["INCLUDES", "MAIN", "pieces", "prelude"]
+
+MAIN = "\n" + (Path(__file__).parent / "main.c").read_text()  # of a step that stands alone
 
 INCLUDES = "#include <math.h>\n#include <stdint.h>\n"
 REALS = {"f": "float", "d": "double"}

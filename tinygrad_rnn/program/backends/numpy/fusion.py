@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.kinds import VIEW
 from tinygrad_rnn.program.ir.graph import Arg, Value
-from tinygrad_rnn.program.ir.ops import ELEMENTWISE, direct, is_count
+from tinygrad_rnn.program.ir.ops import ELEMENTWISE, direct, is_count, those
 from tinygrad_rnn.program.ir.recurrences import Component, components, loop_range
 
 __all__ = [
@@ -22,7 +23,7 @@ __all__ = [
     "InPlace",
 ]
 
-VIEWS = frozenset(("getitem", "transpose", "reshape", "broadcast_to", "stack_t", "divided"))
+VIEWS = those(VIEW)
 LARGE = 1 << 14  # bytes of one step from which a call costs less than the way to memory and back
 ONCE = frozenset(("sigmoid", "softmax", "log_softmax"))  # read once, at the beginning
 

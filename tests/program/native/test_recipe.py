@@ -1,0 +1,58 @@
+"""Does the recipe of CONTRIBUTING for a primitive work, in NumPy and in C?"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+LINES = {  # before which line of which file, what is added
+    "engine/primitives.py": [
+        ("tanh          = Primitive", 'cosh = Primitive("cosh", np.cosh, 1, FUNCTION)\n')
+    ],
+    "engine/rules.py": [
+        ("    tanh,\n", "    cosh,\n"),
+        ("    tanh:  ", "    cosh: (lambda g, y, x: g * (exp(x) - exp(-x)) * 0.5,),\n"),
+    ],
+    "program/backends/c/names.py": [('"log": "log",', '"cosh": "cosh", ')],
+}
+USE = """
+import numpy as np
+from tinygrad_rnn import Tensor, check_grads, compile, grad, named
+from tinygrad_rnn.engine.primitives import cosh
+
+check_grads(cosh, np.linspace(-1.0, 1.0, 5), order=2)
+xs = np.linspace(-1.0, 1.0, 12).reshape(4, 3)
+for letter in ("cosh", "coshf", "x"):
+    for dtype in (np.float32, np.float64):
+        def loss_fn(p, xs):
+            y = named(**{letter: cosh(xs * p[letter])})
+            return (y * y.sum(axis=0)).sum() + (cosh(y) * y[0]).sum()
+        p = {letter: Tensor(np.array([0.5, -1.0, 0.25], dtype))}
+        exact = loss_fn(p, xs.astype(dtype))
+        for target in ("numpy", "c"):
+            step = compile(loss_fn, target=target)
+            loss, grads = step(p, xs.astype(dtype))
+            assert not step.reason and step.stats["eager"] == 0, step.explain()
+            np.testing.assert_allclose(loss, exact.data, rtol=1e-5)
+            np.testing.assert_allclose(grads[letter], grad(exact, p[letter]), rtol=1e-4)
+        assert ("coshf(" if dtype == np.float32 else "cosh(") in step.c_source
+"""
+
+
+def test_a_primitive_made_by_the_recipe_is_in_numpy_and_c(tmp_path):
+    shutil.copytree(ROOT / "tinygrad_rnn", tmp_path / "tinygrad_rnn")
+    for file, lines in LINES.items():
+        path = tmp_path / "tinygrad_rnn" / file
+        text = path.read_text("utf-8")
+        for before, line in lines:
+            assert before in text, (file, before)
+            text = text.replace(before, line + before, 1)
+        path.write_text(text, "utf-8")
+    paths = {"PYTHONPATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    command = [sys.executable, "-W", "error", "-c", USE]
+    run = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | paths, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
