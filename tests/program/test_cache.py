@@ -111,7 +111,6 @@ def test_another_process_finds_it(folder):
     script = (
         "import numpy as np\n"
         "from tinygrad_rnn import Tensor, compile, tanh\n"
-        "from tinygrad_rnn.program import make\n"
         "step = compile(lambda p, x: tanh(x @ p['W']).sum())\n"
         "loss, grads = step({'W': Tensor(np.full((2, 2), 0.3))}, np.ones((3, 2)))\n"
         "print(type(step._last).__name__, loss.hex(), grads['W'].tobytes().hex())\n"
