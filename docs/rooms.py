@@ -42,7 +42,7 @@ class Room(SphinxDirective):
         room = self.arguments[-1].replace(".", "/")
         names = [n for n in package.__all__ if not inspect.ismodule(getattr(package, n))]
         names += [n for n in LOUD if isinstance(getattr(package, n, None), Primitive)]
-        found = _by_file(names, ROOT / room)
+        found = _by_file(names, ROOT / room, package)
         first = [ROOT / room / line for line in self.content if line]
         order = sorted(found, key=lambda f: (first.index(f) if f in first else len(first), str(f)))
         text = "".join(_section(file, found[file], package) for file in order)
@@ -90,8 +90,8 @@ class Measures(SphinxDirective):
         return self.parse_text_to_nodes(head + rows)
 
 
-def _by_file(names: list[str], room: Path) -> dict[Path, list[str]]:
-    """The names that each file defines, in its own order."""
+def _by_file(names: list[str], room: Path, package: ModuleType) -> dict[Path, list[str]]:
+    """The names that each file defines, in its own order; those of other rooms by their files."""
     found: dict[Path, list[str]] = {}
     missing = set(names)
     for file in sorted(room.rglob("*.py")):
@@ -102,6 +102,11 @@ def _by_file(names: list[str], room: Path) -> dict[Path, list[str]]:
         if here and file.name != "__init__.py":
             found[file] = here
             missing -= set(here)
+    for name in sorted(missing.copy()):
+        thing = getattr(package, name)
+        if inspect.isfunction(thing) or inspect.isclass(thing):
+            found.setdefault(Path(inspect.getfile(thing)), []).append(name)
+            missing.discard(name)
     if missing:
         raise ExtensionError(f"room: no file in {room.name} defines {sorted(missing)}.")
     return found
