@@ -4,6 +4,7 @@ A primitive is enrolled by its samples: add a line to `SAMPLES` and everything b
 """
 
 import operator
+import copy
 import pickle
 
 import numpy as np
@@ -463,3 +464,22 @@ def test_broadcast_to_and_sum_are_adjoint(shapes, seed):
 def test_a_primitive_is_one_object_when_it_is_pickled():
     for op in all_primitives():
         assert pickle.loads(pickle.dumps(op)) is op
+
+
+def test_a_primitive_of_yours_stays_itself_whatever_its_name(monkeypatch):
+    mine = Primitive("tanh", lambda x, /: x + 1)
+    monkeypatch.setitem(RULES, mine, (lambda g, y, x: g,))
+    assert mine(Tensor(1.0)).op is mine
+    assert Tensor(1.0).tanh().op is p.tanh
+    assert copy.deepcopy(mine) is mine
+    with pytest.raises(LookupError, match="finds another primitive.*a name of its own"):
+        pickle.dumps(mine)
+
+
+def test_a_primitive_of_yours_with_a_rule_is_one_object_when_it_is_pickled(monkeypatch):
+    mine = Primitive("mine", lambda x, /: x + 1)
+    assert copy.deepcopy(mine) is mine
+    with pytest.raises(LookupError, match="no primitive 'mine' with a rule"):
+        pickle.dumps(mine)
+    monkeypatch.setitem(RULES, mine, (lambda g, y, x: g,))
+    assert pickle.loads(pickle.dumps(mine)) is mine

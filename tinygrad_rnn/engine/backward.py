@@ -18,7 +18,9 @@ import numpy as np
 
 from tinygrad_rnn.engine.constants import read_only, written_into
 from tinygrad_rnn.engine.context import Context, Frame, context, describe
-from tinygrad_rnn.engine.tensor import Tensor, operand, values
+from tinygrad_rnn.engine.primitives import astype, reshape, sum
+from tinygrad_rnn.engine.rules import RULES, AtOnce, Together, Uses
+from tinygrad_rnn.engine.tensor import OPS, Tensor, operand, values
 
 __all__ = ["ancestors", "backward", "called", "check_integers", "grad", "users"]
 
@@ -177,6 +179,9 @@ def backward(loss: Tensor, cotangent: Any = None, data: Collection[Tensor] = ())
         else:
             x.grad = g.copy() if type(g) is np.ndarray else g
     return [x for x in leaves if x in found]
+
+
+OPS["backward"] = backward
 
 
 def users(loss: Tensor, nodes: list[Tensor]) -> dict[Tensor, Tensor]:
@@ -525,8 +530,3 @@ def _rebuild(tree: Any, found: dict[Tensor, Any]) -> Any:
         return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
     g = found[tree]
     return g.copy() if type(g) is np.ndarray else g
-
-
-# Rules and primitives are written in terms of Tensor, whose module imports this one.
-from tinygrad_rnn.engine.primitives import astype, reshape, sum  # noqa: E402
-from tinygrad_rnn.engine.rules import RULES, AtOnce, Together, Uses  # noqa: E402

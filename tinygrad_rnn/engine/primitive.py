@@ -19,6 +19,7 @@ from tinygrad_rnn.engine.context import Context, context, describe
 from tinygrad_rnn.engine.tensor import (
     NO_OPTIONS,
     OBJECT,
+    OPS,
     Tensor,
     next_serial,
 )
@@ -94,9 +95,7 @@ class Primitive:
                 arrays.append(x)
                 lent = (*lent, x)
             elif kind is np.ndarray and x.dtype is OBJECT:
-                from tinygrad_rnn.engine.scalars import apply
-
-                return apply(self, inputs, options)
+                return OPS["on_scalars"](self, inputs, options)
             else:
                 x = as_array(x, self._where())
                 inputs = (*inputs[: len(arrays)], x, *inputs[len(arrays) + 1 :])
@@ -148,8 +147,18 @@ class Primitive:
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
+    def __deepcopy__(self, _: Any) -> Primitive:
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _find, (self.name,)  # copied and pickled by reference: one primitive, one object
+        """By name: one primitive is one object, wherever it is loaded."""
+        find = OPS["find"]
+        if find(self.name) is not self:
+            raise LookupError(
+                f"the name {self.name!r} finds another primitive, so this one could not be loaded "
+                "again. Give it a name of its own."
+            )
+        return find, (self.name,)
 
     # -- what can go wrong -------------------------------------------------------------------------
 
@@ -244,13 +253,3 @@ def _shapes(arrays: list[Any]) -> str:
 
 def _flaw(a: Any) -> str:
     return "NaN" if np.isnan(a).any() else "infinity"
-
-
-def _find(name: str) -> Primitive:
-    from tinygrad_rnn.engine import primitives, rules
-
-    known = [x for x in vars(primitives).values() if isinstance(x, Primitive)]
-    found = [op for op in (*rules.RULES, *known) if op.name == name]
-    if not found:
-        raise LookupError(f"there is no primitive {name!r} with a rule: define it before loading.")
-    return found[0]

@@ -24,7 +24,7 @@ import numpy as np
 
 from tinygrad_rnn.border import REAL, refuse_foreign
 from tinygrad_rnn.engine.primitive import Composed, Primitive, placed
-from tinygrad_rnn.engine.tensor import Tensor, operand, values
+from tinygrad_rnn.engine.tensor import OPS, Tensor, operand, values
 
 
 class Input(int):
@@ -496,3 +496,7 @@ def _sequence(name: str, xs: Any) -> Any:
             f"{name}: expected a list of at least one Tensor or array, got {type(xs).__name__}."
         )
     return xs
+
+
+OPS.update({op.name: op for op in vars().copy().values() if type(op) in (Primitive, Composed)})
+OPS.update(mean=mean, split_index=split_index)

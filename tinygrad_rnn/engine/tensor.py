@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -26,7 +26,11 @@ from tinygrad_rnn.engine.context import Frame, context
 if TYPE_CHECKING:
     from tinygrad_rnn.engine.primitive import Primitive
 
-__all__ = ["Tensor", "named"]
+__all__ = ["OPS", "Tensor", "named"]
+
+# What operators and methods call, by name. The engine's own files enter their primitives and
+# functions here, after this one is read; a primitive of yours is not among them, whatever its name.
+OPS: dict[str, Callable[..., Any]] = {}
 
 next_serial = itertools.count(1).__next__  # one C call, so two threads never draw the same
 OBJECT = np.dtype(object)
@@ -216,7 +220,7 @@ class Tensor:
         after it. ValueError for a Tensor without history: there is nothing to go back to. TypeError
         for an integer leaf without axes in place of a float: ``w * x + Tensor(0)``.
         """
-        backward(self, cotangent)
+        OPS["backward"](self, cotangent)
 
     # -- Python's protocols -----------------------------------------------------------------------
 
@@ -270,9 +274,9 @@ class Tensor:
 
     def __getitem__(self, index: Any) -> Tensor:
         if type(index) is int:
-            return getitem(self, index=(index,))
-        template, arrays = split_index(index)
-        return getitem(self, *arrays, index=template)
+            return OPS["getitem"](self, index=(index,))
+        template, arrays = OPS["split_index"](index)
+        return OPS["getitem"](self, *arrays, index=template)
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
         raise TypeError(
@@ -309,78 +313,78 @@ class Tensor:
 
     # -- operators; arrays and Python numbers may stand on either side ----------------------------
     # fmt: off
-    def __add__(self, other: Any) -> Tensor: return add(self, other)
-    def __radd__(self, other: Any) -> Tensor: return add(other, self)
-    def __sub__(self, other: Any) -> Tensor: return subtract(self, other)
-    def __rsub__(self, other: Any) -> Tensor: return subtract(other, self)
-    def __mul__(self, other: Any) -> Tensor: return multiply(self, other)
-    def __rmul__(self, other: Any) -> Tensor: return multiply(other, self)
-    def __truediv__(self, other: Any) -> Tensor: return divide(self, other)
-    def __rtruediv__(self, other: Any) -> Tensor: return divide(other, self)
-    def __pow__(self, other: Any) -> Tensor: return power(self, other)
-    def __rpow__(self, other: Any) -> Tensor: return power(other, self)
-    def __matmul__(self, other: Any) -> Tensor: return matmul(self, other)
-    def __rmatmul__(self, other: Any) -> Tensor: return matmul(other, self)
-    def __neg__(self) -> Tensor: return negative(self)
+    def __add__(self, other: Any) -> Tensor: return OPS["add"](self, other)
+    def __radd__(self, other: Any) -> Tensor: return OPS["add"](other, self)
+    def __sub__(self, other: Any) -> Tensor: return OPS["subtract"](self, other)
+    def __rsub__(self, other: Any) -> Tensor: return OPS["subtract"](other, self)
+    def __mul__(self, other: Any) -> Tensor: return OPS["multiply"](self, other)
+    def __rmul__(self, other: Any) -> Tensor: return OPS["multiply"](other, self)
+    def __truediv__(self, other: Any) -> Tensor: return OPS["divide"](self, other)
+    def __rtruediv__(self, other: Any) -> Tensor: return OPS["divide"](other, self)
+    def __pow__(self, other: Any) -> Tensor: return OPS["power"](self, other)
+    def __rpow__(self, other: Any) -> Tensor: return OPS["power"](other, self)
+    def __matmul__(self, other: Any) -> Tensor: return OPS["matmul"](self, other)
+    def __rmatmul__(self, other: Any) -> Tensor: return OPS["matmul"](other, self)
+    def __neg__(self) -> Tensor: return OPS["negative"](self)
     def __pos__(self) -> Tensor: return self
-    def __abs__(self) -> Tensor: return absolute(self)
+    def __abs__(self) -> Tensor: return OPS["absolute"](self)
 
     # comparisons have no derivative: plain arrays of bool, unless the record becomes a program
-    def __lt__(self, other: Any) -> Any: return _compared(less, self, other)
-    def __le__(self, other: Any) -> Any: return _compared(less_equal, self, other)
-    def __gt__(self, other: Any) -> Any: return _compared(greater, self, other)
-    def __ge__(self, other: Any) -> Any: return _compared(greater_equal, self, other)
-    def __eq__(self, other: object) -> Any: return _compared(equal, self, other)
-    def __ne__(self, other: object) -> Any: return _compared(not_equal, self, other)
-    def __and__(self, other: Any) -> Any: return _compared(logical_and, self, other)
-    def __rand__(self, other: Any) -> Any: return _compared(logical_and, other, self)
-    def __or__(self, other: Any) -> Any: return _compared(logical_or, self, other)
-    def __ror__(self, other: Any) -> Any: return _compared(logical_or, other, self)
-    def __invert__(self) -> Any: return _compared(logical_not, self)
+    def __lt__(self, other: Any) -> Any: return _compared("less", self, other)
+    def __le__(self, other: Any) -> Any: return _compared("less_equal", self, other)
+    def __gt__(self, other: Any) -> Any: return _compared("greater", self, other)
+    def __ge__(self, other: Any) -> Any: return _compared("greater_equal", self, other)
+    def __eq__(self, other: object) -> Any: return _compared("equal", self, other)
+    def __ne__(self, other: object) -> Any: return _compared("not_equal", self, other)
+    def __and__(self, other: Any) -> Any: return _compared("logical_and", self, other)
+    def __rand__(self, other: Any) -> Any: return _compared("logical_and", other, self)
+    def __or__(self, other: Any) -> Any: return _compared("logical_or", self, other)
+    def __ror__(self, other: Any) -> Any: return _compared("logical_or", other, self)
+    def __invert__(self) -> Any: return _compared("logical_not", self)
     __hash__ = object.__hash__
 
     # The same primitives as methods; on arrays of objects, NumPy's tanh, exp, … call them.
-    def exp(self) -> Tensor: return exp(self)  # noqa: D102
-    def log(self) -> Tensor: return log(self)  # noqa: D102
-    def log1p(self) -> Tensor: return log1p(self)  # noqa: D102
-    def expm1(self) -> Tensor: return expm1(self)  # noqa: D102
-    def sqrt(self) -> Tensor: return sqrt(self)  # noqa: D102
-    def sin(self) -> Tensor: return sin(self)  # noqa: D102
-    def cos(self) -> Tensor: return cos(self)  # noqa: D102
-    def tanh(self) -> Tensor: return tanh(self)  # noqa: D102
-    def sigmoid(self) -> Tensor: return sigmoid(self)  # noqa: D102
-    def relu(self) -> Tensor: return relu(self)  # noqa: D102
-    def astype(self, dtype: DTypeLike) -> Tensor: return astype(self, dtype=dtype)  # noqa: D102
+    def exp(self) -> Tensor: return OPS["exp"](self)  # noqa: D102
+    def log(self) -> Tensor: return OPS["log"](self)  # noqa: D102
+    def log1p(self) -> Tensor: return OPS["log1p"](self)  # noqa: D102
+    def expm1(self) -> Tensor: return OPS["expm1"](self)  # noqa: D102
+    def sqrt(self) -> Tensor: return OPS["sqrt"](self)  # noqa: D102
+    def sin(self) -> Tensor: return OPS["sin"](self)  # noqa: D102
+    def cos(self) -> Tensor: return OPS["cos"](self)  # noqa: D102
+    def tanh(self) -> Tensor: return OPS["tanh"](self)  # noqa: D102
+    def sigmoid(self) -> Tensor: return OPS["sigmoid"](self)  # noqa: D102
+    def relu(self) -> Tensor: return OPS["relu"](self)  # noqa: D102
+    def astype(self, dtype: DTypeLike) -> Tensor: return OPS["astype"](self, dtype=dtype)  # noqa: D102
     # fmt: on
 
     def sum(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Tensor:
         """Sum over `axis` (an int, a tuple, or None for all)."""
-        return self.__array__() if of_numpy else sum(self, axis=axis, keepdims=keepdims)
+        return self.__array__() if of_numpy else OPS["sum"](self, axis=axis, keepdims=keepdims)
 
     def mean(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Tensor:
         """Mean over `axis` (an int, a tuple, or None for all)."""
-        return self.__array__() if of_numpy else mean(self, axis=axis, keepdims=keepdims)
+        return self.__array__() if of_numpy else OPS["mean"](self, axis=axis, keepdims=keepdims)
 
     def max(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Tensor:
         """Largest element over `axis`; equals share the gradient."""
-        return self.__array__() if of_numpy else max(self, axis=axis, keepdims=keepdims)
+        return self.__array__() if of_numpy else OPS["max"](self, axis=axis, keepdims=keepdims)
 
     def min(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Tensor:
         """Smallest element over `axis`; equals share the gradient."""
-        return self.__array__() if of_numpy else min(self, axis=axis, keepdims=keepdims)
+        return self.__array__() if of_numpy else OPS["min"](self, axis=axis, keepdims=keepdims)
 
     def reshape(self, *shape: Any) -> Tensor:
         """The same elements in another shape: ``t.reshape(2, -1)`` or ``t.reshape((2, -1))``."""
-        return reshape(self, shape=shape[0] if len(shape) == 1 else shape)
+        return OPS["reshape"](self, shape=shape[0] if len(shape) == 1 else shape)
 
     def transpose(self, *axes: Any) -> Tensor:
         """Axes in another order; all reversed without arguments."""
-        return transpose(self, axes=(axes[0] if len(axes) == 1 else axes) or None)
+        return OPS["transpose"](self, axes=(axes[0] if len(axes) == 1 else axes) or None)
 
     @property
     def T(self) -> Tensor:
         """The axes reversed."""
-        return transpose(self)
+        return OPS["transpose"](self)
 
 
 def named(**tensors: Any) -> Any:
@@ -410,7 +414,8 @@ def shaped(x: Any) -> Any:
     return x if hasattr(x, "dtype") else np.asarray(x)
 
 
-def _compared(by: Primitive, *operands: Any) -> Any:
+def _compared(name: str, *operands: Any) -> Any:
+    by: Any = OPS[name]
     if context.get().recorder is not None:
         return by(*operands)
     for x in operands:
@@ -449,45 +454,3 @@ def operand(x: Any, owner: str) -> Any:
 
 def _is_scalars(x: Any) -> bool:
     return type(x) is np.ndarray and x.dtype is OBJECT and x.size > 0 and type(x.flat[0]) is Tensor
-
-
-# The operators above need the primitives, and these need Tensor: by now it stands.
-from tinygrad_rnn.engine.backward import backward  # noqa: E402
-from tinygrad_rnn.engine.primitives import (  # noqa: E402
-    absolute,
-    add,
-    astype,
-    cos,
-    divide,
-    equal,
-    exp,
-    expm1,
-    getitem,
-    greater,
-    greater_equal,
-    less,
-    less_equal,
-    log,
-    log1p,
-    logical_and,
-    logical_not,
-    logical_or,
-    matmul,
-    max,
-    mean,
-    min,
-    multiply,
-    negative,
-    not_equal,
-    power,
-    relu,
-    reshape,
-    sigmoid,
-    sin,
-    split_index,
-    sqrt,
-    subtract,
-    sum,
-    tanh,
-    transpose,
-)
