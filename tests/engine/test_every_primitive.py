@@ -3,8 +3,8 @@
 A primitive is enrolled by its samples: add a line to `SAMPLES` and everything below holds for it.
 """
 
-import operator
 import copy
+import operator
 import pickle
 
 import numpy as np
@@ -472,7 +472,7 @@ def test_a_primitive_of_yours_stays_itself_whatever_its_name(monkeypatch):
     assert mine(Tensor(1.0)).op is mine
     assert Tensor(1.0).tanh().op is p.tanh
     assert copy.deepcopy(mine) is mine
-    with pytest.raises(LookupError, match="finds another primitive.*a name of its own"):
+    with pytest.raises(LookupError, match=r"finds another primitive.*a name of its own"):
         pickle.dumps(mine)
 
 

@@ -16,13 +16,16 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.constants import read_only, written_into
-from tinygrad_rnn.engine.context import Context, Frame, context, describe
+from tinygrad_rnn.engine.context import Context, Frame, context
+from tinygrad_rnn.engine.integers import check_integers
+from tinygrad_rnn.engine.messages import called
 from tinygrad_rnn.engine.primitives import astype, reshape, sum
 from tinygrad_rnn.engine.rules import RULES, AtOnce, Together, Uses
 from tinygrad_rnn.engine.tensor import OPS, Tensor, operand, values
 
-__all__ = ["ancestors", "backward", "called", "check_integers", "grad", "users"]
+__all__ = ["ancestors", "backward", "grad"]
 
 NOTHING: dict[str, np.ndarray] = {}  # shared by all frames here: no constants inside have letters
 
@@ -121,7 +124,7 @@ def grad(
     found = _walked(loss, seed, nodes, targets, create_graph, partial, on_edge)
     missing = [x for x in targets if x not in found]
     if missing and unused == "error":
-        raise ValueError(_unused(missing[0], nodes))
+        raise ValueError(messages.unused(missing[0], missing[0] in set(nodes)))
     for x in missing:
         zero = np.zeros(x.shape, x.dtype)[()]
         found[x] = Tensor(zero) if create_graph else zero
@@ -165,10 +168,7 @@ def backward(loss: Tensor, cotangent: Any = None, data: Collection[Tensor] = ())
     nodes = ancestors(loss)
     leaves = [x for x in nodes if x.op is None and x._data.dtype.kind == "f"]
     if loss.op is None or not leaves:
-        raise ValueError(
-            f"backward(): {loss!r} was not computed from any float Tensor, so there is nothing "
-            "to go back to. Was it made under no_grad(), detached, or from arrays alone?"
-        )
+        raise ValueError(messages.not_recorded(loss))
     _check_arguments(loss, leaves)
     check_integers(loss, nodes, data)
     found = _walked(loss, _seed(loss, cotangent, False), nodes, leaves, False, False, None)
@@ -182,47 +182,6 @@ def backward(loss: Tensor, cotangent: Any = None, data: Collection[Tensor] = ())
 
 
 OPS["backward"] = backward
-
-
-def users(loss: Tensor, nodes: list[Tensor]) -> dict[Tensor, Tensor]:
-    """For each of `nodes` that a gradient flows to, or would if it held floats, one user of it.
-
-    A gradient does not flow into an index or a condition, nor through `stop_gradient` and
-    comparisons, nor from integers into floats. `nodes` are those of `loss`, in the order of birth.
-    """
-    found = {loss: loss}
-    for node in reversed(nodes):
-        if node not in found or node.op not in RULES:
-            continue
-        rules = RULES[node.op]
-        for k, x in enumerate(node.inputs):
-            if type(x) is not Tensor or x in found:
-                continue
-            if type(rules) is tuple:
-                flows = k < len(rules) and rules[k] is not None
-            else:  # a scatter has indices after what it puts in place
-                flows = k < len(node.options.get("indices", node.inputs))
-            floats = x._data.dtype.kind == "f", node._data.dtype.kind == "f"
-            if flows and (floats[1] or not floats[0]) and (floats[0] or node.op is not astype):
-                found[x] = node
-    return found
-
-
-def check_integers(loss: Tensor, nodes: list[Tensor], data: Collection[Tensor] = ()) -> None:
-    """TypeError if an integer leaf without axes stands where a float would get a gradient.
-
-    `nodes` are those of `loss`, in the order of birth; leaves in `data` are no parameters.
-    """
-    single = [x for x in nodes if x.op is None and not x._data.ndim and x._data.dtype.kind in "iu"]
-    integers = [x for x in single if x not in {*data}]
-    used = users(loss, nodes) if integers else {}
-    for x in integers:
-        if x in used:
-            raise TypeError(
-                f"backward(): {called(x)} holds the {x.dtype} {x.data}, and integers get no "
-                f"gradient; in {called(used[x])} a float would. For a parameter write "
-                f"Tensor({float(x.data)}), for a constant {x.data}."
-            )
 
 
 def _walked(
@@ -294,7 +253,7 @@ def _walk(
             with _backward_of(node):
                 g = _fit(g, node, nodes)
         if look and node is not loss and not np.isfinite(values(g)).all():
-            raise FloatingPointError(_sum_not_finite(node))
+            raise FloatingPointError(messages.sum_not_finite(node))
         if node in targets:
             found[node] = g if create_graph else g[()]
             if partial:
@@ -334,7 +293,7 @@ def _walk(
             else:
                 gx = rule(g, y, *args, **options) if options else rule(g, y, *args)
             if look and not np.isfinite(values(gx)).all():
-                raise FloatingPointError(_not_finite(node, k, g))
+                raise FloatingPointError(messages.flow_not_finite(node, k, values(g)))
             if x not in cotangents:
                 cotangents[x] = gx
             else:
@@ -365,11 +324,7 @@ def _needed(nodes: list[Tensor], targets: list[Tensor]) -> set[Tensor]:
             if type(x) is not Tensor:
                 continue
             if x.serial > node.serial:
-                raise RuntimeError(
-                    f"{x.name or 'a leaf'} (shape {x.shape}) got new data after {called(node)} "
-                    "was recorded with the old, so the gradient would be of neither. Compute the "
-                    "loss again after each step."
-                )
+                raise RuntimeError(messages.newer(x, node))
             reached = reached or x in needed
         if reached and node.op in RULES and node._data.dtype.kind == "f":
             needed.add(node)
@@ -385,7 +340,7 @@ def _check_written(nodes: list[Tensor], needed: set[Tensor]) -> None:
         if node in needed and node not in lent:
             array = written_into(node.fingerprints, seen)
             if array is not None:
-                raise RuntimeError(_written(node, array))
+                raise RuntimeError(messages.written(node, array))
     for node in needed if lent else ():
         own = [id(array) for array, _ in node.fingerprints]
         for x in node.inputs:
@@ -393,17 +348,7 @@ def _check_written(nodes: list[Tensor], needed: set[Tensor]) -> None:
             if type(x) is Tensor and x in lent and id(x._data) not in own:
                 array = written_into(x.fingerprints, seen)
                 if array is not None:
-                    raise RuntimeError(_written(node, array))
-
-
-def _written(node: Tensor, array: Any) -> str:
-    letters = {id(a): letter for frame in node.scope for letter, a in frame.arrays.items()}
-    letters |= {id(x._data): x.name for x in node.inputs if type(x) is Tensor and x.name}
-    return (
-        f"{letters.get(id(array)) or 'an array'} (shape {array.shape}) was written into after "
-        f"{called(node)} was recorded, so the gradient would be of neither. Record a copy, "
-        "array.copy(), or write into it after backward()."
-    )
+                    raise RuntimeError(messages.written(node, array))
 
 
 def _fit(g: Any, x: Tensor, nodes: list[Tensor]) -> Any:
@@ -413,11 +358,7 @@ def _fit(g: Any, x: Tensor, nodes: list[Tensor]) -> Any:
         if missing < 0 or any(
             n not in (1, m) for n, m in zip(x.shape, g.shape[missing:], strict=True)
         ):
-            users = {n.op.name for n in nodes if n.op and any(i is x for i in n.inputs)}
-            raise ValueError(
-                f"the gradient of {called(x)} has shape {g.shape}; expected {x.shape}, or what "
-                f"that broadcasts to. The rule of one of its users is wrong: {', '.join(users)}."
-            )
+            raise ValueError(messages.misshapen(g, x, nodes))
         stretched = [a + missing for a, n in enumerate(x.shape) if n != g.shape[a + missing]]
         g = sum(g, axis=(*range(missing), *stretched))
         if stretched:
@@ -442,18 +383,11 @@ def _backward_of(node: Tensor, argument: int | None = None) -> Iterator[None]:
 def _seed(loss: Tensor, cotangent: Any, create_graph: bool) -> Any:
     if cotangent is None:
         if loss.size != 1:
-            raise ValueError(
-                f"the gradient of {called(loss)} with shape {loss.shape}: expected a scalar, or a "
-                "cotangent of that shape. Reduce it first (sum, mean), or pass the cotangent that "
-                "weights its elements."
-            )
+            raise ValueError(messages.not_a_scalar(loss))
         cotangent = np.ones(loss.shape, loss.dtype)
     cotangent = operand(cotangent, f"the cotangent of {called(loss)}")
     if cotangent.shape != loss.shape:
-        raise ValueError(
-            f"the cotangent of {called(loss)}: expected its shape {loss.shape}, got "
-            f"{cotangent.shape}."
-        )
+        raise ValueError(messages.other_cotangent(loss, cotangent))
     if create_graph and type(cotangent) is Tensor:
         return cotangent
     array = np.asarray(values(cotangent))
@@ -466,50 +400,9 @@ def _check_arguments(loss: Any, targets: list[Any]) -> None:
         raise ValueError("grad: nothing to differentiate by; wrt is empty (a used-up generator?).")
     for what, x in (("the loss", loss), *(("wrt", x) for x in targets)):
         if type(x) is not Tensor:
-            raise TypeError(
-                f"grad: expected {what} to be a Tensor, got {type(x).__name__}. Arrays are "
-                "constants: wrap what you differentiate by, Tensor(array), before computing."
-            )
+            raise TypeError(messages.not_a_tensor(what, x))
         if x.dtype.kind != "f":
-            raise TypeError(
-                f"grad: {what} ({called(x)}) holds {x.dtype}; only floats have a derivative. "
-                "Convert first: Tensor(array, dtype=float), or astype(t, float) before computing."
-            )
-
-
-def _unused(x: Tensor, nodes: list[Tensor]) -> str:
-    cuts = "stop_gradient, integers, a condition or a primitive without a rule"
-    why = f"only through {cuts}" if x in set(nodes) else "not at all"
-    return (
-        f"grad: {x.name or 'a tensor'} (shape {x.shape}) is not in the graph of the loss, which "
-        f'depends on it {why}. Leave it out, or pass unused="zero".'
-    )
-
-
-def _not_finite(node: Tensor, k: int, g: Any) -> str:
-    x = node.inputs[k]
-    arrived = "finite" if np.isfinite(values(g)).all() else "already not finite"
-    return (
-        f"backward through {called(node)}: the gradient for input {k} ({x.name or 'unnamed'}, "
-        f"shape {x.shape}) is not finite; the cotangent that arrived (shape "
-        f"{np.shape(values(g))}) was {arrived}."
-    )
-
-
-def _sum_not_finite(node: Tensor) -> str:
-    return (
-        f"backward into {called(node)}: what flows back from each of its uses is finite, but not "
-        f"the sum (shape {node.shape}). Scale the loss down."
-    )
-
-
-def called(node: Tensor) -> str:
-    """What errors call a Tensor: its letter, its primitive, and its place if it has one."""
-    what = node.name or "a leaf"
-    if node.op is not None:
-        what = f"{node.name} = {node.op.name}" if node.name else node.op.name
-    place = describe(node.scope)
-    return f"{what} at {place}" if place else what
+            raise TypeError(messages.not_floats(what, x))
 
 
 def _flatten(tree: Any) -> Iterator[Any]:

@@ -16,9 +16,11 @@ from collections.abc import Callable
 from math import inf, prod
 from typing import Any, NamedTuple
 
+from tinygrad_rnn.engine import messages
+from tinygrad_rnn.engine.convolution import conv, conv_left, conv_right
+from tinygrad_rnn.engine.indexing import getitem, put_back, scatter, take
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.primitives import (
-    Input,
     absolute,
     add,
     astype,
@@ -26,18 +28,15 @@ from tinygrad_rnn.engine.primitives import (
     clip,
     concatenate,
     concatenate_p,
-    conv,
     cos,
     cut_gradient,
     divide,
     exp,
     expm1,
-    getitem,
     log,
     log1p,
     log_softmax,
     logsumexp,
-    margins,
     matmul,
     max,
     maximum,
@@ -49,7 +48,6 @@ from tinygrad_rnn.engine.primitives import (
     power,
     relu,
     reshape,
-    scatter,
     segment,
     sigmoid,
     sin,
@@ -209,25 +207,6 @@ def matmul_right(g: Any, a: Any, b: Any) -> Any:
     return matmul(swap(a), g)
 
 
-def conv_left(g: Any, w: Any, padding: Any) -> Any:
-    """The cotangent of `x` in conv(x, w): a convolution with the kernel turned over."""
-    kernel = w.shape[:-2]
-    ends = zip(kernel, margins(padding, kernel), strict=True)
-    turned = getitem(w, index=(slice(None, None, -1),) * len(kernel))
-    return conv(g, swap(turned), padding=tuple((k - 1 - a, k - 1 - b) for k, (a, b) in ends))
-
-
-def conv_right(g: Any, x: Any, w: Any, padding: Any) -> Any:
-    """The cotangent of `w` in conv(x, w): a convolution over the same places, with g as kernel."""
-    n = w.ndim - 2
-    x = reshape(x, shape=(prod(x.shape[: -n - 1]), *x.shape[-n - 1 :]))  # one axis of examples …
-    g = reshape(g, shape=(x.shape[0], *g.shape[-n - 1 :]))
-    space = tuple(range(1, n + 1))
-    x = transpose(x, axes=(n + 1, *space, 0))  # … which is what is summed over now
-    g = transpose(g, axes=(*space, 0, n + 1))
-    return transpose(conv(x, g, padding=margins(padding, w.shape[:-2])), axes=(*space, 0, n + 1))
-
-
 def inverse(axes: Any) -> Any:
     """The permutation that undoes `axes`."""
     return (
@@ -238,31 +217,6 @@ def inverse(axes: Any) -> Any:
 def along(axis: int, y: Any, part: Any) -> tuple[Any, ...]:
     """The index that takes `part` of one axis and all of the others."""
     return (*(slice(None),) * (axis % y.ndim), part)
-
-
-def take(g: Any, inputs: tuple[Any, ...], index: tuple[Any, ...]) -> Any:
-    """The slice that a scatter put in place."""
-    arrays = [inputs[part] for part in index if type(part) is Input]
-    places = iter(range(1, len(arrays) + 1))
-    return getitem(
-        g,
-        *arrays,
-        index=tuple(Input(next(places)) if type(part) is Input else part for part in index),
-    )
-
-
-def put_back(uses: Uses, x: Any) -> Any:
-    """Scatter the cotangents of all slices of `x` into one array."""
-    gs, arrays, indices = [], [], []
-    for g, (_, *more), options in uses:
-        index = options["index"]
-        if more:  # its arrays were inputs 1, 2, …; now they come after all the cotangents
-            shift = len(uses) + len(arrays) - 1
-            index = tuple(Input(p + shift) if type(p) is Input else p for p in index)
-            arrays.extend(more)
-        indices.append(index)
-        gs.append(g)
-    return scatter(*gs, *arrays, indices=tuple(indices), shape=x.shape)
 
 
 def one_product(uses: Uses, b: Any) -> Any:
@@ -277,7 +231,7 @@ def find(name: str) -> Primitive:
     for op in (OPS.get(name), *RULES):
         if isinstance(op, Primitive) and op.name == name:
             return op
-    raise LookupError(f"there is no primitive {name!r} with a rule: define it before loading.")
+    raise LookupError(messages.not_found(name))
 
 
 OPS["find"] = find

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_rnn.border import REAL, as_array, refuse_foreign
+from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.constants import Fingerprints, fingerprints
 from tinygrad_rnn.engine.context import Frame, context
 
@@ -34,12 +35,6 @@ OPS: dict[str, Callable[..., Any]] = {}
 
 next_serial = itertools.count(1).__next__  # one C call, so two threads never draw the same
 OBJECT = np.dtype(object)
-LEAVES = (
-    "float(), int(), math.* or array[i] = t of a recorded Tensor: the number leaves the record, "
-    "and no gradient flows back through it. To collect results, put them in a list and stack(...) "
-    "it; to compute, take tinygrad_rnn's exp, tanh, …; if only the number is meant, t.item() gives "
-    "it without this warning."
-)
 NO_OPTIONS: dict[str, Any] = {}  # shared: one object less per node for the garbage collector
 
 
@@ -129,10 +124,7 @@ class Tensor:
 
     def _rebind(self, values: ArrayLike) -> None:
         if self.op is not None:
-            raise TypeError(
-                f"the data of a recorded result ({self!r}) cannot be replaced: its history says "
-                "how it was computed. Compute a new Tensor, or .detach() it first."
-            )
+            raise TypeError(messages.keeps_its_data(self))
         known = self._data
         if values is known:  # as after p.data -= g; whoever holds the old array keeps it
             self._data = known.copy("K") if known.ndim else known
@@ -150,11 +142,7 @@ class Tensor:
                 f"new data for {self.name or 'a leaf'}",
             )
             if fresh.shape != self.shape or fresh.dtype != self.dtype:
-                raise ValueError(
-                    f"new data for {self.name or 'a leaf'}: expected shape {self.shape} and dtype "
-                    f"{self.dtype}, got {fresh.shape} and {fresh.dtype}. Reshape or convert it, or "
-                    "make a new Tensor."
-                )
+                raise ValueError(messages.other_data(self, fresh))
             self._data = fresh
         self.fingerprints = ()
         self.serial = next_serial()  # younger than every record that used the old values
@@ -193,9 +181,7 @@ class Tensor:
     def item(self) -> float:
         """The value as a Python number; ValueError unless there is exactly one element."""
         if self.size != 1:
-            raise ValueError(
-                f"item(): one element expected, got shape {self.shape}. Index or reduce it first."
-            )
+            raise ValueError(messages.not_one(self))
         self._only_recorded("a number out of a Tensor")
         return self._data.item()
 
@@ -252,10 +238,7 @@ class Tensor:
 
     def __bool__(self) -> bool:
         if self.size != 1:
-            raise ValueError(
-                f"`if t:` with {self.size} elements (shape {self.shape}) is ambiguous. "
-                "Compare to get an array and ask it: (t > 0).any() or .all()."
-            )
+            raise ValueError(messages.ambiguous(self))
         self._only_recorded("`if t:`")
         return bool(self._data)
 
@@ -269,7 +252,9 @@ class Tensor:
         """The value, and a warning where somebody may not know that the history stays behind."""
         number = self.item()
         if self.op is not None:
-            warnings.warn(LEAVES, stacklevel=3)  # once per place, as the text is always the same
+            warnings.warn(
+                messages.LEAVES, stacklevel=3
+            )  # once per place, as the text is always the same
         return number
 
     def __getitem__(self, index: Any) -> Tensor:
@@ -279,18 +264,10 @@ class Tensor:
         return OPS["getitem"](self, *arrays, index=template)
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
-        raise TypeError(
-            "t[i] = v would change a value that the record still needs. Build a new Tensor: "
-            "where(mask, v, t), concatenate(...) or stack(...); a leaf gets new values by "
-            "t.data = array."
-        )
+        raise TypeError(messages.NOT_ASSIGNED)
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
-        raise TypeError(
-            "NumPy functions do not record, so np.add(t, …), np.sum(t) and np.asarray(t) refuse a "
-            "Tensor. Use the operators or the functions of tinygrad_rnn (add, tanh, sum, …); "
-            "t.data is the plain array."
-        )
+        raise TypeError(messages.NOT_BY_NUMPY)
 
     def __array_function__(self, function: Any, _: Any, args: Any, options: Any) -> Any:
         """``np.shape(t)``, ``np.ndim(t)`` and ``np.size(t)``; all others of NumPy's are refused."""
@@ -300,11 +277,7 @@ class Tensor:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.op is not None:
-            raise TypeError(
-                f"{self!r} is a recorded result: copying or pickling it would carry its whole "
-                "history along. Copy t.detach() or save t.data; leaves and modules copy and pickle "
-                "as they are."
-            )
+            raise TypeError(messages.not_copied(self))
         return _leaf, (
             np.array(self._data),
             self.name,
@@ -438,10 +411,7 @@ def _leaf_data(data: Any, dtype: DTypeLike | None, owner: str = "Tensor(...)") -
     except (TypeError, ValueError) as error:
         raise TypeError(f"{owner}: cannot make {dtype} of {given.dtype}: {error}.") from error
     if array.dtype.kind not in REAL:
-        raise TypeError(
-            f"{owner}: expected a dtype of real numbers, got {array.dtype}. Tensors hold floats "
-            "(differentiable), integers or bool."
-        )
+        raise TypeError(messages.not_real(owner, array.dtype))
     return array if array.ndim else array[()]
 
 

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.engine.backward import ancestors, backward, check_integers, grad
+from tinygrad_rnn.engine.backward import ancestors, backward, grad
 from tinygrad_rnn.engine.context import context
+from tinygrad_rnn.engine.integers import check_integers
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.state import detach, each
