@@ -18,14 +18,22 @@ import numpy as np
 
 from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.constants import read_only, written_into
-from tinygrad_rnn.engine.context import Context, Frame, context
+from tinygrad_rnn.engine.context import Frame, context
 from tinygrad_rnn.engine.integers import check_integers
 from tinygrad_rnn.engine.messages import called
 from tinygrad_rnn.engine.primitives import astype, reshape, sum
-from tinygrad_rnn.engine.rules import RULES, AtOnce, Together, Uses
+from tinygrad_rnn.engine.rules import RULES, FanIn, JointVJP, Uses
 from tinygrad_rnn.engine.tensor import OPS, Tensor, operand, values
 
 __all__ = ["ancestors", "backward", "grad"]
+
+Watcher = Callable[[Tensor, int | None, Any, Any], None]
+"""Told ``(node, argument, g, arrived)`` of each gradient as it flows.
+
+It flows from `node` to its input number `argument`, and was made of the cotangent that `arrived` at
+the node. Without an argument `g` is the cotangent itself, the sum of all that flows to the node;
+without `arrived` it goes on as it is, to be put back with those of other slices of the input.
+"""
 
 NOTHING: dict[str, np.ndarray] = {}  # shared by all frames here: no constants inside have letters
 
@@ -121,7 +129,10 @@ def grad(
     _check_arguments(loss, targets)
     seed = _seed(loss, cotangent, create_graph)
     nodes = ancestors(loss, known=targets if partial else ())
-    found = _walked(loss, seed, nodes, targets, create_graph, partial, on_edge)
+    watchers: list[Watcher] = [_finite] if context.get().anomaly else []
+    if on_edge is not None:
+        watchers.append(_edges(on_edge, nodes))
+    found = _walk(loss, seed, nodes, set(targets), create_graph, partial, watchers)
     missing = [x for x in targets if x not in found]
     if missing and unused == "error":
         raise ValueError(messages.unused(missing[0], missing[0] in set(nodes)))
@@ -171,7 +182,8 @@ def backward(loss: Tensor, cotangent: Any = None, data: Collection[Tensor] = ())
         raise ValueError(messages.not_recorded(loss))
     _check_arguments(loss, leaves)
     check_integers(loss, nodes, data)
-    found = _walked(loss, _seed(loss, cotangent, False), nodes, leaves, False, False, None)
+    watchers = [_finite] if context.get().anomaly else []
+    found = _walk(loss, _seed(loss, cotangent, False), nodes, set(leaves), watchers=watchers)
     for x in leaves:
         g = found[x] if x in found else np.zeros(x.shape, x.dtype)[()]
         if x.grad is not None:
@@ -184,129 +196,123 @@ def backward(loss: Tensor, cotangent: Any = None, data: Collection[Tensor] = ())
 OPS["backward"] = backward
 
 
-def _walked(
-    loss: Tensor,
-    seed: Any,
-    nodes: list[Tensor],
-    targets: list[Tensor],
-    create_graph: bool,
-    partial: bool,
-    on_edge: Callable[[Tensor, int, Any], None] | None,
-) -> dict[Tensor, Any]:
-    """Call `_walk`, and put the context back, whatever it raises."""
-    needed = _needed(nodes, targets)
-    _check_written(nodes, needed)
+@contextmanager
+def _context_restored() -> Iterator[None]:
     outside = context.get()
     try:
-        return _walk(loss, seed, nodes, needed, set(targets), create_graph, partial, on_edge)
+        yield
     finally:
         context.set(outside)
 
 
+@_context_restored()
 def _walk(
     loss: Tensor,
     seed: Any,
     nodes: list[Tensor],
-    needed: set[Tensor],
     targets: set[Tensor],
-    create_graph: bool,
-    partial: bool,
-    on_edge: Callable[[Tensor, int, Any], None] | None,
+    create_graph: bool = False,
+    partial: bool = False,
+    watchers: Collection[Watcher] = (),
 ) -> dict[Tensor, Any]:
-    """Reverse mode: cotangents by node, from the loss back; those of `targets` are asked for."""
-    cotangents: dict[Tensor, Any] = {loss: seed}
-    ours: set[Tensor] = set()  # whose cotangent is a sum in an array of our own: add in place
-    uses: dict[Tensor, dict[Together, Uses]] = {}  # of one source, until it has its turn
+    """Reverse mode: cotangents by node, from the loss back; those of `targets` are returned."""
+    needed = _needed(nodes, targets)
+    _check_written(nodes, needed)
+    cotangents = _Cotangents(nodes, {loss: seed})
+    apart = create_graph or watchers
     found: dict[Tensor, Any] = {}
-    outside = context.get()
-    recording, _, look, recorder, blocks = outside
-    apart = create_graph or on_edge is not None or look  # a joint rule is not looked at
-
-    def add(x: Tensor, gx: Any) -> None:
-        """Add what arrives at `x` by another way."""
-        before = cotangents[x]
-        if before.shape != gx.shape:
-            before, gx = _fit(before, x, nodes), _fit(gx, x, nodes)
-        if x in ours:
-            before += gx
-        else:
-            before = before + gx
-            if type(before) is np.ndarray:
-                ours.add(x)
-        cotangents[x] = before
-
-    def mark(node: Tensor, argument: int | None = None) -> None:
-        """From here on, what is recorded derives from `node`: `_backward_of` without an end."""
-        frame = Frame("backward", None, NOTHING, node.serial, argument)
-        context.set(Context(recording, (*node.scope, frame), look, recorder, blocks))
-
     for node in reversed([x for x in nodes if x in needed]):
-        if node in uses:
-            with _backward_of(node):
-                for joint, waiting in uses.pop(node).items():
-                    gx = joint.rule(waiting, node)
-                    add(node, gx) if node in cotangents else cotangents.update({node: gx})
-        g = cotangents.pop(node, None)
+        if create_graph:
+            _mark(node)
+        g = cotangents.take(node)
         if g is None:
             continue
-        if g.shape != node._data.shape or g.dtype is not node._data.dtype:
-            with _backward_of(node):
-                g = _fit(g, node, nodes)
-        if look and node is not loss and not np.isfinite(values(g)).all():
-            raise FloatingPointError(messages.sum_not_finite(node))
+        for see in watchers if node is not loss else ():
+            see(node, None, g, None)
         if node in targets:
             found[node] = g if create_graph else g[()]
             if partial:
                 continue
-        if node.op is None or node.op not in RULES:
+        if node.op not in RULES:  # a leaf, or a primitive that lets nothing pass
             continue
         rules: Any = RULES[node.op]
-        inputs, options = node.inputs, node.options
-        if create_graph:
-            y, args = node, inputs
-        else:
-            y = node._data
-            args: Any = []
-            for x in inputs:  # a comprehension would cost a call
+        y, args, options = node, node.inputs, node.options
+        if not create_graph:
+            y, args = node._data, list[Any]()
+            for x in node.inputs:  # a comprehension would cost a call
                 args.append(x._data if type(x) is Tensor else x)
         if type(rules) is not tuple:
-            args = (args,)  # any number of inputs: unpacked for each, they would cost their square
-            if type(rules) is AtOnce:
-                with _backward_of(node):
-                    rules = tuple(map(_constant, rules.rule(g, y, *args, **options)))
-        for k, x in enumerate(inputs):
-            if type(x) is not Tensor or x not in needed:
+            rules, args = _one_each(rules, g, y, args, options), (args,)
+        for k, x in enumerate(node.inputs):
+            if type(x) is not Tensor or x not in needed or rules[k] is None:
                 continue
-            rule = rules[k] if type(rules) is tuple else functools.partial(rules, k)
-            if type(rule) is Together:
-                if rule.alone is None or (x._data.ndim == 2 and not apart):
-                    uses.setdefault(x, {}).setdefault(rule, []).append((g, args, options))
-                    if on_edge is not None:
-                        on_edge(node, k, read_only(g))
-                    continue
-                rule = rule.alone
-            elif rule is None:
+            rule = rules[k]
+            if type(rule) is FanIn and (rule.alone is None or (x._data.ndim == 2 and not apart)):
+                cotangents.wait(x, rule, (g, args, options))
+                for see in watchers:
+                    see(node, k, g, None)
                 continue
             if create_graph:
-                mark(node, k)
-                gx = rule(g, y, *args, **options)
+                _mark(node, k)
+            gx = rule(g, y, *args, **options) if options else rule(g, y, *args)
+            for see in watchers:
+                see(node, k, gx, g)
+            if x in cotangents:
+                cotangents.add(x, gx)
             else:
-                gx = rule(g, y, *args, **options) if options else rule(g, y, *args)
-            if look and not np.isfinite(values(gx)).all():
-                raise FloatingPointError(messages.flow_not_finite(node, k, values(g)))
-            if x not in cotangents:
                 cotangents[x] = gx
-            else:
-                if create_graph:
-                    mark(x)
-                add(x, gx)
-            if on_edge is not None:
-                context.set(outside)
-                on_edge(node, k, read_only(_fit(gx, x, nodes)))
     return found
 
 
-def _constant(gx: Any) -> Callable[..., Any] | None:
+class _Cotangents(dict[Tensor, Any]):
+    """What has reached each node so far; what reaches it by several ways is added up."""
+
+    def __init__(self, nodes: list[Tensor], seed: dict[Tensor, Any]) -> None:
+        super().__init__(seed)
+        self.nodes = nodes
+        self.ours: set[Tensor] = set()  # whose sum is in an array of our own: add in place
+        self.waiting: dict[Tensor, dict[FanIn, Uses]] = {}
+
+    def add(self, x: Tensor, gx: Any) -> None:
+        """Add what arrives at `x` by another way."""
+        before = self[x]
+        if type(before) is Tensor:
+            _mark(x)
+        if before.shape != gx.shape:
+            before, gx = _fit(before, x, self.nodes), _fit(gx, x, self.nodes)
+        if x in self.ours:
+            before += gx
+        else:
+            before = before + gx
+            if type(before) is np.ndarray:
+                self.ours.add(x)
+        self[x] = before
+
+    def wait(self, x: Tensor, rule: FanIn, use: Any) -> None:
+        """Keep one use of `x` until it has its turn, when all are known."""
+        self.waiting.setdefault(x, {}).setdefault(rule, []).append(use)
+
+    def take(self, node: Tensor) -> Any:
+        """All that has reached `node`, in its shape and dtype; None if nothing has."""
+        if node in self.waiting:
+            for fan_in, uses in self.waiting.pop(node).items():
+                gx = fan_in.rule(uses, node)
+                self.add(node, gx) if node in self else self.update({node: gx})
+        g = self.pop(node, None)
+        if g is None or (g.shape == node._data.shape and g.dtype is node._data.dtype):
+            return g
+        return _fit(g, node, self.nodes)
+
+
+def _one_each(rules: Any, g: Any, y: Any, inputs: Any, options: dict[str, Any]) -> Any:
+    """The rules of a primitive with any number of inputs, one for each of them."""
+    if type(rules) is JointVJP:
+        return [_constant(gx) for gx in rules.rule(g, y, inputs, **options)]
+    # all inputs as one argument: unpacked for each of them, they would cost their square
+    return [functools.partial(rules, k) for k in range(len(inputs))]
+
+
+def _constant(gx: Any) -> Any:
     """A rule that says what is already known."""
 
     def rule(*_: Any, **__: Any) -> Any:
@@ -315,7 +321,35 @@ def _constant(gx: Any) -> Callable[..., Any] | None:
     return None if gx is None else rule
 
 
-def _needed(nodes: list[Tensor], targets: list[Tensor]) -> set[Tensor]:
+def _mark(node: Tensor, argument: int | None = None) -> None:
+    """From here on, what is recorded derives from `node`: it has its scope, marked backward."""
+    frame = Frame("backward", None, NOTHING, node.serial, argument)
+    context.set(context.get()._replace(scope=(*node.scope, frame)))
+
+
+def _edges(on_edge: Callable[[Tensor, int, Any], None], nodes: list[Tensor]) -> Watcher:
+    """A watcher that calls `on_edge`, outside of the walk."""
+    outside = context.get()
+
+    def see(node: Tensor, argument: int | None, g: Any, arrived: Any) -> None:
+        if argument is None:
+            return
+        context.set(outside)
+        gx = g if arrived is None else _fit(g, node.inputs[argument], nodes)
+        on_edge(node, argument, read_only(gx))
+
+    return see
+
+
+def _finite(node: Tensor, argument: int | None, g: Any, arrived: Any) -> None:
+    """A watcher that stops at NaN and infinity."""
+    if not np.isfinite(values(g)).all():
+        if argument is None or arrived is None:
+            raise FloatingPointError(messages.sum_not_finite(node))
+        raise FloatingPointError(messages.flow_not_finite(node, argument, values(arrived)))
+
+
+def _needed(nodes: list[Tensor], targets: set[Tensor]) -> set[Tensor]:
     """The nodes on a way from a target to the loss, after a check that no value has changed."""
     needed = set(targets)
     for node in nodes:
@@ -364,17 +398,6 @@ def _fit(g: Any, x: Tensor, nodes: list[Tensor]) -> Any:
         if stretched:
             g = reshape(g, shape=x.shape)
     return g if g.dtype == x.dtype else astype(g, dtype=x.dtype)
-
-
-@contextmanager
-def _backward_of(node: Tensor, argument: int | None = None) -> Iterator[None]:
-    """Operations inside derive from `node`: they carry its scope, marked backward."""
-    frame = Frame("backward", None, NOTHING, node.serial, argument)
-    token = context.set(context.get()._replace(scope=(*node.scope, frame)))
-    try:
-        yield
-    finally:
-        context.reset(token)
 
 
 # -- arguments -------------------------------------------------------------------------------------

@@ -63,24 +63,28 @@ from tinygrad_rnn.engine.primitives import (
 )
 from tinygrad_rnn.engine.tensor import OPS
 
-__all__ = ["RULES", "AtOnce", "Together"]
+__all__ = ["RULES", "FanIn", "JointVJP"]
 
 Uses = list[tuple[Any, Any, dict[str, Any]]]  # of one source: (cotangent, inputs, options) each
 
 
-class Together(NamedTuple):
+class FanIn(NamedTuple):
     """A rule that is told all uses of one source at once, ``(uses, x)``, for speed and memory.
 
     T slices of one sequence go back in one scatter, T products with one matrix in one product.
-    Where the uses have to stay apart (because they are recorded or watched) the rule is `alone`;
-    without it, they never do.
+    Where the uses have to stay apart (because they are recorded or watched) the rule is `alone`,
+    and so it is for a source that is no matrix; without it, they never do.
     """
 
     rule: Callable[[Uses, Any], Any]
-    alone: Callable[..., Any] | None = None
+    alone: Any = None
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """The cotangent from one use, as of any other rule."""
+        return self.alone(*args, **options)
 
 
-class AtOnce(NamedTuple):
+class JointVJP(NamedTuple):
     """A rule that gives the cotangents of all inputs in one call, ``(g, y, inputs, **options)``.
 
     For a primitive whose derivative is one computation and not one per input.
@@ -90,7 +94,7 @@ class AtOnce(NamedTuple):
 
 
 # fmt: off
-RULES: dict[Primitive, tuple[Callable[..., Any] | Together | None, ...] | AtOnce | Callable[..., Any]] = {
+RULES: dict[Primitive, tuple[Callable[..., Any] | FanIn | None, ...] | JointVJP | Callable[..., Any]] = {
     # elementwise
     add:         (lambda g, y, a, b: g,                                lambda g, y, a, b: g),
     subtract:    (lambda g, y, a, b: g,                                lambda g, y, a, b: -g),
@@ -119,7 +123,7 @@ RULES: dict[Primitive, tuple[Callable[..., Any] | Together | None, ...] | AtOnce
     cut_gradient:  (lambda g, y, x, cut, scale=1.0: where(cut, 0, g * scale), None),
 
     # products and reductions
-    matmul:      (lambda g, y, a, b: matmul_left(g, a, b),             Together(lambda uses, b: one_product(uses, b), lambda g, y, a, b: matmul_right(g, a, b))),
+    matmul:      (lambda g, y, a, b: matmul_left(g, a, b),             FanIn(lambda uses, b: one_product(uses, b), lambda g, y, a, b: matmul_right(g, a, b))),
     conv:        (lambda g, y, x, w, padding="same": conv_left(g, w, padding), lambda g, y, x, w, padding="same": conv_right(g, x, w, padding)),
     sum:         (lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims),),
     max:         (lambda g, y, x, axis=None, keepdims=False: among_equals(spread(g, x, axis, keepdims), same(x, spread(y, x, axis, keepdims)), axis),),
@@ -135,10 +139,10 @@ RULES: dict[Primitive, tuple[Callable[..., Any] | Together | None, ...] | AtOnce
     stack_p:       lambda k, g, y, xs, axis: getitem(g, index=along(axis, y, k)),
     concatenate_p: lambda k, g, y, xs, axis, starts: getitem(g, index=along(axis, y, slice(starts[k], starts[k + 1]))),
     scatter:       lambda k, g, y, inputs, indices, shape: take(g, inputs, indices[k]),
-    getitem:       (Together(lambda uses, x: put_back(uses, x)),),
+    getitem:       (FanIn(lambda uses, x: put_back(uses, x)),),
 
     # a piece of time, computed once more
-    segment:       AtOnce(lambda g, y, xs, again, size, dtype: again(g)),
+    segment:       JointVJP(lambda g, y, xs, again, size, dtype: again(g)),
 }
 # fmt: on
 
