@@ -15,11 +15,10 @@ from hypothesis.extra import numpy as hnp
 
 from tinygrad_rnn import Primitive, Tensor, check_grads, grad
 from tinygrad_rnn.engine import primitives as p
-from tinygrad_rnn.engine.abstract import Shapes
-from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.rules import RULES
+from tinygrad_rnn.program.abstract import Shapes
 
 rng = np.random.default_rng(7)
 
@@ -266,12 +265,9 @@ def test_comparisons_give_arrays_and_tensors_where_the_record_becomes_a_program(
     plain = python(Tensor(first), *rest)
     assert type(plain) is np.ndarray
     np.testing.assert_array_equal(plain, exact)
-    token = context.set(context.get()._replace(recorder=Recorder()))
-    try:
+    with Recorder():
         recorded = python(Tensor(first), *rest)
         turned = [python(x, Tensor(first)) for x in rest]
-    finally:
-        context.reset(token)
     assert recorded.op is op
     np.testing.assert_array_equal(recorded.data, exact)
     for x, y in zip(rest, turned, strict=True):
@@ -282,11 +278,8 @@ def test_comparisons_give_arrays_and_tensors_where_the_record_becomes_a_program(
 def test_a_complete_record_has_the_parts_of_a_convolution_and_the_same_gradients(sample):
     x, w = map(Tensor, sample.inputs)
     whole = p.conv(x, w, **sample.options)
-    token = context.set(context.get()._replace(recorder=Recorder()))
-    try:
+    with Recorder():
         parts = p.conv(x, w, **sample.options)
-    finally:
-        context.reset(token)
     assert parts.op is p.matmul
     np.testing.assert_allclose(parts.data, whole.data, rtol=1e-12, atol=1e-13)
     g = np.random.default_rng(0).standard_normal(whole.shape)
@@ -300,11 +293,8 @@ def test_without_values_it_has_the_same_shape_and_dtype(op, sample, dtype):
     inputs, shapes = sample.arguments(dtype), Shapes()
     exact = op.forward(*inputs, **sample.options)
     unknown = [shapes.leaf(Tensor(x)) if is_float(x) else x for x in inputs]
-    token = context.set(context.get()._replace(recorder=Recorder()))
-    try:
+    with Recorder(shapes):
         found = op(*unknown, **sample.options)
-    finally:
-        context.reset(token)
     assert (found.shape, found.dtype) == (exact.shape, exact.dtype)
     assert not shapes.asked
 

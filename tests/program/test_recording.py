@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
-from tinygrad_rnn.engine.abstract import AbstractArray
+from tinygrad_rnn.program.abstract import AbstractArray
 from tinygrad_rnn.program.known import Given, Known
 from tinygrad_rnn.program.make import How, made
 from tinygrad_rnn.program.pipeline import PASSES, WRITING

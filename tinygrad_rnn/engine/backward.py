@@ -129,7 +129,7 @@ def grad(
     _check_arguments(loss, targets)
     seed = _seed(loss, cotangent, create_graph)
     nodes = ancestors(loss, known=targets if partial else ())
-    watchers: list[Watcher] = [_finite] if context.get().anomaly else []
+    watchers = _watchers()
     if on_edge is not None:
         watchers.append(_edges(on_edge, nodes))
     found = _walk(loss, seed, nodes, set(targets), create_graph, partial, watchers)
@@ -182,8 +182,8 @@ def backward(loss: Tensor, cotangent: Any = None, data: Collection[Tensor] = ())
         raise ValueError(messages.not_recorded(loss))
     _check_arguments(loss, leaves)
     check_integers(loss, nodes, data)
-    watchers = [_finite] if context.get().anomaly else []
-    found = _walk(loss, _seed(loss, cotangent, False), nodes, set(leaves), watchers=watchers)
+    seed = _seed(loss, cotangent, create_graph=False)
+    found = _walk(loss, seed, nodes, set(leaves), watchers=_watchers())
     for x in leaves:
         g = found[x] if x in found else np.zeros(x.shape, x.dtype)[()]
         if x.grad is not None:
@@ -218,17 +218,22 @@ def _walk(
     """Reverse mode: cotangents by node, from the loss back; those of `targets` are returned."""
     needed = _needed(nodes, targets)
     _check_written(nodes, needed)
-    cotangents = _Cotangents(nodes, {loss: seed})
+    sums = _Sums(nodes, {loss: seed})
+    cotangents, waiting, add = sums.cotangents, sums.waiting, sums.add
     apart = create_graph or watchers
     found: dict[Tensor, Any] = {}
     for node in reversed([x for x in nodes if x in needed]):
         if create_graph:
             _mark(node)
-        g = cotangents.take(node)
+        if node in waiting:
+            sums.join(node)
+        g = cotangents.pop(node, None)
         if g is None:
             continue
-        for see in watchers if node is not loss else ():
-            see(node, None, g, None)
+        if g.shape != node._data.shape or g.dtype is not node._data.dtype:
+            g = _fit(g, node, nodes)
+        if watchers and node is not loss:
+            _tell(watchers, node, None, g, None)
         if node in targets:
             found[node] = g if create_graph else g[()]
             if partial:
@@ -236,48 +241,57 @@ def _walk(
         if node.op not in RULES:  # a leaf, or a primitive that lets nothing pass
             continue
         rules: Any = RULES[node.op]
-        y, args, options = node, node.inputs, node.options
-        if not create_graph:
-            y, args = node._data, list[Any]()
-            for x in node.inputs:  # a comprehension would cost a call
+        inputs, options = node.inputs, node.options
+        if create_graph:
+            y, args = node, inputs
+        else:
+            y = node._data
+            args: Any = []
+            for x in inputs:  # a comprehension would cost a call
                 args.append(x._data if type(x) is Tensor else x)
         if type(rules) is not tuple:
             rules, args = _one_each(rules, g, y, args, options), (args,)
-        for k, x in enumerate(node.inputs):
-            if type(x) is not Tensor or x not in needed or rules[k] is None:
+        for k, x in enumerate(inputs):
+            if type(x) is not Tensor or x not in needed:
                 continue
             rule = rules[k]
+            if rule is None:
+                continue
             if type(rule) is FanIn and (rule.alone is None or (x._data.ndim == 2 and not apart)):
-                cotangents.wait(x, rule, (g, args, options))
-                for see in watchers:
-                    see(node, k, g, None)
+                waiting.setdefault(x, {}).setdefault(rule, []).append((g, args, options))
+                if watchers:
+                    _tell(watchers, node, k, g, None)
                 continue
             if create_graph:
                 _mark(node, k)
             gx = rule(g, y, *args, **options) if options else rule(g, y, *args)
-            for see in watchers:
-                see(node, k, gx, g)
+            if watchers:
+                _tell(watchers, node, k, gx, g)
             if x in cotangents:
-                cotangents.add(x, gx)
+                if create_graph:
+                    _mark(x)
+                add(x, gx)
             else:
                 cotangents[x] = gx
     return found
 
 
-class _Cotangents(dict[Tensor, Any]):
-    """What has reached each node so far; what reaches it by several ways is added up."""
+def _tell(watchers: Collection[Watcher], *flow: Any) -> None:
+    for see in watchers:
+        see(*flow)
 
-    def __init__(self, nodes: list[Tensor], seed: dict[Tensor, Any]) -> None:
-        super().__init__(seed)
-        self.nodes = nodes
+
+class _Sums:
+    """Cotangents by node: what reaches one node by several ways is added up."""
+
+    def __init__(self, nodes: list[Tensor], cotangents: dict[Tensor, Any]) -> None:
+        self.nodes, self.cotangents = nodes, cotangents
         self.ours: set[Tensor] = set()  # whose sum is in an array of our own: add in place
-        self.waiting: dict[Tensor, dict[FanIn, Uses]] = {}
+        self.waiting: dict[Tensor, dict[FanIn, Uses]] = {}  # uses of a source, until its turn
 
     def add(self, x: Tensor, gx: Any) -> None:
         """Add what arrives at `x` by another way."""
-        before = self[x]
-        if type(before) is Tensor:
-            _mark(x)
+        before = self.cotangents[x]
         if before.shape != gx.shape:
             before, gx = _fit(before, x, self.nodes), _fit(gx, x, self.nodes)
         if x in self.ours:
@@ -286,22 +300,16 @@ class _Cotangents(dict[Tensor, Any]):
             before = before + gx
             if type(before) is np.ndarray:
                 self.ours.add(x)
-        self[x] = before
+        self.cotangents[x] = before
 
-    def wait(self, x: Tensor, rule: FanIn, use: Any) -> None:
-        """Keep one use of `x` until it has its turn, when all are known."""
-        self.waiting.setdefault(x, {}).setdefault(rule, []).append(use)
-
-    def take(self, node: Tensor) -> Any:
-        """All that has reached `node`, in its shape and dtype; None if nothing has."""
-        if node in self.waiting:
-            for fan_in, uses in self.waiting.pop(node).items():
-                gx = fan_in.rule(uses, node)
-                self.add(node, gx) if node in self else self.update({node: gx})
-        g = self.pop(node, None)
-        if g is None or (g.shape == node._data.shape and g.dtype is node._data.dtype):
-            return g
-        return _fit(g, node, self.nodes)
+    def join(self, node: Tensor) -> None:
+        """Add what all its uses that have waited send to `node` together."""
+        for fan_in, uses in self.waiting.pop(node).items():
+            gx = fan_in.rule(uses, node)
+            if node in self.cotangents:
+                self.add(node, gx)
+            else:
+                self.cotangents[node] = gx
 
 
 def _one_each(rules: Any, g: Any, y: Any, inputs: Any, options: dict[str, Any]) -> Any:
@@ -324,7 +332,7 @@ def _constant(gx: Any) -> Any:
 def _mark(node: Tensor, argument: int | None = None) -> None:
     """From here on, what is recorded derives from `node`: it has its scope, marked backward."""
     frame = Frame("backward", None, NOTHING, node.serial, argument)
-    context.set(context.get()._replace(scope=(*node.scope, frame)))
+    context.set(context.get().at((*node.scope, frame)))
 
 
 def _edges(on_edge: Callable[[Tensor, int, Any], None], nodes: list[Tensor]) -> Watcher:
@@ -341,12 +349,10 @@ def _edges(on_edge: Callable[[Tensor, int, Any], None], nodes: list[Tensor]) -> 
     return see
 
 
-def _finite(node: Tensor, argument: int | None, g: Any, arrived: Any) -> None:
-    """A watcher that stops at NaN and infinity."""
-    if not np.isfinite(values(g)).all():
-        if argument is None or arrived is None:
-            raise FloatingPointError(messages.sum_not_finite(node))
-        raise FloatingPointError(messages.flow_not_finite(node, argument, values(arrived)))
+def _watchers() -> list[Watcher]:
+    """The observers that see gradients."""
+    found = [observer.watcher() for observer in context.get().observers]
+    return [see for see in found if see is not None]
 
 
 def _needed(nodes: list[Tensor], targets: set[Tensor]) -> set[Tensor]:

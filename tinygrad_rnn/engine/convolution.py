@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine import messages
-from tinygrad_rnn.engine.primitive import Composed
+from tinygrad_rnn.engine.primitive import Primitive
 
 __all__ = ["conv", "conv_left", "conv_right", "margins"]
 
@@ -58,7 +58,7 @@ def _framed(x: Any, margins: tuple[tuple[int, int], ...]) -> Any:
     return y
 
 
-conv = Composed("conv", _conv)
+conv = Primitive("conv", _conv)
 
 
 def conv_left(g: Any, w: Any, padding: Any) -> Any:

@@ -26,12 +26,12 @@ from tinygrad_rnn.engine.tensor import (
     operand,
 )
 
-__all__ = ["Composed", "Primitive", "met"]
+__all__ = ["Primitive", "met"]
 
 _NUMBERS = frozenset(
     {float, int, bool, np.float64, np.float32, np.float16, np.int64, np.int32, np.bool_}
 )
-UNRECORDED = Context(False, (), False, None)
+UNRECORDED = Context(recording=False)
 _PLAIN = frozenset({float, int, bool})
 _new = Tensor.__new__
 _FROM_SIGNATURE: Any = object()
@@ -103,13 +103,13 @@ class Primitive:
                 inputs = (*inputs[: len(arrays)], x, *inputs[len(arrays) + 1 :])
                 arrays.append(x)
                 lent = (*lent, x) if type(x) is np.ndarray else lent
-        recording, frames, anomaly, recorder, _ = context.get() if recorded else UNRECORDED
-        if recorder is not None and recorder.stand_ins:
-            inputs = recorder.inputs(inputs)
-            arrays = [x._data if type(x) is Tensor else x for x in inputs]
+        now = context.get() if recorded else UNRECORDED
         try:
-            if recorder is not None:
-                data = recorder.result(self, arrays, options)
+            if now.observers:
+                innermost, outside = now.observers[0], now.observers[1:]
+                data = innermost.result(self, inputs, arrays, options, outside)
+                if type(data) is Tensor:  # an answer in its place
+                    return data
             else:
                 data = self.forward(*arrays, **options) if options else self.forward(*arrays)
         except (TypeError, ValueError, IndexError, AttributeError) as error:
@@ -123,16 +123,14 @@ class Primitive:
             return self(*inputs, **options)
         if not recorded:
             return data
-        if anomaly and not np.isfinite(data).all():
-            raise FloatingPointError(messages.not_finite(self, inputs, arrays, data))
         if type(data) is np.ndarray:
             data.setflags(False)  # pyrefly: ignore[bad-argument-count]  (by place it is faster)
         out = _new(Tensor)
         out._data = data
-        out.scope = frames
+        out.scope = now.scope
         out.serial = next_serial()
         out.name = out.grad = None
-        if recording:
+        if now.recording:
             out.op = self
             out.inputs = inputs
             out.options = options or NO_OPTIONS
@@ -145,8 +143,9 @@ class Primitive:
             out.op = None
             out.inputs = out.fingerprints = ()
             out.options = NO_OPTIONS
-        if recorder is not None:
-            recorder.operations.append(out)
+        if now.observers:
+            for observer in now.observers:
+                observer.recorded(out)
         return out
 
     def __repr__(self) -> str:
@@ -177,30 +176,6 @@ class Primitive:
             name = messages.placed(self.name)
             raise TypeError(f"{name}: {twice.pop()} is given by place and by name.")
         return inputs[:arity], by_place | options
-
-
-class Composed(Primitive):
-    """A primitive that is recorded as a composition of others where the record becomes a program.
-
-    Parameters
-    ----------
-    name, forward
-        As of any primitive.
-
-    Attributes
-    ----------
-    parts
-        The same result of the same inputs and options, from other primitives.
-    """
-
-    parts: Callable[..., Any]
-
-    def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """Compute, and record it or its parts if there is a Tensor among the inputs."""
-        if context.get().recorder is not None and any(type(x) is Tensor for x in inputs):
-            super().__call__(*inputs, **options)  # which checks them, and says what is wrong
-            return self.parts(*inputs, **options)
-        return super().__call__(*inputs, **options)
 
 
 def met(x: Any, name: str) -> Any:

@@ -22,11 +22,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.border import REAL
-from tinygrad_rnn.engine.convolution import conv, margins
-from tinygrad_rnn.engine.indexing import Input as Input
-from tinygrad_rnn.engine.indexing import axis_of, getitem, scatter
-from tinygrad_rnn.engine.indexing import flip as flip
-from tinygrad_rnn.engine.indexing import split as split
+from tinygrad_rnn.engine.convolution import conv  # noqa: F401  (all that can be computed is here)
+from tinygrad_rnn.engine.indexing import Input, axis_of, flip, getitem, scatter, split  # noqa: F401
 from tinygrad_rnn.engine.primitive import Primitive, met
 from tinygrad_rnn.engine.tensor import OPS, Tensor, values
 
@@ -283,36 +280,6 @@ def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
 def stack(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join along a new axis; all shapes are equal."""
     return stack_p(*_sequence("stack", xs), axis=axis)
-
-
-def _conv_in_parts(x: Any, w: Any, padding: Any = "same") -> Any:
-    """The same of slices and one product: what each place of the kernel sees, side by side."""
-    kernel = w.shape[:-2]
-    margin = margins(padding, kernel)
-    batch = (slice(None),) * (x.ndim - 1 - len(kernel))
-    space = x.shape[len(batch) : -1]
-    if any(end < 0 for ends in margin for end in ends):
-        cut = [
-            slice(builtins.max(-a, 0), n + builtins.min(b, 0))
-            for n, (a, b) in zip(space, margin, strict=True)
-        ]
-        x = getitem(x, index=(*batch, *cut))
-    around = [(builtins.max(a, 0), builtins.max(b, 0)) for a, b in margin]
-    if any(map(any, around)):
-        put = [slice(a, a + n) for n, (a, _) in zip(x.shape[len(batch) :], around, strict=False)]
-        wide = [a + n + b for n, (a, b) in zip(x.shape[len(batch) :], around, strict=False)]
-        shape = (*x.shape[: len(batch)], *wide, x.shape[-1])
-        x = scatter(x, indices=((*batch, *put),), shape=shape)
-    lengths = [n - k + 1 for n, k in zip(x.shape[len(batch) : -1], kernel, strict=True)]
-    seen = [
-        getitem(x, index=(*batch, *(slice(k, k + n) for k, n in zip(place, lengths, strict=True))))
-        for place in itertools.product(*map(range, kernel))
-    ]
-    rows = concatenate(seen, axis=-1)
-    return matmul(rows, reshape(w, shape=(math.prod(w.shape[:-1]), w.shape[-1])))
-
-
-conv.parts = _conv_in_parts
 
 
 def _sequence(name: str, xs: Any) -> Any:

@@ -182,15 +182,8 @@ class Tensor:
         """The value as a Python number; ValueError unless there is exactly one element."""
         if self.size != 1:
             raise ValueError(messages.not_one(self))
-        self._only_recorded("a number out of a Tensor")
-        return self._data.item()
-
-    def _only_recorded(self, what: str) -> None:
-        """A value that leaves the record of a program would be the same for all arguments."""
-        if context.get().recorder is not None:
-            raise TypeError(
-                f"{what} depends on a value, and what is recorded must not: use where(...)."
-            )
+        answer = _answer("item", self)
+        return self._data.item() if answer is None else answer
 
     def detach(self) -> Tensor:
         """The same values as a new leaf without history, for carrying state to the next batch.
@@ -239,8 +232,8 @@ class Tensor:
     def __bool__(self) -> bool:
         if self.size != 1:
             raise ValueError(messages.ambiguous(self))
-        self._only_recorded("`if t:`")
-        return bool(self._data)
+        answer = _answer("if", self)
+        return bool(self._data) if answer is None else answer
 
     def __float__(self) -> float:  # by float(t), math.exp(t), array[i] = t
         return float(self._leaving())
@@ -252,9 +245,8 @@ class Tensor:
         """The value, and a warning where somebody may not know that the history stays behind."""
         number = self.item()
         if self.op is not None:
-            warnings.warn(
-                messages.LEAVES, stacklevel=3
-            )  # once per place, as the text is always the same
+            # once per place, as the text is always the same
+            warnings.warn(messages.LEAVES, stacklevel=3)
         return number
 
     def __getitem__(self, index: Any) -> Tensor:
@@ -302,7 +294,7 @@ class Tensor:
     def __pos__(self) -> Tensor: return self
     def __abs__(self) -> Tensor: return OPS["absolute"](self)
 
-    # comparisons have no derivative: plain arrays of bool, unless the record becomes a program
+    # comparisons have no derivative: plain arrays of bool, unless an observer answers
     def __lt__(self, other: Any) -> Any: return _compared("less", self, other)
     def __le__(self, other: Any) -> Any: return _compared("less_equal", self, other)
     def __gt__(self, other: Any) -> Any: return _compared("greater", self, other)
@@ -377,8 +369,17 @@ def values(x: Any) -> Any:
     """The array (or number) behind `x`, a Tensor or already plain; to read, not to write into."""
     if type(x) is not Tensor:
         return x
-    recorder = context.get().recorder
-    return x._data if recorder is None else recorder.of(x)._data
+    answer = _answer("values", x) if context.get().observers else None
+    return x._data if answer is None else answer
+
+
+def _answer(question: str, *operands: Any) -> Any:
+    """What the innermost observer who has an answer says; None if nobody has."""
+    for observer in context.get().observers:
+        answer = observer.asked(question, *operands)
+        if answer is not None:
+            return answer
+    return None
 
 
 def shaped(x: Any) -> Any:
@@ -388,13 +389,14 @@ def shaped(x: Any) -> Any:
 
 
 def _compared(name: str, *operands: Any) -> Any:
-    by: Any = OPS[name]
-    if context.get().recorder is not None:
-        return by(*operands)
+    answer = _answer(name, *operands)
+    if answer is not None:
+        return answer
     for x in operands:
         if type(x) is not Tensor:
-            refuse_foreign(x, by.name)
-    return by.forward(*[x._data if type(x) is Tensor else x for x in operands])
+            refuse_foreign(x, name)
+    comparison: Any = OPS[name]
+    return comparison.forward(*[x._data if type(x) is Tensor else x for x in operands])
 
 
 def _leaf(data: np.ndarray, name: str | None, gradient: np.ndarray | None) -> Tensor:

@@ -14,7 +14,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from tinygrad_rnn.engine.context import context, no_grad, scope
+from tinygrad_rnn.engine.context import no_grad, scope
+from tinygrad_rnn.engine.recorder import recorder
 from tinygrad_rnn.engine.tensor import Tensor, operand, shaped, values
 from tinygrad_rnn.nn.arguments import check_call, check_flags, check_generator, check_state
 from tinygrad_rnn.nn.checkpoint import checkpointed
@@ -158,7 +159,7 @@ class Steps:
                 frame.arrays["x"] = x
             if state is None:
                 state = self.cell.initial_state(*batch_of(x))
-            if context.get().recorder is not None:
+            if recorder() is not None:
                 state = each(_as_tensor, state)
             if self.between is not None:
                 state = self.between(t, state)

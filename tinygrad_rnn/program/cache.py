@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine import primitives
-from tinygrad_rnn.engine.abstract import Unfrozen, frozen
 from tinygrad_rnn.engine.context import Frame
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.rules import RULES
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program import blocks
+from tinygrad_rnn.program.abstract import Unfrozen, frozen
 from tinygrad_rnn.program.forked import cached
 from tinygrad_rnn.program.native import Function, Native, NoCompiler
 from tinygrad_rnn.program.native.build import cache_folder, checked, keep

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.abstract import Unfrozen, frozen
 from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.program.abstract import Unfrozen, frozen
 from tinygrad_rnn.program.certificates import certificates
 
 __all__ = ["shared"]

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.abstract import Unfrozen, frozen
 from tinygrad_rnn.engine.recorder import Unrecorded
 from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.program.abstract import Unfrozen, frozen
 from tinygrad_rnn.program.trace import Forward, Refused, line_of, recorded
 from tinygrad_rnn.program.watch import Surroundings
 

@@ -90,7 +90,7 @@ class TrainingStep:
             say(f'fit: runs eagerly, as written; a loss that {_PURE} may run faster: target="auto"')
             return
         now = context.get()
-        if now.anomaly or not now.recording:
+        if now.observers or not now.recording:
             self._eagerly_as("inside detect_anomaly() or no_grad() there are no programs")
             return
         self.way = ("c" if _builds() else "numpy") if target in ("auto", "check") else target
