@@ -21,7 +21,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import viz
 from tinygrad_rnn import Primitive, measure
-from viz.player.formulas import FORMULAS
+from viz.record.formulas import FORMULAS
 
 ROOT = Path(__file__).parents[1]
 LOUD = ("sum", "max", "min")  # public, but not in __all__: a star import leaves Python's own alone

@@ -17,7 +17,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import viz
 from tinygrad_rnn import Tensor, grad, nn, tanh
-from viz.gallery import gallery
+from viz.gallery.gallery import gallery
 
 FOLDER = "gallery"  # below the pages
 SECONDS = 3.0  # of training, for each model of the gallery

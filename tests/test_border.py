@@ -245,3 +245,18 @@ def test_numbers_arrays_and_rows_come_in_as_they_are(dtype):
 def test_what_is_no_array_may_pass_where_not_only_arrays_do():
     for x in (None, "a", 1j, object(), np.ones(1), np.float32(1), [STRANGERS["torch.Tensor"]]):
         refuse_foreign(x, "here")
+
+
+ROWS_THAT_DIFFER = [[1.0], [1.0, 2.0]]
+
+
+@pytest.mark.parametrize("x", [None, "abc", {"a": 1}, {1.0}, iter([1.0]), ROWS_THAT_DIFFER])
+@pytest.mark.parametrize("enter", ["cell", "cross_entropy", "ctc_loss", "function", "mse_loss"])
+def test_what_is_no_array_has_the_same_sentence_everywhere(enter, x):
+    with pytest.raises(TypeError, match="expected real numbers, got a"):
+        ENTRANCES[enter](lambda _: x)
+
+
+def test_rows_that_differ_are_no_index():
+    with pytest.raises(TypeError, match="getitem: expected real numbers, got a list whose rows"):
+        Tensor(np.ones(5))[[[1], [1, 2]]]

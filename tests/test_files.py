@@ -16,9 +16,9 @@ import pytest
 
 from tinygrad_rnn import Tensor, measure, nn, train
 from tinygrad_rnn.files import replacing
-from tinygrad_rnn.program.native.alone import save as save_arguments
+from tinygrad_rnn.program.backends.c.standalone import save as save_arguments
 from tinygrad_rnn.train import checkpoint
-from viz import drawing
+from viz.render import drawing
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes, links and pipes of POSIX")
 

@@ -1,23 +1,23 @@
 """Pictures of recorded graphs, the gradient in them, and the curves and maps of its numbers."""
 
-from viz.carousel import carousel
-from viz.compare import differences, unfolding
-from viz.curves import jacobian_spectra, reach
-from viz.drawing import Drawing
-from viz.forward_backward import forward_backward
-from viz.gates import gate_map, gate_saturation
-from viz.maps import gradient_bars, gradient_matrix
-from viz.paint import NoRenderer
-from viz.pictures import folded, gradient_flow, graph, unrolled
-from viz.planes import loss_surface
+from viz.charts.carousel import carousel
+from viz.charts.connectivity import text_activation, text_connectivity
+from viz.charts.figure import Plot
+from viz.charts.gates import gate_map, gate_saturation
+from viz.charts.jacobians import jacobian_spectra, reach
+from viz.charts.matrix import gradient_bars, gradient_matrix
+from viz.charts.surface import loss_surface
+from viz.charts.trajectories import attractors, trajectories
+from viz.graphs.compare import differences, unfolding
+from viz.graphs.forward_backward import forward_backward
+from viz.graphs.program import program
+from viz.graphs.truncation import truncation
+from viz.graphs.unrolled import folded, gradient_flow, graph, unrolled
+from viz.graphs.zoom import zoom
+from viz.layout.graphviz import NoRenderer
 from viz.player import Frames, Player, frames, play
-from viz.plot import Plot
-from viz.program import program
-from viz.reading_text import text_activation, text_connectivity
-from viz.sheet import Sheet
-from viz.states import attractors, trajectories
-from viz.truncation import truncation
-from viz.zoom import zoom
+from viz.render.drawing import Drawing
+from viz.render.panels import Sheet
 
 __all__ = [
     "Drawing",

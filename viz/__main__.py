@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         if options.picture == "gallery":
-            from viz.gallery import gallery
+            from viz.gallery.gallery import gallery
 
             print(gallery(options.output, options.seconds))
             return 0

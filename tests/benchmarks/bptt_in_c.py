@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinygrad_rnn.program.native.build import blas, library
+from tinygrad_rnn.program.backends.c.build import blas, library
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 

@@ -9,9 +9,11 @@ from tinygrad_rnn import (
     Tensor,
     check_grads,
     exp,
+    log,
     matmul,
     nn,
     sigmoid,
+    sin,
     sqrt,
     stop_gradient,
     tanh,
@@ -319,3 +321,36 @@ def test_what_f_does_not_depend_on_is_refused():
     with pytest.raises(AssertionError, match="argument 0"):  # it does, but not in the record
         check_grads(lambda x: Tensor(x.data) * Tensor(1.0), X)
     check_grads(lambda x, w: (x * 2.0).sum() + (w * w).sum(), X, W)  # linear: no second one
+
+
+FAR = [10.0**k for k in range(4, 13)]
+
+
+@pytest.mark.parametrize("far", FAR)
+@pytest.mark.parametrize("f", [lambda x, far: sin(x), lambda x, far: tanh(x - far)])
+def test_numbers_that_are_large_beside_the_way_on_which_f_changes(f, far):
+    x = np.array([far, far + 1])
+    assert check_grads(lambda x: f(x, far), x, order=1)["argument 0"] < 1e-6
+    with pytest.raises(AssertionError, match="derivative of order 1"):
+        check_grads(lambda x: f(x, far) + 5e-4 * (f(x, far) - stop_gradient(f(x, far))), x, order=1)
+
+
+def test_numbers_of_several_sizes_near_the_end_of_a_domain():
+    check_grads(log, np.array([1e-8, 1.0]), order=1)
+
+
+@pytest.mark.parametrize("order", [0, -1, 1.5, True, None])
+def test_an_order_that_checks_nothing_is_refused(order):
+    with pytest.raises(ValueError, match="order counts derivatives from 1"):
+        check_grads(tanh, 0.3, order=order)
+
+
+@pytest.mark.parametrize("rtol", [np.nan, np.inf, 0, -1, "1e-6", None])
+def test_a_tolerance_that_judges_nothing_is_refused(rtol):
+    with pytest.raises(ValueError, match="rtol must lie between 0 and 1"):
+        check_grads(tanh, 0.3, rtol=rtol)
+
+
+def test_an_array_without_entries_is_no_check():
+    with pytest.raises(TypeError, match="nothing can be moved"):
+        check_grads(tanh, np.zeros((0, 3)))

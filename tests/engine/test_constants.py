@@ -278,3 +278,15 @@ def test_a_large_array_that_nobody_can_write_into_is_not_looked_at():
     x.setflags(write=False)
     assert fingerprints([x]) == ()
     assert len(fingerprints([x[:]])) == 1
+
+
+@pytest.mark.parametrize("rows", range(1, 9))
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
+@pytest.mark.parametrize("rest", [0, 3])
+def test_the_same_change_of_all_numbers_is_noticed(rows, dtype, rest):
+    size = 1024 + rows * 127 * (8 // np.dtype(dtype).itemsize) + rest
+    for write in (np.negative, np.zeros_like, lambda x: 2 * x):
+        for x in (np.ones(size, dtype), np.arange(1, size + 1).astype(dtype)):
+            taken = fingerprints([x])
+            x[...] = write(x)
+            assert written_into(taken, {}) is x

@@ -6,7 +6,7 @@ import pytest
 from tinygrad_rnn import Tensor, grad, no_grad, scope
 from tinygrad_rnn.engine.primitives import cut_gradient
 from tinygrad_rnn.engine.recorder import Recorder, draw
-from tinygrad_rnn.program.abstract import AbstractArray, Shapes
+from tinygrad_rnn.program.record.abstract import AbstractArray, Shapes
 
 
 def recorded(f, *, shapes=None, other=False):

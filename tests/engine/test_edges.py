@@ -176,3 +176,11 @@ def test_compositions_meet_what_is_foreign_as_primitives_do(name, f, x):
 def test_what_cannot_be_done_has_a_sentence(f, error, message):
     with pytest.raises(error, match=message):
         f()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (2, 0)])
+def test_nothing_keeps_its_dtype(dtype, shape):
+    x = Tensor(np.zeros(shape, dtype))
+    for f in (tg.softmax, tg.log_softmax, tg.logsumexp):
+        assert f(x, axis=0).dtype == f(x.data, axis=0).dtype == dtype

@@ -18,7 +18,7 @@ from tinygrad_rnn.engine import primitives as p
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.rules import RULES
-from tinygrad_rnn.program.abstract import Shapes
+from tinygrad_rnn.program.record.abstract import Shapes
 
 rng = np.random.default_rng(7)
 

@@ -8,8 +8,8 @@ from tinygrad_rnn import Tensor, require
 from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.recorder import Recorder, Unrecorded
 from tinygrad_rnn.engine.tensor import next_serial
-from tinygrad_rnn.program.abstract import Shapes
-from tinygrad_rnn.program.trace import recording
+from tinygrad_rnn.program.record.abstract import Shapes
+from tinygrad_rnn.program.record.trace import recording
 
 TRUE = {
     "bool": lambda: True,

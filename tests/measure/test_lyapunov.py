@@ -28,14 +28,27 @@ def test_one_unit_of_two_that_take_turns_lives():
     assert measure.step_jacobians(hs[-1]).lyapunov().tolist() == [[0, -np.inf]]
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 8))
-def test_as_many_live_as_the_product_has_rank(seed, n, steps):
+@given(
+    st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 20), st.sampled_from([1, 0.7, 3.3])
+)
+def test_as_many_live_as_the_product_has_rank(seed, n, steps, size):
     """Permutations that lose some units: those that are left keep their size."""
     rng = np.random.default_rng(seed)
-    J = [np.eye(n)[rng.permutation(n)] * (rng.random(n) < 0.8) for _ in range(steps)]
-    J = of([*J, *J[:1]])
-    rank = np.linalg.matrix_rank(J.product()[0])
-    assert J.lyapunov()[0].tolist() == [0.0] * rank + [-np.inf] * (n - rank)
+    J = [np.eye(n)[rng.permutation(n)] * (rng.random(n) < 0.9) for _ in range(steps)]
+    J = [*J, *J[:1]]
+    rank = np.linalg.matrix_rank(of(J).product()[0])
+    found = of(size * np.array(J)).lyapunov()[0]
+    np.testing.assert_allclose(found[:rank], np.log(size), atol=1e-14)
+    assert np.isneginf(found[rank:]).all()
+
+
+def test_the_rounding_of_one_step_does_not_live_at_the_next():
+    rng = np.random.default_rng(1)
+    for _ in range(300):
+        size = np.exp(rng.normal())
+        J = [np.eye(4)[rng.permutation(4)] * (rng.random(4) < 0.8) for _ in range(16)]
+        alive = np.linalg.matrix_rank(of(J).product()[0])
+        assert np.isfinite(of(size * np.array(J)).lyapunov()[0]).sum() == alive
 
 
 @given(st.integers(0, 2**32 - 1), st.permutations([1.5, 0.8, 0.3, 0.0, 0.0]))

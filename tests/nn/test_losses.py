@@ -195,5 +195,20 @@ def test_labels_that_are_none_are_refused(labels, error, sentence):
 
 
 def test_cross_entropy_refuses_to_average_nothing():
-    with pytest.raises(ValueError, match="be at least one, got none"):
+    with pytest.raises(ValueError, match="cross_entropy: there is nothing to average over, labels"):
         nn.cross_entropy(Tensor(normal(0, 3)), np.zeros(0, dtype=int))
+
+
+@pytest.mark.parametrize("lengths", [None, [], (), np.zeros(0, int)])
+def test_a_batch_of_none_has_no_loss(lengths):
+    y, labels = np.zeros((4, 0, 3)), np.zeros((4, 0), int)
+    losses = {
+        "mse_loss": lambda: nn.mse_loss(y, y, lengths=lengths),
+        "huber_loss": lambda: nn.huber_loss(y, y, lengths=lengths),
+        "binary_cross_entropy": lambda: nn.binary_cross_entropy(y, y, lengths=lengths),
+        "cross_entropy": lambda: nn.cross_entropy(y, labels, lengths=lengths),
+        "ctc_loss": lambda: nn.ctc_loss(y, np.zeros((0, 2), int), lengths=lengths),
+    }
+    for name, loss in losses.items():
+        with pytest.raises(ValueError, match=f"^{name}: there is nothing to average over"):
+            loss()

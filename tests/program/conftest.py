@@ -2,7 +2,7 @@
 
 import pytest
 
-from tinygrad_rnn.program import make
+from tinygrad_rnn.program.runtime import compile as make
 
 
 @pytest.fixture(scope="package", autouse=True)

@@ -1,6 +1,7 @@
 """Is what is recorded without values the same record, and does nobody get a value that is not?"""
 
 import copy
+import math
 import operator
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from tinygrad_rnn import Primitive, Tensor, grad, log_softmax, tanh
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.engine.recorder import Recorder
-from tinygrad_rnn.program.abstract import AbstractArray, Shapes, Unfrozen, Unknown, frozen
+from tinygrad_rnn.program.record.abstract import AbstractArray, Shapes, Unfrozen, Unknown, frozen
 
 
 @pytest.fixture
@@ -182,3 +183,9 @@ def test_arrays_in_options_are_told_apart_by_shape_and_dtype():
         x[:0, None],
     ]
     assert len({frozen(a) for a in different}) == len(different)
+
+
+def test_numbers_in_options_are_told_apart_by_type_and_bits():
+    different = [0.0, -0.0, 0, False, np.float64(0), np.float32(0), math.nan, math.inf, "0"]
+    assert len({frozen(x) for x in different}) == len(different)
+    assert frozen(math.nan) == frozen(float("nan"))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
-from tinygrad_rnn.program.watch import Surroundings
+from tinygrad_rnn.program.record.surroundings import Surroundings
 
 TARGETS = pytest.mark.parametrize("target", ["numpy", "c"])
 X = np.random.default_rng(0).standard_normal((6, 2, 3))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import compile, concatenate, grad, nn, stack
-from tinygrad_rnn.program import blocks, in_place
+from tinygrad_rnn.program.backends.numpy import fusion as in_place
+from tinygrad_rnn.program.passes import tiling as blocks
 
 CELLS = [nn.RNNCell, nn.LSTMCell, nn.GRUCell, nn.PeepholeLSTMCell, nn.LayerNormLSTMCell]
 

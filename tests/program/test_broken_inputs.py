@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
-from tinygrad_rnn.program.native import NoCompiler
-from tinygrad_rnn.program.native.build import compiler
+from tinygrad_rnn.program.backends.c import NoCompiler
+from tinygrad_rnn.program.backends.c.build import compiler
 
 X = np.random.default_rng(0).standard_normal((4, 3))
 

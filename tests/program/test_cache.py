@@ -15,8 +15,9 @@ import pytest
 from tinygrad_rnn import Primitive, Tensor, compile, nn, stack, tanh
 from tinygrad_rnn.engine import primitives
 from tinygrad_rnn.engine.rules import RULES
-from tinygrad_rnn.program import cache, make
-from tinygrad_rnn.program.native import build
+from tinygrad_rnn.program.backends.c import build
+from tinygrad_rnn.program.runtime import cache
+from tinygrad_rnn.program.runtime import compile as make
 
 T, B = 6, 2
 TARGETS = pytest.mark.parametrize("target", ["numpy", "c"])
@@ -209,7 +210,7 @@ def test_a_changed_file_of_the_package_changes_the_digest(tmp_path, monkeypatch)
     (tmp_path / "engine").mkdir()
     (tmp_path / "program" / "native").mkdir(parents=True)
     found = []
-    monkeypatch.setattr(cache, "__file__", str(tmp_path / "program" / "cache.py"))
+    monkeypatch.setattr(cache, "__file__", str(tmp_path / "program" / "runtime" / "cache.py"))
     for path in ("engine/a.py", "program/native/b.h", "program/native/b.h", "program/c.txt"):
         with (tmp_path / path).open("a") as file:
             file.write("more\n")

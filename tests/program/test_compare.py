@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
-from tinygrad_rnn.program import make
-from tinygrad_rnn.program.compare import first_difference, size_of
+from tinygrad_rnn.program.runtime import compile as make
+from tinygrad_rnn.program.runtime.compare import first_difference, size_of
 
 EPS = np.finfo(float).eps
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
-from tinygrad_rnn.program.pipeline import PASSES, WRITING
-from tinygrad_rnn.program.step import CompiledStep
+from tinygrad_rnn.program.runtime.pipeline import PASSES, WRITING
+from tinygrad_rnn.program.runtime.step import CompiledStep
 
 CELLS = [
     nn.RNNCell, nn.IRNNCell, nn.IndRNNCell, nn.ClockworkCell, nn.LSTMCell, nn.PeepholeLSTMCell,

@@ -10,8 +10,8 @@ import pytest
 from tinygrad_rnn import Tensor, compile, grad, nn, stack
 from tinygrad_rnn.engine.recorder import draw
 from tinygrad_rnn.nn.decode import most_likely
-from tinygrad_rnn.program import make
-from tinygrad_rnn.program.cache import Kept, key_of
+from tinygrad_rnn.program.runtime import compile as make
+from tinygrad_rnn.program.runtime.cache import Kept, key_of
 
 T, B = 7, 3
 X = np.random.default_rng(0).standard_normal((T, B, 4))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, compile, tanh
-from tinygrad_rnn.program.run import Running
+from tinygrad_rnn.program.runtime.run import Running
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork"),

@@ -16,7 +16,7 @@ import pytest
 import tinygrad_rnn as rnn
 from tinygrad_rnn import Tensor, ancestors, compile, named, nn, scope, stack, tanh
 from tinygrad_rnn.engine import primitives
-from tinygrad_rnn.program.tex import Letter
+from tinygrad_rnn.program.backends.latex.printer import Letter
 
 TOKEN = re.compile(
     r"\s*(?:(\\mathrm\{[^{}]*\}|\\[A-Za-z]+|\\[,;]|\d+\.?\d*|[A-Za-z]'*|[-+=<>()\[\]{}_^|,:.]))"

@@ -5,7 +5,8 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
-from tinygrad_rnn.program import compile, pipeline
+from tinygrad_rnn.program import compile
+from tinygrad_rnn.program.runtime import pipeline
 
 B, D, H = 3, 4, 5
 
@@ -164,20 +165,48 @@ def test_where_the_last_part_is_shorter_there_is_one_program_for_each_rest(
     same(found, compile(cut, target=target)(m, *batch(24 + rest)))
 
 
-def test_batches_of_another_size_have_the_program_too(monkeypatch):
-    calls, m = rolled(monkeypatch), Net(nn.GRU)
-    step = compile(labels)
+def begun(start):
+    """A loss whose first state is made of the size of the batch."""
 
-    def some(n):
-        return tuple(a[:, :n] for a in batch(8))
+    def loss(m, x, y):
+        hs, _ = nn.unroll(m.layer.layers[0][0], x, start(x.shape[1]))
+        return nn.cross_entropy(m.out(tg.stack(hs)), y)
 
-    wide = [(rng := np.random.default_rng(n)).standard_normal((8, n, D)) for n in (2, 3, 7)]
-    for x in wide:
+    return loss
+
+
+def sizes(loss, layer, target, monkeypatch):
+    """Whether batches of a third size have a program that is not rolled up anew; it is right."""
+    calls, m, rng = rolled(monkeypatch), Net(layer), np.random.default_rng(0)
+    step = compile(loss, target=target)
+    for n in (2, 3, 7):
         count = len(calls)
-        y = rng.integers(0, D, x.shape[:2])
+        x, y = rng.standard_normal((8, n, D)), rng.integers(0, D, (8, n))
         found = step(m, x, y)
-    assert len(calls) == count
-    same(found, compile(labels)(m, x, y))
+    anew = len(calls) > count
+    same(found, compile(loss, target=target)(m, x, y))
+    return not anew
+
+
+@pytest.mark.parametrize("target", ["numpy", "c"])
+@pytest.mark.parametrize("layer", [nn.RNN, nn.GRU, nn.LSTM])
+def test_batches_of_another_size_have_the_program_too(layer, target, monkeypatch):
+    assert sizes(labels, layer, target, monkeypatch)
+
+
+STARTS = {
+    "ones": (lambda n: np.full((n, H), 0.5), True),
+    "minus zeros": (lambda n: np.full((n, H), -0.0), True),
+    "its size": (lambda n: np.full((n, H), n / 10), False),
+    "rows": (lambda n: np.arange(n * H).reshape(n, H) / 10, False),
+    "signs of zeros": (lambda n: np.copysign(0.0, np.arange(n * H).reshape(n, H) - 2.0), False),
+}
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_a_first_state_is_known_at_another_size_if_it_is_one_number(name, monkeypatch):
+    start, known = STARTS[name]
+    assert sizes(begun(start), nn.RNN, "numpy", monkeypatch) == known
 
 
 CHANGES = {
@@ -211,7 +240,7 @@ def test_what_is_another_function_at_another_length_is_seen(name, target):
 
 
 def test_programs_make_room_by_their_size(monkeypatch):
-    from tinygrad_rnn.program import step as steps
+    from tinygrad_rnn.program.runtime import step as steps
 
     step, m = compile(labels), Net(nn.RNN)
     for T in range(5, 40):
@@ -220,3 +249,10 @@ def test_programs_make_room_by_their_size(monkeypatch):
     monkeypatch.setattr(steps, "ROOM", 1)
     step(m, *batch(50))
     assert len(step._programs) == 16
+
+
+def test_it_is_said_why_a_length_has_a_program_of_its_own():
+    step, m = compile(CHANGES["another branch"]), Net(nn.RNN)
+    for T in (9, 12, 18):
+        step(m, *batch(T))
+    assert "made anew, and not by programs of other lengths: there is no such" in step.explain()

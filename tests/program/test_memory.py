@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import compile, grad, nn, stack
-from tinygrad_rnn.program.memory import length
+from tinygrad_rnn.program.passes.checkpointing import length
 
 T, B, V, H = 23, 2, 5, 4
 TARGETS = ["numpy", "c"]

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
-from tinygrad_rnn.program.abstract import AbstractArray
-from tinygrad_rnn.program.known import Given, Known
-from tinygrad_rnn.program.make import How, made
-from tinygrad_rnn.program.pipeline import PASSES, WRITING
-from tinygrad_rnn.program.trace import Refused, forward, trace, with_values
-from tinygrad_rnn.program.watch import Surroundings
+from tinygrad_rnn.program.record.abstract import AbstractArray
+from tinygrad_rnn.program.record.surroundings import Surroundings
+from tinygrad_rnn.program.record.trace import Refused, forward, trace, with_values
+from tinygrad_rnn.program.runtime.compile import How, made
+from tinygrad_rnn.program.runtime.known import Given, Known
+from tinygrad_rnn.program.runtime.pipeline import PASSES, WRITING
 
 T, B = 5, 2
 X = np.random.default_rng(0).standard_normal((T, B, 4))
@@ -127,7 +127,7 @@ def swallowing(y):
 
 
 def only_with_values(monkeypatch):
-    import tinygrad_rnn.program.make as make
+    import tinygrad_rnn.program.runtime.compile as make
 
     monkeypatch.setattr(make, "forward", with_values)
 

@@ -10,8 +10,9 @@ import pytest
 import tinygrad_rnn
 from tinygrad_rnn import Tensor, compile, nn, require, scope, stack, tanh
 from tinygrad_rnn.engine.tensor import values
-from tinygrad_rnn.program import cache, make
-from tinygrad_rnn.program.native import build
+from tinygrad_rnn.program.backends.c import build
+from tinygrad_rnn.program.runtime import cache
+from tinygrad_rnn.program.runtime import compile as make
 
 T, B, V = 6, 2, 5
 nan, inf = np.nan, np.inf

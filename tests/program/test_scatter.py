@@ -120,3 +120,16 @@ def test_constant_masks_may_overlap():
         ].sum()
 
     agree(compile(f), f, np.array(3.0))
+
+
+@pytest.mark.parametrize("target", ["numpy", "c"])
+@pytest.mark.parametrize(
+    "index", [True, False, (True, 0), (slice(0, 1), True), (None, True), np.True_, np.array(False)]
+)
+@pytest.mark.filterwarnings("ignore:compile. NumPy runs instead of C")
+def test_a_truth_value_as_an_index(index, target):
+    x = Tensor(np.arange(3.0))
+    y = (x[index] * 2.0).sum()
+    loss, grads = compile(lambda p: (p["x"][index] * 2.0).sum(), target=target)({"x": x})
+    assert loss == y.data
+    np.testing.assert_array_equal(grads["x"], grad(y, x))

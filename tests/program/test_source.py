@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, compile, grad, nn, stack
-from tinygrad_rnn.program import blocks, in_place
-from tinygrad_rnn.program.cost import cost_of
-from tinygrad_rnn.program.graph import Arg, Value
-from tinygrad_rnn.program.step import CompiledStep
+from tinygrad_rnn.program.backends.numpy import fusion as in_place
+from tinygrad_rnn.program.ir.cost import cost_of
+from tinygrad_rnn.program.ir.graph import Arg, Value
+from tinygrad_rnn.program.passes import tiling as blocks
+from tinygrad_rnn.program.runtime.step import CompiledStep
 
 CELLS = [nn.RNNCell, nn.LSTMCell, nn.GRUCell, nn.PeepholeLSTMCell]
 

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, nn
-from tinygrad_rnn.program.watch import Surroundings, generators_in
+from tinygrad_rnn.program.record.surroundings import Surroundings, generators_in
 
 RATE = 0.5
 

@@ -124,6 +124,7 @@ def test_empty_cells_at_the_end_of_a_row_are_no_cells(table):
         "1700,NA\n1701,11\n",
         "1700,\n1701,11\n1702,12\n",
         "1700,-\n1701,11\n",
+        "nan,NA\n1701,11\n",
         "2020-01-01,5\n2020-01-02,6\n",
         "2020-01-01,NA\n2020-01-02,6\n",
         "a,5\nb,6\n",
@@ -260,6 +261,12 @@ def test_a_number_with_other_marks_is_refused(table, cell, marks):
     path = table(f'year;value\n1700;7\n1701;"{cell}"\n')
     with pytest.raises(ValueError, match="line 3, column 'value': expected a finite number, found"):
         read_column(path, "value", delimiter=";", **marks)
+
+
+def test_a_missing_mark_of_thousands_is_named(table):
+    path = table("v\n1.234,5\n")
+    with pytest.raises(ValueError, match=r"The decimal mark is ','; .*thousands="):
+        read_column(path, "v", delimiter=";", decimal=",")
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_rnn import Tensor
+from tinygrad_rnn import Tensor, nn
 from tinygrad_rnn.train import clip_grad_norm, clip_grad_norm_each, clip_grad_value
 
 
@@ -134,3 +134,31 @@ def test_the_others_refuse_the_same(clip):
         clip([good], 0)
     with pytest.raises(ValueError, match=rf"{clip.__name__}: there are no"):
         clip([], 1.0)
+
+
+CLIPS = pytest.mark.parametrize("clip", [clip_grad_norm, clip_grad_value])
+
+
+@CLIPS
+@pytest.mark.parametrize("bound", [None, "1", np.array([1.0, 2.0]), Tensor(1.0), True, 1j])
+def test_a_bound_that_is_no_number_is_refused(clip, bound):
+    p = Tensor([3.0])
+    p.grad = np.array([4.0])
+    with pytest.raises(ValueError, match="must be positive, got "):
+        clip(p, bound)
+    assert p.grad == 4.0
+
+
+@CLIPS
+@pytest.mark.parametrize("given", [nn.RNNCell(2, 3), 3, None, np.ones(3), [1.0], [[Tensor(1.0)]]])
+def test_what_has_no_gradient_is_refused(clip, given):
+    with pytest.raises(TypeError, match=rf"^{clip.__name__}: expected Tensors"):
+        clip(given, 1.0)
+
+
+@CLIPS
+def test_a_finite_gradient_longer_than_any_number_is_told_from_infinity(clip):
+    p = Tensor(np.zeros(4))
+    p.grad = np.full(4, 1.7e308)
+    with pytest.raises(ValueError, match="all entries are finite"):
+        clip(p, 1.0)

@@ -11,7 +11,7 @@ import tinygrad_rnn
 from tinygrad_rnn import Tensor, detect_anomaly, nn, stack
 from tinygrad_rnn.engine.tensor import values
 from tinygrad_rnn.nn import Module
-from tinygrad_rnn.program.native import call
+from tinygrad_rnn.program.backends.c import call
 from tinygrad_rnn.train import SGD, Adam, fit, information_flow
 
 TARGETS = ["numpy", "c"]

@@ -207,3 +207,12 @@ def test_a_signal_that_underflows_says_from_which_step():
         omega = information_flow(loss, hs)
     np.testing.assert_allclose(omega.data, 79 * 0.49, rtol=2e-4)
     assert np.isfinite(grad(omega, cell.W_h)).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_signal_that_is_not_finite_is_no_silence(bad):
+    cell = nn.RNNCell(2, 3, rng=0)
+    hs, _ = nn.unroll(cell, np.ones((4, 1, 2)))
+    with np.errstate(invalid="ignore"):
+        omega = information_flow((hs[-1] * bad).sum(), hs)
+    assert np.isnan(omega.data)

@@ -10,8 +10,9 @@ import pytest
 
 import viz
 from tinygrad_rnn import Tensor, nn, no_grad, scalars
-from viz import paint, template
-from viz.paint import arrange
+from viz.layout import block as template
+from viz.layout import graphviz as paint
+from viz.layout.graphviz import arrange
 
 GOLDEN = Path(__file__).parent / "golden"
 PICTURES = {

@@ -7,9 +7,9 @@ import pytest
 
 import viz
 from viz.__main__ import main
-from viz.exhibits import Exhibit
-from viz.gallery import gallery
-from viz.gallery_page import page as page_of
+from viz.gallery.exhibits import Exhibit
+from viz.gallery.gallery import gallery
+from viz.gallery.page import page as page_of
 
 NOT_IN_IT = {"Drawing", "Frames", "NoRenderer", "Player", "Plot", "Sheet"}  # no pictures
 AS_FLOW = {"graph"}  # the same drawing as unrolled, of anything

@@ -9,9 +9,10 @@ import pytest
 import tinygrad_rnn as tr
 import viz
 from tinygrad_rnn import Tensor, ancestors, grad, named, nn, scope
-from viz import labels as labels_of
-from viz import template, wires
-from viz.wires import placed
+from viz.layout import block as template
+from viz.layout import edges as wires
+from viz.layout.edges import placed
+from viz.record import labels as labels_of
 
 CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 

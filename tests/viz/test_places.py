@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import tinygrad_rnn as tr
 import viz
 from tinygrad_rnn import ancestors, nn
-from viz.places import places
+from viz.record.lanes import places
 
 
 def lanes_of(*roots):

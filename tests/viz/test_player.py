@@ -12,7 +12,7 @@ import viz
 from tinygrad_rnn import Tensor, ancestors, grad, named, nn, scope
 from tinygrad_rnn.engine.rules import RULES
 from viz.__main__ import main
-from viz.player.formulas import FORMULAS
+from viz.record.formulas import FORMULAS
 
 NASTY = "</script><img src=x onerror=alert(1)>"
 

@@ -8,7 +8,7 @@ import pytest
 import tinygrad_rnn as tr
 import viz
 from tinygrad_rnn import nn
-from viz import wires
+from viz.layout import edges as wires
 
 
 def written(drawing):

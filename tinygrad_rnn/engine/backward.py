@@ -375,16 +375,16 @@ def _check_written(nodes: list[Tensor], needed: set[Tensor]) -> None:
     """RuntimeError if an array that is needed was written into after it was recorded."""
     seen: dict[int, int] = {}
     watched = [x for x in nodes if x.fingerprints]
-    lent = {x for x in watched if x.op is None}
+    lent = {x for x in watched if x.op is None}  # leaves whose arrays others may write into
     for node in watched:
         if node in needed and node not in lent:
             array = written_into(node.fingerprints, seen)
             if array is not None:
                 raise RuntimeError(messages.written(node, array))
-    for node in needed if lent else ():
+    for node in (x for x in nodes if x in needed) if lent else ():
         own = [id(array) for array, _ in node.fingerprints]
         for x in node.inputs:
-            # recorded before others could write into it, it was what it was when they got it
+            # recorded before the array was lent, it has no fingerprint: that of the leaf serves
             if type(x) is Tensor and x in lent and id(x._data) not in own:
                 array = written_into(x.fingerprints, seen)
                 if array is not None:

@@ -25,7 +25,7 @@ def fingerprints(arrays: Iterable[np.ndarray]) -> Fingerprints:
     """Those of `arrays`, but for large ones into which nobody can write."""
     return tuple(
         [
-            (x, hash(x.tobytes()) if x.nbytes <= SHORT else _folded(x))
+            (x, _hashed(x))
             for x in arrays
             if x.nbytes <= SHORT or x.flags.writeable or x.base is not None
         ]
@@ -41,7 +41,7 @@ def written_into(taken: Fingerprints, known: dict[int, int]) -> Any:
     for x, before in taken:
         now = known.get(id(x))
         if now is None:
-            now = known[id(x)] = hash(x.tobytes()) if x.nbytes <= SHORT else _folded(x)
+            now = known[id(x)] = _hashed(x)
         if now != before:
             return x
     return None
@@ -56,14 +56,19 @@ def read_only(x: Any) -> Any:
     return view
 
 
-def _folded(x: np.ndarray) -> int:
-    """A hash of 127 words, each of which joins every 127th of the array by exclusive or.
+def _hashed(x: np.ndarray) -> int:
+    """A hash of all bytes; of a large array, of 127 words into which it is folded.
 
-    It reads 15 bytes per nanosecond; a hash of all of them would read 3. Any one number that
-    changes is noticed, and so are other numbers in the place of all. Not noticed are numbers that
-    change places at a distance of a multiple of 127 words, and changes that cancel bit by bit.
+    Each joins every 127th word of the array by exclusive or: that reads 15 bytes per nanosecond, a
+    hash of all bytes 3. Any one number that changes is noticed, and so are other numbers in the
+    place of all. Each word joins an odd number of them, so that the same change of all is noticed
+    too: other signs, or ones that become zeros. Not noticed are numbers that change places at a
+    distance of a multiple of 127 words, and changes that cancel bit by bit.
     """
+    if x.nbytes <= SHORT:
+        return hash(x.tobytes())
     flat = x.ravel("K").view(np.uint8)
-    end = flat.size - flat.size % (8 * WORDS)
+    rows = flat.size // (8 * WORDS)
+    end = (rows - (rows + 1) % 2) * 8 * WORDS
     words = flat[:end].view(np.uint64).reshape(-1, WORDS)
     return hash(np.bitwise_xor.reduce(words, axis=0).tobytes() + flat[end:].tobytes())

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.border import refuse_foreign
+from tinygrad_rnn.border import as_array, refuse_foreign
 from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.primitive import Primitive, met
 from tinygrad_rnn.engine.tensor import OPS, Tensor, values
@@ -52,7 +52,8 @@ def split_index(index: Any) -> tuple[Index, tuple[Any, ...]]:
         else:
             if type(part) is not Tensor:
                 refuse_foreign(part, "getitem")
-            array = part if type(part) is Tensor else np.asarray(part)
+            array = as_array(part, "getitem") if type(part) is list else part
+            array = array if type(array) is Tensor else np.asarray(array)
             if array.size == 0 and type(part) is list:
                 array = array.astype(int)  # NumPy makes floats of []
             if array.dtype.kind not in "iub":
@@ -104,8 +105,7 @@ def split(x: Any, sections: int | Sequence[int], axis: int = -1) -> tuple[Any, .
     The parts are slices, so their gradients go back to `x` in one scatter.
     """
     x = met(x, "split")
-    shape = values(x).shape if type(x) is Tensor else np.shape(x)
-    cuts = _cuts(shape, _sections(sections), axis)
+    cuts = _cuts(np.shape(values(x)), _sections(sections), axis)
     return tuple([getitem(x, index=index) for index in cuts])
 
 

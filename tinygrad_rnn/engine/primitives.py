@@ -32,16 +32,20 @@ from tinygrad_rnn.engine.tensor import OPS, Tensor, values
 # scalars.
 
 
-# e^x/(1 + e^x) is 1 from these x on, far below the overflow of e^x; arrays are faster than numbers
-_ONE_FROM: dict[Any, tuple[Any, Any]] = {
-    np.dtype(t): (np.array(x, t), np.array(1, t))
-    for t, x in ((np.float16, 10), (np.float32, 50), (np.float64, 50))
+# e^x/(1 + e^x) is 1 from these x on, far below the overflow of e^x.
+SATURATED: dict[Any, int] = {
+    np.dtype(np.float16): 10,
+    np.dtype(np.float32): 50,
+    np.dtype(np.float64): 50,
+}
+_TOP_AND_ONE: dict[Any, tuple[Any, Any]] = {  # as arrays, which are faster than numbers
+    dtype: (np.array(x, dtype), np.array(1, dtype)) for dtype, x in SATURATED.items()
 }
 
 
 def _sigmoid(x: Any, /) -> Any:
     # Small results keep all their digits: 2e-9 at -20, where 1/2 + tanh(x/2)/2 has none left.
-    top, one = _ONE_FROM.get(getattr(x, "dtype", None), (50.0, 1.0))
+    top, one = _TOP_AND_ONE.get(getattr(x, "dtype", None), (50.0, 1.0))
     y = np.exp(np.minimum(x, top))
     y /= y + one
     return y
@@ -130,12 +134,12 @@ def clip_bounds(dtype: Any, low: Any, high: Any) -> tuple[Any, Any]:
     """The bounds, of integers as integers in their range, unless one is a fraction."""
     if dtype.kind not in "iu" or any(math.isfinite(b) and b != int(b) for b in (low, high)):
         return low, high
-    ends = np.iinfo(dtype)
-    first, last = [
-        b if math.isnan(b) else int(builtins.min(builtins.max(b, int(ends.min)), int(ends.max)))
-        for b in (low, high)
-    ]
-    return first, last
+    least, most = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+
+    def within(b: Any) -> Any:
+        return b if math.isnan(b) else int(builtins.min(builtins.max(b, least), most))
+
+    return within(low), within(high)
 
 
 def _astype(x: Any, /, dtype: Any) -> Any:
@@ -175,7 +179,7 @@ def _min(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
 
 def _logsumexp(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
     """log(sum(exp(x))) over `axis`, without overflow; -inf of an empty axis."""
-    top = np.maximum.reduce(x, axis=axis, keepdims=True) if x.size else 0
+    top = np.maximum.reduce(x, axis=axis, keepdims=True) if x.size else x.dtype.type(0)
     top = np.where(np.isfinite(top), top, 0)  # all -inf: log(0), not inf - inf
     with np.errstate(divide="ignore"):
         y = np.log(np.add.reduce(np.exp(x - top), axis=axis, keepdims=True)) + top

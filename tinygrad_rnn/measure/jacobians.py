@@ -161,6 +161,7 @@ def _stretched(
         while True:
             order = np.argsort(~alive, axis=-1, kind="stable")
             q, R = np.linalg.qr(np.take_along_axis(A * alive[:, None], order[:, None], axis=-1))
+            q[np.abs(q) <= unit] = 0  # its rounding, on which a later J must not live
             r = np.abs(np.diagonal(R, axis1=-2, axis2=-1))
             dead = np.take_along_axis(alive, order, -1) & ~(
                 r > np.take_along_axis(rounding, order, -1)

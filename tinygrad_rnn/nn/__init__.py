@@ -45,8 +45,9 @@ from tinygrad_rnn.nn.cells import (
 )
 from tinygrad_rnn.nn.ctc import ctc_loss
 from tinygrad_rnn.nn.decode import decode
+from tinygrad_rnn.nn.dropout import dropout
 from tinygrad_rnn.nn.encoder_decoder import EncoderDecoder
-from tinygrad_rnn.nn.layers import Embedding, Linear, TiedLinear, dropout
+from tinygrad_rnn.nn.layers import Embedding, Linear, TiedLinear
 from tinygrad_rnn.nn.losses import binary_cross_entropy, cross_entropy, huber_loss, mse_loss
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.recurrent import Recurrent

@@ -35,7 +35,8 @@ __all__ = [
 
 def as_lengths(lengths: Any, owner: str) -> Any:
     """Lengths as an array, a Tensor as it is; those of no examples are integers, too."""
-    return operand(np.zeros(0, int) if type(lengths) is list and not lengths else lengths, owner)
+    nobody = isinstance(lengths, (list, tuple)) and not lengths
+    return operand(np.zeros(0, int) if nobody else lengths, owner)
 
 
 def is_number(x: Any) -> bool:
@@ -105,7 +106,8 @@ def check_cell(owner: str, cell: Any, *, starts: bool = False) -> None:
 
 def check_sequence(owner: str, xs: Any) -> None:
     """TypeError or ValueError unless it holds steps, to be read more than once."""
-    refuse_foreign(None if type(xs) is Tensor else xs, owner)
+    if type(xs) is not Tensor:
+        refuse_foreign(xs, owner)
     if not isinstance(xs, (Tensor, np.ndarray, list, tuple)):
         raise TypeError(
             f"{owner}: expected xs as an array or Tensor (T, batch, features) or a list of T "

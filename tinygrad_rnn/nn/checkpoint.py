@@ -11,7 +11,7 @@ from __future__ import annotations
 from itertools import accumulate
 from math import isqrt
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +21,7 @@ from tinygrad_rnn.engine.primitives import astype, concatenate, reshape, segment
 from tinygrad_rnn.engine.recorder import recorder
 from tinygrad_rnn.engine.tensor import Tensor, next_serial, values
 from tinygrad_rnn.nn.state import detach, flows, parts, replaced
-
-if TYPE_CHECKING:
-    from tinygrad_rnn.nn.time import Steps
+from tinygrad_rnn.nn.steps import Steps
 
 __all__ = ["checkpointed"]
 

@@ -88,9 +88,13 @@ def _checked(
     logits: Any, labels: Any, lengths: Any, counts: Any, blank: int
 ) -> tuple[int, Any, Any, Any]:
     """How many steps there are, and labels and both lengths as arrays or Tensors."""
-    shape = np.shape(values(logits))
-    labels = operand(labels, "ctc_loss")
-    if len(shape) != 3 or labels.ndim != 2 or labels.shape[0] != shape[1] or 0 in shape:
+    shape, labels = operand(logits, "ctc_loss").shape, operand(labels, "ctc_loss")
+    if 0 in shape or 0 in labels.shape[:1]:
+        raise ValueError(
+            f"ctc_loss: there is nothing to average over, logits have shape {shape}, labels "
+            f"{labels.shape}."
+        )
+    if len(shape) != 3 or labels.ndim != 2 or labels.shape[0] != shape[1]:
         raise ValueError(
             "ctc_loss: expected logits (T, batch, classes) and labels (batch, S), got "
             f"{shape} and {labels.shape}."

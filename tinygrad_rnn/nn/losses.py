@@ -110,7 +110,7 @@ def cross_entropy(
         If labels are no integers, have another shape, or lie outside the classes; if lengths or
         mask do not fit; if no label is left.
     """
-    labels = operand(labels, "cross_entropy")
+    logits, labels = (operand(x, "cross_entropy") for x in (logits, labels))
     shape, right = np.shape(values(logits)), values(labels)
     if right.dtype.kind not in "iu":
         raise TypeError(
@@ -123,6 +123,10 @@ def cross_entropy(
     if not shape or right.shape != shape[:-1]:
         raise ValueError(
             f"cross_entropy: logits {shape} need labels of shape {shape[:-1]}, got {right.shape}."
+        )
+    if not right.size:
+        raise ValueError(
+            f"cross_entropy: there is nothing to average over, labels have shape {right.shape}."
         )
     valid = counted("cross_entropy", right.shape, lengths, mask)
     if ignore_index is not None:

@@ -23,11 +23,12 @@ from tinygrad_rnn.nn.arguments import (
     check_sequence,
     check_sizes,
 )
+from tinygrad_rnn.nn.dropout import dropout
 from tinygrad_rnn.nn.layered_state import check_states, nth, together
-from tinygrad_rnn.nn.layers import dropout
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.state import output_of
-from tinygrad_rnn.nn.time import batch_of, unroll
+from tinygrad_rnn.nn.steps import batch_of
+from tinygrad_rnn.nn.time import unroll
 
 __all__ = ["Merge", "Recurrent", "built"]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +21,7 @@ from tinygrad_rnn.engine.recorder import draw, recorder
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.arguments import check_probability
 from tinygrad_rnn.nn.state import through
-
-if TYPE_CHECKING:
-    from tinygrad_rnn.nn.time import Steps
+from tinygrad_rnn.nn.steps import Steps
 
 __all__ = ["RandomTruncation", "random_cuts", "windows"]
 

@@ -18,7 +18,7 @@ from tinygrad_rnn.engine.primitives import broadcast_to, pass_gradient, where
 from tinygrad_rnn.engine.recorder import draw
 from tinygrad_rnn.engine.tensor import Tensor, named, shaped, values
 from tinygrad_rnn.nn.arguments import check_cell, check_probability, is_number
-from tinygrad_rnn.nn.layers import drop_mask
+from tinygrad_rnn.nn.dropout import drop_mask
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.state import each, first, output_of, relabelled, through
 

@@ -1,6 +1,15 @@
 """The record of a training step, rolled up again and printed as a program."""
 
-from tinygrad_rnn.program.outline import Operation, Outline, Part, Read
-from tinygrad_rnn.program.step import CompiledStep, compile
+# what a training loop asks of a program, beside running it
+from tinygrad_rnn.program.backends.c.build import builds as builds
+from tinygrad_rnn.program.record.trace import leaves_of as leaves_of
+from tinygrad_rnn.program.runtime.compare import size_of as size_of
+from tinygrad_rnn.program.runtime.outline import Operation, Outline, Part, Read
+from tinygrad_rnn.program.runtime.run import Running as Running
+from tinygrad_rnn.program.runtime.run import Unmet as Unmet
+from tinygrad_rnn.program.runtime.step import KEPT as KEPT
+from tinygrad_rnn.program.runtime.step import CompiledStep, compile
+from tinygrad_rnn.program.threads import limited as limited
+from tinygrad_rnn.program.threads import small as small
 
 __all__ = ["CompiledStep", "Operation", "Outline", "Part", "Read", "compile"]

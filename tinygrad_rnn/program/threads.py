@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.tensor import Tensor, values
-from tinygrad_rnn.program.native.openblas import functions
+from tinygrad_rnn.program.openblas import functions
 
 __all__ = ["limited", "small"]
 

@@ -70,7 +70,7 @@ class Batch(NamedTuple):
         >>> from tinygrad_rnn.tasks import copy_memory
         >>> batch = copy_memory(5, 3, rng=0)
         >>> batch.xs.shape, batch.pad(multiple=10).xs.shape
-        ((23, 3), (30, 3))
+        ((23, 5), (30, 5))
         """
         no_less("Batch.pad", 1, multiple=multiple)
         more = -len(self.mask) % multiple

@@ -194,8 +194,9 @@ def _place(
             f"read_column: {path} has no column {column!r}; it has {len(names)}: "
             f"{', '.join(map(repr, names))}.{hint}"
         )
-    missing = names[place].upper() in MISSING and any(map(is_data, names))
-    if header and not isinstance(column, str) and (is_data(names[place]) or missing):
+    missing = [name.upper() in MISSING for name in names]
+    gap = missing[place] and (any(map(is_data, names)) or all(missing))
+    if header and not isinstance(column, str) and (is_data(names[place]) or gap):
         raise ValueError(
             f"read_column: {path} begins with numbers, {', '.join(names)}, not with names. If they "
             "belong to the data, pass header=False; else call the column by its name."

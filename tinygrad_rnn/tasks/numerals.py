@@ -47,6 +47,9 @@ def number_in(cell: str, where: str, decimal: str, thousands: str) -> float:
             )
         elif any(mark in cell for mark in ".," if mark != decimal):
             how = f" The decimal mark is {decimal!r}, the mark of thousands {thousands!r}."
+            if not thousands:
+                how = f" The decimal mark is {decimal!r}; if the other stands between thousands, "
+                how += "pass it as thousands=."
         raise ValueError(f"read_column: {where}: expected a finite number, found {found!r}.{how}")
     return number
 

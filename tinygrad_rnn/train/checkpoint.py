@@ -154,7 +154,7 @@ def _array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.
             shape, fortran, dtype = npy.read_array_header_1_0(file)
         except ValueError as error:
             _refuse(path, f"{member.filename!r} is no .npy ({error})")
-        if dtype.kind not in "fiub" or dtype.hasobject or fortran:
+        if dtype.kind not in REAL or dtype.hasobject or fortran:
             _refuse(path, f"{member.filename!r} holds {dtype}, not plain real numbers in C order")
         expected = dtype.itemsize
         for n in shape:  # Python's integers, which do not overflow

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.norm import norm as length
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.nn.arguments import is_number
 
 __all__ = ["clip_grad_norm", "clip_grad_norm_each", "clip_grad_value"]
 
@@ -24,8 +25,10 @@ def clip_grad_norm(parameters: Tensor | Iterable[Tensor], max_norm: float) -> fl
     Raises
     ------
     ValueError
-        There are no parameters, `max_norm` is not positive, or the norm is not finite: a scaled NaN
-        would spoil every parameter.
+        There are no parameters, `max_norm` is no positive number, or the norm is not finite: a
+        scaled NaN would spoil every parameter.
+    TypeError
+        They are no Tensors, as a module, whose ``.parameters()`` are.
     """
     clipped, norm = _measured("clip_grad_norm", parameters, max_norm)
     if norm > max_norm:
@@ -83,13 +86,29 @@ def _measured(
 ) -> tuple[list[Tensor], float]:
     """The parameters that have a gradient, each once, and how long it is in all."""
     what = "max_value" if name.endswith("value") else "max_norm"
-    if not bound > 0:
+    if not is_number(bound) or not bound > 0:
         raise ValueError(f"{name}: {what} must be positive, got {bound}.")
-    held = dict.fromkeys(_each(parameters))
+    if hasattr(parameters, "parameters") or not isinstance(parameters, (Tensor, Iterable)):
+        raise TypeError(
+            f"{name}: expected Tensors, got a {type(parameters).__name__}. Pass the parameters of "
+            "a module, module.parameters()."
+        )
+    given = [*_each(parameters)]
+    for p in given:
+        if not isinstance(p, Tensor):
+            raise TypeError(
+                f"{name}: expected Tensors, whose .grad is clipped, found a {type(p).__name__}."
+            )
+    held = dict.fromkeys(given)
     if not held:
         raise ValueError(f"{name}: there are no parameters (a used-up generator?).")
     found = [p for p in held if p.grad is not None]
     norm = length(*(p.grad for p in found))
+    if not np.isfinite(norm) and all(np.isfinite(p.grad).all() for p in found):
+        raise ValueError(
+            f"{name}: all entries are finite, but together they are longer than the largest "
+            "number of float64. Scale the loss down."
+        )
     if not np.isfinite(norm):
         raise ValueError(
             f"{name}: the norm is {norm}. "

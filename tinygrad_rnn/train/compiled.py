@@ -22,13 +22,17 @@ from tinygrad_rnn.engine.integers import check_integers
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.state import detach, each
-from tinygrad_rnn.program.compare import size_of
-from tinygrad_rnn.program.native import NoCompiler
-from tinygrad_rnn.program.native.build import compiler
-from tinygrad_rnn.program.run import Running, Unmet
-from tinygrad_rnn.program.step import KEPT, CompiledStep
-from tinygrad_rnn.program.threads import limited, small
-from tinygrad_rnn.program.trace import leaves_of
+from tinygrad_rnn.program import (
+    KEPT,
+    CompiledStep,
+    Running,
+    Unmet,
+    builds,
+    leaves_of,
+    limited,
+    size_of,
+    small,
+)
 from tinygrad_rnn.train.denormals import denormal
 from tinygrad_rnn.train.leaves import check_leaves, tensors_in
 from tinygrad_rnn.train.run import Run
@@ -93,7 +97,7 @@ class TrainingStep:
         if now.observers or not now.recording:
             self._eagerly_as("inside detect_anomaly() or no_grad() there are no programs")
             return
-        self.way = ("c" if _builds() else "numpy") if target in ("auto", "check") else target
+        self.way = ("c" if builds() else "numpy") if target in ("auto", "check") else target
         self.program = CompiledStep(_function(model, loss), target=self.way)
         when = "every step" if target == "check" else "steps 2, 4, 8, … and each checkpoint"
         language = {"c": "C", "numpy": "NumPy"}[self.way]
@@ -186,7 +190,7 @@ class TrainingStep:
         return number & (number - 1) == 0
 
     def _look(self, loss: Tensor, parameters: Sequence[Tensor]) -> None:
-        """Whether products are small, and gradients denormal: looked at at steps 1, 2, 4, 8, …"""
+        """Find out at steps 1, 2, 4, 8, … whether products are small, and gradients denormal."""
         if not self._doubled:
             return
         self.run.small = small(ancestors(loss))
@@ -197,8 +201,8 @@ class TrainingStep:
         if self.vanished:
             self._tell(
                 f"{share:.0%} of the gradient is denormal (in float32 below 1.2e-38), as it "
-                "vanishes, which may take many times as long to compute. A program in C takes such "
-                'numbers for 0: target="c"; truncate= cuts the gradient before',
+                "vanishes, which may take many times as long to compute. A program in C counts "
+                'such numbers as 0: target="c"; truncate= cuts the gradient before',
                 "",
             )
 
@@ -240,7 +244,7 @@ class TrainingStep:
         if len(self.keys) > MANY:
             self.keys.clear()
         if signature not in self.keys:
-            self.keys[signature] = digest(repr(signature))
+            self.keys[signature] = hashlib.sha256(repr(signature).encode()).hexdigest()[:16]
         return self.keys[signature]
 
     def _as_written(
@@ -324,22 +328,9 @@ def _function(model: Module, loss: Loss) -> Callable[..., Any]:
     return loss_fn
 
 
-def digest(text: str) -> str:
-    """A few letters that stand for a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def _is_part(x: Any) -> bool:
     return x is not None
 
 
 def _tensor(x: Any) -> Any:
     return None if x is None else Tensor(x)
-
-
-def _builds() -> bool:
-    try:
-        compiler()
-    except NoCompiler:
-        return False
-    return True

@@ -102,7 +102,7 @@ def information_flow(loss: Tensor, states: Sequence[Any]) -> Tensor:
         before, after = _norm([through[k].get(x) for x in parts[k]]), _norm(signal)
         if before is None or after is None:
             continue
-        arrives = after > 0
+        arrives = after != 0  # NaN is no silence
         term = where(arrives, (before / where(arrives, after, 1.0) - 1.0) ** 2, 0.0)
         smallest = np.finfo(parts[k][0].dtype).tiny
         weak = [(x > 0) & (x < smallest) for x in (before, after)]
@@ -136,12 +136,12 @@ def _norm(signals: list[Any]) -> Any:
     if not wide:
         return None
     largest = stop_gradient(max(concatenate([absolute(g) for g in wide], axis=-1), axis=-1))
-    unit = where(largest > 0, largest, 1.0)  # no square is too large or too small
+    unit = where(largest != 0, largest, 1.0)  # no square is too large or too small
     squares = [sum((g / unit[..., None]) ** 2, axis=-1) for g in wide]
     total = squares[0]
     for s in squares[1:]:
         total = total + s
-    return unit * where(largest > 0, sqrt(where(largest > 0, total, 1.0)), 0.0)
+    return unit * where(largest != 0, sqrt(where(largest != 0, total, 1.0)), 0.0)
 
 
 def _mean(x: Any) -> Any:

@@ -11,15 +11,16 @@ from typing import Any, Literal
 
 from tinygrad_rnn import Tensor
 from viz import theme
-from viz.dot import graph
-from viz.drawing import the_path, write
-from viz.flow import look
-from viz.paint import INSTALL, MISSING, NoRenderer, available, draw
-from viz.parts import Edge, Parts
-from viz.pictures import check, recorded_scalar
+from viz.graphs.gradient_flow import look
+from viz.graphs.unrolled import recorded_scalar
+from viz.layout.dot import graph
+from viz.layout.edges import lines, placed
+from viz.layout.graphviz import INSTALL, MISSING, NoRenderer, available, draw
 from viz.player.timeline import Backward, known, operations, values
-from viz.select import select
-from viz.wires import lines, placed
+from viz.record.arguments import check
+from viz.record.builder import select
+from viz.record.parts import Edge, Parts
+from viz.render.drawing import the_path, write
 
 BUDGET = 200  # nodes of one frame
 WAITING = "reference"  # dashed and empty, as what is not there itself

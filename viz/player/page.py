@@ -14,11 +14,12 @@ from typing import Any
 
 from tinygrad_rnn import Tensor, ancestors
 from viz import theme
-from viz.drawing import the_path, write
-from viz.paint import INSTALL, MISSING, NoRenderer, available
-from viz.pictures import check, gradient_flow, recorded_scalar
+from viz.graphs.unrolled import gradient_flow, recorded_scalar
+from viz.layout.graphviz import INSTALL, MISSING, NoRenderer, available
 from viz.player.frames import bare, slim
 from viz.player.timeline import operations, timeline
+from viz.record.arguments import check
+from viz.render.drawing import the_path, write
 
 BUDGET = 50_000  # operations; their page has about 4 MB
 IMAGE = 120  # nodes of the image that stands where no script may run

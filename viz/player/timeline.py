@@ -19,12 +19,12 @@ import numpy as np
 
 from tinygrad_rnn import Tensor, ancestors
 from viz import theme
-from viz.flow import decades, measure
-from viz.layout import Layout, place
-from viz.parts import Block, Edge, Node, Parts
-from viz.player.formulas import FORMULAS
-from viz.select import select
-from viz.wires import spread
+from viz.graphs.gradient_flow import decades, measure
+from viz.layout.edges import spread
+from viz.layout.place import Layout, place
+from viz.record.builder import select
+from viz.record.formulas import FORMULAS
+from viz.record.parts import Block, Edge, Node, Parts
 
 Times = list[int | None]
 

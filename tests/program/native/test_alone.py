@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, compile, nn, stack
-from tinygrad_rnn.program.native import build
+from tinygrad_rnn.program.backends.c import build
 
 STRICT = ("-std=gnu11", "-O2", "-fopenmp-simd", "-Wall", "-Wextra", "-Werror")
 SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, compile, nn, stack, tanh
-from tinygrad_rnn.program.native import build
+from tinygrad_rnn.program.backends.c import build
 
 SOURCE = "int answer(void) { return 42; }\n"
 
@@ -170,7 +170,7 @@ def test_the_oldest_libraries_make_room(cache, monkeypatch):
 
 def test_two_processes_that_build_at_once_both_get_it(cache):
     script = (
-        "from tinygrad_rnn.program.native import build\n"
+        "from tinygrad_rnn.program.backends.c import build\n"
         f"assert build.library({SOURCE!r}).answer() == 42"
     )
     running = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]

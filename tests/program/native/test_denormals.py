@@ -7,7 +7,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import Tensor, nn
-from tinygrad_rnn.program.compare import first_difference
+from tinygrad_rnn.program.runtime.compare import first_difference
 
 FLUSHES = platform.machine().lower() in ("x86_64", "amd64", "aarch64", "arm64")
 pytestmark = pytest.mark.skipif(not FLUSHES, reason="denormal numbers are kept here")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh, where
-from tinygrad_rnn.program.native.heirs import apart
-from tinygrad_rnn.program.native.index import Affine
+from tinygrad_rnn.program.backends.c.aliasing import apart
+from tinygrad_rnn.program.backends.c.index import Affine
 
 
 @pytest.mark.parametrize(("cell", "rows"), [(nn.LSTMCell, 10), (nn.GRUCell, 13)])

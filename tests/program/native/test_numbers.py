@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinygrad_rnn.program.native import build, prelude
+from tinygrad_rnn.program.backends.c import build, prelude
 
 SAID = {
     name: float(ulp)

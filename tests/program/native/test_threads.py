@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, compile, nn, stack, tanh
-from tinygrad_rnn.program.native import build, call
-from tinygrad_rnn.program.native.openblas import functions
+from tinygrad_rnn.program.backends.c import build, call
+from tinygrad_rnn.program.openblas import functions
 
 T, V, H = 4, 3, 104  # with 24 rows, a product of 4 H gates is just large enough
 

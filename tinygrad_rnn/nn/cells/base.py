@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.context import context, describe
 from tinygrad_rnn.engine.primitives import relu, sigmoid, tanh
-from tinygrad_rnn.engine.tensor import values
+from tinygrad_rnn.engine.tensor import Tensor, operand, values
 from tinygrad_rnn.nn.arguments import check_dtype, check_sizes
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.start import uniform
@@ -59,14 +59,15 @@ class SizedCell(Module):
 
     def _check(self, x: Any, **state: Any) -> None:
         """Refuse what NumPy would broadcast into something else; a state may lack batch axes."""
-        given = np.shape(values(x))
+        x = x if type(x) is Tensor else operand(x, type(self).__name__)
+        given = x.shape
         if given[-1:] != (self.input_size,):
             self._refuse("x", f"(*batch, {self.input_size})", given, x)
         for letter, h in state.items():
             expected = (*given[:-1], self._size(letter))
             if isinstance(h, (tuple, list)):
                 self._refuse(letter, f"one array or Tensor {expected}", f"a {type(h).__name__}", x)
-            shape = np.shape(values(h))
+            shape = (h if type(h) is Tensor else operand(h, type(self).__name__)).shape
             if shape != expected and not _broadcasts(shape, expected):
                 self._refuse(letter, f"shape {expected} beside x of shape {given}", shape, x)
 

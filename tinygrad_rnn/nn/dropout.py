@@ -1,0 +1,43 @@
+"""Which elements are dropped in training?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.primitives import astype
+from tinygrad_rnn.engine.recorder import draw
+from tinygrad_rnn.engine.tensor import named, operand
+from tinygrad_rnn.nn.arguments import check_probability
+
+__all__ = ["drop_mask", "dropout"]
+
+
+def dropout(x: Any, p: float, rng: np.random.Generator | None) -> Any:
+    """Zero each element with probability `p`, scale the others by 1/(1-p); x itself without `rng`.
+
+    Whoever trains passes the generator, whoever evaluates passes None: there is no hidden mode and
+    no hidden generator.
+    """
+    check_probability("dropout", "p", p)
+    if rng is None or p == 0:
+        return x
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            f"dropout: expected a generator or None, got {type(rng).__name__}; a seed would drop "
+            "the same elements at every call. Make numpy.random.default_rng(seed) once."
+        )
+    x = operand(x, "dropout")
+    if x.dtype.kind != "f":
+        raise TypeError(
+            f"dropout: symbols cannot be scaled, got dtype {x.dtype}. Embed them first."
+        )
+    return x * drop_mask(rng, x, p)
+
+
+def drop_mask(rng: np.random.Generator, x: Any, p: float) -> Any:
+    """0 where an element of `x` is dropped, 1/(1-p) elsewhere, drawn in the shape of `x`."""
+    kept = named(kept=draw(rng, x.shape) >= p)
+    mask = named(mask=kept / (1 - p))
+    return mask if mask.dtype == x.dtype else astype(mask, dtype=x.dtype)

@@ -1,0 +1,86 @@
+"""What is one step of a cell in time, and what are several?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.context import scope
+from tinygrad_rnn.engine.recorder import recorder
+from tinygrad_rnn.engine.tensor import Tensor, operand
+from tinygrad_rnn.nn.arguments import check_state
+from tinygrad_rnn.nn.mask import masked
+from tinygrad_rnn.nn.state import each, output_of, relabelled
+
+__all__ = ["Steps", "batch_of"]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """All there is to know to run any step: the cell, its inputs, who is valid, what is cut.
+
+    `xs` begins at step `offset`. ``between(t, state)`` is what passes into step t.
+    """
+
+    cell: Any
+    call: Callable[[Any, Any], Any]
+    xs: Any
+    offset: int
+    mask: Any
+    name: str
+    between: Callable[[int, Any], Any] | None = None
+
+    def __call__(self, t: int, state: Any) -> tuple[Any, Any]:
+        """The output of step t and the state after it."""
+        with scope(self.name, t=t) as frame:
+            x = self.xs[t - self.offset]
+            if type(x) is not Tensor:
+                x = operand(x, self.name)
+            elif x.name is None:
+                x.name = "x"
+            if self.mask is not None:
+                x = masked(self.mask[t], x, 0)
+            if type(x) is np.ndarray:
+                frame.arrays["x"] = x
+            if state is None:
+                state = self.cell.initial_state(*batch_of(x))
+            if recorder() is not None:
+                state = each(_as_tensor, state)
+            if self.between is not None:
+                state = self.between(t, state)
+            new = self.call(x, state)
+            check_state(new, state, self.name)
+            output = output_of(self.cell, new)
+            if self.mask is None:
+                return output, new
+
+            def kept(new: Any, old: Any) -> Any:
+                return relabelled(masked(self.mask[t], new, old), new)
+
+            return masked(self.mask[t], output, 0), each(kept, new, state)
+
+    def run(self, ts: range, state: Any) -> tuple[list[Any], Any]:
+        """The outputs of the steps `ts` in this order, and the state after them."""
+        outputs = []
+        for t in ts:
+            output, state = self(t, state)
+            outputs.append(output)
+        return outputs, state
+
+    def part(self, ts: range) -> Steps:
+        """The same for these steps alone: of a Tensor `xs` one slice is recorded for all."""
+        low, high = min(ts), max(ts) + 1
+        return replace(self, xs=self.xs[low - self.offset : high - self.offset], offset=low)
+
+
+def _as_tensor(x: Any) -> Any:
+    """A state that is a constant as a Tensor: so the first step is recorded like all others."""
+    return Tensor(x) if type(x) is np.ndarray and x.dtype.kind == "f" else x
+
+
+def batch_of(x: Any) -> tuple[int, ...]:
+    """The batch axes of one input: all of symbols, all but the features otherwise."""
+    return x.shape if x.dtype.kind in "iu" else x.shape[:-1]

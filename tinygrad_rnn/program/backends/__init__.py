@@ -1,0 +1,1 @@
+"""Graphs to text: NumPy, C and LaTeX."""

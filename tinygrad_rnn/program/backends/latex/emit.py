@@ -1,0 +1,117 @@
+"""How are the equations of a step written down, forward and backward?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tinygrad_rnn.program.backends.latex.equations import Equations
+from tinygrad_rnn.program.backends.latex.formula import RELATIONS, ZERO, Formula, Step
+from tinygrad_rnn.program.backends.latex.printer import Letter, Printer
+from tinygrad_rnn.program.ir.graph import Value
+
+__all__ = ["latex"]
+
+WIDE = 118  # characters of a line
+HEAD = r"""% \bar x is the gradient of the loss L with respect to x. Examples are rows, as in x_t W.
+% Lines are for t = 1, ..., T if they do not say otherwise; the gradients of what runs from t = 1 up
+% run from t = T down."""
+NOTES = {
+    "product": r"\odot multiplies element by element, as do powers.",
+    "axes": r"\mathrm{sum}_{0,1} adds up along the first two axes.",
+    "put": r"\mathrm{put}_{2,3}[y](x) is x added at [y] to zeros of that shape.",
+    "rows": r"\mathbf{1}^\top x adds up the rows of x.",
+    "columns": r"x \mathbf{1} adds up the columns of x.",
+    "one_hot": r"\mathbf{1}_y is 1 at place y of each row, else 0.",
+    "index": r"x[y] is what x has at place y, counted from 0; x[\cdot, y] is that of each row.",
+    "transpose": r"What has one axis is a row; its transpose is a column.",
+    "inverse": "N is how many numbers are averaged.",
+    "as": r"\mathrm{int64}(x) is x in that type.",
+}
+TRUE = r"\mathbf{1}[...] is 1 where it is true, else 0."
+
+
+def latex(e: Equations) -> str:
+    """The forward and the backward equations, as two ``align*`` environments."""
+    names: dict[Any, Letter] = {**e.names}
+    p = Printer(names)
+    forward: list[str] = []
+    backward: list[str] = []
+    zeros: dict[bool, list[str]] = {True: [], False: []}
+    zeros[False] += [names[v].tex(step.tex()) for v, step in e.zeros]
+    for q in e.equations:
+        for step, f in q.starts:
+            if f == ZERO:
+                zeros[q.value in e.forward].append(names[q.value].tex(step.tex()))
+    for where, lines in ((True, forward), (False, backward)):
+        lines += [f"{' = '.join(dict.fromkeys(zeros[where]))} &= 0"] if zeros[where] else []
+    sums: dict[Value, list[str]] = {}
+    for leaf, v in e.parameters.items():
+        sums.setdefault(v, []).append(names[leaf]._replace(bar=True).tex())
+    for q in e.equations:
+        v = q.value
+        if v in sums:
+            continue
+        lines = forward if v in e.forward else backward
+        for step, f in q.starts:
+            if f != ZERO:
+                lines.append(f"{names[v].tex(step.tex())} &= {p.tex(f)}")
+        lines.append(_line(names[v].tex("t" if v.lo is not None else ""), q.formula, p, e, v))
+    whole = {q.value: q.formula for q in e.equations}
+    backward += [_line(" = ".join(left), whole[v], p, e, v) for v, left in sums.items()]
+    text = "\n".join([*_aligned(forward), *_aligned(backward)]) + "\n"
+    heads = _heads(f for q in e.equations for f in (q.formula, *(f for _, f in q.starts)))
+    told = [note for head, note in NOTES.items() if head in heads]
+    told += [TRUE] * (not heads.isdisjoint(RELATIONS))
+    if e.given is not None:
+        told.append(f"{e.given.tex()} is an array that the record has from outside.")
+    told += _parts(e)
+    return "\n".join([HEAD, *(f"% {note}" for note in told), text])
+
+
+def _heads(formulas: Iterable[Formula]) -> set[str]:
+    """The values that formulas show."""
+    todo, found = [*formulas], set[str]()
+    while todo:
+        x = todo.pop()
+        found.add(x.head)
+        todo += x.parts
+    return found
+
+
+def _parts(e: Equations) -> list[str]:
+    """What is said of the letters of parts: which they are of what."""
+    alike: dict[tuple[str, int], dict[int, str]] = {}
+    for p, (source, k) in e.parts.items():
+        if p in e.names and source in e.names:
+            a = p.args[0]
+            step = Step(1, a.k or 0).tex() if a.kind == "step" else ""
+            many = source.shape[-1] // p.shape[-1]
+            whole = alike.setdefault((e.names[source].tex(step), many), {})
+            whole.setdefault(k, e.names[p].tex("t" if p.lo is not None else ""))
+    return [
+        f"{whole} = [{', '.join(found.get(k, '.') for k in range(many))}] in equal parts."
+        for (whole, many), found in alike.items()
+    ]
+
+
+def _line(left: str, f: Formula, p: Printer, e: Equations, v: Value) -> str:
+    """One equation, on several lines if it is long; with its steps if they are not all."""
+    when = e.notation.range_of(v)
+    text = p.tex(f)
+    if len(left) + len(text) > WIDE and f.head == "sum":
+        terms = [p.tex(x) for x in f.parts]
+        text = terms[0]
+        width = len(text)
+        for term in terms[1:]:
+            sign, rest = ("-", term[1:]) if term[0] == "-" else ("+", term)
+            if width + len(rest) > WIDE:
+                text, width = f"{text} \\\\\n  &\\quad {sign} {rest}", len(rest)
+            else:
+                text, width = f"{text} {sign} {rest}", width + len(rest)
+    return f"{left} &= {text}{when}"
+
+
+def _aligned(lines: list[str]) -> list[str]:
+    body = " \\\\\n  ".join(lines)
+    return ["\\begin{align*}", f"  {body}", "\\end{align*}"] if lines else []

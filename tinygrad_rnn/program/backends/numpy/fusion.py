@@ -1,0 +1,238 @@
+"""Which values need no array of their own?
+
+Those that are only put side by side into another are computed right there; those that one line
+reads are computed in the array that this line writes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Set
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.program.ir.graph import Arg, Value
+from tinygrad_rnn.program.ir.ops import ELEMENTWISE, direct, is_count
+from tinygrad_rnn.program.ir.recurrences import Component, components, loop_range
+
+__all__ = [
+    "VIEWS",
+    "InPlace",
+]
+
+VIEWS = frozenset(("getitem", "transpose", "reshape", "broadcast_to", "stack_t", "divided"))
+LARGE = 1 << 14  # bytes of one step from which a call costs less than the way to memory and back
+ONCE = frozenset(("sigmoid", "softmax", "log_softmax"))  # read once, at the beginning
+
+
+class InPlace:
+    """Who reads what, in which loop, and what is computed in the place of its reader."""
+
+    def __init__(
+        self,
+        values: list[Value],
+        outputs: list[Value],
+        in_place: bool,
+        fused: bool,
+        counted: Set[Value] = frozenset(),
+    ) -> None:
+        self.values, self.outputs, self.counted = values, outputs, counted
+        self.readers: dict[Value, list[tuple[Value, Arg]]] = defaultdict(list)
+        for v in values:
+            for a in v.operands:
+                if isinstance(a.value, Value):
+                    self.readers[a.value].append((v, a))
+        found = components(values)
+        self.components = self.fused(found) if fused else found
+        self.fusions = len(found) - len(self.components)
+        self.loop_of = {v: c for c in self.components if c.loop for v in c.values}
+        self.parts = self.assembled() if in_place else {}
+        self.nested = self.nests() if in_place else {}
+        self.inner = {v: u for u, v in self.nested.items()}
+        self.expressions = self.expressed(counted)
+        self.nested |= self.expressions
+
+    def assembled(self) -> dict[Value, tuple[Value, Any]]:
+        """Values that are only put side by side into another: computed right there."""
+        found: dict[Value, tuple[Value, Any]] = {}
+        for v in self.values:
+            if v.op == "joined" and v.args[0].value.op == "matmul":
+                if self.can_be_part(v.args[0].value, v):
+                    found[v.args[0].value] = (v, None)
+                continue
+            if (
+                v.op != "scatter"
+                or v.lo is None
+                or v.init
+                or len(v.args) != len(v.options["indices"])
+            ):
+                continue
+            count = np.zeros(v.shape, int)
+            for index in v.options["indices"]:
+                count[index] += 1
+            parts = [a.value for a in v.args if a.kind == "step" and not a.k]
+            if (
+                count.min(initial=1) != 1
+                or count.max(initial=1) != 1
+                or len({*parts}) != len(v.args)
+            ):
+                continue
+            if all(self.can_be_part(x, v) for x in parts):
+                found.update({x: (v, i) for x, i in zip(parts, v.options["indices"], strict=True)})
+        return found
+
+    def can_be_part(self, x: Value, v: Value) -> bool:
+        """Whether a value can be computed inside the one it is put into."""
+        alone = len(self.readers[x]) == 1 and not x.init and x not in self.outputs
+        together = (x.lo, x.hi) == (v.lo, v.hi) and self.loop_of.get(x) is self.loop_of.get(v)
+        return alone and together and (x.op in ELEMENTWISE or v.op == "joined")
+
+    def is_put_together(self, v: Value) -> bool:
+        """Whether its parts have been computed in their places already."""
+        first = v.args[0].value if v.args else None
+        return isinstance(first, Value) and first in self.parts and self.parts[first][0] is v
+
+    def nests(self) -> dict[Value, Value]:
+        """Values written inside the one line that reads them, in its place."""
+        found: dict[Value, Value] = {}
+        for c in self.components:
+            for v in c.values:
+                if not direct(v) or v in self.counted:
+                    continue
+                where = {x: k for k, x in enumerate(c.values)}
+                inner = [a for a in v.args if self.can_nest(a, v, where, found)]
+                if inner and not any(a.value is v for a in v.args):
+                    found[inner[0].value] = v
+        return found
+
+    def expressed(self, counted: Set[Value]) -> dict[Value, Value]:
+        """Of values that are only `counted`, those written as an expression in the one reader.
+
+        They take no room: that of a condition on an argument would have to know its length.
+        """
+        found: dict[Value, Value] = {}
+        for v in counted:
+            readers = self.readers[v]
+            if v in self.outputs or v in self.loop_of or v.init or len(readers) != 1:
+                continue
+            user, a = readers[0]
+            same = a.kind == "one" or (a.kind == "step" and not a.k and _steps(user) == _steps(v))
+            whole = a.kind == "all" and a.k == _steps(v)
+            if (
+                direct(v)
+                and user in counted
+                and ((is_count(user) and (whole or a.kind == "one")) or (direct(user) and same))
+            ):
+                found[v] = user
+        return found
+
+    def can_nest(self, a: Arg, v: Value, where: dict[Value, int], found: Any) -> bool:
+        """Whether an operand can be computed in the place of the value that reads it."""
+        u = a.value
+        if not isinstance(u, Value) or a.k or a.kind not in ("step", "one"):
+            return False
+        flat = u.op == "matmul" and all(
+            isinstance(b.value, Value) and b.value.dtype == u.dtype for b in u.args
+        )
+        axes = [len(b.value.shape) for b in u.args] if flat else []
+        product = axes == [2, 2] and (u.lo is None or u in self.loop_of)
+        product |= axes == [2, 3] and u in self.loop_of
+        number = u.op == "sum_t" and u.lo is None and not u.shape
+        if not (direct(u) or number or product):
+            return False
+        same = (u.shape, u.dtype, u.lo, u.hi) == (v.shape, v.dtype, v.lo, v.hi)
+        lone = len(self.readers[u]) == 1 and not u.init and u not in self.outputs
+        if (
+            not same
+            or not lone
+            or u in self.parts
+            or self.loop_of.get(u) is not self.loop_of.get(v)
+        ):
+            return False
+        # what it reads of the step before must still be there when the reader's turn has come
+        late = [b for w in _chain(u, found) for b in w.args if b.kind == "step" and b.k]
+        return all(where.get(b.value, len(where)) >= where.get(v, 0) for b in late)
+
+    def overwritten(self, u: Value, v: Value) -> bool:
+        """Whether `v` can be written where `u` stands: what is there has been read by then.
+
+        Of each element, by lines before, or by the very operation that writes there.
+        """
+        if u.init or v.init or u in self.outputs or (u.lo, u.hi) != (v.lo, v.hi):
+            return False
+        loop, first = self.loop_of.get(v), self.innermost(v)
+        where = {x: k for k, x in enumerate(loop.values)} if loop is not None else {}
+        todo = [(u, *read) for read in self.readers[u]]
+        while todo:
+            x, user, a = todo.pop()
+            if a.kind not in ("step", "one") or a.k:
+                return False
+            if user.op in VIEWS and len(user.args) == 1:
+                todo += [(user, *read) for read in self.readers[user]]
+                if user in self.outputs or user.init or not self.readers[user]:
+                    return False
+            elif user is first:
+                once = direct(user) or (user.op in ONCE and user.args[0] is a)
+                if not once or x is not u or u.shape != v.shape:
+                    return False
+            elif self.turn(user) is v or where.get(self.turn(user), -1) > where.get(v, -1):
+                return False
+        return True
+
+    def fused(self, found: list[Component]) -> list[Component]:
+        """Components, with what only one loop reads, of the same step, computed in that loop.
+
+        Where a step is large: what the loop computes is still in the cache when it is read, whole
+        sequences have gone to memory and come back.
+        """
+        loop_of = {v: c for c in found if c.loop for v in c.values}
+        left = list[Component]()
+        for c in reversed(found):
+            v = c.values[0]
+            large = math.prod(v.shape) * v.dtype.itemsize >= LARGE
+            loops = {loop_of.get(user) for user, _ in self.readers[v]}
+            same = all(a.kind == "step" and not a.k for _, a in self.readers[v])
+            loop = loops.pop() if len(loops) == 1 else None
+            left_out = c.loop or v in self.outputs or v.init or not _fusible(v)
+            fits = large and same and not left_out
+            if not fits or loop is None or (v.lo, v.hi) != loop_range(loop):
+                left.append(c)
+            else:
+                first = min(loop.values.index(user) for user, _ in self.readers[v])
+                loop.values.insert(first, v)
+                loop_of[v] = loop
+        return left[::-1]
+
+    def innermost(self, v: Value) -> Value:
+        """What is computed first in the line of a value."""
+        while v in self.inner:
+            v = self.inner[v]
+        return v
+
+    def turn(self, v: Value) -> Value:
+        """The value in whose line this one is computed."""
+        while v in self.nested:
+            v = self.nested[v]
+        return v
+
+
+def _steps(v: Value) -> tuple[int | None, int | None]:
+    return v.lo, v.hi
+
+
+def _fusible(v: Value) -> bool:
+    """Whether all steps at once are no faster than one by one."""
+    product = v.op == "joined" or (v.op == "matmul" and len(v.shape) > 2)
+    return product or direct(v) or (v.op == "divided" and v.lo is not None)
+
+
+def _chain(v: Value, found: dict[Value, Value]) -> list[Value]:
+    """A value and all that is nested in it."""
+    chain, todo = list[Value](), [v]
+    while todo:
+        x = todo.pop()
+        chain.append(x)
+        todo += [a.value for a in x.args if isinstance(a.value, Value) and found.get(a.value) is x]
+    return chain

@@ -1,0 +1,434 @@
+"""How does a record become a program that is as short as the cell?
+
+Nodes that repeat become families, families become sequences, what adds up over time becomes a sum.
+Whatever does not repeat stays single: a record without repetition is straight-line code.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from contextlib import suppress
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from tinygrad_rnn.engine.primitives import Input, broadcast_to, getitem, reshape, transpose
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.program.constants import same_constant
+from tinygrad_rnn.program.ir.borders import Borders
+from tinygrad_rnn.program.ir.graph import Arg, Value
+from tinygrad_rnn.program.ir.recurrences import components, loop_range
+from tinygrad_rnn.program.ir.sequences import (
+    Extra,
+    Family,
+    Node,
+    NoFamily,
+    Step,
+    find_slots,
+    linear_options,
+    place_extra,
+    source,
+)
+from tinygrad_rnn.program.record.keys import (
+    Certificate,
+    Place,
+    certificates,
+    cotangents,
+    flowing,
+    letters,
+    marks,
+)
+from tinygrad_rnn.program.record.trace import Trace, no_garbage
+
+__all__ = ["SAME", "is_itself", "roll"]
+
+VIEWS = frozenset((getitem, broadcast_to, reshape, transpose))
+SAME = frozenset(("stop_gradient", "pass_gradient", "cut_gradient"))  # forward they change nothing
+
+ATTEMPTS = 24  # times to roll up, with what did not repeat left out, before straight-line code
+PEELED = 5  # steps at each end that may be computed outside of a loop
+Peeled = dict[Any, tuple[int, int]]  # the first and last step in a loop, by scope
+
+
+def is_itself(x: Tensor) -> bool:
+    """Whether it is a view of all of its input as it is, such as ``mask[...]``."""
+    if x.name or x.op not in VIEWS or x.shape != x.inputs[0].shape:
+        return False
+    if x.op is getitem:
+        return all(p is Ellipsis or p == slice(None) for p in x.options["index"])
+    return x.op is not transpose or x.options.get("axes") == tuple(range(x.ndim))
+
+
+def roll(trace: Trace, loops: bool = True) -> tuple[list[Value], list[Value], list[str]]:
+    """The values of a program, its outputs among them, and what kept parts of it from repeating."""
+    with no_garbage():
+        found = _rolled(trace, loops)
+        if found[-1]:
+            with suppress(NoFamily):
+                fine = _rolled(trace, loops, fine=True)
+                found = min(found, fine, key=lambda found: len(found[0]))  # the shorter program
+        return found
+
+
+def _rolled(
+    trace: Trace, loops: bool, fine: bool = False
+) -> tuple[list[Value], list[Value], list[str]]:
+    apart: set[Any] = set()
+    peeled: Peeled = {}
+    said: list[str] = []
+    outside: list[str] = []  # of loops: steps at their ends, and why
+    births = _births(trace, fine)
+    for attempt in range(ATTEMPTS):
+        nodes, outputs = _nodes(trace, births)
+        families = (
+            _families(nodes, apart, peeled) if loops and attempt < ATTEMPTS - 1 else list[Family]()
+        )
+        try:
+            nodes += _all_slots(families)
+            values = _values(nodes, outputs)
+            _check_loops(values[0])
+        except NoFamily as error:
+            broken = error.family
+            if broken is None:
+                raise
+            node = next(iter(broken.members.values()))
+            if side := _peel(nodes, broken, error.t, peeled):
+                outside.append(f"{node.name} {side} step {error.t}, computed apart: {error}")
+                continue
+            peeled.clear()  # the others differ from step to step as well
+            outside.clear()
+            said.append(f"{node.name} = {node.op}: {error}")
+            around = node.key.place.around or node.key.place
+            apart.add(around if around.inferred else node.key)
+            continue
+        return *values, said + outside
+    raise AssertionError("straight-line code has no families")
+
+
+def _scope(x: Node) -> tuple[Place, bool]:
+    """Where a node belongs to: nodes of one scope, forward or backward, are of one loop."""
+    place = x.key.place
+    return place.around or place, place.gradient
+
+
+def _peel(nodes: list[Node], family: Family, t: int | None, peeled: Peeled) -> str:
+    """Leave a step at the border, where a family is another, and all beyond it out of the loop.
+
+    So it is for all scopes that begin, or end, at the same step. What is left out, "up to" or
+    "from" that step; nothing if it is no border.
+    """
+    if t is None:
+        return ""
+    spans: dict[Any, tuple[int, int]] = {}
+    for x in nodes:
+        if x.t is not None:
+            lo, hi = spans.get(_scope(x), (x.t, x.t))
+            spans[_scope(x)] = min(lo, x.t), max(hi, x.t)
+    scope = _scope(next(iter(family.members.values())))
+    (lo, hi), (first, last) = spans[scope], peeled.get(scope, spans[scope])
+    late = hi - t < t - lo
+    if (hi - t if late else t - lo) >= min(PEELED, (hi - lo) // 4) or not first <= t <= last:
+        return ""
+    for other, span in spans.items():
+        if other[1] is scope[1] and span[late] == spans[scope][late]:
+            first, last = peeled.get(other, span)
+            peeled[other] = (first, min(last, t - 1)) if late else (max(first, t + 1), last)
+    return "from" if late else "up to"
+
+
+class Births(NamedTuple):
+    """What is known of each node: certificate, letter, how many readers, whose gradient it is."""
+
+    places: dict[Tensor, Any]
+    names: dict[Tensor, str]
+    uses: Counter[Tensor]
+    gradients: dict[Tensor, Tensor]
+    flows: set[Tensor]  # what flows back from the loss
+    sums: dict[Place, Certificate]  # of all terms of a gradient together
+
+
+def _births(trace: Trace, fine: bool) -> Births:
+    nodes = sorted((*trace.nodes, *trace.unread), key=attrgetter("serial"))
+    given = dict(zip(trace.leaves, trace.names, strict=True))
+    uses = Counter([y for x in nodes for y in x.inputs if type(y) is Tensor])
+    uses.update(trace.outputs)
+    of = marks(nodes)
+    found = certificates(nodes, of, fine), letters(nodes, given, of), uses, cotangents(nodes, of)
+    return Births(*found, flowing(nodes, of), {})
+
+
+def _nodes(trace: Trace, births: Births) -> tuple[list[Node], list[Node]]:
+    """The record, light, with sums of gradients flattened and identities passed over."""
+    places, names, uses, gradients, flows, sums = births
+    arguments = set(trace.leaves)
+    found: dict[Tensor, Any] = {}
+    nodes: list[Node] = []
+    for x in trace.nodes:
+        key, t = places[x]
+        if x.op is None:
+            if x not in arguments:
+                found[x] = x.data
+                continue
+            op, ins, options = "leaf", list[Any](), {"leaf": x}
+        else:
+            op, options = x.op.name, x.options
+            ins = [found[y] if type(y) is Tensor else y for y in x.inputs]
+        if op in SAME or is_itself(x):
+            found[x] = ins[0]
+            continue
+        if op == "where" and ins[1] is ins[2] and getattr(ins[1], "shape", None) == x.shape:
+            found[x] = ins[1]  # a cut at some steps: forward nothing is chosen
+            continue
+        if op == "add" and key.place.adds:
+            op = "addn"
+            key = sums.setdefault(key.place, Certificate(key.place, op, 0))
+            first = x.inputs[0]
+            if type(first) is Tensor and uses[first] == 1 and getattr(ins[0], "key", None) is key:
+                ins[0].ins.append(ins[1])
+                ins = ins[0].ins
+        of = found.get(gradients[x]) if x in gradients else None
+        node = Node(op, ins, options, x.shape, x.dtype, names[x], x.serial, key, t)
+        node.named = bool(x.name)
+        node.flows = x in flows
+        node.of = of if type(of) is Node else None
+        found[x] = node
+        nodes.append(node)
+    outputs: list[Node] = []
+    for x in trace.outputs:
+        node = found[x]
+        if type(node) is not Node:
+            node = Node("copy", [node], {}, x.shape, x.dtype, x.name or "g", x.serial)
+            nodes.append(node)
+        outputs.append(node)
+    return _alive(nodes, {*outputs, *(found[x] for x in trace.leaves if x in found)}), outputs
+
+
+def _alive(nodes: list[Node], ends: set[Node]) -> list[Node]:
+    """Those that the ends are made from, and they themselves."""
+    nodes.sort(key=attrgetter("serial"))
+    seen = ends
+    for x in reversed(nodes):
+        if x in seen:
+            seen.update([y for y in x.ins if type(y) is Node])
+    return [x for x in nodes if x in seen]
+
+
+def _families(nodes: list[Node], apart: set[Any], peeled: Peeled) -> list[Family]:
+    groups: dict[Any, dict[int, Node]] = defaultdict(dict)
+    for x in nodes:
+        if x.t is not None:
+            first, last = peeled.get(_scope(x), (x.t, x.t)) if peeled else (x.t, x.t)
+            if first <= x.t <= last:
+                groups[x.key][x.t] = x
+    found = []
+    for key, members in groups.items():
+        around = key.place.around or key.place
+        if key in apart or around in apart:
+            continue
+        ts = _longest(_alike(members))
+        members = {t: members[t] for t in ts}
+        if len(ts) < 2:
+            continue
+        options = linear_options(members)
+        if options is None:
+            continue
+        family = Family(members, ts[0], ts[-1], options=options)
+        for m in members.values():
+            m.family = family
+        found.append(family)
+    return found
+
+
+def _longest(ts: list[int]) -> list[int]:
+    """The longest part without a gap."""
+    ends = [k for k in range(1, len(ts)) if ts[k] - ts[k - 1] > 1]
+    return max((ts[a:b] for a, b in itertools.pairwise([0, *ends, len(ts)])), key=len)
+
+
+def _alike(members: dict[int, Node]) -> list[int]:
+    """The steps at which results are of the kind that most are of, with as many operands."""
+    kinds = {
+        t: (x.op, x.shape, x.dtype, len(x.ins) if x.op != "addn" else 0) for t, x in members.items()
+    }
+    ((most, _),) = Counter(kinds.values()).most_common(1)
+    return sorted(t for t, kind in kinds.items() if kind == most)
+
+
+def _all_slots(families: list[Family]) -> list[Node]:
+    """Slots of all families; what is the same at every step becomes one node. New nodes.
+
+    In two rounds, as slots of gradients may point to families whose own slots come later.
+    """
+    rest, aliases = list[Family](), False
+    for family in families:
+        if family.op == "addn" or not _constant(family):
+            rest.append(family)
+            continue
+        first, *others = family.members.values()
+        first.family = None
+        for node in others:
+            node.family, node.op, node.ins = None, "alias", [first]
+        aliases = True
+    for family in rest if aliases else []:
+        for node in family.members.values():
+            node.ins = [_real(x) for x in node.ins]
+    later = list[Extra]()
+    for family in rest:
+        find_slots(family, later)
+    return [node for extra in later for node in place_extra(extra)]
+
+
+def _real(x: Any) -> Any:
+    return x.ins[0] if type(x) is Node and x.op == "alias" else x
+
+
+def _constant(family: Family) -> bool:
+    """Whether it is the same at every step."""
+    first, *others = family.members.values()
+    heads = [_real(x) for x in first.ins]
+    if any(type(x) is Node and x.family is not None for x in heads):
+        return False
+    if any(type(p) is Step for p in family.options.get("index", ())):
+        return False
+    return all(
+        all(_real(m.ins[j]) is x for m in others)
+        if type(x) is Node
+        else all(type(m.ins[j]) is not Node and same_constant(m.ins[j], x) for m in others)
+        for j, x in enumerate(heads)
+    )
+
+
+def _values(nodes: list[Node], outputs: list[Node]) -> tuple[list[Value], list[Value]]:
+    made: dict[Any, Value] = {}
+    for x in nodes:
+        family = x.family
+        if family is None:
+            x.ins = [_real(y) for y in x.ins]
+        owner: Any = x if family is None else family
+        if owner not in made and x.op != "alias":
+            options = x.options if family is None else family.options
+            value = Value(x.op, [], options, x.shape, x.dtype, x.name, serial=x.serial)
+            value.named = x.named
+            if family is not None:
+                value.lo, value.hi = family.lo, family.hi
+                value.options = {**options, "family": family}
+            elif x.t is not None:
+                value.options = {**options, "family": Family({x.t: x}, x.t, x.t)}
+            made[owner] = value
+    for owner, value in made.items():
+        if type(owner) is Family:
+            value.args = [_arg(s, made) for s in owner.slots]
+            value.init = {t: _arg(s, made) for t, s in owner.init.items()}
+        else:
+            value.args = [_arg(source(x), made) for x in owner.ins]
+            _join(value, made)
+    for x in nodes:
+        of = x.of
+        if of is not None and (of.family or of) in made and (x.family or x) in made:
+            away = 0 if of.family is None else (of.t or 0) - (x.t or 0)
+            made[x.family or x].of = made[of.family or of].serial, away
+    found = list(made.values())
+    sums = [v for v in found if v.op == "addn" and v.lo is None]
+    for value in sums:
+        found += _summed(value)
+    results = []
+    for x in outputs:
+        x = _real(x)
+        if x.family is None:
+            results.append(made[x])
+        else:  # an output that is one member of a family
+            taken = Value("copy", [Arg("at", made[x.family], x.t)], {}, x.shape, x.dtype, x.name)
+            found.append(taken)
+            results.append(taken)
+    return found, results
+
+
+def _arg(s: Any, made: dict[Any, Value]) -> Arg:
+    kind = s[0]
+    if kind == "step":
+        return Arg("step", made[s[1]], s[2])
+    if kind == "fam":
+        return Arg("at", made[s[1]], s[2])
+    if kind == "one":
+        return Arg("one", made[_real(s[1])])
+    return Arg("consts", s[1], s[2]) if kind == "consts" else Arg("const", s[1])
+
+
+def run_of(args: list[Arg]) -> tuple[Value, int, int, int] | None:
+    """The sequence whose elements these are, in order: value, first, last, direction."""
+    if len(args) < 2 or any(a.kind != "at" or a.value is not args[0].value for a in args):
+        return None
+    ts = [a.k for a in args]
+    sign = ts[1] - ts[0]
+    if sign not in (1, -1) or any(b - a != sign for a, b in itertools.pairwise(ts)):
+        return None
+    return args[0].value, min(ts), max(ts), sign
+
+
+def _join(value: Value, made: dict[Any, Value]) -> None:
+    """One operand for all steps, in a stack or in a scatter over time."""
+    if value.op == "stack":
+        run = run_of(value.args)
+        if run is not None:
+            value.op, value.args = "stack_t", [Arg("all", run[0], run[1:3])]
+            value.options = {"axis": value.options["axis"], "sign": run[3]}
+    elif value.op == "scatter":
+        indices = value.options["indices"]
+        n = len(indices)
+        run = run_of(value.args[:n])
+        if run is None or n < 3:
+            return
+        if all(len(i) == 1 and type(i[0]) is int for i in indices):
+            places = [i[0] for i in indices]
+            first = places if run[3] == 1 else places[::-1]
+            if first == list(range(n)) and value.shape[0] == n:
+                value.op, value.args = "stack_t", [Arg("all", run[0], run[1:3])]
+                value.options = {"axis": 0, "sign": 1}
+        elif all(len(i) == 1 and type(i[0]) is Input for i in indices):
+            arrays = run_of([value.args[i[0]] for i in indices])
+            if arrays is not None and arrays[1:] == run[1:]:
+                value.op = "scatter_t"
+                value.args = [Arg("all", run[0], run[1:3]), Arg("all", arrays[0], run[1:3])]
+                value.options = {"shape": value.options["shape"]}
+
+
+def _summed(value: Value) -> list[Value]:
+    """Terms of one family over consecutive steps become one sum over time."""
+    groups: dict[Value, list[int]] = defaultdict(list)
+    rest = []
+    for a in value.args:
+        if a.kind == "at":
+            groups[a.value].append(a.k)
+        else:
+            rest.append(a)
+    made = []
+    for seq, ts in groups.items():
+        lo, hi = min(ts), max(ts)
+        if len(ts) < 3 or sorted(ts) != list(range(lo, hi + 1)):
+            rest += [Arg("at", seq, t) for t in ts]
+            continue
+        total = Value(
+            "sum_t", [Arg("all", seq, (lo, hi))], {}, value.shape, seq.dtype, value.name,
+            serial=value.serial,
+        )  # fmt: skip
+        made.append(total)
+        rest.append(Arg("one", total))
+    value.args = rest
+    if len(rest) == 1 and made:
+        value.op, value.args, value.options = "sum_t", made[0].args, made[0].options
+        return []
+    return made
+
+
+def _check_loops(values: list[Value]) -> None:
+    """Complete loops at their borders, and what they read; NoFamily if one is no loop."""
+    found = components(values)
+    borders = Borders(c.values for c in found if c.loop)
+    for component in reversed(found):  # users first: they say what they need
+        if component.loop:
+            loop_range(component, borders)
+        else:
+            borders.single(component.values[0])
+    for component in components(values):  # others, where initial values are computed now
+        if component.loop:
+            loop_range(component)

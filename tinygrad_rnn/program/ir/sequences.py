@@ -1,0 +1,320 @@
+"""Where does each operand of a family come from?
+
+From one node for all steps, or from another family at a fixed distance in time. What differs at the
+first or last step is the initial value of a recurrence, if that step of the other family does not
+exist; if it does, the nodes are no family, and stay single. Nothing is assumed: every operand of
+every member is looked at.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_rnn.program.constants import same_constant
+
+__all__ = [
+    "Family",
+    "NoFamily",
+    "Node",
+    "Step",
+    "find_slots",
+    "linear_options",
+    "place_extra",
+    "source",
+]
+
+Source = tuple[Any, ...]  # ("fam", family, t), ("one", node) or ("const", value)
+Term = tuple[Source, int]  # of a sum: its form, and how many of the same stand before it
+
+
+class NoFamily(Exception):
+    """These nodes do not repeat, at step t if that is known; the message says why."""
+
+    def __init__(self, family: Family | None, why: str, t: int | None = None) -> None:
+        super().__init__(why)
+        self.family, self.t = family, t
+
+
+class Extra(NamedTuple):
+    """Terms of the sum at one step that others have not, and slots whose terms it has not."""
+
+    family: Family
+    t: int
+    missing: list[Source]
+    terms: list[Source]
+
+
+class Step(NamedTuple):
+    """The integer ``sign * t + shift`` in an index."""
+
+    sign: int
+    shift: int
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """A node of the record, light: sums of gradients are one node of many terms."""
+
+    op: str
+    ins: list[Any]  # Nodes, and constants as they are
+    options: dict[str, Any]
+    shape: tuple[int, ...]
+    dtype: Any
+    name: str
+    serial: int
+    key: Any = None
+    t: int | None = None
+    family: Family | None = None
+    named: bool = False
+    of: Any = None  # the Node whose whole gradient it is
+    flows: bool = False  # back from the loss: it is made of a cotangent
+
+
+@dataclass(eq=False)
+class Family:
+    """Nodes alike but for t: where each operand comes from, and what precedes the first step."""
+
+    members: dict[int, Node]
+    lo: int
+    hi: int
+    slots: list[Source] = field(default_factory=list)  # ("step", family, offset), ("one", node) …
+    init: dict[int, Source] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def op(self) -> str:
+        """What its members do."""
+        return self.members[next(iter(self.members))].op
+
+    def has(self, t: int) -> bool:
+        """Whether it computes step t."""
+        return self.lo <= t <= self.hi
+
+    @property
+    def cotangent(self) -> bool:
+        """Whether its members are made of what flows back from the loss."""
+        return self.members[self.lo].flows
+
+
+def source(x: Any) -> Source:
+    """What an operand of one node is."""
+    if type(x) is not Node:
+        return ("const", x)
+    return ("one", x) if x.family is None else ("fam", x.family, x.t)
+
+
+def same(a: Source | None, b: Source) -> bool:
+    """Whether two sources are the same value."""
+    if a is None or a[0] != b[0]:
+        return False
+    return same_constant(a[1], b[1]) if a[0] == "const" else a[1:] == b[1:]
+
+
+def find_slots(family: Family, later: list[Extra]) -> None:
+    """Fill in the slots of a family; NoFamily if its members do not agree.
+
+    What a sum has beside the terms of other steps is added to `later`: in place of which of them it
+    stands is known when all slots are.
+    """
+    if family.op == "addn":
+        _terms(family, later)
+        return
+    members = family.members
+    family.slots = []
+    nodes = list(members.values())
+    for j in range(len(nodes[0].ins)):
+        slot = _alike([node.ins[j] for node in nodes], family.lo)
+        if slot is None:
+            slot = _slot(family, {t: source(node.ins[j]) for t, node in members.items()})
+        family.slots.append(slot)
+
+
+def _alike(xs: list[Any], lo: int) -> Source | None:
+    """The slot of an operand that is alike at all steps from `lo` on; most are."""
+    x = xs[0]
+    if type(x) is not Node:
+        return None
+    if x.family is None:
+        return ("one", x) if all(y is x for y in xs) else None
+    family, away = x.family, (x.t or 0) - lo
+    for t, y in enumerate(xs, lo + away):
+        if type(y) is not Node or y.family is not family or y.t != t:
+            return None
+    return "step", family, away
+
+
+def _slot(family: Family, given: dict[int, Source]) -> Source:
+    forms = Counter(_form(s, t) for t, s in given.items())
+
+    def explains(form: Source) -> tuple[int, bool, int]:
+        against = sum(_form(s, t) != form and _exists(form, t) for t, s in given.items())
+        return -against, _is_sum(form), forms[form]
+
+    form = max(forms, key=explains)
+    if form[0] == "const":
+        if len(forms) > 1:
+            t = next(t for t, s in given.items() if s[0] != "const")
+            raise NoFamily(family, "an operand is a constant at some steps only", t)
+        values = [s[1] for s in given.values()]
+        if all(same_constant(v, values[0]) for v in values):
+            return ("const", values[0])
+        if any(type(v) is not np.ndarray for v in values):
+            raise NoFamily(family, "a number changes from step to step")
+        if len({(v.shape, v.dtype) for v in values}) > 1:
+            raise NoFamily(family, "a constant is of another shape or dtype at some steps")
+        return ("consts", np.stack([given[t][1] for t in sorted(given)]), min(given))
+    for t in (t for t, s in given.items() if _form(s, t) != form):
+        _start(family, form, t, given[t])
+    return form
+
+
+def _is_sum(form: Source) -> bool:
+    return form[0] == "step" and form[1].op == "addn"
+
+
+def _form(s: Source, t: int) -> Source:
+    if s[0] == "fam":
+        return ("step", s[1], s[2] - t)
+    return ("const",) if s[0] == "const" else s
+
+
+def _exists(form: Source, t: int) -> bool:
+    """Whether an operand is computed somewhere: then nothing else can stand in its place."""
+    return form[0] != "step" or t + form[2] in form[1].members
+
+
+def _start(user: Family, form: Source, t: int, s: Source) -> None:
+    """Let the operand that `user` reads at step t, and nobody computes, be `s`."""
+    if _exists(form, t):
+        raise NoFamily(user, f"at step {t} it reads {_called(s)}, elsewhere {_called(form)}", t)
+    if not same(form[1].init.setdefault(t + form[2], s), s):
+        raise NoFamily(user, f"step {t} starts from something else than its neighbours do", t)
+
+
+def _called(s: Source) -> str:
+    """A source in a sentence."""
+    if s[0] in ("const", "consts"):
+        return "a constant"
+    node = s[1] if s[0] == "one" else next(iter(s[1].members.values()))
+    return node.name or node.op
+
+
+def _terms(family: Family, later: list[Extra]) -> None:
+    """The slots of a sum of gradients.
+
+    A term is one of all steps if it lacks only where nobody computes it: there it is zero. Others
+    come from outside, as the gradient of a last state does.
+    """
+    here = {t: _counted(node, t) for t, node in family.members.items()}
+    often = Counter(term for terms in here.values() for term in terms)
+    if any(form == ("const",) for form, _ in often):
+        raise NoFamily(family, "a sum of gradients has a constant term")
+    slots = [
+        term
+        for term, n in often.most_common()
+        if 2 * n > len(here) or all(term in ts or not _exists(term[0], t) for t, ts in here.items())
+    ]
+    family.slots = [form for form, _ in slots]
+    for t, terms in here.items():
+        missing = [form for form, k in slots if (form, k) not in terms]
+        extra = [s for term, s in terms.items() if term not in slots]
+        left_out = [form for form in missing if _exists(form, t)]
+        if left_out or (extra and not missing):
+            which = "lacks, as others do not," if left_out else "has, as others have not,"
+            raise NoFamily(family, f"the sum at step {t} {which} {_named(left_out or extra)}", t)
+        later += [Extra(family, t, missing, extra)] if missing else []
+
+
+def _counted(node: Node, t: int) -> dict[Term, Source]:
+    """The terms of a sum at step t, with how many of the same stand before each."""
+    found: dict[Term, Source] = {}
+    for x in node.ins:
+        s = source(x)
+        k = sum(form == _form(s, t) for form, _ in found)
+        found[_form(s, t), k] = s
+    return found
+
+
+def place_extra(x: Extra) -> list[Node]:
+    """Let terms that come from outside stand in place of those that are missing, the rest zero.
+
+    One stands for the sum of which it is what is left; all others together for a term that is
+    carried from step to step, which is read here alone. Their sum is a new node.
+    """
+    missing, rest, new = list(x.missing), list[Source](), list[Node]()
+    for s in x.terms:
+        form = next((f for f in missing if _may_be(f, x.t, s)), None)
+        if form is None:
+            rest.append(s)
+        else:
+            missing.remove(form)
+            _start(x.family, form, x.t, s)
+    if rest and missing:
+        form = max(missing, key=lambda f: (bool(f[2]), not _is_sum(f)))
+        missing.remove(form)
+        if len(rest) > 1:
+            new.append(
+                _sum(x.family, [s[1] if s[0] == "one" else s[1].members[s[2]] for s in rest])
+            )
+            rest = [("one", new[0])]
+        _start(x.family, form, x.t, rest[0])
+    elif rest:
+        raise NoFamily(
+            x.family, f"the sum at step {x.t} has, as others have not, {_named(rest)}", x.t
+        )
+    for form in missing:
+        node = next(iter(form[1].members.values()))
+        _start(x.family, form, x.t, ("const", np.zeros(node.shape, node.dtype)))
+    return new
+
+
+def _sum(family: Family, terms: list[Any]) -> Node:
+    like, serial = family.members[family.lo], max(x.serial for x in terms)
+    return Node("addn", terms, {}, like.shape, like.dtype, like.name, serial)
+
+
+def _named(sources: list[Source]) -> str:
+    return " and ".join(map(_called, sources))
+
+
+def _may_be(form: Source, t: int, s: Source) -> bool:
+    """Whether what is missing is a sum of which `s` is the term that is left."""
+    _, of, away = form
+    at = t + away
+    return of.op == "addn" and any(
+        same(("fam", f[1], at + f[2]) if at + f[2] in f[1].members else f[1].init.get(at + f[2]), s)
+        for f in of.slots
+        if f[0] == "step"
+    )
+
+
+def linear_options(members: dict[int, Node]) -> dict[str, Any] | None:
+    """The options of all members, integers in an index as they move with t; None if they differ."""
+    ts = sorted(members)
+    first, second = members[ts[0]].options, members[ts[1]].options
+    if "index" not in first:
+        return first if all(members[t].options == first for t in ts) else None
+    a, b = first["index"], second["index"]
+    if len(a) != len(b):
+        return None
+    template = [
+        Step(v - u, u - (v - u) * ts[0]) if type(u) is int and type(v) is int and u != v else u
+        for u, v in zip(a, b, strict=True)
+    ]
+    for t in ts:
+        expected = [p.sign * t + p.shift if type(p) is Step else p for p in template]
+        got = list(members[t].options["index"])
+        if [type(p) for p in got] != [type(p) for p in expected] or got != expected:
+            return None
+    for axis, p in enumerate(template):
+        last = members[ts[-1]].options["index"][axis]
+        if type(p) is Step and (a[axis] < 0 or last < 0):  # counted from the end
+            if a[axis] >= 0 or last >= 0 or None in template[:axis] or Ellipsis in template[:axis]:
+                return None
+            n = members[ts[0]].ins[0].shape[axis]
+            template[axis] = p._replace(shift=p.shift + n)
+    return {**first, "index": tuple(template)}

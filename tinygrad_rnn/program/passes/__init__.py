@@ -1,0 +1,1 @@
+"""Graphs to graphs: each pass makes one better."""

@@ -1,0 +1,222 @@
+"""Which values need not be computed?
+
+Each pass here is one function on the list of values: it returns how often it applied. What they
+leave behind unused is swept up by `alive`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.program.ir.evaluate import FOLDED, computed
+from tinygrad_rnn.program.ir.graph import Arg, Value, ancestors, shape_of
+from tinygrad_rnn.program.ir.ops import ELEMENTWISE
+from tinygrad_rnn.program.ir.sequences import Step
+from tinygrad_rnn.program.record.abstract import frozen
+
+__all__ = ["alive", "common", "copies", "folded", "running_sums", "unstacked"]
+
+Moves = dict[Value, tuple[Value, int]]  # what is read in place of a value, so many steps away
+
+
+def alive(values: list[Value], outputs: list[Value], leaves: list[Value]) -> list[Value]:
+    """The values that the outputs need, and the arguments."""
+    needed = ancestors(*outputs, *leaves)
+    return [v for v in values if v in needed]
+
+
+def replaced(values: list[Value], outputs: list[Value], moves: Moves) -> None:
+    """Read another value, some steps away, wherever one of `moves` was read; these are gone."""
+    if not moves:
+        return
+    values[:] = [v for v in values if v not in moves]
+    for v in values:
+        if any(isinstance(a.value, Value) and a.value in moves for a in v.operands):
+            v.args = [moved(a, moves) for a in v.args]
+            v.init = {t: moved(a, moves) for t, a in v.init.items()}
+    outputs[:] = [moved(Arg("one", v), moves).value for v in outputs]
+
+
+def moved(a: Arg, moves: Moves) -> Arg:
+    """What is read in place of an operand."""
+    while isinstance(a.value, Value) and a.value in moves:
+        new, shift = moves[a.value]
+        k = a.k
+        if a.kind in ("step", "at"):
+            k = a.k + shift
+        elif a.kind == "all":
+            k = a.k[0] + shift, a.k[1] + shift
+        a = Arg(a.kind, new, k)
+    return a
+
+
+def unstacked(values: list[Value], outputs: list[Value]) -> int:
+    """An element of what was stacked over time is what was put there: ``stack(h)[t]`` is h_t."""
+    moves = Moves()
+    for v in values:
+        index = v.options.get("index", ())
+        if v.op != "getitem" or len(index) != 1 or type(index[0]) is not Step or v.init:
+            continue
+        source = v.args[0]
+        stacked = source.value
+        if source.kind != "one" or stacked.op != "stack_t" or index[0].sign != 1:
+            continue
+        if stacked.options["axis"] != 0 or stacked.options["sign"] != 1:
+            continue
+        a = moved(stacked.args[0], moves)
+        moves[v] = a.value, a.k[0] + index[0].shift
+    replaced(values, outputs, moves)
+    return len(moves)
+
+
+def folded(values: list[Value], outputs: list[Value]) -> int:
+    """What is made of constants alone, at all steps of the same ones, is a constant.
+
+    If all its elements are equal it is written as one number where the shape is known without it.
+    """
+    todo, done = deque(sorted(values, key=lambda v: v.serial)), set[Value]()
+    readers: dict[Value, dict[Value, None]] = defaultdict(dict)
+    for v in values:
+        for a in v.operands:
+            if isinstance(a.value, Value):
+                readers[a.value][v] = None
+    while todo:
+        v = todo.popleft()
+        constant = v.args and all(a.kind == "const" for a in v.args)
+        if not constant or v.init or v in outputs or v in done or v.op == "addn" or _moves(v):
+            continue
+        if v.op not in FOLDED:
+            continue
+        result = np.asarray(computed(v.op, [a.value for a in v.args], v.options), v.dtype)
+        _read_constant(readers[v], v, result)
+        todo += readers[v]
+        done.add(v)
+    values[:] = [v for v in values if v not in done]
+    return len(done)
+
+
+def _moves(v: Value) -> bool:
+    return any(type(p) is Step for p in v.options.get("index", ()))
+
+
+def _read_constant(readers: Iterable[Value], v: Value, x: np.ndarray) -> None:
+    """Let all who read `v` read a constant."""
+    number = np.asarray(x.flat[0]) if x.size and np.all(x == x.flat[0]) else x
+
+    def read(a: Arg, x: np.ndarray) -> Arg:
+        """A constant in place of an operand: of all steps as often as there are steps."""
+        if a.value is not v:
+            return a
+        steps = (a.k[1] - a.k[0] + 1,) if a.kind == "all" else ()
+        return Arg("const", np.broadcast_to(x, (*steps, *x.shape)) if steps else x)
+
+    for user in readers:
+        shapes = [shape_of(a) for a in user.args if a.value is not v]
+        spread = user.op in ELEMENTWISE and np.broadcast_shapes((), *shapes) == user.shape
+        put = user.op == "scatter" and len(user.options["indices"]) == 1  # not where to put it
+        user.args = [
+            read(a, number if spread or (put and not k) else x) for k, a in enumerate(user.args)
+        ]
+        user.init = {t: read(a, x) for t, a in user.init.items()}
+
+
+def copies(values: list[Value], outputs: list[Value]) -> int:
+    """A copy is what it is a copy of."""
+    moves, results = Moves(), {*outputs}
+    for v in values:
+        if v.op not in ("copy", "addn") or len(v.args) != 1 or v.init or v in results:
+            continue
+        a = moved(v.args[0], moves)
+        x = a.value
+        if not isinstance(x, Value) or a.kind not in ("one", "step") or x.op == "leaf" or x is v:
+            continue
+        if (x.shape, x.dtype, x.lo is None) != (v.shape, v.dtype, v.lo is None):
+            continue
+        if not x.named:
+            x.name, x.of = v.name, v.of if x.of is None else x.of
+        moves[v] = x, a.k or 0
+    replaced(values, outputs, moves)
+    return len(moves)
+
+
+def common(values: list[Value], outputs: list[Value]) -> int:
+    """Two values of the same operation on the same operands are one."""
+    count = 0
+    while moves := _alike(values):
+        replaced(values, outputs, moves)
+        count += len(moves)
+    return count
+
+
+def _alike(values: list[Value]) -> Moves:
+    """What is computed a second time, and where it was first."""
+    moves, seen = Moves(), dict[Any, Value]()
+    for v in sorted(values, key=lambda v: v.serial):
+        if v.op == "leaf":
+            continue
+        args = tuple([_key(moved(a, moves)) for a in v.args])
+        key = (v.op, args, str(v.options), v.lo, v.hi, v.shape, v.dtype)
+        key = (*key, tuple([(t, _key(moved(a, moves))) for t, a in sorted(v.init.items())]))
+        first = seen.setdefault(key, v)
+        if first is not v:
+            moves[v] = first, 0
+    return moves
+
+
+def _key(a: Arg) -> Any:
+    if isinstance(a.value, Value):
+        return (a.kind, id(a.value), a.k)
+    return (a.kind, frozen(a.value), a.k)
+
+
+def running_sums(values: list[Value], outputs: list[Value]) -> int:
+    """A recurrence that only adds, and of which only the end is read, is a sum over time."""
+    readers: dict[Value, list[tuple[Value, Arg]]] = defaultdict(list)
+    for v in values:
+        for a in v.operands:
+            if isinstance(a.value, Value):
+                readers[a.value].append((v, a))
+    count = 0
+    for v in list(values):
+        if v.op not in ("add", "addn") or v.lo is None or v.hi is None or len(v.args) != 2:
+            continue
+        own = [a for a in v.args if a.value is v]
+        rest = [a for a in v.args if a.value is not v]
+        if len(own) != 1 or own[0].kind != "step" or own[0].k not in (-1, 1):
+            continue
+        start, end = (v.lo - 1, v.hi) if own[0].k == -1 else (v.hi + 1, v.lo)
+        outside = [a for user, a in readers[v] if user is not v]
+        ends = all(a.kind == "at" and a.k == end for a in outside)
+        if not ends or list(v.init) != [start]:
+            continue
+        term, first = rest[0], v.init[start]
+        if term.kind != "step" or term.value.shape != v.shape or term.value.dtype != v.dtype:
+            continue
+        span = (v.lo + term.k, v.hi + term.k)
+        total = Value(
+            "sum_t", [Arg("all", term.value, span)], {}, v.shape, v.dtype, v.name, serial=v.serial
+        )
+        whole = Value(
+            "addn", [first, Arg("one", total)], {}, v.shape, v.dtype, v.name, serial=v.serial
+        )
+        values += [total, whole]
+        if first.kind == "const" and not np.any(first.value):
+            values.remove(whole)
+            whole = total
+        for user in values:
+            user.args = (
+                [Arg("one", whole) if a.value is v else a for a in user.args]
+                if user is not v
+                else user.args
+            )
+            if user is not v:
+                user.init = {
+                    t: Arg("one", whole) if a.value is v else a for t, a in user.init.items()
+                }
+        values.remove(v)
+        count += 1
+    return count

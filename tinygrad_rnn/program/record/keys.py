@@ -1,0 +1,300 @@
+"""Which nodes of a record are one and the same, but for the time step?
+
+Every node has a birth certificate. Forward: its scopes, its primitive, its ordinal in the step.
+Backward: the certificate of the node it differentiates, which argument, the ordinal in the rule.
+Nodes with equal certificates form a *family*; the time step is what tells its members apart.
+Where no scope says the step, a loop is known by its repeating.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from tinygrad_rnn.engine.context import Frame
+from tinygrad_rnn.engine.primitives import getitem, transpose
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.program.record.periods import Run, runs
+
+__all__ = ["Certificate", "Place", "certificates", "cotangents", "flowing", "letters", "marks"]
+
+SQUASHING = frozenset(("sigmoid", "tanh", "relu", "softplus"))
+SHORT = {"matmul": "a", "add": "a", "getitem": "a", "multiply": "p", "subtract": "s"}
+
+
+@dataclass(eq=False, slots=True)
+class Place:
+    """In which scopes a node is born, or of what it is the gradient.
+
+    There is one object for each, so that no two have to be compared part by part.
+    """
+
+    around: Place | None = None  # of a gradient, the place of what it all began with; of a loop
+    gradient: bool = False
+    adds: bool = False  # the terms of one gradient
+    inferred: bool = False  # a loop that no scope tells of
+
+
+@dataclass(eq=False, slots=True)
+class Certificate:
+    """A place, a primitive, and which of those there: again one object for each."""
+
+    place: Place
+    op: str
+    ordinal: int
+
+
+Mark = tuple[Tensor | None, int | None]  # the node that is differentiated, and which argument
+Birth = tuple[Certificate, int | None]
+Located = dict[Tensor, tuple[Place, int | None]]
+
+
+def marks(nodes: list[Tensor]) -> dict[Tensor, Mark]:
+    """What gradients are gradients of; None for the node if it is not in the record."""
+    by_serial = {x.serial: x for x in nodes}
+    found: dict[Tensor, Mark] = {}
+    scope: Any = None
+    mark: Mark | None = None
+    for x in nodes:
+        if x.scope is not scope:  # operations of one rule share theirs
+            scope, mark = x.scope, None
+            for frame in reversed(scope):
+                if frame.of is not None:
+                    mark = by_serial.get(frame.of), frame.argument
+                    break
+        if mark is not None:
+            found[x] = mark
+    return found
+
+
+def certificates(
+    nodes: list[Tensor], marks: dict[Tensor, Mark], fine: bool = False
+) -> dict[Tensor, Birth]:
+    """The certificate of each node and its step; None for what belongs to no step.
+
+    What stands outside of every step takes the step of its last input that has one, else of all
+    who read it: the loss of ``outputs[t]`` and ``y[t]`` is of step t wherever it is written. The
+    gradient of an argument of something timeless (as `stack`) is of the step of that argument.
+
+    What nobody reads is not in the record, so at the last step, where nobody reads the LSTM's c,
+    what comes after it in the step has another ordinal than elsewhere. If `fine`, the ordinal is
+    counted among nodes of one letter that are made alike in their step: then it has the same.
+    """
+    found: dict[Tensor, Birth] = {}
+    located = _forward([x for x in nodes if x.op is not None and x not in marks])
+    places: dict[Any, Place] = {}
+    issued: dict[Any, Certificate] = {}
+    count: dict[Any, int] = {}
+    alike = _alike(nodes, located) if fine else {}
+    for x in nodes:
+        if x.op is None:
+            found[x] = Certificate(Place(), "leaf", 0), None
+            continue
+        place, t = located[x] if x in located else _backward(marks[x], found, places)
+        name = x.op.name
+        at = place, name, alike.get(x), t
+        ordinal = count[at] = count.get(at, -1) + 1
+        kind = place, name, alike.get(x), ordinal
+        if kind not in issued:
+            issued[kind] = Certificate(place, name, ordinal)
+        found[x] = issued[kind], t
+    return found
+
+
+def _alike(nodes: list[Tensor], located: Located) -> dict[Tensor, int]:
+    """A number for each node that nodes share which are made alike in their steps.
+
+    From what is of the same step, and from arguments that several read. All else may be another at
+    the first step: the state before it is a constant or a parameter there.
+    """
+    reads = Counter(y for x in nodes for y in x.inputs if type(y) is Tensor and y.op is None)
+    kinds: dict[Any, int] = {}
+    found: dict[Tensor, int] = {x: -1 - k for k, (x, n) in enumerate(reads.items()) if n > 1}
+    for x in nodes:
+        if x in located:
+            place, t = located[x]
+            ins = [
+                found.get(y)
+                if type(y) is Tensor and (y not in located or located[y][1] == t)
+                else None
+                for y in x.inputs
+            ]
+            index = [type(p) if type(p) is int else repr(p) for p in x.options.get("index", ())]
+            kind = place, x.op, x.name, *ins, *index
+            found[x] = kinds.setdefault(kind, len(kinds))
+    return found
+
+
+def _forward(nodes: list[Tensor]) -> Located:
+    """The scopes and the step of what is no gradient."""
+    found: Located = {}
+    places: dict[Any, Place] = {}
+    rest = []
+    visits: dict[Any, dict[Frame, int]] = defaultdict(dict)
+    here: dict[int, tuple[Place, int] | None] = {}  # by the identity of the scope
+    for x in nodes:
+        scope = x.scope
+        if id(scope) not in here:
+            here[id(scope)] = _step(scope, visits, places)
+        located = here[id(scope)]
+        if located is None:
+            rest.append(x)
+        else:
+            found[x] = located
+    _outside(nodes, rest, found, places)
+    return found
+
+
+def _step(scope: tuple[Frame, ...], visits: Any, places: Any) -> tuple[Place, int] | None:
+    """The place and time that the innermost scope with a time says."""
+    timed = [k for k, frame in enumerate(scope) if frame.t is not None]
+    if not timed:
+        return None
+    last = timed[-1]
+    path = tuple((f.name, None if k == last else f.t) for k, f in enumerate(scope))
+    frame = scope[last]
+    same = visits[path[: last + 1], frame.t]  # a cell may be called again at the same step
+    visit = same.setdefault(frame, len(same))
+    return places.setdefault((visit, *path), Place()), frame.t or 0
+
+
+def _outside(nodes: list[Tensor], rest: list[Tensor], found: Located, places: Any) -> None:
+    """Locate what stands in no scope with a time."""
+    scoped = bool(found)
+    loops: dict[Tensor, Run] = {run.nodes[0]: run for run in runs(rest)}
+    waiting: set[Tensor] = set()
+    for x in rest:
+        if x in loops:
+            times, left = loops[x].times(found, recurrent=scoped)
+            found.update(_in_loop(loops[x], times))
+            if left is not None:
+                loops[left.nodes[left.begin]] = left
+        if x in found:
+            continue
+        steps = [found[y][1] for y in x.inputs if type(y) is Tensor and y in found]
+        steps = [t for t in steps if t is not None]
+        joins = x.op is not None and x.op.arity is None and x.op is not getitem
+        joins = joins and len(set(steps)) > 1
+        path = "join" if joins else "after", *(f.name for f in x.scope)
+        place = places.setdefault(path, Place())
+        found[x] = place, None if joins or not steps else steps[-1]
+        if not joins and not steps:
+            waiting.add(x)
+    if not waiting:
+        return
+    readers: dict[Tensor, set[int | None]] = {x: set() for x in waiting}
+    for x in reversed(nodes):
+        place, t = found[x]
+        if x in waiting and len(readers[x]) == 1:
+            (t,) = readers[x]
+            found[x] = place, t
+        for y in x.inputs:
+            if type(y) is Tensor and y in waiting:
+                readers[y].add(t)
+
+
+def _in_loop(run: Run, times: list[int]) -> Located:
+    loop = Place(inferred=True)
+    places = [Place(around=loop) for _ in range(run.period)]
+    found: Located = {}
+    for k, t in enumerate(times, run.begin):
+        if t >= 0:  # what stands before all by chance
+            found[run.nodes[k]] = places[run.place(k)], t
+    return found
+
+
+def _backward(
+    mark: Mark, found: dict[Tensor, Birth], places: dict[Any, Place]
+) -> tuple[Place, int | None]:
+    """What a gradient is of: the node and argument, or the node alone where terms are added."""
+    of, argument = mark
+    if of is None:
+        return Place(), None
+    birth, t = found[of]
+    which: Any = argument
+    if t is None and argument is not None:
+        source = of.inputs[argument]
+        if type(source) is Tensor and found[source][1] is not None:
+            which, t = found[source]
+    place = places.get((birth, which))
+    if place is None:
+        around = birth.place.around or birth.place
+        place = places[birth, which] = Place(around, gradient=True, adds=argument is None)
+    return place, t
+
+
+def cotangents(nodes: list[Tensor], marks: dict[Tensor, Mark]) -> dict[Tensor, Tensor]:
+    """Which nodes are whole gradients, and of what; of a rule of several operations, the last."""
+    rules: dict[tuple[Tensor, int | None], tuple[Tensor, Tensor]] = {}
+    for x, (of, argument) in marks.items():
+        if of is not None:
+            source = of if argument is None else of.inputs[argument]
+            if type(source) is Tensor and source.shape == x.shape:
+                rules[of, argument] = x, source
+    whole: dict[Tensor, Tensor] = {}
+    for (_, argument), (x, source) in rules.items():
+        if argument is None or source not in whole:  # a sum of all, or there is but one
+            whole[source] = x
+    return {x: source for source, x in whole.items()}
+
+
+def flowing(nodes: list[Tensor], marks: dict[Tensor, Mark]) -> set[Tensor]:
+    """What is made of a cotangent: that of the loss, and what rules make of others."""
+    found: set[Tensor] = set()
+    for x in nodes:
+        seed = x.op is None and x.name == "cotangent"
+        if seed or (x in marks and any(type(y) is Tensor and y in found for y in x.inputs)):
+            found.add(x)
+    return found
+
+
+def letters(
+    nodes: list[Tensor], given: dict[Tensor, str], marks: dict[Tensor, Mark]
+) -> dict[Tensor, str]:
+    """A letter for each node: its own, or d and the letter of what it is the gradient of."""
+    found: dict[Tensor, str] = {}
+    squashed = _squashed(nodes, marks)
+    for x in nodes:
+        if x.name or x in given:
+            found[x] = x.name or given[x]
+            continue
+        op = "x" if x.op is None else x.op.name
+        if x in squashed and x.op is not None:
+            found[x] = f"a_{squashed[x]}"
+            continue
+        of, argument = marks.get(x, (None, None))
+        if of is None:
+            if x.op is not None:
+                read = (found[y] for y in x.inputs if type(y) is Tensor and y in found)
+                found[x] = _formed(op, next(read, ""))
+        elif argument is None:
+            found[x] = "d" + found.get(of, of.op.name if of.op else "x")
+        else:
+            source = of.inputs[argument]
+            if x.op is transpose and type(x.inputs[0]) is Tensor:
+                found[x] = found.get(x.inputs[0], "k") + "T"
+            elif type(source) is Tensor and source in found and source.shape == x.shape:
+                found[x] = "d" + found[source]
+            else:
+                found[x] = _formed(op, "")
+    return found
+
+
+def _squashed(nodes: list[Tensor], marks: dict[Tensor, Mark]) -> dict[Tensor, str]:
+    """What is read by one gate alone, before its sigmoid or tanh, and the letter of the gate."""
+    forward = [x for x in nodes if x.op is not None and x not in marks]
+    found: dict[Tensor, str] = {}
+    for x in forward:
+        if x.name and x.op is not None and x.op.name in SQUASHING and type(x.inputs[0]) is Tensor:
+            found[x.inputs[0]] = x.name
+    reads = Counter(y for x in forward for y in x.inputs if type(y) is Tensor and y in found)
+    return {y: name for y, name in found.items() if reads[y] == 1}
+
+
+def _formed(op: str, source: str) -> str:
+    if op == "transpose" and source:
+        return f"{source}T"
+    if op in SHORT:
+        return SHORT[op]
+    return f"{op}_{source}" if source and len(source) <= 3 else op

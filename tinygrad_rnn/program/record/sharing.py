@@ -1,0 +1,82 @@
+"""What does not change from step to step?
+
+A cell that makes its matrix from parameters records it at each step, ``W = A - A.T`` T times. Here
+these become one, before gradients are taken: then what flows back to them is summed over time, and
+goes on from there once. Five lines before and after::
+
+    t = 0:  W_0 = A - A.T;  h_1 = tanh(x_0 + h_0 @ W_0)       W = A - A.T
+    t = 1:  W_1 = A - A.T;  h_2 = tanh(x_1 + h_1 @ W_1)       t = 0:  h_1 = tanh(x_0 + h_0 @ W)
+    back:   dA = (dW_0 - dW_0.T) + (dW_1 - dW_1.T)            t = 1:  h_2 = tanh(x_1 + h_1 @ W)
+                                                              back:   dW = dW_0 + dW_1
+                                                                      dA = dW - dW.T
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from tinygrad_rnn.engine.backward import ancestors
+from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.program.record.abstract import Unfrozen, frozen
+from tinygrad_rnn.program.record.keys import certificates
+
+__all__ = ["shared"]
+
+
+def shared(ends: Sequence[Tensor], leaves: Sequence[Tensor], born: int) -> list[Tensor]:
+    """The ends of a record in which what is the same at all steps is there once, without a time.
+
+    Steps are those that scopes tell of. `leaves` are the arguments, whose values count for nothing.
+    The record is changed, but none of its nodes that is older than the serial number `born`.
+    """
+    nodes = ancestors(*ends)
+    one = _repeated([x for x in nodes if x.serial >= born], {*leaves})
+    if not one:
+        return list(ends)
+    steps: dict[Any, list[tuple[Tensor, int | None]]] = defaultdict(list)
+    for x, (certificate, t) in certificates(nodes, {}).items():
+        steps[certificate].append((x, t))
+    same: dict[Tensor, Tensor] = {}
+    kept: dict[Tensor, Tensor] = {}
+    for alike in steps.values():
+        (x, _), *more = alike
+        # a plain loop is known by its repeating, which one node less at all steps but one breaks
+        timed = any(frame.t is not None for frame in x.scope)
+        if timed and more and x in one and all(one.get(y) is one[x] for y, _ in more):
+            same |= {y: kept.setdefault(one[x], x) for y, _ in alike}
+    for y in kept.values():
+        y.scope = tuple([replace(frame, t=None) for frame in y.scope])
+    for y in nodes if same else ():
+        if any(type(z) is Tensor and z in same for z in y.inputs):
+            y.inputs = tuple([same.get(z, z) if type(z) is Tensor else z for z in y.inputs])
+    return [same.get(x, x) for x in ends]
+
+
+def _repeated(nodes: list[Tensor], arguments: set[Tensor]) -> dict[Tensor, Tensor]:
+    """What is made of arguments and constants alone, by which node does the same first.
+
+    Empty if nothing is made twice.
+    """
+    first: dict[Any, Tensor] = {}
+    found: dict[Tensor, Tensor] = {}
+    again = False
+
+    def known(x: Any) -> Any:
+        if type(x) is Tensor and (x in arguments or x in found or x.op is not None):
+            return id(found.get(x, x))
+        return type(x) is Tensor, frozen(values(x))
+
+    for x in nodes:
+        made = [y for y in x.inputs if type(y) is Tensor and y.op is not None]
+        if x.op is None or not all(y in found for y in made):
+            continue
+        try:
+            key = id(x.op), *map(known, x.inputs), frozen([*x.options.items()])
+        except Unfrozen:
+            continue
+        found[x] = first.setdefault(key, x)
+        again |= found[x] is not x
+    return found if again else {}

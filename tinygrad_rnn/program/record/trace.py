@@ -1,0 +1,471 @@
+"""What does a function of Tensors compute?
+
+It is run once on Tensors, and the record of its loss and gradients says. Every argument is a leaf
+of that record. Parameters are recorded without values, of which a record does not depend; a
+function that asks for them is recorded with them.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import itertools
+import operator
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.backward import ancestors, grad
+from tinygrad_rnn.engine.context import Context, context
+from tinygrad_rnn.engine.primitives import stack, sum
+from tinygrad_rnn.engine.recorder import Recorder
+from tinygrad_rnn.engine.tensor import Tensor, named, next_serial, values
+from tinygrad_rnn.program.record.abstract import Shapes, Unknown
+from tinygrad_rnn.program.record.sharing import shared
+from tinygrad_rnn.program.record.surroundings import Surroundings, generators_in
+
+__all__ = [
+    "NUMBERS",
+    "Forward",
+    "Refused",
+    "Trace",
+    "forward",
+    "gradient_leaves",
+    "leaves_of",
+    "line_of",
+    "no_garbage",
+    "rebuilt",
+    "recorded",
+    "trace",
+    "with_values",
+]
+
+
+PACKAGE = Path(__file__).parents[2]
+NUMBERS = (Tensor, np.ndarray, np.generic, int, float)  # what reaches a function as a Tensor
+
+
+class Refused(Exception):
+    """A function that cannot be compiled; the message is the sentence that says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Forward:
+    """The record of a loss: arguments and their names, what the function gave, how it was recorded.
+
+    `leaves` are the parameters (the first so many), the arguments, and what is drawn. `beside` are
+    the Tensors of `aux`: what the function gave beside the loss, with ``...`` in place of each.
+    `params` is what the function was given: a copy. `asked` is the line that asked for a value.
+    `unread` are operations that were recorded, and of which nothing is made.
+    """
+
+    leaves: list[Tensor]
+    names: list[str]
+    parameters: int
+    loss: Tensor
+    beside: list[Tensor]
+    aux: Any
+    params: Any
+    recorder: Recorder
+    unread: list[Tensor]
+    asked: str = ""
+
+    @property
+    def shapes(self) -> Shapes | None:
+        """Of a record without values of its parameters."""
+        return self.recorder.shapes
+
+    @property
+    def nodes(self) -> list[Tensor]:
+        """All there is, in the order of birth."""
+        return ancestors(self.loss, *self.beside, *self.leaves, *self.recorder.requirements)
+
+    @property
+    def used(self) -> list[bool]:
+        """Which parameters the loss depends on."""
+        made_of = set(ancestors(self.loss))
+        return [p in made_of for p in self.leaves[: self.parameters]]
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A record: arguments and their names, all nodes in the order of birth, loss and gradients.
+
+    After the gradients, `outputs` hold the Tensors of `aux`: what the function gave beside the
+    loss, with ``...`` in place of each; and last how much of what it requires does not hold, if it
+    requires anything. `used` are the parameters that the loss depends on. `unread` are operations
+    beside all these, of which nothing is made.
+    """
+
+    leaves: list[Tensor]
+    names: list[str]
+    nodes: list[Tensor]
+    outputs: list[Tensor]
+    used: list[bool]
+    aux: Any
+    unread: list[Tensor]
+
+
+@contextmanager
+def no_garbage() -> Iterator[None]:
+    """A record has no cycles: looking for some again and again would take a third of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def leaves_of(tree: Any, name: str) -> list[tuple[str, Any]]:
+    """The Tensors, arrays, numbers and other ends of an argument, each with a name for it.
+
+    A list of numbers, such as lengths, is one array.
+    """
+    if hasattr(tree, "named_parameters"):
+        return list(tree.named_parameters().items())
+    if isinstance(tree, dict):
+        return [leaf for key, branch in tree.items() for leaf in leaves_of(branch, str(key))]
+    if _is_array(tree):
+        return [(name, np.asarray(tree))]
+    if isinstance(tree, (list, tuple)):
+        return [leaf for k, branch in enumerate(tree) for leaf in leaves_of(branch, f"{name}_{k}")]
+    return [(tree.name or name if type(tree) is Tensor else name, tree)]
+
+
+def _is_array(tree: Any) -> bool:
+    """Whether it is a list of numbers of one type."""
+    kinds = {type(x) for x in tree} if type(tree) is list else set()
+    return len(kinds) == 1 and kinds <= {int, float, bool}
+
+
+def _lists_numbers(tree: Any) -> bool:
+    """Whether there is a list of numbers in it, which would come back as one array."""
+    if isinstance(tree, dict):
+        return any(map(_lists_numbers, tree.values()))
+    if isinstance(tree, (list, tuple)):
+        return _is_array(tree) or any(map(_lists_numbers, tree))
+    return False
+
+
+def rebuilt(tree: Any, leaves: Iterator[Any], copies: bool = False) -> Any:
+    """The argument with other ends, in the order of `leaves_of`.
+
+    A module stays what it is, and so does a list or a dict in which no end is another; all of them
+    are copied if `copies`, and so are modules, with other Tensors in them; their
+    generators are not.
+    """
+    if hasattr(tree, "named_parameters"):
+        others = {id(p): next(leaves) for p in tree.named_parameters().values()}
+        return copy.deepcopy(tree, others | _generators(tree)) if copies else tree
+    if isinstance(tree, dict):
+        branches = [rebuilt(branch, leaves, copies) for branch in tree.values()]
+        same = not copies and all(map(operator.is_, branches, tree.values()))
+        return tree if same else dict(zip(tree, branches, strict=True))
+    if isinstance(tree, (list, tuple)) and not _is_array(tree):
+        branches = [rebuilt(branch, leaves, copies) for branch in tree]
+        if not copies and all(map(operator.is_, branches, tree)):
+            return tree
+        return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
+    return next(leaves)
+
+
+def gradient_leaves(tree: Any, leaves: Iterator[Any]) -> Any:
+    """Gradients in the structure of the parameters; those of a module in a dict by path."""
+    if hasattr(tree, "named_parameters"):
+        return {path: next(leaves) for path in tree.named_parameters()}
+    if isinstance(tree, dict):
+        return {key: gradient_leaves(branch, leaves) for key, branch in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        branches = [gradient_leaves(branch, leaves) for branch in tree]
+        return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
+    return next(leaves)
+
+
+def forward(
+    loss_fn: Callable[..., Any],
+    params: Any,
+    args: tuple[Any, ...],
+    names: list[str],
+    around: Surroundings,
+) -> Forward:
+    """The record of ``loss_fn(params, *args)``, without values of the parameters if that goes.
+
+    Whatever goes wrong without values is tried with them, and then goes right or says why.
+    """
+    _check_places(params, args)
+    try:
+        return recorded(loss_fn, params, args, names, around, Shapes())
+    except Refused:
+        raise
+    except Exception as error:
+        asked = line_of(error)
+    try:
+        return replace(recorded(loss_fn, params, args, names, around), asked=asked)
+    except Refused as error:
+        raise Refused(f"{error}{line_of(error) or asked}") from error
+
+
+def with_values(
+    loss_fn: Callable[..., Any],
+    params: Any,
+    args: tuple[Any, ...],
+    names: list[str],
+    around: Surroundings,
+) -> Forward:
+    """The record of ``loss_fn(params, *args)``, computed."""
+    _check_places(params, args)
+    return recorded(loss_fn, params, args, names, around)
+
+
+def line_of(error: BaseException) -> str:
+    """Where in the user's code an error arose: the last line that is not this package's."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        if PACKAGE not in path.parents and "site-packages" not in path.parts and frame.line:
+            return f" ({path.name}, line {frame.lineno}: `{frame.line}`)"
+    return ""
+
+
+def _check_places(params: Any, args: tuple[Any, ...]) -> None:
+    wrt = [p for _, p in leaves_of(params, "params")]
+    places = {id(p) for p in wrt}
+    if len(places) < len(wrt):
+        raise Refused("one Tensor stands in two places of params. Put it there once")
+    todo = list(args)
+    while todo:
+        x = todo.pop()
+        if hasattr(x, "named_parameters"):
+            if not places.isdisjoint(map(id, x.named_parameters().values())):
+                raise Refused("a module among the arguments holds Tensors of params, too")
+        elif isinstance(x, (list, tuple, dict)):
+            todo += x.values() if isinstance(x, dict) else x
+
+
+def _check_bytes(name: str, x: Any) -> None:
+    dtype = getattr(x, "dtype", None)
+    if isinstance(dtype, np.dtype) and not dtype.isnative:
+        raise Refused(
+            f"the bytes of {name} ({dtype.str}) are in another order than this machine's. Convert "
+            'it: x.astype(x.dtype.newbyteorder("="))'
+        )
+
+
+def trace(record: Forward) -> Trace:
+    """The record with its gradients, and with whether all that it requires holds."""
+    wrt = record.leaves[: record.parameters]
+    known = record.recorder
+    with no_garbage(), recording(Recorder(known.shapes, noise=known.noise, flush=known.flush)):
+        gradients = grad(record.loss, wrt, create_graph=True, unused="zero")
+        requires = [broken(record.recorder)] if record.recorder.requirements else []
+    outputs = [record.loss, *gradients, *record.beside, *requires]
+    nodes = ancestors(*outputs, *record.leaves)
+    return Trace(
+        record.leaves, record.names, nodes, outputs, record.used, record.aux, record.unread
+    )
+
+
+@contextmanager
+def recording(recorder: Recorder) -> Iterator[None]:
+    """What is recorded inside is a program."""
+    token = context.set(Context().inside((recorder,)))
+    try:
+        yield
+    finally:
+        context.reset(token)
+
+
+def recorded(
+    loss_fn: Callable[..., Any],
+    params: Any,
+    args: Any,
+    names: list[str],
+    around: Surroundings,
+    shapes: Shapes | None = None,
+    move: Callable[[Any], Any] | None = None,
+    before: Forward | None = None,
+    noise: np.random.Generator | None = None,
+    flush: bool = False,
+) -> Forward:
+    """One run of the function, on a copy of the parameters that has but `shapes`, if given.
+
+    `move` gives it other values. Then it is run a second time, after `before`, on the same copy, so
+    that a function that has changed it is noticed. `noise` and `flush` are for the recorder.
+
+    Raises
+    ------
+    Refused
+        No program can stand for what the function gives or does.
+    Unknown
+        It asked for values, and there are but `shapes`.
+    """
+    recorder = Recorder(shapes, move is not None, noise, flush)
+    move = move or np.asarray
+    around.set_back()
+    born = next_serial()
+    with no_garbage(), recording(recorder):
+        if shapes is not None:
+            shapes.asked = False
+        twin = _copied(params, recorder, before, move)
+        wrt = leaves_of(twin, "params")
+        for path, p in wrt:
+            _check_bytes(path, p)
+        inputs = [_ends(arg, name, recorder, move) for arg, name in zip(args, names, strict=True)]
+        given = [rebuilt(arg, iter(ends), True) for arg, ends in zip(args, inputs, strict=True)]
+        held = Surroundings(("params", twin), *zip(names, given, strict=True))
+        loss, aux, beside = _results(loss_fn(twin, *given))
+    _check_same(wrt, leaves_of(twin, "params"))
+    if shapes is not None and shapes.asked:
+        raise Unknown("a value was asked for, and the error passed over")
+    _check_pure(held, around, recorder)
+    drawn = recorder.finish()
+    leaves = [p for _, p in wrt]
+    leaves += [x for ends in inputs for x in ends if type(x) is Tensor]
+    aux = rebuilt(aux, iter([None if x is None else ... for x in beside]))
+    called = [name for name, _ in wrt]
+    called += [str(x.name) for x in (*leaves[len(wrt) :], *drawn)]
+    leaves, beside = [*leaves, *drawn], [x for x in beside if x is not None]
+    (loss, *rest), unread = _once([loss, *beside, *recorder.requirements], leaves, recorder, born)
+    beside, recorder.requirements = rest[: len(beside)], rest[len(beside) :]
+    return Forward(leaves, called, len(wrt), loss, beside, aux, twin, recorder, unread)
+
+
+def _ends(arg: Any, name: str, recorder: Recorder, move: Callable[[Any], Any]) -> list[Any]:
+    """What an argument is made of, with a leaf of the record in place of each array."""
+    ends = list[Any]()
+    for letter, x in leaves_of(arg, name):
+        _check_bytes(letter, x)
+        end = x
+        if isinstance(x, NUMBERS):
+            end = Tensor(move(np.asarray(values(x))), name=letter)
+            if type(x) is Tensor:
+                recorder.stand_ins.setdefault(x, end)
+        ends.append(end)
+    return ends
+
+
+def _results(found: Any) -> tuple[Tensor, Any, list[Tensor | None]]:
+    """The loss; what the function gives beside it, and what that is made of."""
+    loss, aux = found if type(found) is tuple and len(found) == 2 else (found, None)
+    if type(loss) is not Tensor or loss.size != 1:
+        raise Refused("the function does not give one scalar Tensor")
+    beside = [x for _, x in leaves_of(aux, "aux")]
+    beside = [Tensor(x) if isinstance(x, np.ndarray) else x for x in beside]
+    if _lists_numbers(aux) or not all(type(x) is Tensor or x is None for x in beside):
+        raise Refused("what the function gives beside the loss is not made of Tensors")
+    return loss, aux, beside
+
+
+def _check_same(before: list[tuple[str, Any]], after: list[tuple[str, Any]]) -> None:
+    """Refuse a function that puts other Tensors among its parameters."""
+    more = len(after) - len(before)
+    does = "adds" if more > 0 else "removes" if more < 0 else "replaces"
+    for (path, p), (now, q) in itertools.zip_longest(before, after, fillvalue=("", None)):
+        if p is not q:
+            raise Refused(
+                f"the function {does} the Tensor {now if does == 'adds' else path}, which a "
+                "program would not. Return what is carried from call to call beside the loss: "
+                "(loss, state)"
+            )
+
+
+def _check_pure(held: Surroundings, around: Surroundings, recorder: Recorder) -> None:
+    """Refuse a function that changes what it is given, or draws what a program could not draw."""
+    if changed := held.changed():
+        raise Refused(
+            f"the function changes {changed}, which a program would not. Return what is carried "
+            "from call to call beside the loss"
+        )
+    if drawn := around.drawn_beside(recorder.draws):
+        raise Refused(
+            f"the function draws from {drawn}, and what is drawn would be the same at every call. "
+            "Draw outside, and pass the numbers (or the mask they make) as an argument; what nn "
+            "draws from a generator (dropout, say) is drawn anew at each call"
+        )
+    if not all(around.reach(draw.rng) for draw in recorder.draws):
+        raise Refused(
+            "a generator that it draws from is made inside, so it is another at each call. Make it "
+            "once, rng = np.random.default_rng(seed), and pass it as an argument or keep it in the "
+            "module"
+        )
+
+
+def _once(
+    ends: list[Tensor], leaves: list[Tensor], recorder: Recorder, born: int
+) -> tuple[list[Tensor], list[Tensor]]:
+    """The ends of a record after `shared`, and the operations of which nothing is made."""
+    operations = recorder.operations
+    recorder.operations = []  # it lives as long as the program
+    read = set(ancestors(*ends))
+    unread = [x for x in operations if x.op is not None and x not in read]
+    found = shared([*ends, *unread], leaves, born)
+    return found[: len(ends)], [x for x in found[len(ends) :] if x not in read]
+
+
+def broken(recorder: Recorder) -> Tensor:
+    """How many elements of its requirements do not hold.
+
+    What is required at every step is counted for all steps at once, which rolls up; what is
+    required twice, as lengths by `unroll` and by a loss, once.
+    """
+    alike: dict[Any, list[Tensor]] = {}
+    times = Counter[Any]()
+    for condition in {_kind(x, 3, exact=True): x for x in recorder.requirements}.values():
+        ts = tuple([frame.t for frame in condition.scope])
+        names = tuple([frame.name for frame in condition.scope])
+        kind = names, condition.shape, _kind(condition, 3)
+        times[kind, ts] += 1
+        timed = any(t is not None for t in ts)  # else steps may be those of a plain loop
+        alike.setdefault((kind, times[kind, ts] if timed else 0), []).append(condition)
+    counts = [sum(named(fail=~(stack(xs) if len(xs) > 1 else xs[0]))) for xs in alike.values()]
+    total = counts[0]
+    for count in counts[1:]:
+        total = named(count=total) + named(count=count)
+    total.name = "broken"
+    return total
+
+
+def _kind(x: Any, depth: int, *, exact: bool = False) -> Any:
+    """By which operations a condition is made, so deep, and from which leaves: alike at all steps.
+
+    Deeper it would not be: the first steps begin from elsewhere. Equal if `exact`, it is the same.
+    """
+    if type(x) is not Tensor:
+        return x if isinstance(x, (int, float)) else id(x) if exact else None
+    if x.op is None or not depth:
+        return id(x) if exact or x.op is None else None
+    made = (x.op.name, *[_kind(y, depth - 1, exact=exact) for y in x.inputs])
+    return (*made, repr(x.options)) if exact else made
+
+
+def _copied(
+    params: Any, recorder: Recorder, before: Forward | None, move: Callable[[Any], Any]
+) -> Any:
+    """A copy with leaves of the record in it; of a second recording, of what the first has left.
+
+    Random generators are not copied: what they give is the function's to draw.
+    """
+    shapes = recorder.shapes
+    given = params if before is None else before.params
+    originals, now = ([p for _, p in leaves_of(x, "")] for x in (params, given))
+    if before is not None and shapes is not None:
+        recorder.stand_ins.update(zip(originals, now, strict=True))
+        return given
+    made: dict[Tensor, Tensor] = {}
+    for p in sorted(now, key=operator.attrgetter("serial")):
+        made[p] = Tensor(move(p.data), name=p.name) if shapes is None else shapes.leaf(p)
+    recorder.stand_ins.update(made)
+    recorder.stand_ins.update((p, made[q]) for p, q in zip(originals, now, strict=True))
+    return copy.deepcopy(given, {id(p): q for p, q in made.items()} | _generators(given))
+
+
+def _generators(x: Any) -> dict[int, Any]:
+    """The generators, for `copy.deepcopy` to leave as they are."""
+    return {id(rng): rng for rng in generators_in(x)}

@@ -1,0 +1,1 @@
+"""Programs are made, kept, called and explained."""

@@ -1,0 +1,189 @@
+"""Was this program made before, by another process too?
+
+A program is kept by all that it was made from: the record of the loss, which determines that of its
+gradients; what was wished for; the sources of this package, and the machine. On the next occasion
+nothing is differentiated, rolled up or compared. An entry is text and numbers under a digest, in
+the folder where libraries are kept; nothing of it is run but the program itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+import marshal
+import platform
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine import primitives
+from tinygrad_rnn.engine.context import Frame
+from tinygrad_rnn.engine.primitive import Primitive
+from tinygrad_rnn.engine.rules import RULES
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.program.backends.c import Function, Native, NoCompiler
+from tinygrad_rnn.program.backends.c.build import cache_folder, checked, keep
+from tinygrad_rnn.program.backends.numpy.source import Printed
+from tinygrad_rnn.program.locks import cached
+from tinygrad_rnn.program.passes import tiling as blocks
+from tinygrad_rnn.program.record.abstract import Unfrozen, frozen
+from tinygrad_rnn.program.record.trace import Forward, trace
+from tinygrad_rnn.program.runtime.pipeline import Compiled, How
+from tinygrad_rnn.program.runtime.run import Running
+
+__all__ = ["Kept", "found", "key_of", "put"]
+
+LARGE = 1 << 20  # bytes of constants in an entry
+OURS = {op.name: op for op in vars(primitives).values() if isinstance(op, Primitive)}
+AS_IMPORTED = {op: (op.forward, RULES.get(op)) for op in OURS.values()}
+
+
+class Kept(Running):
+    """A program as it was kept; what else is known of a program is found out when asked for."""
+
+    def __init__(self, entry: dict[str, Any], record: Forward, how: How) -> None:
+        recorder = record.recorder
+        super().__init__(record.used, record.aux, recorder.draws, bool(recorder.requirements))
+        self.record, self.how = record, how
+        self.program = Printed(**_decoded(entry["program"]))
+        self.function_in_c: Function | None = None
+        self._structure = str(entry["structure"])
+        if how.target == "c":
+            self.function_in_c = Function(**_decoded(entry["c"]))
+            self.native = Native(self.function_in_c)
+
+    @property
+    def structure(self) -> str:
+        """A digest, the same for all programs that differ by lengths alone."""
+        return self._structure
+
+    @cached
+    def whole(self) -> Compiled:
+        """The same, made from the record."""
+        return Compiled.of(trace(self.record), self.how, self.record.recorder)
+
+    @property
+    def in_c(self) -> Function:
+        """The step in C, written but not built."""
+        return self.function_in_c or self.whole.in_c
+
+
+def key_of(record: Forward, how: How) -> str:
+    """What a program is kept by; empty if something in it has no form that says all about it."""
+    changed = any((op.forward, RULES.get(op)) != known for op, known in AS_IMPORTED.items())
+    if record.shapes is None or how.memory is not None or changed:
+        return ""
+    try:
+        said = _said(record)
+    except Unfrozen:
+        return ""
+    wish = (sorted(how.passes), how.target, how.longest)
+    made_by = (_sources(), np.__version__, sys.version, platform.machine(), sys.byteorder)
+    blas = blocks.small_products()
+    # in format 2, where equal is equal in bytes: later ones write what is one object only once
+    return hashlib.sha256(marshal.dumps((said, wish, made_by, blas), 2)).hexdigest()[:32]
+
+
+def found(key: str, record: Forward, how: How) -> Kept | None:
+    """The program that is kept by a key, if it is there and whole."""
+    try:
+        made = checked(_path(key))
+        return None if made is None else Kept(json.loads(made), record, how)
+    except (OSError, NoCompiler, ValueError, KeyError, TypeError):
+        return None
+
+
+def put(key: str, made: Compiled) -> None:
+    """Keep a program, if it can be kept and is not too large."""
+    c = made.in_c if made.native is not None else None
+    constants = [*made.program.constants.values(), *(c.constants if c else [])]
+    if sum(x.nbytes for x in constants) > LARGE:
+        return
+    entry: dict[str, Any] = {
+        "program": {x.name: getattr(made.program, x.name) for x in fields(Printed)}
+    }
+    entry["structure"] = made.structure
+    if c is not None:
+        entry["c"] = vars(c)
+    try:
+        keep(json.dumps(_coded(entry)).encode(), _path(key))
+    except (OSError, NoCompiler):
+        return  # a folder that nothing can be kept in is no reason not to run
+
+
+def _path(key: str) -> Path:
+    return cache_folder() / f"{key}.program"
+
+
+@functools.cache
+def _sources() -> str:
+    """A digest of what makes programs."""
+    digest = hashlib.sha256()
+    here = Path(__file__).parents[1]  # program
+    for folder in (here, here.parent / "engine"):
+        for path in sorted(x for x in folder.rglob("*") if x.suffix in (".py", ".h")):
+            digest.update(f"{path.relative_to(here.parent)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _said(record: Forward) -> Any:
+    """All of a record that a program is made from, as tuples: equal if the programs must be."""
+    nodes = record.nodes
+    place = {x: k for k, x in enumerate(nodes)}
+    born = {x.serial: k for k, x in enumerate(nodes)}
+    given = {x: k for k, x in enumerate(record.leaves)}
+    frames: dict[Frame, Any] = {}
+    scopes: dict[int, Any] = {}
+    said: list[Any] = []
+    for x in nodes:
+        scope = scopes.get(id(x.scope))
+        if scope is None:  # the same frame, not one like it: a cell may run twice at one step
+            for frame in x.scope:
+                of = None if frame.of is None else born.get(frame.of, -1)
+                frames.setdefault(frame, (len(frames), frame.name, frame.t, of, frame.argument))
+            scope = scopes[id(x.scope)] = tuple([frames[frame] for frame in x.scope])
+        if x.op is None:
+            what: Any = given[x] if x in given else frozen(np.asarray(x.data))
+        elif OURS.get(x.op.name) is not x.op:
+            raise Unfrozen(f"the primitive {x.op.name}")
+        else:
+            inputs = [place[y] if type(y) is Tensor else frozen(y) for y in x.inputs]
+            what = x.op.name, inputs, [frozen(option) for option in x.options.items()]
+        said.append((what, x.shape, x.dtype.str, x.name, scope))
+    ends = [place[x] for x in (record.loss, *record.beside)]
+    required = [place[x] for x in record.recorder.requirements]
+    drawn = [(given[draw.leaf], draw.method) for draw in record.recorder.draws]
+    return said, ends, required, drawn, record.names, record.parameters
+
+
+def _coded(x: Any) -> Any:
+    """The same in what JSON knows, types included."""
+    if isinstance(x, (np.ndarray, np.generic)):
+        bytes_ = base64.b64encode(x.tobytes()).decode()
+        return {f"${type(x).__name__}": [x.dtype.str, list(x.shape), bytes_]}
+    if isinstance(x, (np.dtype, type)):
+        return {"$dtype": np.dtype(x).str}
+    if isinstance(x, dict):
+        return {name: _coded(y) for name, y in x.items()}
+    return [_coded(y) for y in x] if isinstance(x, (list, tuple)) else x
+
+
+def _decoded(x: Any) -> Any:
+    """What was coded; lists in it are tuples."""
+    if isinstance(x, list):
+        return tuple(map(_decoded, x))
+    if not isinstance(x, dict):
+        return x
+    if "$dtype" in x:
+        return np.dtype(x["$dtype"])
+    for kind, coded in x.items():
+        if kind[0] == "$":  # as no name in a program does
+            dtype, shape, bytes_ = coded
+            array = np.frombuffer(base64.b64decode(bytes_), dtype).reshape(shape)
+            return array.copy() if kind == "$ndarray" else array[()]
+    return {name: _decoded(y) for name, y in x.items()}

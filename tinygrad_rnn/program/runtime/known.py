@@ -1,0 +1,203 @@
+"""Which programs of a function are known, and do two of them say what it is at another length?
+
+A function called with sequences of another length records the same operations, more or fewer of
+them. Then its record is neither differentiated nor rolled up: its graph is the one that lies on the
+line through two known graphs, if every node of the record is found in it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_rnn.engine.backward import ancestors
+from tinygrad_rnn.engine.recorder import Recorder
+from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.program.ir.lengths import Another, Sample, dims_of, interpolated, shorter
+from tinygrad_rnn.program.ir.recognise import cuts, recognise
+from tinygrad_rnn.program.record.surroundings import Surroundings
+from tinygrad_rnn.program.record.trace import (
+    NUMBERS,
+    Forward,
+    Refused,
+    broken,
+    forward,
+    leaves_of,
+    rebuilt,
+    recording,
+    trace,
+)
+from tinygrad_rnn.program.runtime.pipeline import Compiled, How, follows, rolled
+from tinygrad_rnn.program.runtime.relength import Relengthed
+from tinygrad_rnn.program.runtime.run import Running
+
+__all__ = ["Given", "Known", "Pair"]
+
+KINDS = 16  # of calls that are remembered
+HELD = 4  # programs, and pairs of graphs, of one kind of call
+VAIN = 3  # times that no graph was found, after which none is looked for
+
+Dims = tuple[int, ...]
+
+
+class Pair(NamedTuple):
+    """Two graphs, and their programs if there are some."""
+
+    a: Sample
+    b: Sample
+    programs: tuple[Running, ...] = ()
+
+
+class Given(NamedTuple):
+    """A function and what it is called with; the names of its arguments; what it can reach."""
+
+    loss_fn: Callable[..., Any]
+    params: Any
+    args: tuple[Any, ...]
+    names: list[str]
+    around: Surroundings
+
+
+@dataclass
+class _Kind:
+    """Programs of one kind of call; pairs that others were found by; how often none was found."""
+
+    programs: list[tuple[Dims, Running]] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
+    vain: int = 0
+
+
+class Known:
+    """Programs by their bodies, and by the kind of call, which is all of it but lengths.
+
+    Attributes
+    ----------
+    bodies
+        One program for each body, found free of values of its arguments.
+    """
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, Running] = {}
+        self._kinds = OrderedDict[Any, _Kind]()
+
+    def _of(self, kind: Any) -> _Kind:
+        found = self._kinds.setdefault(kind, _Kind())
+        self._kinds.move_to_end(kind)
+        while len(self._kinds) > KINDS:
+            self._kinds.popitem(last=False)
+        return found
+
+    def add(self, kind: Any, arrays: list[Any], program: Running) -> None:
+        """Remember a program that was made for a call."""
+        self.bodies.setdefault(program.body, program)
+        if not isinstance(program, Relengthed):  # which two others are known to make
+            of = self._of(kind)
+            of.programs = [(dims_of(x.shape for x in arrays), program), *of.programs][:HELD]
+
+    def free(self, program: Running) -> bool:
+        """Whether one like it is known to have nothing of its arguments in it."""
+        alike = self.bodies.get(program.body)
+        if alike is None:
+            return False
+        if isinstance(program, Relengthed):
+            (T, numbers), (U, others) = (
+                (x.in_c.T, dict(enumerate(x.in_c.constants))) for x in (alike, program)
+            )
+        else:
+            if program.program.constants:
+                return False
+            (T, numbers), (U, others) = ((x.program.T, x.program.numbers) for x in (alike, program))
+        return follows(T, numbers, U, others)
+
+    def pairs(self, kind: Any, arrays: list[Any], given: Given, how: How) -> Iterator[Pair]:
+        """Pairs of graphs for other lengths, between or beyond which that of a call may lie."""
+        of = self._of(kind)
+        programs = of.programs
+        if not programs or of.vain >= VAIN:
+            return
+        tried = {pair.programs for pair in of.pairs}
+        yield from [pair for pair in of.pairs if pair.programs]
+        both = list(itertools.combinations([x for _, x in programs], 2))
+        alike = [x for x in both if x[0].body == x[1].body and all(type(y) is Compiled for y in x)]
+        yield from (_pair(*x) for x in alike if x not in tried)
+        yield from [pair for pair in of.pairs if not pair.programs]
+        dims = dims_of(x.shape for x in arrays)
+        try:
+            short = [shorter(programs[0][0], dims, k) for k in (0, 1)]
+            yield Pair(_short(given, short[0], how), _short(given, short[1], how))
+        except (Another, Refused):
+            yield from (_pair(*x) for x in both if x not in tried and x not in alike)
+
+    def graph(
+        self, kind: Any, pairs: Iterable[Pair], record: Forward
+    ) -> tuple[Pair, Sample, list[Tensor]] | str:
+        """The graph of a record and its gradients, if a pair says what it is; else why none does.
+
+        With it that pair, and the nodes of the record.
+        """
+        why = ""
+        nodes, outputs = _forward(record)
+        dims, of = dims_of(x.shape for x in record.leaves), self._of(kind)
+        for pair in pairs:
+            try:
+                found = interpolated(pair.a, pair.b, dims)
+                recognise(found, record.leaves, nodes, outputs)
+            except Another as error:
+                why = str(error)
+                continue
+            of.vain = 0
+            of.pairs = [pair, *(x for x in of.pairs if x is not pair)][:HELD]
+            return pair, found, nodes
+        of.vain += 1
+        return why
+
+
+def _pair(a: Running, b: Running) -> Pair:
+    return Pair(_sample(a), _sample(b), (a, b))
+
+
+def _forward(record: Forward) -> tuple[list[Tensor], dict[int, Tensor]]:
+    """The nodes of a record; its results by their places among those of its graph."""
+    with recording(Recorder(record.recorder.shapes)):
+        requires = [broken(record.recorder)] if record.recorder.requirements else []
+    beside = [*record.beside, *requires]
+    nodes = ancestors(record.loss, *beside, *record.leaves)
+    return nodes, {0: record.loss, **dict(enumerate(beside, 1 + record.parameters))}
+
+
+def _sample(program: Running) -> Sample:
+    whole = program.whole
+    return Sample(dims_of(v.shape for v in whole.rolled[2]), *whole.rolled, whole.cuts)
+
+
+def _short(given: Given, dims: Dims, how: How) -> Sample:
+    """The graph of the same function for the beginnings of its arguments."""
+    ends = iter(dims)
+    for _, p in leaves_of(given.params, ""):
+        _take(p.ndim, ends)
+    leaves = [[x for _, x in leaves_of(arg, "")] for arg in given.args]
+    arrays = [np.asarray(values(x)) for xs in leaves for x in xs if isinstance(x, NUMBERS)]
+    shapes = [_take(x.ndim, ends) for x in arrays]
+    pairs = zip(dims_of(x.shape for x in arrays), dims_of(shapes), strict=True)
+    least = min(short for n, short in pairs if short < n)
+    short = (
+        np.minimum(y, least).astype(y.dtype) if y.dtype.kind in "iu" else y  # as lengths
+        for y in (x[tuple(map(slice, shape))] for x, shape in zip(arrays, shapes, strict=True))
+    )
+    args = tuple(
+        rebuilt(arg, iter([next(short) if isinstance(x, NUMBERS) else x for x in xs]), True)
+        for arg, xs in zip(given.args, leaves, strict=True)
+    )
+    record = forward(given.loss_fn, given.params, args, given.names, given.around)
+    whole = trace(record)
+    graph, _ = rolled(whole, record.recorder, how.longest, loops="loops" in how.passes)
+    return Sample(dims_of(v.shape for v in graph[2]), *graph, cuts(whole.nodes))
+
+
+def _take(n: int, ends: Iterator[int]) -> tuple[int, ...]:
+    return tuple(itertools.islice(ends, n))

@@ -1,0 +1,184 @@
+"""What stayed in the loops of a program, and what was lifted out of them?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from tinygrad_rnn.program.backends.numpy.emit import Program
+from tinygrad_rnn.program.ir.graph import Arg, Value, ancestors, only_last
+from tinygrad_rnn.program.ir.recurrences import Component
+from tinygrad_rnn.program.runtime.segments import Pieces
+
+__all__ = ["Operation", "Outline", "Part", "Read", "outline"]
+
+OVER_TIME = frozenset(("sum_t", "gemm_t", "scatter_t"))
+
+
+@dataclass(frozen=True)
+class Read:
+    """One operand that is no constant.
+
+    Attributes
+    ----------
+    of
+        The number of the operation that it is the result of.
+    offset
+        Of a sequence the element so many steps later, -1 the one before; None if it is read whole,
+        or is no sequence.
+    """
+
+    of: int
+    offset: int | None
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A line of a program, or an argument.
+
+    Attributes
+    ----------
+    number
+        Its place in ``outline.operations``.
+    name
+        Its variable in the source; empty if it is computed where it is read.
+    op
+        The primitive; ``"parameter"`` or ``"argument"``; over time ``"sum_t"``, ``"gemm_t"`` (a sum
+        of products) and ``"scatter_t"``; ``"gates"``, several squashed at once.
+    shape
+        Of one step, if it is a sequence.
+    sequence
+        Whether there is one for each step.
+    reads
+        Its operands.
+    """
+
+    number: int
+    name: str
+    op: str
+    shape: tuple[int, ...]
+    sequence: bool
+    reads: tuple[Read, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Operations that run together.
+
+    Attributes
+    ----------
+    kind
+        ``"loop"``, step by step; ``"lifted"``, each for all steps at once, or once; ``"sums"``,
+        over all steps.
+    backward
+        Whether it belongs to the gradients, and the loss does not need it.
+    steps
+        First and last t of a loop in the order in which it runs; None of all else.
+    operations
+        In the order in which they run.
+    """
+
+    kind: str
+    backward: bool
+    steps: tuple[int, int] | None
+    operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A program as data: its arguments, and its parts, each after what it reads.
+
+    Attributes
+    ----------
+    arguments, parts
+        Of the whole, also if time is divided.
+    piece
+        How many steps a piece has if time is divided, as by ``memory="sqrt"``; else None.
+    states
+        How many states there are at one time if it is: those between pieces, and of one piece.
+    """
+
+    arguments: tuple[Operation, ...]
+    parts: tuple[Part, ...]
+    piece: int | None = None
+    states: int | None = None
+
+    @property
+    def operations(self) -> list[Operation]:
+        """All of them by number, arguments included."""
+        found = [*self.arguments, *(x for part in self.parts for x in part.operations)]
+        return sorted(found, key=lambda x: x.number)
+
+
+def outline(
+    program: Program, parameters: int, pieces: Pieces | None = None, requires: bool = False
+) -> Outline:
+    """The outline of a program, the first of whose arguments are parameters.
+
+    What only serves the last output is left out, if that counts what the function `requires`.
+    """
+    outputs, left_out = program.outputs, set[Value]()
+    if requires:
+        outputs, left_out = outputs[:-1], only_last(outputs)
+    results = [outputs[0], *outputs[1 + parameters :]]
+    forward = set[Value]().union(*map(ancestors, results))
+    leaves = [v for v in program.values if v.op == "leaf"]
+    number = {v: k for k, v in enumerate(leaves)}
+    found = [c for c in program.components if c.values[0].op != "leaf"]
+    found = [c for c in found if c.values[0] not in left_out]
+    number |= {v: k for k, v in enumerate((v for c in found for v in c.values), len(leaves))}
+
+    def made(v: Value, op: str = "") -> Operation:
+        reads = tuple(_read(a, number) for a in v.operands if isinstance(a.value, Value))
+        name = program.names.get(v, "")
+        return Operation(number[v], name, op or v.op, v.shape, v.lo is not None, reads)
+
+    parts: list[Part] = []
+    stages = _stages(found, forward)
+    for stage in range(max(stages.values(), default=0) + 1):
+        here = [c for c in found if stages[c.values[0]] == stage]
+        for c in (c for c in here if c.loop):
+            steps = (c.values[0].lo or 0, c.values[0].hi or 0)[:: c.direction]
+            back = c.values[0] not in forward
+            parts.append(Part("loop", back, (steps[0], steps[1]), tuple(map(made, c.values))))
+        single = [c.values[0] for c in here if not c.loop]
+        for back in (False, True):
+            mine = [v for v in single if (v not in forward) == back]
+            sums = {v for v in mine if v.op in OVER_TIME} if back else set[Value]()
+            for kind, some in (
+                ("lifted", [v for v in mine if v not in sums]),
+                ("sums", [v for v in mine if v in sums]),
+            ):
+                if some:
+                    parts.append(Part(kind, back, None, tuple(map(made, some))))
+    kinds = ["parameter" if k < parameters else "argument" for k in range(len(leaves))]
+    divided = (pieces.n, pieces.states) if pieces else ()
+    return Outline(tuple(map(made, leaves, kinds)), tuple(parts), *divided)
+
+
+def _stages(found: list[Component], forward: set[Value]) -> dict[Value, int]:
+    """Even before, between and after loops, odd in them.
+
+    What leads to the loss comes as early as it can, all else as late: beside what reads it.
+    """
+    stages: dict[Value, int] = {}
+    readers: dict[Value, list[Component]] = defaultdict(list)
+    for c in found:
+        inside, latest = set(c.values), 0
+        for u in (a.value for v in c.values for a in v.operands if isinstance(a.value, Value)):
+            if u not in inside:
+                readers[u].append(c)
+                latest = max(latest, stages.get(u, 0))
+        stage = latest + (latest % 2 != c.loop)
+        stages.update(dict.fromkeys(c.values, stage + 1 if c.loop and latest % 2 else stage))
+    last = max(stages.values(), default=0)
+    for c in reversed(found):
+        v = c.values[0]
+        if not c.loop and v not in forward:
+            read = (stages[user.values[0]] - user.loop for user in readers[v])
+            stages[v] = min(read, default=last)
+    return stages
+
+
+def _read(a: Arg, number: dict[Value, int]) -> Read:
+    return Read(number[a.value], a.k if a.kind == "step" else None)

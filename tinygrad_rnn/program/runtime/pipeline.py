@@ -1,0 +1,359 @@
+"""Through which passes does a record become a program, in NumPy or in C?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.recorder import Draw, Recorder
+from tinygrad_rnn.program.backends.c import Function, Native, NoCompiler, Unwritable
+from tinygrad_rnn.program.backends.c import write as write_c
+from tinygrad_rnn.program.backends.latex.equations import Equations
+from tinygrad_rnn.program.backends.numpy.emit import Program, write
+from tinygrad_rnn.program.constants import same_constant
+from tinygrad_rnn.program.ir.cost import cost_of
+from tinygrad_rnn.program.ir.graph import Arg, Value, only_last, structure_of
+from tinygrad_rnn.program.ir.ops import KNOWN, is_count
+from tinygrad_rnn.program.ir.recognise import cuts
+from tinygrad_rnn.program.ir.reroll import SAME, roll
+from tinygrad_rnn.program.ir.sequences import NoFamily
+from tinygrad_rnn.program.locks import cached
+from tinygrad_rnn.program.passes import algebra as passes
+from tinygrad_rnn.program.passes import map_over_time as whole
+from tinygrad_rnn.program.passes import simplify, softmax
+from tinygrad_rnn.program.passes import tiling as in_blocks
+from tinygrad_rnn.program.passes.checkpointing import Graph, Uncut, cut, length
+from tinygrad_rnn.program.record.trace import Refused, Trace, leaves_of
+from tinygrad_rnn.program.runtime.run import Piece, Running
+from tinygrad_rnn.program.runtime.segments import Pieces
+
+__all__ = ["PASSES", "WRITING", "Compiled", "How", "copied", "follows", "rolled"]
+
+Pass = Callable[[list[Value], list[Value]], int]
+MakePiece = Callable[[Sequence[list[Value]]], Any]
+
+PASSES: dict[str, tuple[str, Pass]] = {
+    "steps": ("operations on whole sequences done step by step", whole.step_by_step),
+    "unstacked": (
+        "elements of what was stacked over time read where they were made",
+        simplify.unstacked,
+    ),
+    "rows": ("sums over classes of what stands at one class known beforehand", passes.row_sums),
+    "folded": ("operations on constants done once", simplify.folded),
+    "copies": ("copies read where they were made", simplify.copies),
+    "sums": ("recurrences that only add made sums over time", simplify.running_sums),
+    "squares": ("derivatives of tanh written g*(1 - y*y)", passes.squares),
+    "common": ("operations found a second time and dropped", simplify.common),
+    "softmax": (
+        "exponentials in gradients of log_softmax taken from its sum",
+        softmax.exponentials,
+    ),
+    "gates": ("gates that are slices of one array squashed together", passes.gates),
+    "early_sums": ("additions moved out of a loop", passes.early_sums),
+    "early_products": ("multiplications moved out of a loop", passes.early_products),
+    "small_first": ("rows added to each other, not each to all", passes.small_first),
+    "products": ("sums over time of products made one product of all rows", passes.products),
+    "batch_sums": ("sums over time and then over the batch made one", passes.batch_sums),
+    "apart": ("values of all gates kept gate by gate", in_blocks.apart),
+    "blocks": ("products divided into small ones", in_blocks.blocks),
+}
+WRITING = ("in_place", "transposes", "lifetimes", "fused")  # passes while NumPy is written
+# C's loops do better without
+NUMPY_ALONE = frozenset(("gates", "early_sums", "early_products", "apart", "blocks"))
+# in NumPy a hundredth faster, but not on one page
+C_ALONE = frozenset(("softmax",))
+DIVIDING = frozenset(("steps", "unstacked", "folded", "sums", "common"))  # before time is divided
+EQUATIONS = frozenset(("steps", "unstacked", "sums", "rows", "squares", "common"))  # for reading
+
+
+@dataclass(frozen=True)
+class How:
+    """What a program shall be like; see `CompiledStep`."""
+
+    passes: frozenset[str]
+    target: str
+    memory: str | int | None = None
+    longest: int | None = None
+
+
+class Compiled(Running):
+    """The programs for one signature: what is called, its sources, and what the passes did."""
+
+    program: Program
+    cuts: Mapping[Any, Arg] = MappingProxyType({})  # see `recognise.cuts`
+
+    def __init__(
+        self,
+        rolled: Graph,
+        how: How,
+        used: list[bool],
+        aux: Any,
+        draws: Sequence[Draw],
+        requires: bool,
+        said: Sequence[str] = (),
+        straight: Callable[[], Graph] | None = None,
+    ) -> None:
+        """`rolled` is the graph, or `straight` gives one, if what it repeats cannot be written.
+
+        `said` tells what kept parts of it from repeating.
+        """
+        super().__init__(used, aux, draws, requires)
+        self.rolled, self.how, self.wanted, self.said = rolled, how, how.passes, [*said]
+        self.done: dict[str, int] = {}
+        try:
+            self.program = self._numpy()
+        except NoFamily as error:
+            if straight is None:
+                raise
+            self.rolled = straight()
+            self.said.append(str(error))
+            self.program = self._numpy()
+        if how.target == "c":
+            try:
+                self._prepared(how.memory, self._piece_in_c)
+                self.native = Native(self.in_c) if self.pieces is None else None
+            except (Unwritable, NoCompiler) as error:
+                self.no_c = str(error)
+        if how.target == "numpy" or self.no_c:
+            self._prepared(how.memory, self._piece_in_numpy)
+
+    @classmethod
+    def of(cls, record: Trace, how: How, recorder: Recorder) -> Compiled:
+        """The programs for a record.
+
+        Raises
+        ------
+        Refused
+            There is something in it that no program is written in, or too much that does not
+            repeat.
+        """
+        loops = "loops" in how.passes
+        graph, said = rolled(record, recorder, how.longest, loops=loops)
+        program = cls(
+            graph, how, record.used, record.aux, recorder.draws, bool(recorder.requirements), said,
+            lambda: rolled(record, recorder, how.longest, loops=False)[0],
+        )  # fmt: skip
+        program.cuts = cuts(record.nodes)
+        return program
+
+    @property
+    def whole(self) -> Compiled:
+        """All that is known of the program."""
+        return self
+
+    @cached
+    def structure(self) -> str:  # type: ignore[override]
+        """A digest, the same for all programs that differ by lengths alone."""
+        return structure_of(self.rolled[0])
+
+    def _prepared(self, memory: str | int | None, make: MakePiece) -> None:
+        """Divide the step in time, if so wanted and if it can be."""
+        if memory is None:
+            return
+        sizes: list[int] = []
+
+        def made(*graph: list[Value]) -> Callable[[list[Any]], Sequence[Any]]:
+            piece, size = make(graph)
+            sizes.append(size)
+            return piece
+
+        row = fixed = state = 0
+        try:
+            divided = cut(*_passed(copied(*self.rolled), DIVIDING & self.wanted))
+            if memory != "sqrt":  # bytes are counted; the room for a piece is linear in its length
+                few = list[int]()
+                for n in (2, 3):
+                    sizes.clear()
+                    Pieces(divided, n, made).piece(n)
+                    few.append(sum(sizes[-2:]))
+                row, fixed = few[1] - few[0], 3 * few[0] - 2 * few[1]
+                state = sum(v.dtype.itemsize * math.prod(v.shape) for v in divided.states)
+            self.pieces = Pieces(divided, length(divided.T, memory, row, fixed, state), made)
+        except (Uncut, NoFamily) as error:
+            self.said.append(f"not divided in time: {error}")
+
+    def _piece_in_numpy(self, graph: Sequence[list[Value]]) -> Any:
+        wanted = self.wanted - C_ALONE
+        program = write(*_passed(graph, wanted), *(x in self.wanted for x in WRITING))
+        if program.constants:
+            raise Uncut(f"it holds the large array {next(iter(program.constants))}")
+        return Piece(program), program.buffers
+
+    def _piece_in_c(self, graph: Sequence[list[Value]]) -> Any:
+        function = write_c(*_passed(graph, self.wanted - NUMPY_ALONE))
+        return Native(function), function.bytes
+
+    def passed(self, leave_out: frozenset[str]) -> tuple[list[Value], list[Value], list[Value]]:
+        """Values, outputs and arguments after the passes, in copies."""
+        self.done["of"] = len(self.rolled[0])
+        found = _passed(copied(*self.rolled), self.wanted - leave_out, self.done)
+        self.done["values"] = len(found[0])
+        return found
+
+    def explained(self) -> list[str]:
+        """What each pass did: how often it applied, and what it saved by the model of `cost`."""
+        program, done = self.program, self.done
+        saved = _saved(copied(*self.rolled), self.wanted - C_ALONE)
+        times = {name: f"{done.get(name, 'in C:')} {what}" for name, (what, _) in PASSES.items()}
+        times["in_place"] = f"{program.inside} operations computed where they are read"
+        times["transposes"] = "weights transposed once, not at every step"
+        times["fused"] = f"{program.fused} operations on whole sequences done in loops"
+        times["lifetimes"] = f"{program.reused} buffers that were free taken again"
+        lines = [f"{done['of']} families and single values, {done['values']} after the passes"]
+        for name, what in times.items():
+            if name in self.wanted:
+                lines.append(f"{name}: {what}" + (f"; {saved[name]}" if saved[name] else ""))
+        for c in program.loops:
+            where = "forward" if c.direction == 1 else "backward"
+            lines.append(f"loop {where} in time: {len(c.values)} operations per step")
+        over_time = [v for v in program.values if v.op in ("sum_t", "gemm_t", "scatter_t")]
+        sums = sum(not is_count(v) for v in over_time)
+        calls, _, flops = cost_of(program.values, program.components)
+        lines += [f"{sums} sums over time", f"{calls:,} calls and {flops:,} operations on numbers"]
+        lines.append(f"{program.buffers:,} bytes of buffers")
+        if self.pieces is not None:
+            p = self.pieces
+            lines.append(f"divided in time: pieces of {p.n} steps, {p.states} states at one time")
+        return lines + [f"not repeated: {why}" for why in self.said]
+
+    def _numpy(self) -> Program:
+        ways = {name: name in self.wanted for name in WRITING}
+        return write(*self.passed(C_ALONE), **ways, requires=self.requires)
+
+    @cached
+    def in_c(self) -> Function:
+        """The step in C, written but not built."""
+        done, self.done = self.done, dict[str, int]()
+        try:
+            return write_c(*self.passed(NUMPY_ALONE), self.requires)
+        finally:
+            self.done = done | {name: n for name, n in self.done.items() if name in C_ALONE}
+
+    @cached
+    def equations(self) -> Equations:
+        """The equations of the step, without what counts whether its requirements hold."""
+        values, outputs, leaves = copied(*self.rolled)
+        if self.requires:
+            outputs = outputs[:-1]
+            values = simplify.alive(values, outputs, leaves)
+        return Equations(*_passed((values, outputs, leaves), EQUATIONS), self.parameters)
+
+    @property
+    def parameters(self) -> int:
+        """How many arguments are parameters; as many results after the loss are their gradients."""
+        beside = sum(x is not None for _, x in leaves_of(self.aux, "aux"))
+        return len(self.rolled[1]) - 1 - beside - self.requires
+
+
+def _passed(
+    graph: Sequence[list[Value]], wanted: frozenset[str], done: dict[str, int] | None = None
+) -> Graph:
+    """A graph after the passes that are wanted."""
+    found, outputs, leaves = graph
+    for name, (_, apply) in PASSES.items():
+        if name in wanted:
+            count = apply(found, outputs)
+            found = simplify.alive(found, outputs, leaves)
+            if done is not None:
+                done[name] = count
+    return found, outputs, leaves
+
+
+def _saved(graph: Sequence[list[Value]], wanted: frozenset[str]) -> dict[str, str]:
+    """What each pass changed in calls, bytes and operations."""
+    found, outputs, leaves = graph
+    before, said = cost_of(found), dict[str, str]()
+    for name in PASSES:
+        found, outputs, leaves = _passed((found, outputs, leaves), wanted & {name})
+        after = cost_of(found)
+        said[name], before = after.against(before), after
+    without = {name: write(found, outputs, leaves, *(x != name for x in WRITING)).buffers
+               for name in WRITING}  # fmt: skip
+    with_all = write(found, outputs, leaves).buffers
+    for name, size in without.items():
+        said[name] = f"bytes of buffers {size:,} → {with_all:,}" if size != with_all else ""
+    return said
+
+
+def follows(T: int, numbers: dict[Any, Any], U: int, others: dict[Any, Any]) -> bool:
+    """Whether the numbers of one program are those of another of T steps, for U steps.
+
+    Then the function need not be run on other values to see whether it bakes some in. Whatever it
+    took from its arguments past the record stands in the text, which is that of a program found
+    free of it, or among the numbers: and those are what they were, or in proportion to the length
+    or to its inverse, as the count of a mean is. A number taken from data is not, but by chance.
+    """
+    alike = numbers.keys() == others.keys()
+    return alike and all(_scaled(x, T, others[name], U) for name, x in numbers.items())
+
+
+def _scaled(x: Any, T: int, y: Any, U: int) -> bool:
+    if same_constant(x, y):
+        return True
+    x, y = np.asarray(x), np.asarray(y)
+    if x.dtype != y.dtype or not x.size or not y.size or not T or not U:
+        return False
+    if x.ndim == y.ndim == 1 and (x == np.arange(len(x))).all() and (y == np.arange(len(y))).all():
+        return True
+    a, b = x.flat[0], y.flat[0]
+    if not ((x == a).all() and (y == b).all()):
+        return False
+    return any(
+        math.isclose(u, v, rel_tol=1e-6 if x.dtype == np.float32 else 1e-14)
+        for u, v in ((a, b), (a * T, b * U), (a / T, b / U))
+    )
+
+
+def rolled(
+    record: Trace, recorder: Recorder, longest: int | None, *, loops: bool = True
+) -> tuple[Graph, list[str]]:
+    """Values, outputs and leaves of a record, and what kept parts of it from repeating.
+
+    What only counts whether requirements hold comes last.
+
+    Raises
+    ------
+    Refused
+        See `Compiled.of`.
+    """
+    unknown = sorted({x.op.name for x in record.nodes if x.op and x.op.name not in KNOWN | SAME})
+    if unknown:
+        raise Refused(
+            f"a program is not written in the primitive {unknown[0]}; as a function made of "
+            "the primitives of tinygrad_rnn it would be"
+        )
+    found, outputs, said = roll(record, loops=loops)
+    if longest is not None and len(found) > longest:
+        why = f" ({said[0]})" if said else ""
+        raise Refused(f"too much of its record does not repeat: {len(found)} operations{why}")
+    by_tensor = {v.options["leaf"]: v for v in found if v.op == "leaf"}
+    leaves = [by_tensor[x] for x in record.leaves]
+    for draw in recorder.draws:
+        by_tensor[draw.leaf].options["drawn"] = draw.method
+    outputs[0].name = outputs[0].name if outputs[0].named else "loss"
+    for v in found:  # the record itself is needed no longer
+        v.options = {k: x for k, x in v.options.items() if k not in ("family", "leaf")}
+    if recorder.requirements:
+        last = max(v.serial for v in found)
+        for v in only_last(outputs):
+            v.serial += last
+    return (found, outputs, leaves), said
+
+
+def copied(*lists: list[Value]) -> Graph:
+    """The same graph once more, for passes to change."""
+    new = {v: replace(v, options=dict(v.options)) for values in lists for v in values}
+
+    def moved(a: Arg) -> Arg:
+        return a._replace(value=new[a.value]) if isinstance(a.value, Value) else a
+
+    for v in new.values():
+        v.args = [moved(a) for a in v.args]
+        v.init = {t: moved(a) for t, a in v.init.items()}
+    values, outputs, leaves = ([new[v] for v in values] for values in lists)
+    return values, outputs, leaves

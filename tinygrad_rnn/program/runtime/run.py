@@ -1,0 +1,252 @@
+"""What is called when a program runs?"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.recorder import Draw
+from tinygrad_rnn.program.backends.c import Function, Native, Unwritable, alone
+from tinygrad_rnn.program.backends.numpy.source import Printed
+from tinygrad_rnn.program.locks import cached, lock_of
+from tinygrad_rnn.program.record.surroundings import Ways, follow
+from tinygrad_rnn.program.record.trace import leaves_of, rebuilt
+from tinygrad_rnn.program.runtime.segments import Pieces
+from tinygrad_rnn.program.threads import limited
+
+if TYPE_CHECKING:
+    from tinygrad_rnn.program.runtime.pipeline import Compiled
+
+__all__ = ["Drawn", "Piece", "Running", "Unmet"]
+
+compile_source = compile
+
+
+class Unmet(Exception):
+    """A program was called with what the function refuses: run eagerly, it says what that is."""
+
+
+class Drawn:
+    """What a program is given beside its arguments: numbers drawn as the function draws them.
+
+    Attributes
+    ----------
+    generators
+        Those that it was recorded with.
+    ways
+        How each is reached from the function, its parameters and its arguments: at another call
+        the generator found there is what is drawn from.
+    """
+
+    def __init__(self, draws: Sequence[Draw]) -> None:
+        leaves = {leaf: j for j, leaf in enumerate(dict.fromkeys(draw.leaf for draw in draws))}
+        numbers = {rng: i for i, rng in enumerate(dict.fromkeys(draw.rng for draw in draws))}
+        self.generators, self.ways = list(numbers), list[Ways]()
+        self.leaves = [(leaf.shape, leaf.dtype) for leaf in leaves]
+        self.calls: list[tuple[tuple[int, str, int], Any, Any]] = []
+        for draw in draws:  # those of one leaf in a row are one call
+            what = numbers[draw.rng], draw.method, leaves[draw.leaf]
+            first, after = draw.k, None if draw.k is None else draw.k + 1
+            if self.calls and first and self.calls[-1][0] == what and self.calls[-1][2] == first:
+                first = self.calls.pop()[1]
+            self.calls.append((what, first, after))
+
+    def __call__(self, generators: Sequence[np.random.Generator]) -> list[np.ndarray]:
+        """The arrays, drawn now."""
+        arrays = [np.empty(shape, dtype) for shape, dtype in self.leaves]
+        for (i, method, j), first, after in self.calls:
+            getattr(generators[i], method)(out=arrays[j][first:after] if after else arrays[j])
+        return arrays
+
+    def reached(self, *roots: Any) -> list[np.random.Generator] | None:
+        """The generators to draw from at a call; None if it takes another record."""
+        found = list[np.random.Generator]()
+        for ways in self.ways:
+            pairs = zip(roots, ways, strict=True)
+            there = [follow(root, way) for root, way in pairs if way is not None]
+            if not there or any(
+                x is not there[0] or not isinstance(x, np.random.Generator) for x in there
+            ):
+                return None
+            found.append(there[0])
+        return found if len({*map(id, found)}) == len(found) else None
+
+
+class Running:
+    """A program that is called with arrays, in NumPy or in C.
+
+    Attributes
+    ----------
+    program, native, pieces
+        The text in NumPy; what runs instead of it, if anything does: C, or pieces of time.
+    used, aux, paths
+        Which parameters the loss depends on, what the function gives beside the loss, with
+        ``...`` in place of each Tensor, and the paths of the parameters.
+    no_c
+        Why it is not C that runs, though it was asked for.
+    drawn, requires
+        What is drawn at each call; whether the last result says how much does not hold of what the
+        function requires.
+    small
+        Whether its products are small, and run on one thread; see `threads`.
+    """
+
+    program: Any  # Printed, or what has more to tell
+    native: Native | None = None
+    pieces: Pieces | None = None
+    no_c = ""
+    small = False
+
+    def __init__(self, used: list[bool], aux: Any, draws: Sequence[Draw], requires: bool) -> None:
+        self.used, self.aux = used, aux
+        self.paths: list[str] = []
+        self.lock = lock_of(self)
+        self.drawn, self.requires = Drawn(draws), requires
+
+    @property
+    def source(self) -> str:
+        """What runs, in NumPy; if pieces run in C, the whole that they are cut from."""
+        return self.pieces.source if self.pieces and self._in_numpy else self.program.source
+
+    @property
+    def _in_numpy(self) -> bool:
+        return self.pieces is not None and isinstance(self.pieces.begin, Piece)
+
+    @cached
+    def function(self) -> Callable[..., tuple[Any, ...]]:
+        """The NumPy program, ready to be called."""
+        return _ready(self.program)
+
+    @property
+    def body(self) -> str:
+        """Its text but for lengths and numbers."""
+        return self.program.body
+
+    @property
+    def structure(self) -> str:
+        """A digest, the same for all programs that differ by lengths alone."""
+        return self.whole.structure
+
+    @property
+    def bytes(self) -> int:
+        """Of the memory that it keeps between calls."""
+        if self.native is not None:
+            return self.native.room.nbytes
+        if self.pieces is not None:
+            return 0  # made for a bound
+        arrays = (x for x in self.function.__globals__.values() if isinstance(x, np.ndarray))
+        return sum(x.nbytes for x in arrays if x.base is None)
+
+    @property
+    def flushes(self) -> bool:
+        """Whether numbers below the smallest normal one are 0 in it: in C they are."""
+        return self.native is not None or (self.pieces is not None and not self._in_numpy)
+
+    @property
+    def whole(self) -> Compiled:
+        """All that is known of the program."""
+        raise NotImplementedError
+
+    @property
+    def in_c(self) -> Function:
+        """The step in C, written but not built."""
+        return self.whole.in_c
+
+    @cached
+    def c_source(self) -> str:
+        """The program as one C file; empty if it cannot be written in C."""
+        try:
+            return alone(self.in_c, len(self.used))
+        except Unwritable:
+            return ""
+
+    def beside(self, arrays: list[Any]) -> Any:
+        """What the function gives beside the loss, of the last of the results."""
+        rest = iter(arrays)
+        ends = [x and next(rest) for _, x in leaves_of(self.aux, "aux")]
+        return rebuilt(self.aux, iter(ends))
+
+    def __call__(self, given: list[Any]) -> tuple[Any, ...]:
+        """Loss and gradients, and what the function gives beside the loss.
+
+        Parameters
+        ----------
+        given
+            Parameters and arguments as arrays, then the generators that it draws from.
+
+        Raises
+        ------
+        Unmet
+            What the function requires does not hold, or an index is outside; nothing is drawn then.
+        """
+        if not self.drawn.generators:
+            return self._checked(given)
+        states = self.states(given)
+        try:
+            return self._checked(self.arrays(given))
+        except Unmet:
+            self.set_back(given, states)
+            raise
+
+    def _checked(self, arrays: list[Any]) -> tuple[Any, ...]:
+        try:
+            with limited(self.small):
+                results = self._run(arrays)
+        except IndexError as error:
+            raise Unmet(str(error)) from error
+        if self.requires and results[-1]:
+            raise Unmet("what the function requires of its arguments does not hold")
+        return results
+
+    def arrays(self, given: list[Any]) -> list[Any]:
+        """The arrays it runs on: those given, and those drawn now."""
+        n = len(given) - len(self.drawn.generators)
+        return [*given[:n], *self.drawn(given[n:])]
+
+    def states(self, given: list[Any]) -> list[Any]:
+        """Where the generators given are."""
+        n = len(given) - len(self.drawn.generators)
+        return [rng.bit_generator.state for rng in given[n:]]
+
+    def set_back(self, given: list[Any], states: list[Any]) -> None:
+        """Put the generators given back to where they were."""
+        n = len(given) - len(self.drawn.generators)
+        for rng, state in zip(given[n:], states, strict=True):
+            rng.bit_generator.state = state
+
+    def _run(self, arrays: list[Any]) -> tuple[Any, ...]:
+        if self.pieces is not None:
+            with self.lock:
+                return tuple(self.pieces(arrays))
+        if self.native is not None:
+            return self.native(arrays)
+        with self.lock:  # the buffers are shared by all calls
+            return self.function(*arrays, *self.program.constants.values())
+
+
+class Piece:
+    """A NumPy program with its text; called with arrays."""
+
+    def __init__(self, program: Printed) -> None:
+        self.source, self.function = program.source, _ready(program)
+
+    def __call__(self, arrays: list[Any]) -> tuple[Any, ...]:
+        """What it computes."""
+        return self.function(*arrays)
+
+
+def _ready(program: Printed) -> Callable[..., tuple[Any, ...]]:
+    """A NumPy program, ready to be called: its T and numbers, and the code that serves them all."""
+    names: dict[str, Any] = {}
+    exec(program.header, names)
+    exec(_code(program.body), names)
+    return names["step"]
+
+
+@functools.lru_cache(maxsize=64)
+def _code(body: str) -> CodeType:
+    return compile_source(body, "<tinygrad_rnn program>", "exec")

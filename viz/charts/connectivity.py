@@ -1,0 +1,199 @@
+"""What does a unit, or an output, see in a text?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn import measure
+from viz import theme
+from viz.charts.figure import Plot, one_of, the_text
+
+PER_LINE = 48  # characters that are still read from the last row
+MOST = 5_000  # characters of a picture
+WIDTH, CHARACTER = 0.19, 1.7  # of one, in inches, and how much higher it is
+
+
+@dataclass(frozen=True, eq=False)
+class ColouredText(measure.Table):
+    """A number for each character.
+
+    Attributes
+    ----------
+    text
+        The characters.
+    values
+        One for each, (T,); NaN where there is none.
+    """
+
+    text: str
+    values: np.ndarray
+
+    def columns(self) -> dict[str, Any]:
+        """One row per character."""
+        return {"t": np.arange(len(self.text)), "character": list(self.text), "value": self.values}
+
+
+def text_activation(
+    loss: Any,
+    letter: str | None = None,
+    lane: str | None = None,
+    *,
+    text: str,
+    unit: int,
+    example: int = 0,
+) -> Plot:
+    """A text coloured by what one unit holds after reading each character.
+
+    Blue and underlined: negative, red: positive, white: 0 (after Karpathy, Johnson & Li 2015).
+
+    Parameters
+    ----------
+    loss
+        The loss, or outputs.
+    letter, lane
+        Of which value (h by default) of which lane (the top layer by default).
+    text
+        What was read, one character per step.
+    unit
+        Which unit, counted from 0.
+    example
+        Which of the batch.
+
+    Returns
+    -------
+    Its ``.numbers`` are a `ColouredText`; ``.csv(path)`` writes one row for each character.
+
+    Raises
+    ------
+    ValueError
+        The text is not as long as the record, or there is no such unit, letter or lane.
+    """
+    found = measure.trajectories(loss, letter, lane)
+    T, examples, units = found.states.shape
+    unit = one_of("text_activation", "unit", unit, units)
+    example = one_of("text_activation", "example", example, examples)
+    if len(the_text("text_activation", text)) != T:
+        raise ValueError(
+            f"text_activation: expected a text of one character for each of {T} steps, got "
+            f"{len(text)}."
+        )
+    order = np.argsort(found.steps)  # a lane that was run in reverse read the text backward
+    numbers = ColouredText(_short_enough(text), found.states[order, example, unit])
+
+    def draw(figure: Any) -> None:
+        finite = np.abs(numbers.values[np.isfinite(numbers.values)])
+        top = max(float(finite.max(initial=0)), 1e-12)
+        label = f"{found.letter} of unit {unit}"
+        if (numbers.values < 0).any():
+            label += " (underlined: negative)"
+        _draw(figure, numbers, "RdBu_r", -top, top, label)
+
+    return Plot(numbers, draw, _size(text))
+
+
+def text_connectivity(
+    loss: Any, letter: str = "x", lane: str | None = None, *, text: str, log: bool = False
+) -> Plot:
+    """A text coloured by how much each character moves one output: ‖∂output/∂x_t‖².
+
+    The darker the more (after Madsen 2019, "Visualizing memorization in RNNs", Distill).
+
+    Parameters
+    ----------
+    loss
+        A recorded scalar, e.g. the logit of the character that was chosen.
+    letter, lane
+        As in `measure.connectivity`.
+    text
+        What was read, one character per step, and as many more as you like (what was predicted).
+    log
+        Whether the colours show powers of ten; else shares of the largest.
+
+    Returns
+    -------
+    Its ``.numbers`` are a `ColouredText`; ``.csv(path)`` writes one row for each character.
+
+    Raises
+    ------
+    ValueError
+        The inputs are constants, or the text is shorter than what was read.
+    """
+    found = measure.connectivity(loss, letter, lane)
+    if len(the_text("text_connectivity", text)) < len(found.steps):
+        raise ValueError(
+            f"text_connectivity: {len(found.steps)} characters were read, the text has "
+            f"{len(text)}. Pass all of them."
+        )
+    values = np.full(len(text), np.nan)
+    values[: len(found.steps)] = found.squared
+    numbers = ColouredText(_short_enough(text), values)
+
+    def draw(figure: Any) -> None:
+        good = values[np.isfinite(values) & (values > 0)]
+        top = float(good.max()) if good.size else 1.0
+        low = max(float(good.min()), top * 10.0**-theme.DECADES) if log and good.size else 0.0
+        _draw(figure, numbers, None, low, top, "squared gradient of the output", log)
+
+    return Plot(numbers, draw, _size(text))
+
+
+def _draw(
+    figure: Any, numbers: ColouredText, cmap: str | None, low: float, top: float, label: str,
+    log: bool = False,
+) -> None:  # fmt: skip
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
+
+    # from white, so that what does not count stays plain text
+    colours: Any = cmap or LinearSegmentedColormap.from_list("share", ["#ffffff", *theme.ramp(9)])
+    norm = LogNorm(low, top, clip=True) if log and 0 < low < top else Normalize(low, top or 1)
+    mapped = ScalarMappable(norm, colours)
+    length = len(numbers.text)
+    wide, rows = min(length, PER_LINE), -(-length // PER_LINE)
+    known = np.isfinite(numbers.values)
+    fills = np.ones((rows * wide, 4))
+    fills[:length][known] = mapped.to_rgba(numbers.values[known])
+    ax = figure.subplots()
+    ax.imshow(
+        fills.reshape(rows, wide, 4),
+        extent=(0, wide, rows, 0),
+        aspect=CHARACTER,
+        interpolation="nearest",
+    )
+    bright = fills[:length] @ (0.3, 0.59, 0.11, 0)
+    for k, c in enumerate(numbers.text):
+        row, column = divmod(k, PER_LINE)
+        colour = theme.BLACK if known[k] else theme.GREY
+        colour = "white" if bright[k] < 0.5 else colour
+        ax.text(
+            column + 0.5,
+            row + 0.5,
+            c if c.isprintable() else "↵" if c == "\n" else "·",
+            ha="center",
+            va="center_baseline",
+            family="DejaVu Sans Mono",
+            fontsize=13,
+            color=colour,
+            parse_math=False,
+        )
+        if numbers.values[k] < 0:  # RdBu's ends are the same grey on paper
+            ax.plot([column + 0.2, column + 0.8], [row + 0.86] * 2, color=colour, linewidth=1.4)
+    ax.set_axis_off()
+    figure.colorbar(mapped, ax=ax, location="bottom", label=label, aspect=40, shrink=0.7)
+
+
+def _short_enough(text: str) -> str:
+    if not 0 < len(text) <= MOST:
+        raise ValueError(
+            f"a text of {len(text):,} characters cannot be read in a picture, which shows 1 … "
+            f"{MOST:,}. Show a part of it: unroll over fewer characters."
+        )
+    return text
+
+
+def _size(text: str) -> tuple[float, float]:
+    wide, rows = min(len(text), PER_LINE), -(-len(text) // PER_LINE)
+    return max(5.0, WIDTH * wide + 0.2), 0.9 + CHARACTER * WIDTH * rows

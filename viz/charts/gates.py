@@ -1,0 +1,154 @@
+"""When are gates open and shut, and which of them hardly ever move?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn import measure
+from viz import theme
+from viz.charts.axes import extent, whole_numbers
+from viz.charts.figure import Plot, one_of, the_text
+
+MOST_UNITS = 64  # rows that can still be told apart
+MOST_LETTERS = 60  # of a text below an axis
+
+
+def gate_map(
+    loss: Any,
+    letters: str | Sequence[str] | None = None,
+    lane: str | None = None,
+    *,
+    text: str | None = None,
+    example: int = 0,
+) -> Plot:
+    """The gates of one example, units against time: what is let in, kept and shown, and when.
+
+    0 to 1 is drawn from dark blue to yellow, other values from blue to red around 0; purple is not
+    finite. Of more than 64 units the first 64. On an untrained net the gates are noise.
+
+    Parameters
+    ----------
+    loss
+        The loss, or outputs; or what `measure.gates` gave.
+    letters, lane
+        As in `measure.gates`; any named values will do: ``["f", "c", "h"]``.
+    text
+        What was read, one character per step, to write below.
+    example
+        Which of the batch.
+
+    Returns
+    -------
+    Its ``.numbers`` are `measure.gates`, all examples and units; ``.csv(path)`` writes them.
+
+    Raises
+    ------
+    ValueError
+        There are no gates, no such example, or the text has another length.
+    """
+    found = _gates(loss, letters, lane, "gate_map")
+    T, examples, _ = next(iter(found.values.values())).shape
+    example = one_of("gate_map", "example", example, examples)
+    if text is not None and len(the_text("gate_map", text)) != T:
+        raise ValueError(
+            f"gate_map: expected a text of one character for each of {T} steps, got {len(text)}."
+        )
+    rows = len(found.values)
+    places = np.arange(T) if text is not None else found.steps
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots(rows, 1, squeeze=False, sharex=True)[:, 0]
+        for ax, (letter, v) in zip(axes, found.values.items(), strict=True):
+            shown = v[:, example, :MOST_UNITS].T
+            gate = bool(((v >= 0) & (v <= 1) | np.isnan(v)).all())
+            top = 1.0 if gate else float(np.abs(v[np.isfinite(v)]).max(initial=1.0))
+            image = ax.imshow(
+                np.ma.masked_invalid(shown),
+                cmap="cividis" if gate else "RdBu_r",
+                vmin=0 if gate else -top,
+                vmax=top,
+                extent=extent(places, np.arange(len(shown))),
+                interpolation="nearest",
+                aspect="auto",
+            )
+            ax.set_facecolor(theme.IMPOSSIBLE)
+            ax.set_ylabel(f"unit of {letter}")
+            whole_numbers(ax, None, np.arange(len(shown)), 4)
+            ax.tick_params(axis="x", length=0 if text is not None else 3.5)
+            ticks = [0, 0.5, 1] if gate else None
+            figure.colorbar(image, ax=ax, pad=0.015, ticks=ticks)
+        if text is not None and T <= MOST_LETTERS:
+            axes[-1].set_xticks(range(T), [c if c.isprintable() else "·" for c in text])
+            for label in axes[-1].get_xticklabels():
+                label.set_parse_math(False)
+            axes[-1].set_xlabel("input at each step")
+        else:
+            whole_numbers(axes[-1], places)
+            axes[-1].set_xlabel("step t")
+
+    return Plot(found, draw, (8.0, 0.7 + 1.75 * rows))
+
+
+def gate_saturation(
+    loss: Any, letters: str | Sequence[str] | None = None, lane: str | None = None
+) -> Plot:
+    """How often each unit's gate is nearly shut (below 0.1) and nearly open (above 0.9).
+
+    One point per unit, the fractions over all steps and examples (after Karpathy, Johnson & Li
+    2015, figure 3). At the lower right a forget gate erases always, at the top it keeps always, at
+    the origin it is never at an end. No point can be above the diagonal.
+
+    Parameters
+    ----------
+    loss
+        The loss, or outputs; or what `measure.gates` gave.
+    letters, lane
+        As in `measure.gates`.
+
+    Returns
+    -------
+    Its ``.numbers`` are `measure.gates`, of which ``.numbers.saturated()`` are the points, (units,
+    2) for each letter; ``.csv(path)`` writes the values they are counted from.
+    """
+    found = _gates(loss, letters, lane, "gate_saturation")
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots(1, len(found.values), squeeze=False, sharey=True)[0]
+        for ax, (letter, points) in zip(axes, found.saturated().items(), strict=True):
+            ax.plot([0, 1], [1, 0], color=theme.LIGHT, linewidth=1)
+            ax.scatter(
+                points[:, 0],
+                points[:, 1],
+                s=52,
+                color=theme.BLUE,
+                alpha=0.55,
+                linewidth=0,
+                zorder=3,
+                clip_on=False,
+            )
+            ends = {"xlim": (-0.04, 1.04), "ylim": (-0.04, 1.04)}
+            ax.set(**ends, xlabel="shut: share < 0.1", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+            units = "1 unit" if len(points) == 1 else f"{len(points)} units"
+            ax.set_title(f"{letter}, {units}")
+            ax.grid()
+        axes[0].set_ylabel("open: share > 0.9")
+
+    return Plot(found, draw, (1.0 + 2.75 * len(found.values), 3.7))
+
+
+def _gates(
+    loss: Any, letters: str | Sequence[str] | None, lane: str | None, name: str
+) -> measure.Gates:
+    if not isinstance(loss, measure.Gates):
+        return measure.gates(loss, letters, lane)
+    if letters is None:
+        return loss
+    wanted = [letters] if isinstance(letters, str) else list(letters)
+    unknown = [letter for letter in wanted if letter not in loss.values]
+    if unknown or not wanted:
+        known = ", ".join(loss.values)
+        raise ValueError(f"{name}: {unknown} were not measured; there are: {known}.")
+    return measure.Gates(loss.lane, loss.steps, {letter: loss.values[letter] for letter in wanted})

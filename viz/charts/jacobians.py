@@ -1,0 +1,174 @@
+"""How much does each step stretch the state, and how far back does its gradient get?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn import measure
+from viz import theme
+from viz.charts.axes import log_axis, scale, whole_numbers
+from viz.charts.figure import Plot, only, panels
+
+MOST_UNITS = 64  # curves that can still be told apart
+
+
+def jacobian_spectra(
+    loss: Any, letters: str | Sequence[str] | None = None, lane: str | None = None
+) -> Plot:
+    """How one step stretches a small change of the state: all singular values, step by step.
+
+    Thin: each singular value of ∂h_{t+1}/∂h_t (geometric mean over examples); thick: the largest;
+    dashed: the geometric mean of all directions that the product of all steps keeps best, e^λ of
+    the largest Lyapunov exponent λ. Above 1 a step amplifies, below it damps.
+
+    Parameters
+    ----------
+    loss
+        The loss, or outputs; or what `measure.step_jacobians` gave; or a dict of such by title.
+    letters, lane
+        As in `measure.step_jacobians`.
+
+    Returns
+    -------
+    Its ``.numbers`` are `measure.step_jacobians` (by title if there are several panels), of which
+    ``.numbers.singular_values()`` are the curves, (T − 1, examples, n); ``.csv(path)`` writes one
+    row for each step, example and value.
+
+    Raises
+    ------
+    ValueError
+        There is only one step.
+    """
+    found = panels(loss, lambda x: measure.step_jacobians(x, letters, lane), measure.StepJacobians)
+    if any(len(j.steps) < 2 for j in found.values()):
+        raise ValueError(
+            "jacobian_spectra: one step alone has no Jacobian from step to step. Unroll for longer."
+        )
+
+    def draw(figure: Any) -> None:
+        from matplotlib.lines import Line2D
+
+        spectra = {title: _mean_over_examples(j) for title, j in found.items()}
+        low, high = scale([*spectra.values(), np.array([1.0])])
+        axes = figure.subplots(1, len(found), squeeze=False, sharey=True)[0]
+        for ax, (title, j) in zip(axes, found.items(), strict=True):
+            s = spectra[title]
+            s = np.where(s > 0, s, np.nan)  # 0 has no logarithm
+            ax.axhline(1, color=theme.BLACK, linewidth=1)
+            thin = np.unique(np.linspace(0, s.shape[1] - 1, min(s.shape[1], MOST_UNITS)).round())
+            for k in thin.astype(int)[::-1]:
+                thick = k == 0
+                ax.plot(
+                    j.steps[1:],
+                    s[:, k],
+                    color=theme.BLUE if thick else theme.SKY,
+                    linewidth=2.8 if thick else 0.8,
+                    alpha=1 if thick else 0.75,
+                )
+            rate = float(j.lyapunov()[:, 0].mean())
+            if np.isfinite(rate):
+                kept = f"in the long run ×{np.exp(rate):.3g} a step"
+                ax.axhline(np.exp(rate), color=theme.VERMILION, linestyle="--")
+            else:
+                kept = "in the long run: nothing finite is kept"
+            log_axis(ax, low, high)
+            ax.set_xlabel("step t")
+            ax.set_title(f"{title}\n{kept}" if title else kept)
+            ax.grid()
+            whole_numbers(ax, j.steps)
+        figure.legend(
+            handles=[
+                Line2D([], [], color=theme.BLUE, linewidth=2.8, label="largest"),
+                Line2D([], [], color=theme.SKY, linewidth=0.8, label="all others"),
+                Line2D(
+                    [], [], color=theme.VERMILION, linestyle="--", label="long run, $e^\\lambda$"
+                ),
+                Line2D([], [], color=theme.BLACK, linewidth=1, label="1: nothing changes"),
+            ],
+            loc="outside lower center",
+            ncols=4 if len(found) > 1 else 2,
+        )
+        parts = {j.letters for j in found.values()}
+        one = len(parts) == 1 and len(min(parts)) == 1
+        s = min(parts)[0] if one else "s"
+        label = rf"singular values of $\partial {s}_t / \partial {s}_{{t-1}}$"
+        axes[0].set_ylabel(label if one else f"{label}\ns: all of the state", fontsize=12)
+
+    return Plot(only(found), draw, (2.4 + 3.4 * len(found), 4.6))
+
+
+def reach(loss: Any, letter: str | None = None, lane: str | None = None) -> Plot:
+    """How far back a gradient can flow from each step, where the record is cut.
+
+    Parameters
+    ----------
+    loss
+        The loss, or outputs; or one of what `measure.reach` gave.
+    letter, lane
+        Which state of which lane; the last one by default.
+
+    Returns
+    -------
+    Its ``.numbers`` are one of `measure.reach`, arrays ``first``, ``back`` and ``cuts``;
+    ``.csv(path)`` writes one row for each step.
+
+    Raises
+    ------
+    ValueError
+        There is no such state.
+    """
+    found = loss if isinstance(loss, measure.Reach) else _one_reach(loss, letter, lane)
+
+    def draw(figure: Any) -> None:
+        ax = figure.subplots()
+        few = len(found.steps) <= MOST_UNITS
+        ax.hlines(found.steps, found.first, found.steps, theme.BLUE, linewidth=2.4 if few else 0.8)
+        ax.plot(
+            found.steps,
+            found.steps,
+            "o",
+            color=theme.BLACK,
+            markersize=5 if few else 1,
+            label="state",
+        )
+        sign = 1 if found.steps[0] <= found.steps[-1] else -1
+        if len(found.cuts):
+            ax.vlines(
+                found.cuts - sign * 0.5,
+                0,
+                1,
+                theme.ORANGE,
+                linestyle="--",
+                linewidth=2 if few else 0.6,
+                transform=ax.get_xaxis_transform(),
+                label="cut",
+            )
+        ax.plot([], [], color=theme.BLUE, linewidth=2.4, label="its gradient gets this far back")
+        ax.invert_yaxis()
+        ax.set(
+            xlabel="step k that the gradient gets to",
+            ylabel=f"step t of the state ${found.letter}_t$",
+        )
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0)
+        whole_numbers(ax, found.steps, found.steps)
+        ax.grid()
+
+    return Plot(found, draw, (6.4, 4.4))
+
+
+def _one_reach(loss: Any, letter: str | None, lane: str | None) -> measure.Reach:
+    every = measure.reach(loss)
+    fits = [r for r in every if lane in (None, r.lane) and letter in (None, r.letter)]
+    if not fits:
+        known = ", ".join(f"{r.letter} of {r.lane}" for r in every) or "none"
+        raise ValueError(f"reach: no such state is handed on; there are: {known}.")
+    return fits[-1]
+
+
+def _mean_over_examples(j: measure.StepJacobians) -> np.ndarray:
+    """The geometric mean, (T − 1, n)."""
+    with np.errstate(all="ignore"):
+        return np.exp(np.log(j.singular_values()).mean(axis=1))

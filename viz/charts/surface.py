@@ -1,0 +1,153 @@
+"""What does a loss look like over two of its numbers, and where does a step lead?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn import measure
+from viz import theme
+from viz.charts.axes import magnitudes
+from viz.charts.figure import Plot, two_names
+
+
+def loss_surface(
+    loss: Callable[[Any, Any], Any] | measure.Surface = measure.pascanu_wall,
+    a: Any = None,
+    b: Any = None,
+    *,
+    at: tuple[float, float] | None = None,
+    lr: float = 0.5,
+    clip: float = 1.0,
+    names: tuple[str, str] = ("w", "b"),
+) -> Plot:
+    """The loss over two of its numbers, and a step of gradient descent, whole and clipped.
+
+    At a wall the gradient is so long that one step throws away what was reached; clipped to a norm
+    it goes the same way, but not as far (Pascanu, Mikolov & Bengio 2013, figure 6, whose net of one
+    unit over 50 steps is the default). Beside it the cut through the same point along `a`.
+
+    Parameters
+    ----------
+    loss
+        ``loss(a, b)``, element by element, see `measure.loss_surface`; or what that gave.
+    a, b
+        The values along the axes.
+    at
+        Where the step starts: the nearest point of the grid; by default where the gradient is
+        longest.
+    lr, clip
+        Of the step: ``−lr·g``, and with g shortened to the norm `clip`.
+    names
+        What a and b are called.
+
+    Returns
+    -------
+    Its ``.numbers`` are `measure.loss_surface`, arrays ``loss``, ``slope_a`` and ``slope_b``, (A,
+    B); ``.csv(path)`` writes one row for each point of the grid.
+
+    Raises
+    ------
+    ValueError
+        The axes are not two rising rows of numbers, or lr or clip is not positive.
+    """
+    for word, number in (("lr", lr), ("clip", clip)):
+        if not isinstance(number, int | float | np.number) or not 0 < number < np.inf:
+            raise ValueError(f"loss_surface: {word} must be a positive number, got {number!r}.")
+    names = two_names("loss_surface", names)
+    if isinstance(loss, measure.Surface):
+        found = loss
+    elif not callable(loss):
+        raise TypeError(
+            f"loss_surface: expected loss(a, b), or what measure.loss_surface gave, got "
+            f"{type(loss).__name__}."
+        )
+    else:
+        a = np.linspace(2, 8, 241) if a is None else a
+        b = np.linspace(-4, 0, 161) if b is None else b
+        found = measure.loss_surface(loss, _axis(names[0], a), _axis(names[1], b))
+    start = _steepest(found) if at is None else at
+    if np.shape(start) != (2,) or not all(np.isfinite(v) for v in start):
+        raise ValueError(f"loss_surface: at must be two numbers, (a, b), got {at!r}.")
+    i = int(np.abs(found.a - start[0]).argmin())
+    j = int(np.abs(found.b - start[1]).argmin())
+    start = float(found.a[i]), float(found.b[j])
+    slope = np.array([found.slope_a[i, j], found.slope_b[i, j]])
+    length = float(np.hypot(*slope))
+    short = slope * min(1, clip / length) if 0 < length < np.inf else slope
+
+    def draw(figure: Any) -> None:
+        from matplotlib.patches import FancyArrowPatch
+        from matplotlib.patheffects import withStroke
+
+        left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": (1.45, 1)})
+        image = left.pcolormesh(
+            found.a,
+            found.b,
+            np.ma.masked_invalid(found.loss.T),
+            cmap=magnitudes(),
+            shading="nearest",
+            rasterized=True,
+        )
+        figure.colorbar(image, ax=left, label="loss", location="left", pad=0.02)
+        finite = found.loss[np.isfinite(found.loss)]
+        if finite.size and finite.min() < finite.max():
+            left.contour(found.a, found.b, found.loss.T, 8, colors="white", linewidths=0.7)
+        left.set(xlim=(found.a[0], found.a[-1]), ylim=(found.b[0], found.b[-1]))
+        for step, colour, dash, what in (
+            (slope, theme.VERMILION, "--", f"the whole step, |g| = {length:.3g}"),
+            (short, theme.BLACK, "-", f"clipped to |g| ≤ {clip:g}"),
+        ):
+            end = (start[0] - lr * step[0], start[1] - lr * step[1])
+            if not np.isfinite(end).all():
+                left.plot([], [], color=colour, linestyle=dash, label=f"{what}: leads nowhere")
+                continue
+            arrow = FancyArrowPatch(
+                start,
+                end,
+                arrowstyle="-|>",
+                mutation_scale=15,
+                color=colour,
+                linewidth=2.8,
+                linestyle=dash,
+                shrinkA=0,
+                shrinkB=0,
+                zorder=4,
+                path_effects=[withStroke(linewidth=5, foreground="white")],
+            )
+            left.add_patch(arrow)
+            arrow.set_clip_path(left.patch)
+            there = f"to {names[0]} = {end[0]:.3g}, {names[1]} = {end[1]:.3g}".replace("-", "−")
+            left.plot([], [], color=colour, linestyle=dash, label=f"{what}: {there}")
+        left.plot(*start, "o", color="white", markeredgecolor=theme.BLACK, markersize=8, zorder=5)
+        left.set(xlabel=names[0], ylabel=names[1])
+        figure.legend(loc="outside upper left")
+        right.plot(found.a, found.loss[:, j], color=theme.BLUE)
+        right.plot(
+            [found.a[i]], [found.loss[i, j]], "o", color="white", markeredgecolor=theme.BLACK,
+            markersize=8, zorder=5,
+        )  # fmt: skip
+        right.set(xlabel=names[0], ylabel="loss")
+        right.set_title(f"cut at {names[1]} = {found.b[j]:.3g}".replace("-", "−"))
+        right.grid()
+
+    return Plot(found, draw, (10.4, 4.6))
+
+
+def _axis(name: str, values: Any) -> np.ndarray:
+    row = np.asarray(values, dtype=float)
+    if row.ndim != 1 or len(row) < 2 or not (np.diff(row) > 0).all() or not np.isfinite(row).all():
+        raise ValueError(
+            f"loss_surface: the values of {name} must be two or more numbers that rise, got "
+            f"shape {row.shape}. Try np.linspace(2, 8, 100)."
+        )
+    return row
+
+
+def _steepest(found: measure.Surface) -> tuple[float, float]:
+    """Where the gradient is longest; the middle if it is a number nowhere."""
+    if np.isnan(np.hypot(found.slope_a, found.slope_b)).all():
+        return float(found.a[len(found.a) // 2]), float(found.b[len(found.b) // 2])
+    return found.steepest()

@@ -1,0 +1,1 @@
+"""Every picture there is, on one page."""

@@ -1,0 +1,1 @@
+"""Pictures of recorded graphs: which question does each answer?"""

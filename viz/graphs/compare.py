@@ -1,0 +1,133 @@
+"""What do two pictures show together that one does not?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from viz import theme
+from viz.graphs.unrolled import BUDGET, Detail, Weights, chosen, folding, recorded
+from viz.record.arguments import check
+from viz.record.builder import select
+from viz.record.parts import Node, Parts
+from viz.render.panels import Panel, Sheet
+
+
+def unfolding(
+    loss: Any,
+    detail: Detail = "gate",
+    *,
+    weights: Weights | None = None,
+    per_line: int | None = None,
+    budget: int = BUDGET,
+    across: bool | None = None,
+) -> Sheet:
+    """One record folded and unfolded: the step with its loop, and its copies along time.
+
+    Both are the same operations in the same colours; the dashed edge ``t → t+1`` of the one is the
+    line from step to step of the other.
+
+    Parameters
+    ----------
+    loss, detail, weights, per_line, budget
+        As in `unrolled`.
+    across
+        Whether the two stand side by side, and not one above the other. By default they do if that
+        is no wider than a line of steps may be.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `unrolled`; TypeError also if `across` is neither True, False nor None.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_rnn import nn
+    >>> outputs, state = nn.unroll(nn.RNNCell(3, 4, rng=0), np.zeros((3, 2, 3)))
+    >>> unfolding(outputs[-1])
+    <sheet of folded, unfolded>
+    """
+    roots = recorded(loss, "unfolding")
+    check("unfolding", per_line=per_line, budget=budget)
+    if across is not None and not isinstance(across, bool):
+        raise TypeError(
+            f"unfolding: across must be True (side by side), False (one above the other) or None, "
+            f"got {across!r}."
+        )
+    args = chosen("unfolding", roots, detail, weights)
+    panels = [
+        Panel("folded", folding(*args, budget)),
+        Panel("unfolded", select(*args, budget)),
+    ]
+    return Sheet(panels, across, per_line)
+
+
+def differences(
+    losses: dict[str, Any],
+    detail: Detail = "gate",
+    *,
+    weights: Weights | None = None,
+    per_line: int | None = None,
+    budget: int = BUDGET,
+) -> Sheet:
+    """Cells below each other, folded; orange is what the one before does not have.
+
+    Parameters
+    ----------
+    losses
+        By title, in the order in which they are to be read: ``{"RNN": …, "LSTM": …, "GRU": …}``.
+    detail, weights, per_line, budget
+        As in `folded`. At ``"gate"`` values are compared by letter and parameters by name and
+        shape, at ``"op"`` operations by what they do, as many as there are.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `unrolled`; or there are fewer than two records.
+    """
+    if not isinstance(losses, dict) or len(losses) < 2:
+        raise ValueError(
+            "differences: expected at least two records by their titles, "
+            'differences({"RNN": loss, "LSTM": loss2}).'
+        )
+    check("differences", per_line=per_line, budget=budget)
+    panels: list[Panel] = []
+    before: Counter[str] | None = None
+    last = ""
+    for title, loss in losses.items():
+        args = chosen("differences", recorded(loss, "differences"), detail, weights)
+        parts = folding(*args, budget)
+        now = _mark(parts, before)
+        note = f"   (orange: what {last} does not have)" if before is not None else ""
+        panels.append(Panel(title + note, parts))
+        last = title
+        before = now
+    return Sheet(panels, across=False, per_line=per_line)
+
+
+def _mark(parts: Parts, before: Counter[str] | None) -> Counter[str]:
+    """Colour what there is more of than before; what there is now."""
+    now: Counter[str] = Counter()
+    fresh = set()
+    for block in parts.blocks:
+        if block.kind not in ("step", "cell"):
+            continue
+        for node in block.nodes:
+            if node.kind in ("port", "input", "constant"):
+                continue
+            key = _key(node)
+            now[key] += 1
+            if before is not None and now[key] > before[key]:
+                node.kind = "new parameter" if node.kind == "parameter" else "new"
+                fresh.add(node.id)
+    for edge in parts.edges():
+        if edge.head in fresh or edge.tail in fresh:
+            edge.style = {**edge.style, "color": theme.VERMILION}
+    return now
+
+
+def _key(node: Node) -> str:
+    """A letter, whatever its formula; else the operation or the parameter itself."""
+    letter, sign, _ = node.label.partition(" = ")
+    return letter if sign else f"{node.kind} {node.label}"

@@ -1,0 +1,183 @@
+"""How does the gradient take the way back that the values came? Both, on one geometry."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from tinygrad_rnn import Tensor
+from viz.graphs.gradient_flow import flow
+from viz.graphs.unrolled import BUDGET, Weights, chosen, recorded_scalar
+from viz.layout.block import Spline, Template
+from viz.layout.grid import Layout
+from viz.record.arguments import check
+from viz.record.builder import select
+from viz.record.formulas import FORMULAS
+from viz.record.labels import array_name, is_number, number_text
+from viz.record.parts import Edge, Parts
+from viz.render.panels import Panel, Sheet
+
+ARROW = 6.0  # points, the length of an arrow's head
+# Where the formula is a sentence.
+SHORT = {
+    "getitem": "g, put back",
+    "sum": "g, repeated",
+    "reshape": "g, reshaped",
+    "stack": "slice of g",
+    "concatenate": "part of g",
+    "broadcast_to": "Σ g",
+}
+LONGEST = 22  # characters of a formula that still reads on an edge
+
+
+def forward_backward(
+    loss: Any,
+    *,
+    weights: Weights | None = None,
+    per_line: int | None = None,
+    budget: int = BUDGET,
+) -> Sheet:
+    """The record as it is run, and below it the same graph with every arrow turned round.
+
+    What is written on an arrow back is the rule: what becomes of the gradient δ that arrives at the
+    operation. Its colour and width are the size of that gradient, as in `gradient_flow`.
+
+    Parameters
+    ----------
+    loss
+        A recorded scalar.
+    weights, per_line, budget
+        As in `unrolled`.
+
+    Returns
+    -------
+    A picture with ``.numbers`` and ``.csv(path)`` as of `gradient_flow`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `gradient_flow`.
+
+    Examples
+    --------
+    >>> x = Tensor(3.0, name="x")
+    >>> forward_backward(x * x)
+    <sheet of forward, backward: δ is the gradient that arrives>
+    """
+    root = recorded_scalar(loss, "forward_backward")
+    check("forward_backward", per_line=per_line, budget=budget)
+    parts = select(*chosen("forward_backward", [root], "op", weights), budget)
+    inner = [edge for block in parts.blocks for edge in block.edges]
+    rules: dict[int, str] = {}
+    said: set[tuple[str, str, str]] = set()
+    for edge in inner:
+        rule = _rule(edge)
+        again = (edge.tail, edge.head, rule) in said  # as both arrows of x × x: say it once
+        said.add((edge.tail, edge.head, rule))
+        rules[id(edge)] = "" if again else rule
+    plain = {id(edge): (edge.style, edge.label) for edge in parts.edges()}
+    flow(parts, root)
+    coloured = {id(edge): (edge.style, edge.label) for edge in parts.edges()}
+    legend = parts.blocks[-1].nodes[-1]
+    table = legend.html
+
+    def room() -> None:
+        for edge in inner:
+            edge.label = rules[id(edge)]
+
+    def forward(plan: Layout | None) -> None:
+        legend.html = " "
+        for edge in parts.edges():
+            edge.style, edge.label = plain[id(edge)]
+
+    def backward(plan: Layout | None) -> None:
+        legend.html = table
+        ports = _ports(parts)
+        for edge in parts.edges():
+            style, label = coloured[id(edge)]
+            edge.style, edge.label = style, rules.get(id(edge)) or label
+            if edge.label:
+                edge.style = {**style, "fontcolor": "#333333"}
+        for edge in inner:
+            edge.tail, edge.head = edge.head, edge.tail
+            edge.style = {
+                **edge.style,
+                "arrowhead": "none" if edge.head in ports else "normal",
+            }
+        if plan is not None:
+            for frame in plan.frames.values():
+                frame.template = _turned(frame.template)
+
+    return Sheet(
+        [
+            Panel("forward", parts, forward, room),
+            Panel("backward: δ is the gradient that arrives", parts, backward),
+        ],
+        across=False,
+        per_line=per_line,
+    )
+
+
+def _ports(parts: Parts) -> set[str]:
+    return {node.id for block in parts.blocks for node in block.nodes if node.kind == "port"}
+
+
+def _rule(edge: Edge) -> str:
+    """The rule of the argument that an edge is, in the letters of the record: ``g × f``."""
+    if edge.kind in ("state", "link", "hub") or not edge.uses:
+        return ""
+    node, argument = edge.uses[0]
+    name = node.op.name if node.op is not None else ""
+    formulas = FORMULAS.get(name, ())
+    if len(formulas) < 2:
+        return ""
+    text = formulas[min(argument + 1, len(formulas) - 1)]
+    text = SHORT.get(name) or text.partition(" = ")[2] or text
+    inputs = {"a": 0, "b": 1, "x": 0, "w": 1}
+
+    def named(match: re.Match[str]) -> str:
+        letter = match[0]
+        if letter in "gy":
+            return "δ" if letter == "g" else node.name or "y"
+        k = inputs[letter]
+        return _letter(node.inputs[k], node) if k < len(node.inputs) else letter
+
+    text = re.sub(r"(?<!\w)[abgxwy](?![a-z_])", named, text)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _letter(x: Any, node: Tensor) -> str:
+    """What a rule calls an input: its name, its value if it is a number, its function, or a dot."""
+    if is_number(x):
+        return number_text(x)
+    if not isinstance(x, Tensor):
+        return array_name(x, node) or "·"
+    function = x.op.name if x.op is not None and x.op.name in ("tanh", "sigmoid", "exp") else "·"
+    return x.name or function
+
+
+def _turned(template: Template) -> Template:
+    """The same places, with each edge drawn from its end to its beginning."""
+    return Template(
+        template.nodes,
+        [_reversed(spline) for spline in template.edges],
+        template.width,
+        template.height,
+        template.labels,
+    )
+
+
+def _reversed(spline: Spline) -> Spline:
+    tips = [(x, y) for mark, x, y in spline if mark]
+    points = [(x, y) for mark, x, y in spline if not mark]
+    points.reverse()
+    if tips:
+        points[0] = tips[0]
+    (x, y), (bx, by) = points[-1], points[-2]
+    length = math.hypot(x - bx, y - by)
+    tip = (x, y)
+    if length:
+        step = min(ARROW, length / 2) / length
+        points[-1] = (x - (x - bx) * step, y - (y - by) * step)
+    return [("e,", *tip), *(("", px, py) for px, py in points)]

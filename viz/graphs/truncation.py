@@ -1,0 +1,142 @@
+"""Where is the way back cut, and how far does a gradient get?"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+from viz.graphs.gradient_flow import flow
+from viz.graphs.unrolled import BUDGET, Detail, Weights, chosen, recorded_scalar
+from viz.layout import routes
+from viz.layout.dot import edge_line, graph, node_line
+from viz.layout.edges import Upright, crossings, lines, placed, uprights
+from viz.layout.grid import Layout
+from viz.record.arguments import check
+from viz.record.builder import select
+from viz.record.parts import Block, Edge, Node, Parts
+from viz.render.drawing import Drawing
+
+ABOVE, HOOK, HEAD = 6.0, 7.0, 30.0  # from a step to its bracket; its ends; for the topmost (points)
+
+
+def truncation(
+    loss: Any,
+    detail: Detail = "cell",
+    *,
+    weights: Weights | None = None,
+    per_line: int | None = None,
+    budget: int = BUDGET,
+) -> Drawing:
+    """The gradient on every edge, the cuts in time, and brackets over how far it gets.
+
+    A cut is an orange edge of thick dashes: values go on, gradients do not come back, so the
+    colours end there. A bracket spans the steps between two cuts; with ``truncate=(k1, k2)`` and
+    k2 > k1 the windows overlap, and each has a row of its own.
+
+    Parameters
+    ----------
+    loss
+        A recorded scalar of steps that were unrolled with ``truncate=…``, or with `stop_gradient`.
+    detail, weights, per_line, budget
+        As in `unrolled`.
+
+    Returns
+    -------
+    A picture with ``.windows``, and with ``.numbers`` and ``.csv(path)`` as of `gradient_flow`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `gradient_flow`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_rnn import nn, stack
+    >>> outputs, _ = nn.unroll(nn.RNNCell(3, 4, rng=0), np.zeros((6, 2, 3)), truncate=3)
+    >>> truncation(stack(outputs).sum()).windows
+    [(0, 2), (3, 5)]
+    """
+    root = recorded_scalar(loss, "truncation")
+    check("truncation", per_line=per_line, budget=budget)
+    parts = select(*chosen("truncation", [root], detail, weights), budget)
+    flow(parts, root)
+    home = {node.id: block for block in parts.blocks for node in block.nodes}
+    starts = {home[edge.head] for edge in parts.links if edge.style.get("class") == "cut"}
+    return Truncation(parts, _windows(parts, starts), per_line)
+
+
+class Truncation(Drawing):
+    """A gradient flow with brackets over its windows.
+
+    Attributes
+    ----------
+    windows
+        First and last step t of each, in the order of their rows.
+    """
+
+    def __init__(self, parts: Parts, spans: list[list[Block]], per_line: int | None) -> None:
+        self.spans = spans
+        super().__init__(parts, per_line)
+
+    @property
+    def windows(self) -> list[tuple[int, int]]:
+        """First and last step of each window."""
+        return [(span[0].steps[0], span[-1].steps[1]) for span in self.spans]
+
+    @cached_property
+    def _positioned(self) -> tuple[str, float, float]:
+        plan = placed(self.parts, self.per_line)
+        found, height = lines(plan), plan.height + HEAD
+        upright = uprights(plan)
+        for number, span in enumerate(self.spans):
+            found += _bracket(plan, span, number, upright)
+        box = f"0,0,{plan.width:.1f},{height:.1f}"
+        return graph(found, bb=box), plan.width, height
+
+
+def _windows(parts: Parts, starts: set[Block]) -> list[list[Block]]:
+    """The steps of each lane from cut to cut, in the order they were run."""
+    lanes: dict[int, list[Block]] = {}
+    for block in parts.blocks:
+        if block.kind in ("step", "cell") and not block.order:
+            lanes.setdefault(block.row, []).append(block)
+    found: list[list[Block]] = []
+    for _, blocks in sorted(lanes.items()):
+        for k, block in enumerate(blocks):
+            if not k or block in starts:
+                found.append([])
+            found[-1].append(block)
+    return found
+
+
+def _bracket(plan: Layout, span: list[Block], number: int, upright: list[Upright]) -> list[str]:
+    """Over the steps of a window in each line they stand in, with words over the first."""
+    by_line: dict[int, list[Block]] = {}
+    for block in span:
+        by_line.setdefault(plan.frames[block].line, []).append(block)
+    found: list[str] = []
+    for line, blocks in by_line.items():
+        frames = [plan.frames[block] for block in blocks]
+        left, right = min(f.left for f in frames), max(f.right for f in frames)
+        y = frames[0].high + ABOVE
+        corners = [(left, y), (left, y + HOOK), (right, y + HOOK), (right, y)]
+        a, b = f"k{number}_{line}_a", f"k{number}_{line}_b"
+        for end, (x, at) in ((a, corners[0]), (b, corners[-1])):
+            found.append(f"  {node_line(Node(end, 'ghost'), pos=f'{x:.1f},{at:.1f}')}")
+        pos = routes.text(routes.rounded(corners))
+        found.append(f"  {edge_line(Edge(a, b, 'bracket'), pos=pos)}")
+        if len(found) > 3:
+            continue
+        steps = f"{len(span)} step{'s' * (len(span) > 1)}"
+        words = f"gradients flow within {steps}, back to t = {span[0].steps[0]}"
+        y += HOOK + 9
+        # where no line to the window above, as from a cut, runs through them
+        ends = [left, *crossings(upright, left, right, y), right]
+        left, right = max(pairwise(ends), key=lambda gap: gap[1] - gap[0])
+        if len(words) * 5.6 > right - left:
+            words = f"back to t = {span[0].steps[0]}"
+        place = f"{(left + right) / 2:.1f},{y:.1f}"
+        found.append(f"  {node_line(Node(f'k{number}', 'caption', words), pos=place)}")
+    return found

@@ -1,0 +1,256 @@
+"""Which pictures are there?"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Literal
+
+import numpy as np
+
+from tinygrad_rnn import Tensor
+from viz.graphs.gradient_flow import flow
+from viz.record.arguments import check
+from viz.record.builder import select
+from viz.record.fold import fold
+from viz.record.parts import Parts
+from viz.record.per_number import replay
+from viz.render.drawing import Drawing
+
+Detail = Literal["cell", "gate", "op", "scalar"]
+Weights = Literal["stub", "hub", "hide"]
+
+BUDGET = 3_000  # operations that a browser still scrolls smoothly
+DETAILS = {
+    "cell": "one box per step",
+    "gate": "the named values inside",
+    "op": "every primitive",
+    "scalar": "every single number",
+}
+WEIGHTS = {
+    "stub": "a small node at each use",
+    "hub": "one node that all steps share",
+    "hide": "not drawn",
+}
+
+
+def unrolled(
+    loss: Any,
+    detail: Detail = "op",
+    *,
+    weights: Weights | None = None,
+    per_line: int | None = None,
+    budget: int = BUDGET,
+) -> Drawing:
+    """The recorded graph along time: one block per step, layers above each other.
+
+    Parameters
+    ----------
+    loss
+        The Tensor whose record is drawn, or several: outputs, a state, an array of scalars.
+    detail
+        ``"cell"``: one box per step; ``"gate"``: the named values inside, with their formulas;
+        ``"op"``: every primitive; ``"scalar"``: every single number, for tiny nets.
+    weights
+        ``"stub"``: parameters as small nodes at each step; ``"hub"``: one node each, shared by all
+        steps, good for few steps; ``"hide"``: not drawn. By default stubs, hidden at ``"cell"``.
+    per_line
+        Steps in one line of the picture; as many as fit a wide page by default.
+    budget
+        With more operations than this (at ``"cell"``: cells) the middle steps are left out, and the
+        picture says so.
+
+    Raises
+    ------
+    TypeError
+        `loss` is no Tensor; or, at ``"scalar"``, a primitive has no meaning on single numbers;
+        `per_line` or `budget` is no whole number.
+    ValueError
+        Nothing was recorded, `detail` or `weights` is unknown, `per_line` or `budget` less than 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_rnn import nn
+    >>> outputs, state = nn.unroll(nn.RNNCell(3, 4, rng=0), np.zeros((5, 2, 3)))
+    >>> unrolled(outputs[-1], detail="cell").source.count("subgraph cluster")
+    5
+    """
+    roots = recorded(loss, "unrolled")
+    check("unrolled", per_line=per_line, budget=budget)
+    return Drawing(select(*chosen("unrolled", roots, detail, weights), budget), per_line)
+
+
+def folded(
+    loss: Any,
+    detail: Detail = "op",
+    *,
+    weights: Weights | None = None,
+    per_line: int | None = None,
+    budget: int = BUDGET,
+) -> Drawing:
+    """The recorded graph with equal steps drawn once; dashed edges lead from a step to the next.
+
+    Whether steps are equal is read from the record, operation by operation, never assumed: a step
+    that differs (a loss at the end, another cell) gets a block of its own.
+
+    Parameters
+    ----------
+    loss, detail, weights, per_line
+        As in `unrolled`.
+    budget
+        With more nodes than this, when folded, the middle steps are left out.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `unrolled`.
+    """
+    roots = recorded(loss, "folded")
+    check("folded", per_line=per_line, budget=budget)
+    return Drawing(folding(*chosen("folded", roots, detail, weights), budget), per_line)
+
+
+def folding(roots: list[Tensor], detail: str, weights: str, budget: int) -> Parts:
+    """The parts of a folded picture; if equal steps are too few, without the middle ones."""
+    parts = fold(select(roots, detail, weights, sys.maxsize))
+    if sum(len(block.nodes) for block in parts.blocks) > budget:
+        parts = fold(select(roots, detail, weights, budget))
+    return parts
+
+
+def gradient_flow(
+    loss: Tensor,
+    detail: Detail = "op",
+    *,
+    weights: Weights | None = None,
+    per_line: int | None = None,
+    budget: int = BUDGET,
+) -> Drawing:
+    """The unrolled graph with the size of the gradient on every edge, as colour and width.
+
+    The scale is logarithmic. The number on an edge between steps is the Euclidean norm of what
+    flows back along it: all of ∂loss/∂h if only the next step uses h. No gradient (of constants,
+    behind `stop_gradient`) is dotted grey, a gradient of exactly zero dashed red.
+
+    Parameters
+    ----------
+    loss
+        A recorded scalar. It is differentiated once, with respect to all its float leaves.
+    detail, weights, per_line, budget
+        As in `unrolled`.
+
+    Returns
+    -------
+    A picture with numbers: ``.numbers.norms`` and, as long, ``.tails``, ``.heads``, ``.letters``,
+    ``.lanes`` and ``.steps``; ``.csv(path)`` writes one row for each edge with a gradient.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `unrolled`; ValueError also if `loss` is no scalar, or there is nothing to differentiate
+        by.
+    """
+    roots = [recorded_scalar(loss, "gradient_flow")]
+    check("gradient_flow", per_line=per_line, budget=budget)
+    args = chosen("gradient_flow", roots, detail, weights)
+    parts = select(*args, budget)
+    flow(parts, *args[0])
+    return Drawing(parts, per_line)
+
+
+def graph(
+    loss: Any,
+    *,
+    weights: Weights | None = None,
+    per_line: int | None = None,
+    budget: int = BUDGET,
+) -> Drawing:
+    """Every primitive behind any expression, recorded gradients (``create_graph=True``) in blue.
+
+    A gradient stands below the step that it differentiates and runs from right to left; values of
+    the forward pass that it uses are quoted in dashed boxes.
+
+    Parameters
+    ----------
+    loss
+        A Tensor, or Tensors in lists, tuples, dicts or object arrays.
+    weights, per_line, budget
+        As in `unrolled`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `unrolled`.
+
+    Examples
+    --------
+    >>> from tinygrad_rnn import Tensor
+    >>> x = Tensor(3.0, name="x")
+    >>> graph(x * x).source.count("->")
+    2
+    """
+    roots = recorded(loss, "graph")
+    check("graph", per_line=per_line, budget=budget)
+    return Drawing(select(*chosen("graph", roots, "op", weights), budget), per_line)
+
+
+def recorded_scalar(loss: Any, picture: str) -> Tensor:
+    """What a gradient can start at, checked."""
+    roots = recorded(loss, picture)
+    if len(roots) != 1 or roots[0].size != 1:
+        got = f"shape {roots[0].shape}" if len(roots) == 1 else f"{len(roots)} Tensors"
+        raise ValueError(
+            f"{picture}: a gradient starts at one scalar, got {got}. "
+            "Reduce it first (sum, mean) to what is minimised."
+        )
+    return roots[0]
+
+
+def recorded(loss: Any, picture: str) -> list[Tensor]:
+    """The Tensors that were meant, checked."""
+    roots: list[Any] = []
+    waiting = [loss]
+    while waiting:
+        x = waiting.pop()
+        if isinstance(x, dict):
+            x = list(x.values())
+        if isinstance(x, np.ndarray) and x.dtype == object:
+            x = x.ravel().tolist()
+        if isinstance(x, (list, tuple)):
+            waiting += reversed(x)
+            continue
+        roots.append(x)
+        if type(x) is not Tensor:
+            kind = "an array" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"
+            raise TypeError(
+                f"{picture}: expected a Tensor that was computed from Tensors, got {kind}, "
+                "which remembers nothing. Pass the loss, or outputs of nn.unroll."
+            )
+    if not roots:
+        raise ValueError(
+            f"{picture}: nothing was passed: there is no Tensor in {loss!r}. "
+            "Pass the loss, or outputs of nn.unroll."
+        )
+    roots = [x for x in roots if x.op is not None]
+    if not roots:
+        raise ValueError(
+            f"{picture}: nothing was recorded: this is a leaf (made by you, by .detach() or under "
+            "no_grad()). Compute something from Tensors and pass the result."
+        )
+    return list(dict.fromkeys(roots))
+
+
+def chosen(
+    picture: str, roots: list[Tensor], detail: str, weights: str | None
+) -> tuple[list[Tensor], str, str]:
+    """What to select: the record, replayed if every number is asked for."""
+    for what, value, choices in (("detail", detail, DETAILS), ("weights", weights, WEIGHTS)):
+        if value is None and what == "weights":
+            continue
+        if not isinstance(value, str) or value not in choices:
+            known = ", ".join(f'"{name}" ({meaning})' for name, meaning in choices.items())
+            raise ValueError(f"{picture}: unknown {what} {value!r}; choose one of {known}.")
+    weights = weights or ("hide" if detail == "cell" else "stub")
+    if detail == "scalar":
+        return replay(roots), "op", weights
+    return roots, detail, weights

@@ -1,0 +1,1 @@
+"""From parts to positions: where does everything stand, and how do the lines run?"""

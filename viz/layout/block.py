@@ -1,0 +1,173 @@
+"""How is one block laid out? By dot, once for all blocks that are alike; a single cell by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from viz import theme
+from viz.layout.dot import block_source
+from viz.layout.graphviz import arrange
+from viz.record.parts import Block, Node
+
+LARGEST = 5_000  # nodes that dot lays out in one piece within seconds
+
+Spline = list[tuple[str, float, float]]  # marks ("e," for the arrow's tip) and points
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Places of nodes (x, y, width, height) and edges, in points from the lower left corner."""
+
+    nodes: list[tuple[float, float, float, float]]
+    edges: list[Spline]
+    width: float
+    height: float
+    labels: dict[int, tuple[float, float]] = field(default_factory=dict)  # by number of the edge
+
+    def mirror(self) -> Template:
+        """The same, flowing from right to left."""
+        return Template(
+            [(self.width - x, y, w, h) for x, y, w, h in self.nodes],
+            [[(mark, self.width - x, y) for mark, x, y in spline] for spline in self.edges],
+            self.width,
+            self.height,
+            {k: (self.width - x, y) for k, (x, y) in self.labels.items()},
+        )
+
+
+def template(block: Block) -> Template:
+    """The layout of a block, from the cache if an equal one was laid out before."""
+    if block.kind == "cell":
+        return _cell(block)
+    if block.kind == "hub":
+        return _row(block)
+    if block.kind == "initial":
+        return _column(block).mirror() if block.mirrored else _column(block)
+    if len(block.nodes) == 1:
+        width, height = _size(block.nodes[0])
+        return Template([(width / 2, height / 2, width, height)], [], width, height)
+    if len(block.nodes) > LARGEST:
+        where = f"step {block.title!r}" if block.title else "expression without steps"
+        raise ValueError(
+            f"drawing: one {where} shows {len(block.nodes):,} nodes; beyond {LARGEST:,} its layout "
+            "takes minutes. Record the steps of a loop under scope(name, t=t), or show less: "
+            'detail="gate" or "cell". The DOT text is there all the same: .source.'
+        )
+    laid = _by_dot(block_source(block))
+    order = _crossed(block, laid)
+    if order:
+        laid = _by_dot(block_source(block, order))
+    return laid.mirror() if block.mirrored else laid
+
+
+def _crossed(block: Block, laid: Template) -> list[int]:
+    """Ports of states coming in, in the order in which states leave, unless they are already."""
+    ports = sorted(
+        (k for k, node in enumerate(block.nodes) if node.kind == "port" and node.role),
+        key=lambda k: -laid.nodes[k][1],
+    )
+    leaving = [block.nodes[k].role for k in ports if block.nodes[k].rank == "sink"]
+    coming = [
+        k for k in ports if block.nodes[k].rank == "source" and block.nodes[k].role in leaving
+    ]
+    wanted = sorted(coming, key=lambda k: leaving.index(block.nodes[k].role))
+    return wanted if wanted != coming else []
+
+
+@lru_cache(maxsize=256)
+def _by_dot(dot: str) -> Template:
+    drawing = json.loads(arrange(dot))
+    nodes: dict[int, tuple[float, float, float, float]] = {}
+    for thing in drawing.get("objects", []):
+        if "pos" in thing:
+            x, y = map(float, thing["pos"].split(","))
+            w, h = float(thing["width"]) * 72, float(thing["height"]) * 72
+            nodes[int(thing["name"][1:])] = (x, y, w, h)
+    # dot gives the edges in an order of its own
+    found = [edge for edge in drawing.get("edges", []) if "id" in edge]
+    found.sort(key=lambda edge: int(edge["id"]))
+    edges = [_spline(edge["pos"]) for edge in found]
+    labels: dict[int, tuple[float, float]] = {}
+    for k, edge in enumerate(found):
+        if "lp" in edge:
+            x, y = map(float, edge["lp"].split(","))
+            labels[k] = x, y
+    _, _, width, height = map(float, drawing["bb"].split(","))
+    return Template([nodes[k] for k in sorted(nodes)], edges, width, height, labels)
+
+
+def _spline(pos: str) -> Spline:
+    found: Spline = []
+    for token in pos.split():
+        *mark, x, y = token.split(",")
+        found.append((f"{mark[0]}," if mark else "", float(x), float(y)))
+    return found
+
+
+def _cell(block: Block) -> Template:
+    """A cell, with what it is given in a row below it."""
+    sizes = {node.id: _size(node) for node in block.nodes}
+    cell = next(node.id for node in block.nodes if node.kind in ("cell", "result"))
+    below = [node.id for node in block.nodes if node.id != cell]
+    (width, height), gap, drop = sizes[cell], 8.0, 20.0
+    row = sum(sizes[n][0] + gap for n in below) - gap if below else 0.0
+    deep = max(sizes[n][1] for n in below) + drop if below else 0.0
+    total = max(width, row)
+    at = {cell: (total / 2, deep + height / 2)}
+    x = (total - row) / 2
+    for n in below:
+        at[n] = (x + sizes[n][0] / 2, deep - drop - sizes[n][1] / 2)
+        x += sizes[n][0] + gap
+    edges: list[Spline] = []
+    for edge in block.edges:
+        x, y = at[edge.tail]
+        start, tip = (
+            (x, y + sizes[edge.tail][1] / 2),
+            (total / 2 + (x - total / 2) * min(1, 0.7 * width / row), deep),
+        )
+        step = ((tip[0] - start[0]) / 3, (tip[1] - 6 - start[1]) / 3)
+        edges.append(
+            [
+                ("e,", *tip),
+                *(("", start[0] + k * step[0], start[1] + k * step[1]) for k in range(4)),
+            ]
+        )
+    return Template([(*at[n.id], *sizes[n.id]) for n in block.nodes], edges, total, deep + height)
+
+
+def _row(block: Block) -> Template:
+    """Nodes side by side."""
+    x, nodes = 0.0, list[tuple[float, float, float, float]]()
+    for node in block.nodes:
+        width, height = _size(node)
+        nodes.append((x + width / 2, height / 2, width, height))
+        x += width + 60
+    return Template(nodes, [], x - 60, max(h for *_, h in nodes))
+
+
+def _column(block: Block) -> Template:
+    """Nodes on top of each other, the first at the top, right-aligned."""
+    sizes = [_size(node) for node in block.nodes]
+    widest, y = max(w for w, _ in sizes), 0.0
+    nodes: list[tuple[float, float, float, float]] = []
+    for width, height in reversed(sizes):
+        nodes.append((widest - width / 2, y + height / 2, width, height))
+        y += height + 6
+    return Template(nodes[::-1], [], widest, y - 6)
+
+
+def _size(node: Node) -> tuple[float, float]:
+    """Width and height of a node that dot is not asked about: a guess, wide enough for its text."""
+    font = float(theme.NODES[node.kind].get("fontsize", theme.NODE["fontsize"]))
+    lines = [(line, font) for line in node.label.split("\n")] + [
+        (node.note, float(theme.SHAPE_SIZE))
+    ] * bool(node.note)
+    width = max((0.62 * size * len(line) for line, size in lines), default=0) + 14
+    height = sum(1.25 * size for _, size in lines) + 6
+    if node.kind == "cell":
+        return max(width + 12, 70), max(height, 2.2 * theme.STATE_GAP)
+    if node.kind == "parameter":
+        return width * 1.25, height * 1.3
+    return max(width, 26), max(height, 20)

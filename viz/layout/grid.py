@@ -1,0 +1,131 @@
+"""In which line, row and slot does a block stand, and which links need a track of their own?"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from viz import theme
+from viz.layout.block import Template
+from viz.record.parts import Block, Edge, Parts
+
+STEPS = ("step", "cell", "gap")
+OUTSIDE = {"before": -2, "initial": -1}  # their columns, left of all steps; mirrored, right of them
+
+
+@dataclass(slots=True)
+class Frame:
+    """A block's place: line, row and slot; its lower left corner and the box around it (points)."""
+
+    template: Template
+    line: int = 0
+    row: int = 0
+    slot: int = 0
+    x: float = 0.0
+    y: float = 0.0
+    left: float = 0.0
+    right: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+
+
+@dataclass(slots=True)
+class Layout:
+    """Places of all blocks and nodes (x, y, width, height); the size of the picture (points)."""
+
+    parts: Parts
+    home: dict[str, Block]
+    frames: dict[Block, Frame] = field(default_factory=dict)
+    at: dict[str, tuple[float, float, float, float]] = field(default_factory=dict)
+    rows: int = 1  # in one line
+    width: float = 0.0
+    height: float = 0.0
+    floors: dict[int, float] = field(default_factory=dict)  # the first track below each row
+    tracks: dict[tuple[object, ...], int] = field(default_factory=dict)
+    stacks: dict[int, list[Block]] = field(default_factory=dict)  # the steps in each slot
+    # the states of each lane of cells (order, row), from the top
+    roles: dict[tuple[int, int], dict[str, None]] = field(default_factory=dict)
+
+    def wire(self, edge: Edge) -> tuple[str, str, int, int]:
+        """Links that carry the same value of the same lane share a track, as one wire."""
+        tail = self.home[edge.tail]
+        return edge.kind, edge.role, tail.order, tail.row
+
+    def track(self, edge: Edge) -> int | None:
+        """The row below which a link runs; None for a direct one, from neighbour to neighbour."""
+        tail, head = self.home[edge.tail], self.home[edge.head]
+        a, b = self.frames[tail], self.frames[head]
+        if tail.kind == "hub":
+            return None
+        if a.line != b.line:
+            return (min(a.line, b.line) + 1) * self.rows - 1
+        if a.row == b.row:
+            return None if abs(a.slot - b.slot) == 1 or tail.kind == "initial" else a.row
+        return None if tail.kind == head.kind == "cell" and a.slot == b.slot else min(a.row, b.row)
+
+
+def arrange(plan: Layout, per_line: int | None) -> None:
+    """Line, row and slot of every block."""
+    steps = [block for block in plan.parts.blocks if block.kind in STEPS]
+    rows = _rows(plan, steps)
+    plan.rows = max(rows.values(), default=0) + 1
+    columns = sorted({block.column for block in steps})
+    number = {column: k for k, column in enumerate(columns)}
+    if per_line is None:
+        widths: dict[int, float] = defaultdict(float)
+        for block in steps:
+            needed = plan.frames[block].template.width + 2 * theme.MARGIN + theme.COLUMN_GAP
+            widths[block.column] = max(widths[block.column], needed)
+        lines = max(1, math.ceil(sum(widths.values()) / theme.LINE))
+        per_line = math.ceil(len(columns) / lines)
+    per_line = max(per_line, 1)
+    last = (len(columns) - 1) // per_line if columns else 0
+    starts = {rows[b] for b in plan.parts.blocks if b.kind == "initial" and b.mirrored}
+    for block, frame in plan.frames.items():
+        slot = number.get(block.column, 0)
+        if block.kind == "after" or (block.kind == "initial" and block.mirrored):
+            frame.line, frame.slot = last, len(columns) - last * per_line
+            frame.slot += block.kind == "after" and rows[block] in starts
+        elif block.kind in OUTSIDE:
+            frame.slot = OUTSIDE[block.kind]
+        else:
+            frame.line, frame.slot = divmod(slot, per_line)
+        frame.row = frame.line * plan.rows + rows.get(block, 0)
+    for edge in plan.parts.links:
+        a, b = plan.frames[plan.home[edge.tail]], plan.home[edge.head]
+        if b.kind == "after" and a.line != last:
+            plan.frames[b].slot = per_line + (
+                rows[b] in starts
+            )  # to the right of all lines, where wires can come down
+    used = sorted({frame.slot for frame in plan.frames.values()})
+    number = {slot: k for k, slot in enumerate(used)}
+    for frame in plan.frames.values():
+        frame.slot = number[frame.slot]
+    for block in steps:
+        plan.stacks.setdefault(plan.frames[block].slot, []).append(block)
+
+
+def _rows(plan: Layout, steps: list[Block]) -> dict[Block, int]:
+    """Rows within a line: layers upwards, gradients below; what is outside beside what it joins."""
+    keys = {block: (block.order, block.row) for block in steps}
+    ordered = sorted(set(keys.values()), key=lambda key: (key[0], key[1] if key[0] else -key[1]))
+    number = {key: k for k, key in enumerate(ordered)}
+    rows = {block: number[key] for block, key in keys.items()}
+    for edge in plan.parts.links:
+        a, b = plan.home[edge.tail], plan.home[edge.head]
+        for block, other in ((a, b), (b, a)):
+            if (
+                block not in rows
+                and other in rows
+                and (block.order == other.order or block.kind == "initial")
+            ):
+                rows[block] = rows[other]
+    taken = {(block.kind, row) for block, row in rows.items()}
+    for block in plan.parts.blocks:
+        if block not in rows and block.kind not in ("hub", "note"):
+            rows[block] = next(
+                k for k in range(len(plan.parts.blocks)) if (block.kind, k) not in taken
+            )
+            taken.add((block.kind, rows[block]))
+    return rows

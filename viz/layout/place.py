@@ -1,0 +1,142 @@
+"""Where does every block stand? On a grid: time to the right, layers upwards, lines if need be."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from viz import theme
+from viz.layout.block import template
+from viz.layout.grid import Frame, Layout, arrange
+from viz.record.parts import Block, Parts
+
+
+def place(parts: Parts, per_line: int | None = None) -> Layout:
+    """Put all blocks on the grid, `per_line` steps in a line (default: what fits `theme.LINE`)."""
+    plan = Layout(parts, {node.id: block for block in parts.blocks for node in block.nodes})
+    for edge in parts.links:
+        if edge.kind in ("state", "recurrent"):
+            for block in (plan.home[edge.tail], plan.home[edge.head]):
+                if block.kind in ("cell", "gap"):
+                    plan.roles.setdefault((block.order, block.row), {}).setdefault(edge.role)
+    for block in parts.blocks:
+        plan.frames[block] = Frame(template(block))
+    arrange(plan, per_line)
+    widths, heights = _sizes(plan)
+    left = _columns(plan, widths)
+    bottom = _levels(plan, heights)
+    for block, frame in plan.frames.items():
+        if block.kind not in ("hub", "note"):
+            _settle(
+                block,
+                frame,
+                left[frame.slot],
+                widths[frame.slot],
+                bottom[frame.row],
+                heights[frame.row],
+            )
+    _align(plan)
+    _hubs(plan)
+    for block, frame in plan.frames.items():
+        for node, (x, y, w, h) in zip(block.nodes, frame.template.nodes, strict=True):
+            plan.at[node.id] = (frame.x + x, frame.y + y, w, h)
+    return plan
+
+
+# -- sizes ----------------------------------------------------------------------------------------
+
+
+def _sizes(plan: Layout) -> tuple[dict[int, float], dict[int, float]]:
+    """The width of each slot and the height of each row: those of the largest block in it."""
+    widths: dict[int, float] = defaultdict(float)
+    heights: dict[int, float] = defaultdict(float)
+    for block, frame in plan.frames.items():
+        if block.kind not in ("hub", "note"):
+            head = theme.TITLE if block.title else 0
+            widths[frame.slot] = max(widths[frame.slot], frame.template.width + 2 * theme.MARGIN)
+            heights[frame.row] = max(
+                heights[frame.row], frame.template.height + 2 * theme.MARGIN + head
+            )
+    return widths, heights
+
+
+def _columns(plan: Layout, widths: dict[int, float]) -> dict[int, float]:
+    """The left edge of each slot."""
+    longest = max((len(edge.label) for edge in plan.parts.links if edge.kind == "state"), default=0)
+    gap = theme.COLUMN_GAP + 4 * max(0, longest - 2)
+    x, left = float(theme.MARGIN), dict[int, float]()
+    for slot in sorted(widths):
+        left[slot], x = x, x + widths[slot] + gap
+    plan.width = x - gap + theme.MARGIN
+    return left
+
+
+def _levels(plan: Layout, heights: dict[int, float]) -> dict[int, float]:
+    """The lower edge of each row, above the notes and the tracks that run below it."""
+    used: dict[int, int] = defaultdict(int)
+    for edge in plan.parts.links:
+        row, key = plan.track(edge), plan.wire(edge)
+        if row is not None and (row, *key) not in plan.tracks:
+            plan.tracks[row, *key] = used[row]
+            used[row] += 1
+    y, bottom = float(theme.MARGIN), dict[int, float]()
+    for block in reversed([block for block in plan.parts.blocks if block.kind == "note"]):
+        frame = plan.frames[block]
+        frame.x, frame.y = theme.MARGIN, y
+        y += frame.template.height + 12
+        plan.width = max(plan.width, frame.template.width + 2 * theme.MARGIN)
+    for row in sorted(heights, reverse=True):
+        plan.floors[row] = y + used[row] * theme.TRACK
+        y += used[row] * theme.TRACK + (theme.ROW_GAP / 2 if used[row] else 0)
+        bottom[row] = y
+        y += heights[row] + theme.ROW_GAP
+    plan.height = y - theme.ROW_GAP + theme.MARGIN
+    return bottom
+
+
+def _settle(
+    block: Block, frame: Frame, left: float, width: float, low: float, height: float
+) -> None:
+    """Put a block into the middle of its cell of the grid; titles are below cells, above steps."""
+    head = theme.TITLE if block.title else 0
+    frame.left, frame.right, frame.low, frame.high = left, left + width, low, low + height
+    frame.x = left + (width - frame.template.width) / 2
+    frame.y = low + (height - head - frame.template.height) / 2
+    if block.kind == "initial" and block.mirrored:  # beside the last step, however wide the slot
+        frame.x = left + theme.MARGIN
+    if block.kind == "cell":  # in line with each other, whatever stands below them
+        frame.y = frame.high - theme.MARGIN - frame.template.height
+
+
+# -- what is outside of time ----------------------------------------------------------------------
+
+
+def _align(plan: Layout) -> None:
+    """Move what is outside of time, or left out, up or down, so that a line to it runs straight."""
+    done = set()
+    for edge in reversed(plan.parts.links):
+        ends = (edge.tail, edge.head)
+        for mine, theirs in (ends, ends[::-1]):
+            block, other = plan.home[mine], plan.home[theirs]
+            frame = plan.frames[block]
+            beside = frame.row == plan.frames[other].row and other.kind in ("step", "cell")
+            if block.kind in ("before", "after", "gap") and beside and block not in done:
+                done.add(block)
+                top = plan.height - theme.MARGIN - frame.template.height
+                wanted = frame.y + _level(plan, theirs) - _level(plan, mine)
+                frame.y = max(min(wanted, top), theme.MARGIN)
+
+
+def _level(plan: Layout, node: str) -> float:
+    block = plan.home[node]
+    k = next(k for k, n in enumerate(block.nodes) if n.id == node)
+    return plan.frames[block].y + plan.frames[block].template.nodes[k][1]
+
+
+def _hubs(plan: Layout) -> None:
+    """Shared parameters in a row above everything, with room for a track each."""
+    for block, frame in plan.frames.items():
+        if block.kind == "hub":
+            plan.width = max(plan.width, frame.template.width + 2 * theme.MARGIN)
+            frame.x = (plan.width - frame.template.width) / 2
+            frame.y = plan.height + theme.TRACK * (len(block.nodes) + 1)
+            plan.height = frame.y + frame.template.height + theme.MARGIN

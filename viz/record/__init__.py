@@ -1,0 +1,1 @@
+"""From a record to parts: what is there to show?"""

@@ -1,0 +1,134 @@
+"""Which operations are drawn as one?
+
+At "op" none, at "gate" those that end in the same named value, at "cell" all of a step.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from tinygrad_rnn import Tensor
+from viz.record.lanes import Lane, Place
+
+CHAIN = 4  # this many additions in a row, outside of every step, are drawn as one sum
+
+
+@dataclass(eq=False, slots=True)
+class Gap:
+    """Steps of a lane that are left out of the picture."""
+
+    lane: Lane
+    column: int
+    steps: int = 0
+
+
+@dataclass(slots=True)
+class View:
+    """Who stands for what.
+
+    Attributes
+    ----------
+    owner
+        What stands for an operation: itself, another one, or the place it is in.
+    place
+        Where an operation is drawn.
+    step
+        Where it belongs, drawn or left out.
+    left_out, columns
+        How many steps are left out, of how many.
+    """
+
+    owner: dict[Tensor, Tensor | Place | Gap]
+    place: dict[Tensor, Place | Gap]
+    step: dict[Tensor, Place]
+    left_out: int = 0
+    columns: int = 0
+
+
+def view(
+    nodes: list[Tensor], place: dict[Tensor, Place], detail: str, budget: int, roots: set[Tensor]
+) -> View:
+    """Choose what stands for each operation; beyond `budget` the middle steps are left out."""
+    consumers: dict[Tensor, list[Tensor]] = defaultdict(list)
+    for node in nodes:
+        for x in node.inputs:
+            if type(x) is Tensor:
+                consumers[x].append(node)
+    owner: dict[Tensor, Tensor | Place | Gap] = {node: node for node in nodes}
+    if detail == "cell":
+        owner.update({node: where for node in nodes if (where := place[node]).timed})
+    if detail in ("cell", "gate"):
+        for node in reversed(nodes):
+            heads = {owner[c] for c in consumers[node]}
+            keep = (
+                node.name
+                or node in roots
+                or _name(node) == "stop_gradient"
+                or owner[node] is not node
+            )
+            if (
+                not keep
+                and len(heads) == 1
+                and all(place[c] is place[node] for c in consumers[node])
+            ):
+                owner[node] = heads.pop()
+    _join_sums(nodes, place, owner, consumers)
+    return _elide(nodes, place, owner, budget)
+
+
+def _join_sums(
+    nodes: list[Tensor],
+    place: dict[Tensor, Place],
+    owner: dict[Tensor, Tensor | Place | Gap],
+    consumers: dict[Tensor, list[Tensor]],
+) -> None:
+    """Long chains of additions outside of every step become one sum, owned by the last."""
+    head: dict[Tensor, Tensor] = {}
+    chains: dict[Tensor, list[Tensor]] = defaultdict(list)
+    for node in reversed(nodes):
+        if _name(node) != "add" or place[node].lane is not None or owner[node] is not node:
+            continue
+        above = consumers[node]
+        joins = (
+            len(above) == 1
+            and above[0] in head
+            and not node.name
+            and place[above[0]] is place[node]
+        )
+        head[node] = head[above[0]] if joins else node
+        chains[head[node]].append(node)
+    for last, chain in chains.items():
+        if len(chain) >= CHAIN:
+            owner.update(dict.fromkeys(chain, last))
+
+
+def _elide(
+    nodes: list[Tensor],
+    place: dict[Tensor, Place],
+    owner: dict[Tensor, Tensor | Place | Gap],
+    budget: int,
+) -> View:
+    """Leave out middle columns until no more than `budget` owners show; three steps always stay."""
+    where: dict[Tensor, Place | Gap] = dict(place)
+    columns = sorted({p.column for p in place.values() if p.lane is not None})
+    shown = len(set(owner.values()))
+    keep = max(3, int(budget * len(columns) / max(shown, 1)))
+    if shown <= budget or keep >= len(columns) - 1:
+        return View(owner, where, place, 0, len(columns))
+    middle = columns[(keep + 1) // 2 : len(columns) - keep // 2]
+    dropped = set(middle)
+    gaps: dict[Lane, Gap] = {}
+    steps = set()
+    for node in nodes:
+        p = place[node]
+        if p.lane is not None and p.column in dropped:
+            gap = gaps.setdefault(p.lane, Gap(p.lane, middle[0]))
+            gap.steps += p not in steps
+            steps.add(p)
+            owner[node] = where[node] = gap
+    return View(owner, where, place, len(dropped), len(columns))
+
+
+def _name(node: Tensor) -> str:
+    return node.op.name if node.op else ""

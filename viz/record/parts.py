@@ -1,0 +1,106 @@
+"""What is there to show? Nodes, edges and blocks as plain data, between record and drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tinygrad_rnn import Tensor
+from tinygrad_rnn.measure import Table
+
+
+@dataclass(slots=True)
+class Node:
+    """Something with a label; `kind` is a key of `theme.NODES`.
+
+    `note` is the small second line, a shape mostly. `rank` "source" or "sink" holds a node at the
+    block's edge.
+    """
+
+    id: str
+    kind: str
+    label: str = ""
+    note: str = ""
+    rank: str = ""
+    role: str = ""  # of a port: which value passes
+    html: str = ""  # a ready-made label (the legend's table)
+    tip: str = ""  # what an SVG says of it under the pointer
+
+
+@dataclass(slots=True)
+class Edge:
+    """An arrow; `kind` is a key of `theme.EDGES`, `style` overrides it.
+
+    `uses` are the edges of the record that it stands for: (node, number of the argument).
+    """
+
+    tail: str
+    head: str
+    kind: str = "data"
+    label: str = ""
+    role: str = ""  # the letter of the value that travels
+    style: dict[str, str] = field(default_factory=dict)
+    tip: str = ""
+    uses: list[tuple[Tensor, int]] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Block:
+    """Nodes laid out together: one time step of one lane, or what stands before or after all steps.
+
+    `row` and `column` are its place in the grid of layers and time; rows are counted from the top.
+    """
+
+    kind: str  # "step", "cell", "gap", "before", "initial", "after", "hub", "note"
+    titled: bool = False
+    name: str = ""  # of its lane, where there are several
+    caption: str = ""  # a title of its own
+    steps: tuple[int, int] = (0, 0)  # the first and the last that it shows
+    row: int = 0
+    column: int = 0
+    order: int = 0  # 1 for gradients, 2 for gradients of gradients
+    mirrored: bool = False  # flows from right to left, as gradients do
+    nodes: list[Node] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """``lstm · t = 3 · backward``; empty if it has none."""
+        if not self.titled:
+            return self.caption
+        first, last = self.steps
+        time = f"t = {first}" if first == last else f"t = {first} … {last}"
+        back = "backward" if self.order == 1 else f"backward {self.order}" if self.order else ""
+        return " · ".join(word for word in (self.name, time, back) if word)
+
+    @property
+    def looks(self) -> Any:
+        """All that it shows, whatever its nodes are called: equal for blocks that look alike."""
+        place = {node.id: k for k, node in enumerate(self.nodes)}
+        nodes = [(x.kind, x.label, x.note, x.rank, x.html) for x in self.nodes]
+        edges = [(place[e.tail], place[e.head], e.kind, e.label) for e in self.edges]
+        return nodes, edges
+
+
+@dataclass(slots=True)
+class Parts:
+    """A whole picture: blocks, and the links that cross from one block to another."""
+
+    blocks: list[Block] = field(default_factory=list)
+    links: list[Edge] = field(default_factory=list)
+    next: int = 0
+    numbers: Table | None = None  # what was measured for it
+
+    def add(self, block: Block, kind: str, label: str = "", note: str = "", **more: str) -> str:
+        """A new node in `block`; gives its name, an ordinal."""
+        name = f"n{self.next}"
+        self.next += 1
+        block.nodes.append(Node(name, kind, label, note, **more))
+        return name
+
+    def edges(self) -> Iterator[Edge]:
+        """All edges, inside blocks and between them."""
+        for block in self.blocks:
+            yield from block.edges
+        yield from self.links

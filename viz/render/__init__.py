@@ -1,0 +1,1 @@
+"""From positions to files and notebooks."""

@@ -1,0 +1,148 @@
+"""How does a picture reach the reader? As a file, in a notebook, or as DOT text."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tinygrad_rnn.files import replacing
+from tinygrad_rnn.measure import Table
+from viz.layout.dot import source
+from viz.layout.edges import positioned
+from viz.layout.graphviz import FORMATS, INSTALL, MISSING, NoRenderer, available, draw
+from viz.record.parts import Parts
+
+LARGEST_PNG = 32_767  # pixels on a side
+
+
+def _pixels(points: float) -> int:
+    return round(points * 96 / 72)
+
+
+def _too_large(width: float, height: float) -> bool:
+    return max(_pixels(width), _pixels(height)) > LARGEST_PNG
+
+
+class Drawing:
+    """A picture of a record: shows itself in a notebook, and can be saved.
+
+    Attributes
+    ----------
+    parts
+        What is shown, as plain data: blocks of nodes and edges, and links between blocks.
+    """
+
+    def __init__(self, parts: Parts, per_line: int | None = None) -> None:
+        self.parts, self.per_line = parts, per_line
+        for edge in parts.edges():
+            edge.uses.clear()  # so that a picture does not keep the record alive
+
+    @property
+    def numbers(self) -> Table:
+        """The norm of the gradient along each edge: ``.numbers.norms``, ``.numbers.columns()``.
+
+        Raises
+        ------
+        AttributeError
+            If the picture shows no gradient.
+        """
+        if self.parts.numbers is None:
+            raise AttributeError(
+                "numbers: this picture shows no gradient, and so has no numbers. "
+                "viz.gradient_flow, viz.truncation and viz.forward_backward have."
+            )
+        return self.parts.numbers
+
+    def csv(self, path: str | os.PathLike[str]) -> Path:
+        """Write `numbers` as CSV, a row for each edge; gives the path."""
+        return self.numbers.csv(path)
+
+    @cached_property
+    def source(self) -> str:
+        """DOT without positions. The same record gives the same text; no renderer is needed."""
+        return source(self.parts)
+
+    def svg(self) -> str:
+        """The picture as SVG.
+
+        Raises
+        ------
+        viz.NoRenderer
+            If there is neither Graphviz on PATH nor pygraphviz.
+        """
+        return self._draw("svg").decode()
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the picture, whole or not at all, as .svg, .png, .pdf or .dot.
+
+        Returns
+        -------
+        The path written.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For what is no path; for another ending, or a PNG wider than can be drawn.
+        OSError
+            If the file cannot be written.
+        viz.NoRenderer
+            If there is nothing to draw with; .dot needs nothing.
+        """
+        path = the_path(path, "picture.svg")
+        form = path.suffix.lower().removeprefix(".")
+        if form not in (*FORMATS, "dot"):
+            raise ValueError(
+                f"save: {str(path)!r} ends in {path.suffix or 'nothing'!r}, and the ending chooses "
+                "the format. Name it .svg, .png, .pdf or .dot."
+            )
+        content = self.source.encode() if form == "dot" else self._draw(form)
+        return write(path, content)
+
+    def _draw(self, form: str) -> bytes:
+        if not available():
+            raise NoRenderer(f"{MISSING} {INSTALL}")
+        dot, width, height = self._positioned
+        if form == "png" and _too_large(width, height):
+            raise ValueError(
+                f"a PNG of this picture would have {_pixels(width):,} × {_pixels(height):,} "
+                f"pixels; beyond {LARGEST_PNG:,} renderers shrink it until nothing can be read. "
+                "Save .svg or .pdf, choose another per_line, or show less: "
+                'detail="cell", or a smaller budget.'
+            )
+        return draw(dot, form)
+
+    @cached_property
+    def _positioned(self) -> tuple[str, float, float]:
+        return positioned(self.parts, self.per_line)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """SVG, and PNG for places that drop SVG; without a renderer DOT and how to install one."""
+        if not available():
+            return {"text/plain": f"{INSTALL}\n\n{self.source}"}
+        bundle: dict[str, Any] = {"image/svg+xml": self.svg(), "text/plain": repr(self)}
+        if not _too_large(*self._positioned[1:]):
+            bundle["image/png"] = self._draw("png")
+        return bundle
+
+    def __repr__(self) -> str:
+        nodes = sum(len(block.nodes) for block in self.parts.blocks)
+        return f"<drawing of {nodes} nodes and {sum(1 for _ in self.parts.edges())} edges>"
+
+
+def the_path(path: Any, example: str) -> Path:
+    """What was given as a path, checked."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(
+            f"save: expected a path as a str or pathlib.Path, got a {type(path).__name__}: "
+            f'save("{example}").'
+        )
+    return Path(path)
+
+
+def write(path: Path, content: bytes) -> Path:
+    """Write a file, all of it or nothing; an error says how to mend it."""
+    with replacing(path, "save") as file:
+        file.write(content)
+    return path
