@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tinygrad_rnn.engine import messages
-from tinygrad_rnn.engine.constants import read_only, written_into
+from tinygrad_rnn.engine.constants import check_written, read_only
 from tinygrad_rnn.engine.context import Frame, context
 from tinygrad_rnn.engine.integers import check_integers
 from tinygrad_rnn.engine.messages import called
@@ -217,7 +217,7 @@ def _walk(
 ) -> dict[Tensor, Any]:
     """Reverse mode: cotangents by node, from the loss back; those of `targets` are returned."""
     needed = _needed(nodes, targets)
-    _check_written(nodes, needed)
+    check_written(nodes, needed)
     sums = _Sums(nodes, {loss: seed})
     cotangents, waiting, add = sums.cotangents, sums.waiting, sums.add
     apart = create_graph or watchers
@@ -369,26 +369,6 @@ def _needed(nodes: list[Tensor], targets: set[Tensor]) -> set[Tensor]:
         if reached and node.op in RULES and node._data.dtype.kind == "f":
             needed.add(node)
     return needed
-
-
-def _check_written(nodes: list[Tensor], needed: set[Tensor]) -> None:
-    """RuntimeError if an array that is needed was written into after it was recorded."""
-    seen: dict[int, int] = {}
-    watched = [x for x in nodes if x.fingerprints]
-    lent = {x for x in watched if x.op is None}  # leaves whose arrays others may write into
-    for node in watched:
-        if node in needed and node not in lent:
-            array = written_into(node.fingerprints, seen)
-            if array is not None:
-                raise RuntimeError(messages.written(node, array))
-    for node in (x for x in nodes if x in needed) if lent else ():
-        own = [id(array) for array, _ in node.fingerprints]
-        for x in node.inputs:
-            # recorded before the array was lent, it has no fingerprint: that of the leaf serves
-            if type(x) is Tensor and x in lent and id(x._data) not in own:
-                array = written_into(x.fingerprints, seen)
-                if array is not None:
-                    raise RuntimeError(messages.written(node, array))
 
 
 def _fit(g: Any, x: Tensor, nodes: list[Tensor]) -> Any:

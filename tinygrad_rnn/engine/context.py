@@ -11,14 +11,14 @@ block takes out what it put in, wherever that stands by now; none restores what 
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from tinygrad_rnn.engine.decorator import decorated
 
 __all__ = [
     "Context",
@@ -153,28 +153,7 @@ class Block:
 
     def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
         """`f`, run inside the block at every call."""
-        name = type(self).__name__
-        if inspect.isasyncgenfunction(f):
-            raise TypeError(
-                f"@{name}() cannot decorate the asynchronous generator {f.__qualname__}. Write "
-                f"`with {name}():` inside it, around what computes."
-            )
-
-        def generator(*args: Any, **options: Any) -> Generator[Any, Any, Any]:
-            return _resumed(self, f(*args, **options))
-
-        async def coroutine(*args: Any, **options: Any) -> Any:
-            with self:
-                return await f(*args, **options)
-
-        def function(*args: Any, **options: Any) -> Any:
-            with self:
-                return f(*args, **options)
-
-        is_generator = inspect.isgeneratorfunction(f)
-        is_coroutine = inspect.iscoroutinefunction(f)
-        inside = generator if is_generator else coroutine if is_coroutine else function
-        return functools.wraps(f)(inside)
+        return decorated(f, self)
 
 
 class no_grad(Block):
@@ -250,25 +229,6 @@ def _without(entries: tuple[Any, ...], entry: Any) -> tuple[Any, ...]:
         if entries[k] is entry:
             return entries[:k] + entries[k + 1 :]
     return entries
-
-
-def _resumed(block: Block, running: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """What `running` yields and returns, each time inside the block."""
-    resume: Callable[[], Any] = functools.partial(next, running)
-    while True:
-        try:
-            with block:
-                found = resume()
-        except StopIteration as end:
-            return end.value
-        try:
-            resume = functools.partial(running.send, (yield found))
-        except GeneratorExit:
-            with block:
-                running.close()
-            raise
-        except BaseException as error:
-            resume = functools.partial(running.throw, error)
 
 
 def describe(frames: tuple[Frame, ...]) -> str:
