@@ -219,7 +219,7 @@ def _walk(
     needed = _needed(nodes, targets)
     check_written(nodes, needed)
     sums = _Sums(nodes, {loss: seed})
-    cotangents, waiting, add = sums.cotangents, sums.waiting, sums.add
+    cotangents, waiting, ours = sums.cotangents, sums.waiting, sums.ours
     apart = create_graph or watchers
     found: dict[Tensor, Any] = {}
     for node in reversed([x for x in nodes if x in needed]):
@@ -267,12 +267,15 @@ def _walk(
             gx = rule(g, y, *args, **options) if options else rule(g, y, *args)
             if watchers:
                 _tell(watchers, node, k, gx, g)
-            if x in cotangents:
+            before = cotangents.get(x)
+            if before is None:
+                cotangents[x] = gx
+            elif x in ours and before.shape == gx.shape:
+                before += gx
+            else:
                 if create_graph:
                     _mark(x)
-                add(x, gx)
-            else:
-                cotangents[x] = gx
+                sums.add(x, before, gx)
     return found
 
 
@@ -286,28 +289,23 @@ class _Sums:
 
     def __init__(self, nodes: list[Tensor], cotangents: dict[Tensor, Any]) -> None:
         self.nodes, self.cotangents = nodes, cotangents
-        self.ours: set[Tensor] = set()  # whose sum is in an array of our own: add in place
+        self.ours: set[Tensor] = set()  # whose sum is in an array of our own: added to in place
         self.waiting: dict[Tensor, dict[FanIn, Uses]] = {}  # uses of a source, until its turn
 
-    def add(self, x: Tensor, gx: Any) -> None:
-        """Add what arrives at `x` by another way."""
-        before = self.cotangents[x]
+    def add(self, x: Tensor, before: Any, gx: Any) -> None:
+        """Add what arrives at `x` by another way to what is there."""
         if before.shape != gx.shape:
             before, gx = _fit(before, x, self.nodes), _fit(gx, x, self.nodes)
-        if x in self.ours:
-            before += gx
-        else:
-            before = before + gx
-            if type(before) is np.ndarray:
-                self.ours.add(x)
-        self.cotangents[x] = before
+        total = self.cotangents[x] = before + gx
+        if type(total) is np.ndarray:
+            self.ours.add(x)
 
     def join(self, node: Tensor) -> None:
         """Add what all its uses that have waited send to `node` together."""
         for fan_in, uses in self.waiting.pop(node).items():
             gx = fan_in.rule(uses, node)
             if node in self.cotangents:
-                self.add(node, gx)
+                self.add(node, self.cotangents[node], gx)
             else:
                 self.cotangents[node] = gx
 

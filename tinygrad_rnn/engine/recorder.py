@@ -102,8 +102,8 @@ class Recorder(Observer):
 
     def result(self, op: Any, inputs: Any, arrays: Any, options: Any, outside: Any) -> Any:
         """What an operation gives, of the leaves that stand for its inputs."""
-        if self.stand_ins:
-            inputs = self._instead(inputs)
+        given, inputs = inputs, self._instead(inputs)
+        if inputs is not given:
             arrays = [x._data if type(x) is Tensor else x for x in inputs]
         if self.shapes is not None:
             y = self.shapes.result(op, arrays, options)
@@ -124,13 +124,14 @@ class Recorder(Observer):
 
     def recorded(self, out: Tensor) -> None:
         """Keep it, with the inputs that the record has."""
-        if self.stand_ins:
-            out.inputs = self._instead(out.inputs)
+        out.inputs = self._instead(out.inputs)
         self.operations.append(out)
 
     def _instead(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        found = self.stand_ins
-        return tuple([found.get(x, x) if type(x) is Tensor else x for x in inputs])
+        for x in inputs:
+            if type(x) is Tensor and x in self.stand_ins:
+                return tuple([self.of(x) if type(x) is Tensor else x for x in inputs])
+        return inputs
 
     def asked(self, question: str, *operands: Any) -> Any:
         """The values of a stand-in; a comparison as a Tensor. No number leaves the record."""
