@@ -223,14 +223,14 @@ def _walk(
     apart = create_graph or watchers
     found: dict[Tensor, Any] = {}
     for node in reversed([x for x in nodes if x in needed]):
-        if create_graph:
-            _mark(node)
         if node in waiting:
             sums.join(node)
         g = cotangents.pop(node, None)
         if g is None:
             continue
         if g.shape != node._data.shape or g.dtype is not node._data.dtype:
+            if create_graph:
+                _mark(node)
             g = _fit(g, node, nodes)
         if watchers and node is not loss:
             _tell(watchers, node, None, g, None)
@@ -273,8 +273,6 @@ def _walk(
             elif x in ours and before.shape == gx.shape:
                 before += gx
             else:
-                if create_graph:
-                    _mark(x)
                 sums.add(x, before, gx)
     return found
 
@@ -294,6 +292,8 @@ class _Sums:
 
     def add(self, x: Tensor, before: Any, gx: Any) -> None:
         """Add what arrives at `x` by another way to what is there."""
+        if type(before) is Tensor:
+            _mark(x)
         if before.shape != gx.shape:
             before, gx = _fit(before, x, self.nodes), _fit(gx, x, self.nodes)
         total = self.cotangents[x] = before + gx
@@ -303,6 +303,8 @@ class _Sums:
     def join(self, node: Tensor) -> None:
         """Add what all its uses that have waited send to `node` together."""
         for fan_in, uses in self.waiting.pop(node).items():
+            if type(uses[0][0]) is Tensor:
+                _mark(node)
             gx = fan_in.rule(uses, node)
             if node in self.cotangents:
                 self.add(node, self.cotangents[node], gx)
@@ -313,6 +315,8 @@ class _Sums:
 def _one_each(rules: Any, g: Any, y: Any, inputs: Any, options: dict[str, Any]) -> Any:
     """The rules of a primitive with any number of inputs, one for each of them."""
     if type(rules) is JointVJP:
+        if type(y) is Tensor:
+            _mark(y)
         return [_constant(gx) for gx in rules.rule(g, y, inputs, **options)]
     # all inputs as one argument: unpacked for each of them, they would cost their square
     return [functools.partial(rules, k) for k in range(len(inputs))]

@@ -122,7 +122,7 @@ class Shapes:
 
     def result(self, op: Any, arrays: list[Any], options: dict[str, Any]) -> Any:
         """The result of a primitive; only its shape and dtype if no more is known of an input."""
-        if all(type(x) is not AbstractArray for x in arrays):
+        if AbstractArray not in map(type, arrays):
             return op.forward(*arrays, **options)
         places = _places(arrays, options)
         if any(type(x) is AbstractArray for x in places):
