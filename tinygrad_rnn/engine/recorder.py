@@ -62,8 +62,8 @@ class Recorder(Observer):
     Attributes
     ----------
     shapes
-        Works out the results of a record without values of its parameters: ``result(op, arrays,
-        options)`` and ``array(shape, dtype)``, as of `program.abstract.Shapes`.
+        Of a record without values of its parameters: ``shapes.result(op, arrays, options)`` is the
+        result of an operation, ``shapes.array(shape, dtype)`` an array that is not known.
     other
         Whether the values are others than the function was called with: what it requires of them
         need not hold, and what is drawn is something else.
@@ -228,7 +228,7 @@ def recorder() -> Recorder | None:
 
 
 def _conv_in_parts(x: Any, w: Any, padding: Any = "same") -> Any:
-    """The same of slices and one product: what each place of the kernel sees, side by side."""
+    """A convolution of slices and one product: what each place of the kernel sees, side by side."""
     kernel = w.shape[:-2]
     margin = margins(padding, kernel)
     batch = (slice(None),) * (x.ndim - 1 - len(kernel))
