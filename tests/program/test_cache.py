@@ -111,7 +111,6 @@ def test_another_process_finds_it(folder):
     script = (
         "import numpy as np\n"
         "from tinygrad_rnn import Tensor, compile, tanh\n"
-        "from tinygrad_rnn.program import make\n"
         "step = compile(lambda p, x: tanh(x @ p['W']).sum())\n"
         "loss, grads = step({'W': Tensor(np.full((2, 2), 0.3))}, np.ones((3, 2)))\n"
         "print(type(step._last).__name__, loss.hex(), grads['W'].tobytes().hex())\n"
@@ -335,9 +334,25 @@ def test_what_has_no_key_or_is_too_large_is_not_kept(name, folder, monkeypatch):
     assert not entries(folder)
 
 
-def test_divided_in_time_is_not_kept(folder):
-    compile(loss_fn, memory="sqrt")(Model(), *data())
-    assert not entries(folder)
+@TARGETS
+@pytest.mark.parametrize("memory", ["sqrt", 9_000])
+def test_what_is_divided_in_time_is_found_divided(target, memory, folder, made):
+    m, args = Model(), data(30)
+    steps = [compile(loss_fn, target=target, memory=memory) for _ in range(3)]
+    first, again, other = steps
+    other.memory = 12_000
+    results = first(m, *args)
+    assert len(made) == len(entries(folder)) == 1
+    same(again(m, *args), results)
+    assert type(again._last) is cache.Kept
+    assert again._last.pieces is not None
+    assert again.source == first.source
+    assert len(made) == 1
+    assert again.outline == first.outline
+    assert again.outline.piece < 30
+    assert again.explain() == first.explain()
+    other(m, *args)
+    assert len(entries(folder)) == 2
 
 
 def test_what_is_taken_from_arguments_is_refused_though_a_program_is_kept(folder):

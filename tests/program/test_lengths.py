@@ -17,6 +17,7 @@ class Net(nn.Module):
     def __init__(self, layer, width=H, **options):
         self.layer = layer(D, H, rng=0, **options)
         self.out = nn.Linear(width, D, rng=1)
+        self.embed = nn.Embedding(D, D, rng=3)
         self.rng = np.random.default_rng(2)
 
     def outputs(self, x, **options):
@@ -69,6 +70,38 @@ def by_hand(m, x, y):
     return loss / len(y)
 
 
+def ended(m, x, y, first=False):
+    """The first step, or the last one, does something else."""
+    cell, h, hs = m.layer.layers[0][0], tg.Tensor(np.zeros((B, H))), []
+    for t in range(len(y)):
+        with tg.scope("cell", t=t):
+            h = tg.tanh(x[t] @ cell.W_x + h @ cell.W_h)
+            h = h * tg.sigmoid(h) if t == (0 if first else len(y) - 1) else h
+        hs.append(h)
+    return nn.cross_entropy(m.out(tg.stack(hs)), y)
+
+
+def begun(m, x, y):
+    return ended(m, x, y, first=True)
+
+
+def clipped(m, x, y):
+    hs, _ = nn.unroll(nn.ClippedGradient(m.layer.layers[0][0], 1e-3), x)
+    return nn.cross_entropy(m.out(tg.stack(hs)), y)
+
+
+def written(m, x, y):
+    """What was written last is read next; first a symbol that stands in the function."""
+    cell = m.layer.layers[0][0]
+
+    def step(symbol, h):
+        h = cell(m.embed(symbol), h)
+        return m.out(h), h
+
+    ys, _ = nn.decode(step, np.zeros(B, int), m.layer(x)[1][0], y)
+    return nn.cross_entropy(tg.stack(ys), y)
+
+
 def batch(T):
     rng = np.random.default_rng(T)
     return rng.standard_normal((T, B, D)), rng.integers(0, D, (T, B))
@@ -87,6 +120,10 @@ NETS = {
     "padded": (lambda: Net(nn.GRU), padded),
     "shifted": (lambda: Net(nn.RNN), shifted),
     "by hand": (lambda: Net(nn.RNN), by_hand),
+    "another last step": (lambda: Net(nn.RNN), ended),
+    "another first step": (lambda: Net(nn.RNN), begun),
+    "clipped gradients": (lambda: Net(nn.GRU), clipped),
+    "written": (lambda: Net(nn.GRU), written),
 }
 
 
@@ -221,6 +258,58 @@ CHANGES = {
     "a square of it": lambda m, x, y: labels(m, x, y) / len(x) ** 2,
     "a table": lambda m, x, y: (m.outputs(x).sum(axis=(1, 2)) * np.sin(np.arange(len(x)))).sum(),
 }
+
+
+def states(m, x, through, from_t=0):
+    """All states; gradients that flow back in time go `through` something."""
+    cell, h, hs = m.layer.layers[0][0], tg.Tensor(np.zeros((B, H))), []
+    for t in range(len(x)):
+        h = tg.tanh(0.1 * x[t] @ cell.W_x + (through(h) if t >= from_t else h) @ cell.W_h)
+        hs.append(h)
+    return hs
+
+
+def clip(limit):
+    return lambda h: tg.pass_gradient(h, limit=limit)
+
+
+def same_state(h):
+    return h
+
+
+BACKWARD = {
+    "another limit": lambda m, x: states(m, x, clip(0.2 if len(x) > 15 else 2.0)),
+    "clipped if long": lambda m, x: states(m, x, clip(0.2) if len(x) > 15 else same_state),
+    "clipped from then on": lambda m, x: states(m, x, clip(0.2), 0 if len(x) > 15 else 3),
+    "clipped elsewhere": lambda m, x: (
+        [clip(0.2)(h) for h in states(m, x, same_state)] if len(x) > 15 else states(m, x, clip(0.2))
+    ),
+    "a limit that shrinks": lambda m, x: states(m, x, clip(5 / len(x))),
+    "cut where told": lambda m, x: states(
+        m, x, lambda h: tg.cut_gradient(h, x[0] @ np.eye(D, H) > 9) if len(x) > 15 else h
+    ),
+}
+
+
+@pytest.mark.parametrize("target", ["numpy", "c"])
+@pytest.mark.parametrize("name", BACKWARD)
+def test_what_differs_backward_alone_is_seen_though_first_gradients_are_small(name, target):
+    """No limit is reached at the first call of any length, all of them are at the second."""
+
+    def loss(m, x, y, size):
+        return sum((h * size).sum() for h in BACKWARD[name](m, x))
+
+    m, step = Net(nn.RNN), compile(loss, target=target)
+    for T in (9, 12, 14, 18, 25, 33):
+        x, y = batch(T)
+        for size, far in ((1e-3, 1.0), (10.0, 20.0)):
+            _, gradients = step(m, x * far, y, np.array(size))
+            assert not step.reason
+            expected = loss(m, tg.Tensor(x * far), y, tg.Tensor(size))
+            cell = m.layer.layers[0][0]
+            for p in ("W_x", "W_h"):
+                (g,) = tg.grad(expected, [getattr(cell, p)])
+                np.testing.assert_allclose(gradients[f"layer.layers.0.0.{p}"], g, rtol=1e-9)
 
 
 @pytest.mark.parametrize("target", ["numpy", "c"])

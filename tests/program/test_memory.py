@@ -3,8 +3,13 @@
 import numpy as np
 import pytest
 
-from tinygrad_rnn import compile, grad, nn, stack
+from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
+from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.program.passes.checkpointing import length
+from tinygrad_rnn.program.record.replay import replayed
+from tinygrad_rnn.program.record.trace import forward
+from tinygrad_rnn.program.runtime import compile as make
+from tinygrad_rnn.program.runtime import known
 
 T, B, V, H = 23, 2, 5, 4
 TARGETS = ["numpy", "c"]
@@ -139,3 +144,79 @@ def test_other_words_for_memory_are_refused(memory):
 def test_a_piece_has_about_the_root_of_all_steps(steps):
     n = length(steps, "sqrt", 1, 0, 1)
     assert n - 1 < np.sqrt(steps) <= n
+
+
+def plain_loop(m, x, y):
+    h = np.zeros((B, H))
+    for t in range(len(x)):
+        h = tanh(x[t] @ m.readout.W.T + h * m.readout.W[:, 0])
+    return (h * h).sum()
+
+
+def dropped(m, x, y):
+    outputs, _ = nn.unroll(m.cell, x)
+    return nn.cross_entropy(m.readout(nn.dropout(stack(outputs), 0.3, rng=RNG)), y)
+
+
+RNG = np.random.default_rng(5)
+
+
+@pytest.fixture
+def differentiated(monkeypatch):
+    """How many nodes the records have that are differentiated, or recorded with values."""
+    counts = []
+
+    def counted(real):
+        def called(*args):
+            found = real(*args)
+            counts.append(len(found.nodes))
+            return found
+
+        return called
+
+    for module, name in ((make, "trace"), (known, "trace"), (make, "with_values")):
+        monkeypatch.setattr(module, name, counted(getattr(module, name)))
+    return counts
+
+
+@pytest.mark.parametrize("memory", ["sqrt", 100_000])
+@pytest.mark.parametrize("loss_fn", [at_once, each_step, last_step, dropped])
+def test_the_first_call_differentiates_but_short_records(loss_fn, memory, differentiated):
+    steps = 300
+    m, (x, y) = Model(nn.LSTMCell), data(steps)
+    step = compile(loss_fn, memory=memory)
+    RNG.bit_generator.state = np.random.default_rng(5).bit_generator.state
+    loss, grads = step(m, x, y)
+    RNG.bit_generator.state = np.random.default_rng(5).bit_generator.state
+    exact = loss_fn(m, x, y)
+    np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
+    for g, e in zip(grads.values(), grad(exact, m.parameters(), unused="zero"), strict=True):
+        np.testing.assert_allclose(g, e, rtol=0, atol=1e-12 * max(np.abs(e).max(), 1e-3))
+    whole = len(ancestors(*grad(exact, m.parameters(), create_graph=True, unused="zero")))
+    assert max(differentiated) < 0.7 * whole
+    assert "recorded whole" not in step.explain()
+
+
+def test_what_is_another_program_at_short_lengths_is_recorded_whole_and_says_so():
+    def loss_fn(p, x):
+        h = np.zeros(3)
+        for t in range(len(x)):
+            h = tanh(h * p["w"] + x[t]) if len(x) > 250 else h * p["w"] + x[t]
+        return (h * h).sum()
+
+    step, x = compile(loss_fn, memory="sqrt"), np.random.default_rng(0).standard_normal((300, 3))
+    p = {"w": Tensor(np.full(3, 0.9))}
+    _, grads = step(p, x)
+    np.testing.assert_allclose(grads["w"], grad(loss_fn(p, x), p)["w"], rtol=1e-10)
+    assert "recorded whole, with its gradients, at the first call: " in step.explain()
+
+
+@pytest.mark.parametrize("loss_fn", [at_once, each_step, last_step, plain_loop])
+def test_a_record_replayed_piece_by_piece_gives_what_the_engine_gives(loss_fn):
+    m, args = Model(nn.LSTMCell), data(40)
+    record = forward(*compile(loss_fn)._given(m, args))
+    loss, *grads = replayed(record, [*(p.data for p in m.parameters()), *args])
+    exact = loss_fn(m, *args)
+    np.testing.assert_allclose(loss, exact.data, rtol=1e-14)
+    for g, e in zip(grads, grad(exact, m.parameters(), unused="zero"), strict=True):
+        np.testing.assert_allclose(g, e, rtol=0, atol=1e-13 * max(np.abs(e).max(), 1e-3))

@@ -212,8 +212,9 @@ def _result(v: Value, reads: list[Arg | None]) -> Arg | None:
         return _zero(v)
     moves = any(type(p) in (Step, Input) for p in v.options.get("index", ()))
     if v.op in FOLDED and not moves and all(r is not None and r.kind == "const" for r in reads):
+        options = {k: x for k, x in v.options.items() if k != "family"}
         with np.errstate(all="ignore"):
-            found = computed(v.op, [r.value for r in reads if r is not None], v.options)
+            found = computed(v.op, [r.value for r in reads if r is not None], options)
         return Arg("const", np.asarray(found, v.dtype))
     return None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,13 +29,18 @@ class Another(Exception):
 
 
 class Sample(NamedTuple):
-    """A rolled-up graph: the shapes of all its arguments in a row, and where gradients are cut."""
+    """A rolled-up graph: the shapes of all its arguments in a row, and where gradients are cut.
+
+    `cuts` and `through` are of the record, as `recognise` says; between two samples `cuts` are
+    `Open`.
+    """
 
     dims: tuple[int, ...]
     values: list[Value]
     outputs: list[Value]
     leaves: list[Value]
-    cuts: Mapping[Any, Any]  # see `recognise.cuts`; between two samples `Open`
+    cuts: Mapping[Any, Any]
+    through: Any = MappingProxyType({})
 
 
 class Open:
@@ -171,7 +177,10 @@ def interpolated(a: Sample, b: Sample, dims: tuple[int, ...]) -> Sample:
         for key, x in a.cuts.items()
         if key in b.cuts
     }
-    return Sample(dims, list(new.values()), outputs, leaves, cuts)
+    if a.through is None or b.through is None:
+        raise Another("it is not known where a sample scales, clips or stops gradients")
+    through = line(dict(a.through), dict(b.through))
+    return Sample(dims, list(new.values()), outputs, leaves, cuts, through)
 
 
 def _filled(line: Line, a: Arg) -> Arg:

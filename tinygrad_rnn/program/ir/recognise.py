@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,10 +18,11 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.ir.lengths import Another, Open, Sample
-from tinygrad_rnn.program.ir.reroll import SAME, is_itself
+from tinygrad_rnn.program.ir.reroll import SAME, is_itself, stretches
 from tinygrad_rnn.program.ir.sequences import Step
+from tinygrad_rnn.program.record.abstract import Unfrozen, frozen
 
-__all__ = ["cuts", "recognise"]
+__all__ = ["cuts", "recognise", "through"]
 
 
 At = tuple[Value, int | None]  # a value, and its step if it is a sequence
@@ -49,12 +50,8 @@ def recognise(
         The graph is of another record.
     """
     found = _Record(graph, leaves)
-    known, of = found.known, found.of
-    for x in nodes:
-        if x.op is not None:
-            known[x] = of(x, x.op.name)
-        elif x not in known:
-            known[x] = x.data
+    found.read_all(nodes)
+    known = found.known
     for k, x in outputs.items():
         v = graph.outputs[k]
         copied = v.op == "copy" and v.args[0].kind in ("at", "const")
@@ -65,7 +62,27 @@ def recognise(
             else known[x] == (found.alike[v], None)
         ):
             raise Another(f"{x.name or 'a result'} is computed in another way")
+    if found.passed(outputs.values()) != graph.through:
+        raise Another("gradients are scaled, clipped or stopped at other places")
     found.fill(cuts(nodes))
+
+
+def through(
+    graph: Sample, leaves: list[Tensor], nodes: list[Tensor], ends: Sequence[Tensor]
+) -> Any:
+    """Where a record stops, scales or clips gradients, of which a graph going forward says nothing.
+
+    Its own graph, that is; None if the record is not found in it. `ends` are its results. For each
+    value, which operand is read through what, and at which steps.
+    """
+    if not any(x.op is not None and x.op.name in SAME for x in nodes):
+        return dict[Any, Any]()
+    found = _Record(graph, leaves)
+    try:
+        found.read_all(nodes)
+        return found.passed(ends)
+    except Another:
+        return None
 
 
 def cuts(nodes: Iterable[Tensor]) -> dict[Any, Arg]:
@@ -111,6 +128,9 @@ class _Record:
         self.counts: dict[Value, itertools.count[int]] = {}
         self.candidates: dict[Any, list[_Candidate]] = defaultdict(list)
         self.alike = _alike(graph.values)
+        self.place = {v: k for k, v in enumerate(graph.values)}
+        self.chain: dict[Tensor, Any] = {}  # what gradients of a node go through
+        self.edges: dict[Any, list[int | None]] = defaultdict(list)
         for v in graph.values:
             self.add(v, None, v.args)
             # at some steps, what it reads are initial values
@@ -128,35 +148,94 @@ class _Record:
         )
         self.candidates[kind].append(_Candidate(v, t, plan))
 
+    def read_all(self, nodes: Iterable[Tensor]) -> None:
+        """Say of all nodes, in the order of birth, what they are."""
+        for x in nodes:
+            if x.op is not None:
+                self.known[x] = self.of(x, x.op.name)
+                if x not in self.chain:
+                    self.edge(x)
+            elif x not in self.known:
+                self.known[x] = x.data
+
+    def edge(self, x: Tensor) -> None:
+        """Note which inputs of a node are read through what."""
+        for j, y in enumerate(x.inputs if self.chain else ()):
+            through = self.chain.get(y) if type(y) is Tensor else None
+            if through and type(now := self.known[x]) is tuple:
+                many = x.op is not None and x.op.arity is None
+                at = self.known[y] if many and type(self.known[y]) is tuple else now
+                which = None if many and at[1] is not None else j
+                self.edges[self.place[now[0]], which, through].append(at[1])
+
+    def passed(self, ends: Iterable[Tensor]) -> dict[Any, Any]:
+        """What is read through what, and at which steps: as `through` says."""
+        found = {key: _runs(times) for key, times in self.edges.items()}
+        results = {k: self.chain[x] for k, x in enumerate(ends) if self.chain.get(x)}
+        return found | results
+
+    def by_itself(self, x: Tensor, op: str, ins: list[Any]) -> Any:
+        """What a node is that is one of its inputs, and through what gradients go."""
+        before = [self.chain.get(y, ()) if type(y) is Tensor else () for y in x.inputs]
+        if op == "where":
+            self.chain[x] = (op, *before[1:]) if any(before) else ()
+            return ins[1]
+        try:
+            said = op, frozen([*x.options.items()]), *(self.said(y, ins[0]) for y in ins[1:])
+        except Unfrozen as error:
+            raise Another(f"an option of {op} is {error}") from None
+        self.chain[x] = (said, *before[0]) if op in SAME else before[0]
+        return ins[0]
+
+    def said(self, y: Any, x: Any) -> Any:
+        """An input by its place in the graph, so many steps away from `x`, or by its value."""
+        if type(y) is not tuple:
+            return frozen(np.asarray(y))
+        timed = type(x) is tuple and x[1] is not None and y[1] is not None
+        return self.place[y[0]], y[1] - x[1] if timed else y[1]
+
     def of(self, x: Tensor, op: str) -> Any:
         """What a node is."""
         known = self.known
         ins = [known[y] if type(y) is Tensor else y for y in x.inputs]
         kind = op, *[y[0] if type(y) is tuple else None for y in ins]
-        for v, t, plan in self.candidates.get(kind, ()):
-            if (now := self.step(v, t, plan, x, ins)) is not None:
-                return now
+        if (now := self.among(kind, x, ins)) is not None:
+            return now
         if op in SAME or is_itself(x):
-            return ins[0]
+            return self.by_itself(x, op, ins)
         if op == "where" and x.inputs[1].shape == x.shape and _same(ins[1], ins[2]):
-            return ins[1]  # see `roll`: forward nothing is chosen
+            return self.by_itself(x, op, ins)  # see `roll`: forward nothing is chosen
         if op == "stack" and (now := self.stacked(x, ins)) is not None:
             return now
         raise Another(f"there is no such {op}")
 
     def stacked(self, x: Tensor, ins: list[Any]) -> At | None:
-        """The value that is all steps of a sequence."""
-        if any(type(y) is not tuple or y[1] is None for y in ins):
-            return None
-        (v, first), (_, last) = ins[0], ins[-1]
-        sign = 1 if last > first else -1
-        if ins != [(v, first + sign * k) for k in range(len(ins))]:
-            return None
-        span = min(first, last), max(first, last)
-        options = {"axis": x.options["axis"], "sign": sign}
+        """The value that is all steps of a sequence, with what stands before, between and after."""
+        ins = [y if type(y) is tuple else (y, None) for y in ins]
+        parts, done = list[At | None](), 0
+        for a, b in [*stretches(ins), (len(ins), len(ins))]:
+            if done < a:
+                kind = "stack", *[v if isinstance(v, Value) else None for v, _ in ins[done:a]]
+                parts.append(self.among(kind, x, ins[done:a]))
+            if a < b:
+                parts.append(self.over_time(ins[a], ins[b - 1], x.options["axis"]))
+            done = b
+        if len(parts) == 1 or None in parts:
+            return parts[0] if None not in parts else None
+        return self.among(("concatenate", *[y[0] for y in parts if y]), x, parts)
+
+    def over_time(self, first: At, last: At, axis: int) -> At | None:
+        """The stack of the elements of a sequence from one to another."""
+        v, (s, t) = first[0], (first[1] or 0, last[1] or 0)
+        options = {"axis": axis, "sign": 1 if t > s else -1}
         alike = (y.value for y in self.candidates.get(("stack_t", v), ()))
-        found = (y for y in alike if (y.args[0].k, y.options) == (span, options))
+        found = (y for y in alike if (*y.args[0].k, y.options) == (min(s, t), max(s, t), options))
         return next(((self.alike[y], None) for y in found), None)
+
+    def among(self, kind: Any, x: Tensor, ins: list[Any]) -> At | None:
+        """What a node is, among the values of a kind."""
+        found = (self.step(*y, x, ins) for y in self.candidates.get(kind, ()))
+        return next((now for now in found if now is not None), None)
 
     def step(
         self, v: Value, t: int | None, plan: list[tuple[int, Arg]], x: Tensor, ins: list[Any]
@@ -210,6 +289,20 @@ class _Record:
             if not found or any(not same_constant(x, found[0]) for x in found):
                 raise Another(f"a constant of {v.name or v.op} changes with the length")
             v.args[k] = a._replace(value=found[0])
+
+
+def _runs(times: list[int | None]) -> Any:
+    """Steps as first and last ones of stretches, with how far apart they are; or how many."""
+    if None in times:
+        return len(times)
+    found: list[tuple[int, int, int]] = []
+    for t in sorted(t for t in times if t is not None):
+        lo, hi, away = found[-1] if found else (t, t, 0)
+        if found and (t - hi == away or lo == hi):
+            found[-1] = lo, t, t - hi
+        else:
+            found.append((t, t, 0))
+    return len(times), *found
 
 
 def _there(v: Value, t: int | None) -> bool:

@@ -40,7 +40,7 @@ from tinygrad_rnn.program.record.keys import (
 )
 from tinygrad_rnn.program.record.trace import Trace, no_garbage
 
-__all__ = ["SAME", "is_itself", "roll"]
+__all__ = ["SAME", "is_itself", "roll", "stretches"]
 
 VIEWS = frozenset((getitem, broadcast_to, reshape, transpose))
 SAME = frozenset(("stop_gradient", "pass_gradient", "cut_gradient"))  # forward they change nothing
@@ -315,19 +315,20 @@ def _values(nodes: list[Node], outputs: list[Node]) -> tuple[list[Value], list[V
             elif x.t is not None:
                 value.options = {**options, "family": Family({x.t: x}, x.t, x.t)}
             made[owner] = value
+    joined = list[Value]()
     for owner, value in made.items():
         if type(owner) is Family:
             value.args = [_arg(s, made) for s in owner.slots]
             value.init = {t: _arg(s, made) for t, s in owner.init.items()}
         else:
             value.args = [_arg(source(x), made) for x in owner.ins]
-            _join(value, made)
+            joined += _join(value)
     for x in nodes:
         of = x.of
         if of is not None and (of.family or of) in made and (x.family or x) in made:
             away = 0 if of.family is None else (of.t or 0) - (x.t or 0)
             made[x.family or x].of = made[of.family or of].serial, away
-    found = list(made.values())
+    found = [*made.values(), *joined]
     sums = [v for v in found if v.op == "addn" and v.lo is None]
     for value in sums:
         found += _summed(value)
@@ -365,31 +366,115 @@ def run_of(args: list[Arg]) -> tuple[Value, int, int, int] | None:
     return args[0].value, min(ts), max(ts), sign
 
 
-def _join(value: Value, made: dict[Any, Value]) -> None:
-    """One operand for all steps, in a stack or in a scatter over time."""
+def stretches(args: list[Any]) -> list[tuple[int, int]]:
+    """Where operands are elements of a sequence in order, three or more: first, and beyond last.
+
+    An operand is a sequence and a step; of others the step is None.
+    """
+    found, k = list[tuple[int, int]](), 0
+    while k < len(args):
+        (v, t), end = args[k], k + 1
+        near = end < len(args) and t is not None and args[end][1] is not None
+        sign = args[end][1] - t if near else 0
+        while sign in (1, -1) and end < len(args):
+            w, at = args[end]
+            if at != t + sign * (end - k) or w != v:
+                break
+            end += 1
+        if end - k > 2:
+            found.append((k, end))
+        k = end if end - k > 2 else k + 1
+    return found
+
+
+def _elements(args: list[Arg]) -> list[tuple[Any, int | None]]:
+    return [(a.value, a.k if a.kind == "at" else None) for a in args]
+
+
+def _join(value: Value) -> list[Value]:
+    """One operand for all steps, in a stack or in a scatter over time; new values.
+
+    What stands before, between and after the elements of sequences stays as it is.
+    """
     if value.op == "stack":
-        run = run_of(value.args)
-        if run is not None:
+        return _stacked(value)
+    if value.op != "scatter":
+        return []
+    indices = value.options["indices"]
+    n = len(indices)
+    run = run_of(value.args[:n])
+    if run is not None and n > 2 and all(len(i) == 1 and type(i[0]) is int for i in indices):
+        places = [i[0] for i in indices]
+        first = places if run[3] == 1 else places[::-1]
+        if first == list(range(n)) and value.shape[0] == n:
             value.op, value.args = "stack_t", [Arg("all", run[0], run[1:3])]
-            value.options = {"axis": value.options["axis"], "sign": run[3]}
-    elif value.op == "scatter":
-        indices = value.options["indices"]
-        n = len(indices)
-        run = run_of(value.args[:n])
-        if run is None or n < 3:
-            return
-        if all(len(i) == 1 and type(i[0]) is int for i in indices):
-            places = [i[0] for i in indices]
-            first = places if run[3] == 1 else places[::-1]
-            if first == list(range(n)) and value.shape[0] == n:
-                value.op, value.args = "stack_t", [Arg("all", run[0], run[1:3])]
-                value.options = {"axis": 0, "sign": 1}
-        elif all(len(i) == 1 and type(i[0]) is Input for i in indices):
-            arrays = run_of([value.args[i[0]] for i in indices])
-            if arrays is not None and arrays[1:] == run[1:]:
-                value.op = "scatter_t"
-                value.args = [Arg("all", run[0], run[1:3]), Arg("all", arrays[0], run[1:3])]
-                value.options = {"shape": value.options["shape"]}
+            value.options = {"axis": 0, "sign": 1}
+    elif all(len(i) == 1 and type(i[0]) is Input for i in indices):
+        return _scattered(value)
+    return []
+
+
+def _stacked(value: Value) -> list[Value]:
+    """A stack of elements of sequences; if of more than one, or of others as well, of stacks."""
+    axis, parts, done = value.options["axis"], list[Value](), 0
+    runs = stretches(_elements(value.args))
+
+    def part(op: str, args: list[Arg], n: int, **options: Any) -> None:
+        shape = (*value.shape[:axis], n, *value.shape[axis + 1 :])
+        parts.append(
+            Value(op, args, {"axis": axis, **options}, shape, value.dtype, value.name,
+                  serial=value.serial)
+        )  # fmt: skip
+
+    for a, b in [*runs, (len(value.args), len(value.args))] if runs and axis >= 0 else []:
+        if done < a:
+            part("stack", value.args[done:a], a - done)
+        if run := run_of(value.args[a:b]):
+            part("stack_t", [Arg("all", run[0], run[1:3])], b - a, sign=run[3])
+        done = b
+    if len(parts) == 1:
+        value.op, value.args, value.options = parts[0].op, parts[0].args, parts[0].options
+        return []
+    if parts:
+        value.op, value.args = "concatenate", [Arg("one", x) for x in parts]
+        value.options = {"axis": axis}
+    return parts
+
+
+def _scattered(value: Value) -> list[Value]:
+    """Terms that arrays place, of which the elements of a sequence are one term over time."""
+    indices, n = value.options["indices"], len(value.options["indices"])
+    arrays = [value.args[i[0]] for i in indices]
+    parts, rest, done = list[Value](), list[int](), 0
+    pairs = [
+        ((v, w, s - t), s) if s is not None and t is not None else (v, None)
+        for (v, s), (w, t) in zip(_elements(value.args[:n]), _elements(arrays), strict=True)
+    ]
+    for a, b in [*stretches(pairs), (n, n)]:
+        rest += range(done, a)
+        of, places = run_of(value.args[a:b]), run_of(arrays[a:b])
+        if of and places:
+            args = [Arg("all", of[0], of[1:3]), Arg("all", places[0], places[1:3])]
+            options = {"shape": value.options["shape"]}
+            parts.append(
+                Value("scatter_t", args, options, value.shape, value.dtype, value.name,
+                      serial=value.serial)
+            )  # fmt: skip
+        done = b
+    if parts and rest:
+        args = [value.args[k] for k in rest] + [arrays[k] for k in rest]
+        options = {**value.options, "indices": [(Input(len(rest) + k),) for k in range(len(rest))]}
+        parts.append(
+            Value("scatter", args, options, value.shape, value.dtype, value.name,
+                  serial=value.serial)
+        )  # fmt: skip
+    if len(parts) == 1:
+        value.op, value.args, value.options = parts[0].op, parts[0].args, parts[0].options
+        return []
+    if parts:
+        value.op, value.args = "addn", [Arg("one", x) for x in parts]
+        value.options = dict[str, Any]()
+    return parts
 
 
 def _summed(value: Value) -> list[Value]:

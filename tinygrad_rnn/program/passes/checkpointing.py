@@ -17,7 +17,7 @@ from tinygrad_rnn.program.ir.graph import Value
 from tinygrad_rnn.program.ir.recurrences import components, loop_range
 from tinygrad_rnn.program.ir.sequences import NoFamily, Step
 
-__all__ = ["Cut", "Graph", "Uncut", "cut", "length"]
+__all__ = ["Cut", "Graph", "TooFew", "Uncut", "cut", "length"]
 
 SUMS = frozenset(("sum_t", "gemm_t", "scatter_t"))
 Graph = tuple[list[Value], list[Value], list[Value]]  # values, outputs, arguments
@@ -25,6 +25,10 @@ Graph = tuple[list[Value], list[Value], list[Value]]  # values, outputs, argumen
 
 class Uncut(Exception):
     """A program that cannot be divided in time; the message says why."""
+
+
+class TooFew(ValueError):
+    """Fewer bytes than a program needs in pieces of any length."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +77,7 @@ def length(T: int, memory: str | int, row: int, fixed: int, state: int) -> int:
 
     Raises
     ------
-    ValueError
+    TooFew
         There is no length for which so few bytes are enough.
     """
     if memory == "sqrt":
@@ -86,7 +90,7 @@ def length(T: int, memory: str | int, row: int, fixed: int, state: int) -> int:
     fitting = [n for n in range(1, T + 1) if bytes_of(n) <= memory]
     if not fitting:
         least = min(map(bytes_of, range(1, T + 1)))
-        raise ValueError(
+        raise TooFew(
             f"compile: memory={memory:,} bytes are too few for {T} steps: at least {least:,} are "
             "needed, beside the arguments and gradients themselves."
         )

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +34,8 @@ def shared(ends: Sequence[Tensor], leaves: Sequence[Tensor], born: int) -> list[
     The record is changed, but none of its nodes that is older than the serial number `born`.
     """
     nodes = ancestors(*ends)
-    one = _repeated([x for x in nodes if x.serial >= born], {*leaves})
+    made = [x for x in nodes if x.serial >= born]
+    one = _repeated(made, {*leaves}) if _may_repeat(made, {*leaves}) else {}
     if not one:
         return list(ends)
     steps: dict[Any, list[tuple[Tensor, int | None]]] = defaultdict(list)
@@ -62,21 +64,36 @@ def _repeated(nodes: list[Tensor], arguments: set[Tensor]) -> dict[Tensor, Tenso
     """
     first: dict[Any, Tensor] = {}
     found: dict[Tensor, Tensor] = {}
-    again = False
-
-    def known(x: Any) -> Any:
-        if type(x) is Tensor and (x in arguments or x in found or x.op is not None):
-            return id(found.get(x, x))
-        return type(x) is Tensor, frozen(values(x))
-
     for x in nodes:
-        made = [y for y in x.inputs if type(y) is Tensor and y.op is not None]
-        if x.op is None or not all(y in found for y in made):
-            continue
-        try:
-            key = id(x.op), *map(known, x.inputs), frozen([*x.options.items()])
-        except Unfrozen:
-            continue
-        found[x] = first.setdefault(key, x)
-        again |= found[x] is not x
-    return found if again else {}
+        if (key := _said(x, arguments, found)) is not None:
+            found[x] = first.setdefault(key, x)
+    return found if len(first) < len(found) else {}
+
+
+def _may_repeat(nodes: list[Tensor], arguments: set[Tensor]) -> bool:
+    """Whether two nodes have one hash; what is said of all of them takes more than the record."""
+    seen: set[int] = set()
+    found: dict[Tensor, Tensor] = {}
+    for x in nodes:
+        if (key := _said(x, arguments, found)) is not None:
+            found[x] = x
+            if hash(key) in seen:
+                return True
+            seen.add(hash(key))
+    return False
+
+
+def _said(x: Tensor, arguments: set[Tensor], found: dict[Tensor, Tensor]) -> Any:
+    """What a node does to what; None unless that is arguments, constants, and what is `found`."""
+    made = [y for y in x.inputs if type(y) is Tensor and y.op is not None]
+    if x.op is None or not all(y in found for y in made):
+        return None
+
+    def known(y: Any) -> Any:
+        if type(y) is Tensor and (y in arguments or y.op is not None):
+            return id(found.get(y, y))
+        return type(y) is Tensor, frozen(values(y))
+
+    with suppress(Unfrozen):
+        return id(x.op), *map(known, x.inputs), frozen([*x.options.items()])
+    return None

@@ -11,10 +11,12 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import itertools
 import json
 import marshal
 import platform
 import sys
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,8 @@ from tinygrad_rnn.program.passes import tiling as blocks
 from tinygrad_rnn.program.record.abstract import Unfrozen, frozen
 from tinygrad_rnn.program.record.trace import Forward, trace
 from tinygrad_rnn.program.runtime.pipeline import Compiled, How
-from tinygrad_rnn.program.runtime.run import Running
+from tinygrad_rnn.program.runtime.run import Running, in_pieces
+from tinygrad_rnn.program.runtime.segments import Division
 
 __all__ = ["Kept", "found", "key_of", "put"]
 
@@ -53,7 +56,11 @@ class Kept(Running):
         self.program = Printed(**_decoded(entry["program"]))
         self.function_in_c: Function | None = None
         self._structure = str(entry["structure"])
-        if how.target == "c":
+        if "division" in entry:
+            said, kind = entry["division"], Function if how.target == "c" else Printed
+            texts = {name: kind(**_decoded(text)) for name, text in said["texts"].items()}
+            self.pieces = in_pieces(Division(said["T"], said["n"], said["driver"], texts))
+        elif how.target == "c":
             self.function_in_c = Function(**_decoded(entry["c"]))
             self.native = Native(self.function_in_c)
 
@@ -76,17 +83,18 @@ class Kept(Running):
 def key_of(record: Forward, how: How) -> str:
     """What a program is kept by; empty if something in it has no form that says all about it."""
     changed = any((op.forward, RULES.get(op)) != known for op, known in AS_IMPORTED.items())
-    if record.shapes is None or how.memory is not None or changed:
+    if record.shapes is None or changed:
         return ""
+    wish = (sorted(how.passes), how.target, how.memory, how.longest)
+    made_by = (_sources(), np.__version__, sys.version, platform.machine(), sys.byteorder)
+    digest = hashlib.sha256()
     try:
-        said = _said(record)
+        for said in itertools.chain((wish, made_by, blocks.small_products()), _said(record)):
+            # in format 2, where equal is equal in bytes: later ones write one object only once
+            digest.update(marshal.dumps(said, 2))
     except Unfrozen:
         return ""
-    wish = (sorted(how.passes), how.target, how.longest)
-    made_by = (_sources(), np.__version__, sys.version, platform.machine(), sys.byteorder)
-    blas = blocks.small_products()
-    # in format 2, where equal is equal in bytes: later ones write what is one object only once
-    return hashlib.sha256(marshal.dumps((said, wish, made_by, blas), 2)).hexdigest()[:32]
+    return digest.hexdigest()[:32]
 
 
 def found(key: str, record: Forward, how: How) -> Kept | None:
@@ -101,7 +109,10 @@ def found(key: str, record: Forward, how: How) -> Kept | None:
 def put(key: str, made: Compiled) -> None:
     """Keep a program, if it can be kept and is not too large."""
     c = made.in_c if made.native is not None else None
-    constants = [*made.program.constants.values(), *(c.constants if c else [])]
+    division = made.pieces.division if made.pieces is not None else None
+    functions = [x for x in (c, *(division.texts.values() if division else ())) if x is not None]
+    constants = [*made.program.constants.values()]
+    constants += [x for f in functions if isinstance(f, Function) for x in f.constants]
     if sum(x.nbytes for x in constants) > LARGE:
         return
     entry: dict[str, Any] = {
@@ -110,6 +121,9 @@ def put(key: str, made: Compiled) -> None:
     entry["structure"] = made.structure
     if c is not None:
         entry["c"] = vars(c)
+    if division is not None:
+        texts = {name: vars(text) for name, text in division.texts.items()}
+        entry["division"] = vars(division) | {"texts": texts}
     try:
         keep(json.dumps(_coded(entry)).encode(), _path(key))
     except (OSError, NoCompiler):
@@ -131,7 +145,7 @@ def _sources() -> str:
     return digest.hexdigest()
 
 
-def _said(record: Forward) -> Any:
+def _said(record: Forward) -> Iterator[Any]:
     """All of a record that a program is made from, as tuples: equal if the programs must be."""
     nodes = record.nodes
     place = {x: k for k, x in enumerate(nodes)}
@@ -139,7 +153,6 @@ def _said(record: Forward) -> Any:
     given = {x: k for k, x in enumerate(record.leaves)}
     frames: dict[Frame, Any] = {}
     scopes: dict[int, Any] = {}
-    said: list[Any] = []
     for x in nodes:
         scope = scopes.get(id(x.scope))
         if scope is None:  # the same frame, not one like it: a cell may run twice at one step
@@ -154,11 +167,11 @@ def _said(record: Forward) -> Any:
         else:
             inputs = [place[y] if type(y) is Tensor else frozen(y) for y in x.inputs]
             what = x.op.name, inputs, [frozen(option) for option in x.options.items()]
-        said.append((what, x.shape, x.dtype.str, x.name, scope))
+        yield what, x.shape, x.dtype.str, x.name, scope
     ends = [place[x] for x in (record.loss, *record.beside)]
     required = [place[x] for x in record.recorder.requirements]
     drawn = [(given[draw.leaf], draw.method) for draw in record.recorder.draws]
-    return said, ends, required, drawn, record.names, record.parameters
+    yield ends, required, drawn, record.names, record.parameters
 
 
 def _coded(x: Any) -> Any:

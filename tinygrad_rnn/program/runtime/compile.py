@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_rnn.engine.backward import grad
+from tinygrad_rnn.engine.context import no_grad
+from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.tensor import Tensor, values
-from tinygrad_rnn.program.ir.lengths import Another, Sample
+from tinygrad_rnn.program.ir.lengths import Another, Sample, dims_of, shorter
 from tinygrad_rnn.program.ir.recognise import cuts
+from tinygrad_rnn.program.passes.checkpointing import TooFew
 from tinygrad_rnn.program.record.guard import unbaked
+from tinygrad_rnn.program.record.replay import replayed
 from tinygrad_rnn.program.record.trace import (
     NUMBERS,
     Forward,
@@ -37,16 +41,17 @@ from tinygrad_rnn.program.record.trace import (
 )
 from tinygrad_rnn.program.runtime.cache import found, key_of, put
 from tinygrad_rnn.program.runtime.compare import first_difference, size_of
-from tinygrad_rnn.program.runtime.known import Given, Known, Pair
+from tinygrad_rnn.program.runtime.known import Given, Known, Pair, shortened
 from tinygrad_rnn.program.runtime.pipeline import Compiled, How
 from tinygrad_rnn.program.runtime.relength import Relengthed, function_at
-from tinygrad_rnn.program.runtime.run import Running
+from tinygrad_rnn.program.runtime.run import Drawn, Running
 from tinygrad_rnn.program.threads import small
 
 __all__ = ["ARRAYS", "Disturbed", "eager", "made", "rounded_otherwise", "tensors"]
 
 
 Exact = list[tuple[str, Any]]
+Moved = Callable[[int | None], list[Any]]
 
 ARRAYS = "the function does not run on Tensors"
 
@@ -84,16 +89,20 @@ def made(given: Given, arrays: list[Any], how: How, known: Known, kind: Any) -> 
             "while it is recorded. Take from it where the batch is made"
         )
     try:
-        there = _of_other_length(given, arrays, how, known, kind)
-        program = None if isinstance(there, str) else there
+        why = "" if how.memory is None else _learned(given, arrays, how, known, kind)
+        program, why = _of_other_length(given, arrays, how, known, kind, why)
         if program is None:
             record = forward(*given)
             asked = record.asked
             program = _made(record, given, arrays, how, known)
             program.paths = record.names[: record.parameters]
             program.small = small(record.nodes)
-            if there and isinstance(program, Compiled):
-                program.said.append(f"made anew, and not by programs of other lengths: {there}")
+            if why and isinstance(program, Compiled):
+                program.noted.append(
+                    f"recorded whole, with its gradients, at the first call: {why}"
+                    if how.memory is not None
+                    else f"made anew, and not by programs of other lengths: {why}"
+                )
         program.drawn.ways = [given.around.ways(rng) for rng in program.drawn.generators]
     except (TypeError, AttributeError) as error:
         refused = Refused(f"{ARRAYS} ({error}){line_of(error) or asked}")
@@ -118,42 +127,129 @@ def made(given: Given, arrays: list[Any], how: How, known: Known, kind: Any) -> 
 
 
 def _of_other_length(
-    given: Given, arrays: list[Any], how: How, known: Known, kind: Any
-) -> Running | str:
-    """The program that two known graphs for other lengths make; why, if two make none.
+    given: Given, arrays: list[Any], how: How, known: Known, kind: Any, why: str
+) -> tuple[Running | None, str]:
+    """The program that two known graphs for other lengths make, if they make one; or why not.
 
-    The function runs once, with its values: the record says whether it is that program, and what
-    the program has to give.
+    The function runs once: the record says whether it is that program, and what the program has to
+    give. It has values, unless memory is bounded: then the program may be one that was kept.
     """
     pairs = known.pairs(kind, arrays, given, how)
     try:
         first = next(pairs, None)
         if first is None:
-            return ""
-        record = with_values(*given)
-        found = known.graph(kind, itertools.chain([first], pairs), record)
+            return None, why
+        found = _recognised(given, arrays, how, known, kind, itertools.chain([first], pairs))
         if isinstance(found, str):
-            return found
-        pair, graph, nodes = found
-        recorder, used = record.recorder, record.used
-        facts = used, record.aux, recorder.draws, bool(recorder.requirements)
-        make = functools.partial(_at_length, graph, cuts(nodes), how, *facts)
+            return None, found
+        if isinstance(found, Running):
+            return found, ""
+        pair, graph, make, facts = found.pair, found.graph, found.make, found.facts
         program = _relengthed(pair, graph, make, facts) or make()
-        program.small = small(nodes)
-        _independent(program, record, given, known)
+        program.small, program.paths = found.small, found.paths
+        _independent(program, found.record, given, known)
+        check(program, arrays, found.exact, given, found.n, found.moved)
+        _keep(found.key, program, how)
+    except TooFew:
+        raise
+    except Exception as error:  # whatever it is, the function is recorded as if it were new
+        return None, str(error) or type(error).__name__
+    return program, ""
+
+
+class _Recognised(NamedTuple):
+    """What a program is made from at another length, and compared with.
+
+    Where memory is bounded the record itself is not in it: the program takes its room.
+    """
+
+    pair: Pair
+    graph: Sample
+    make: Callable[[], Compiled]
+    facts: Any
+    small: bool
+    paths: list[str]
+    exact: Exact
+    n: int  # roundings, see `size_of`
+    moved: Moved
+    record: Forward | None
+    key: str
+
+
+def _recognised(
+    given: Given, arrays: list[Any], how: How, known: Known, kind: Any, pairs: Iterable[Pair]
+) -> _Recognised | Running | str:
+    """The graph that a pair of others makes, if a record is found in it; or the program kept.
+
+    Else why none does.
+    """
+    bounded = how.memory is not None
+    record = forward(*given) if bounded else with_values(*given)
+    paths = record.names[: record.parameters]
+    key = key_of(record, how) if bounded else ""
+    kept = found(key, record, how) if key else None
+    if kept is not None:
+        kept.small, kept.paths = small(record.nodes), paths
+        _independent(kept, record, given, known)
+        return kept
+    at_length = known.graph(kind, pairs, record)
+    if isinstance(at_length, str):
+        return at_length
+    pair, graph, nodes = at_length
+    if bounded:
+        results = _in_pieces(record, arrays, given)
+        moved = functools.partial(_in_pieces_otherwise, arrays, given)
+    else:
         with no_garbage():
             gradients = grad(record.loss, record.leaves[: record.parameters], unused="zero")
         results = [record.loss.data, *gradients, *(x.data for x in record.beside)]
-        check(program, arrays, _named(used, record.names, record.beside, results), given, nodes)
-    except Exception as error:  # whatever it is, the function is recorded as if it were new
-        return str(error) or type(error).__name__
-    program.paths = record.names[: record.parameters]
-    return program
+        moved = functools.partial(rounded_otherwise, given)
+    recorder = record.recorder
+    facts = record.used, record.aux, recorder.draws, bool(recorder.requirements)
+    make = functools.partial(_at_length, graph._replace(cuts=cuts(nodes)), how, *facts)
+    exact, n = _named(record, results), size_of(nodes)
+    whole = None if bounded else record
+    return _Recognised(pair, graph, make, facts, small(nodes), paths, exact, n, moved, whole, key)
 
 
-def _at_length(graph: Sample, cut: Any, how: How, *facts: Any) -> Compiled:
+def _learned(given: Given, arrays: list[Any], how: How, known: Known, kind: Any) -> str:
+    """Make programs for the beginnings of long arguments; what is in the way of it, if anything.
+
+    Two of them say what the graph of the whole is, so its record need neither have values nor be
+    differentiated, which takes more memory than the program ever will. Nothing is in the way where
+    no argument is long.
+    """
+    if known.knows(kind):
+        return ""
+    params = [p.data for _, p in leaves_of(given.params, "")]
+    dims, n = dims_of(x.shape for x in arrays), len(dims_of(p.shape for p in params))
+    plain, why = replace(how, target="numpy", memory=None), ""
+    for longest in sorted({*dims[n:]}, reverse=True):
+        line = *dims[:n], *(k - (k == longest) for k in dims[n:])
+        try:
+            for periods in (0, 1):
+                short = shortened(given, shorter(line, dims, periods))
+                ends = [x for arg in short.args for _, x in leaves_of(arg, "")]
+                few = [np.asarray(values(x)) for x in ends if isinstance(x, NUMBERS)]
+                made(short, [*params, *few], plain, known, kind)
+            return ""
+        except Another:  # nor are the others
+            break
+        except Disturbed:
+            raise
+        except Exception as error:
+            why = why or str(error)
+    return why
+
+
+def _keep(key: str, program: Running, how: How) -> None:
+    if key and isinstance(program, Compiled) and program.how == how and not program.no_c:
+        put(key, program)
+
+
+def _at_length(graph: Sample, how: How, *facts: Any) -> Compiled:
     program = Compiled((graph.values, graph.outputs, graph.leaves), how, *facts)
-    program.cuts = cut
+    program.sample = graph
     return program
 
 
@@ -185,9 +281,9 @@ def _made(record: Forward, given: Given, arrays: list[Any], how: How, known: Kno
             raise
         record = with_values(*given)  # without them, Python may have gone another way
         program = _compiled(record, trace(record), given, arrays, how, known)
-        check(program, arrays, error.exact, given, whole.nodes)
-    if key and record.shapes is not None and program.how == how and not program.no_c:
-        put(key, program)
+        check(program, arrays, error.exact, given, size_of(whole.nodes))
+    if record.shapes is not None:
+        _keep(key, program, how)
     return program
 
 
@@ -210,66 +306,99 @@ def _compiled(
     except (Refused, AssertionError, KeyError) as error:
         refused = str(error)
     _independent(program, record, given, known)
-    exact = _exact(whole, given)
+    exact = _exact(record, given)
     if program is not None:
         try:
-            check(program, arrays, exact, given, whole.nodes)
+            check(program, arrays, exact, given, size_of(whole.nodes))
             return program
         except (Refused, AssertionError, KeyError) as error:
             refused = str(error)
     # a structure that looked like a recurrence and cannot be written
     without = replace(how, passes=how.passes - {"loops"}, memory=None)
     program = Compiled.of(whole, without, record.recorder)
-    check(program, arrays, exact, given, whole.nodes)
+    check(program, arrays, exact, given, size_of(whole.nodes))
     program.said.append(f"the loops found could not be written ({refused})")
     return program
 
 
-def _independent(program: Running | None, record: Forward, given: Given, known: Known) -> None:
+def _independent(
+    program: Running | None, record: Forward | None, given: Given, known: Known
+) -> None:
     """Refuse what has values of its arguments in it, unless that is known of a program like it."""
     if program is None or not known.free(program):
-        unbaked(record, *given)
+        unbaked(record or forward(*given), *given)
 
 
-def _exact(whole: Trace, given: Given) -> Exact:
+def _exact(record: Forward, given: Given) -> Exact:
     """Names and values of all that the function gives."""
     given.around.set_back()
     try:
         loss, gradients, aux = eager(given.loss_fn, given.params, map(tensors, given.args))
     except AttributeError:  # a function that needs conditions to be Tensors, as in a program
-        given.around.set_back()
         whole = trace(with_values(*given))
-        results = [x.data for x in whole.outputs]
-    else:
-        beside = [values(x) for a in aux for _, x in leaves_of(a, "aux") if x is not None]
-        results = [loss.data, *gradients, *beside]
-    return _named(whole.used, whole.names, whole.outputs[len(whole.used) + 1 :], results)
+        n = 1 + record.parameters + len(record.beside)
+        return _named(record, [x.data for x in whole.outputs[:n]])
+    return _named(record, [loss.data, *gradients, *_beside(aux)])
 
 
-def _named(used: list[bool], names: list[str], beside: list[Tensor], results: list[Any]) -> Exact:
-    """Results by what each is called in a sentence."""
-    gradients = [f"the gradient of {name}" for name in names[: len(used)]]
-    called = ["the loss", *gradients, *(x.name or "what it gives beside the loss" for x in beside)]
-    # of a record the last may count what does not hold, which the function itself does not give
-    return list(zip(called, results, strict=False))
+def _beside(aux: list[Any]) -> list[Any]:
+    return [values(x) for a in aux for _, x in leaves_of(a, "aux") if x is not None]
+
+
+def _named(record: Forward, results: list[Any]) -> Exact:
+    """What each result is called in a sentence, and the result."""
+    gradients = [f"the gradient of {name}" for name in record.names[: record.parameters]]
+    beside = (x.name or "what it gives beside the loss" for x in record.beside)
+    return [*zip(["the loss", *gradients, *beside], results, strict=True)]
+
+
+def _in_pieces(record: Forward, arrays: list[Any], given: Given) -> list[Any]:
+    """All that the function gives, without all of the values at one time.
+
+    The function runs as it is written, but unrecorded; its gradients are those of the record,
+    computed piece by piece.
+    """
+    results = replayed(record, _with_draws(record, arrays, given))
+    given.around.set_back()
+    with no_grad(), suppress(AttributeError):  # see `_exact`
+        loss, *aux = loss_of(given.loss_fn, given.params, map(tensors, given.args))
+        results = [loss.data, *results[1 : 1 + record.parameters], *_beside(aux)]
+    return results
+
+
+def _in_pieces_otherwise(arrays: list[Any], given: Given, seed: int | None) -> list[Any]:
+    """The same rounded otherwise, as by `rounded_otherwise`."""
+    record = forward(*given)
+    leaves = _with_draws(record, arrays, given)
+    noise = None if seed is None else np.random.default_rng(seed)
+    with np.errstate(all="ignore" if seed is None else None):
+        return replayed(record, leaves, Recorder(noise=noise, flush=seed is None))
+
+
+def _with_draws(record: Forward, arrays: list[Any], given: Given) -> list[Any]:
+    """Arrays for all leaves of a record."""
+    given.around.set_back()
+    drawn = Drawn(record.recorder.draws)
+    return [*arrays, *drawn(drawn.generators)]
 
 
 def check(
-    program: Running, arrays: list[Any], exact: Exact, given: Given, nodes: list[Tensor]
+    program: Running,
+    arrays: list[Any],
+    exact: Exact,
+    given: Given,
+    n: int,
+    moved: Moved | None = None,
 ) -> None:
-    """Refuse a program whose results differ from what the function gives."""
+    """Refuse a program whose results differ from what the function gives.
 
-    def moved(seed: int) -> list[Any]:
-        return rounded_otherwise(given, seed)
-
-    def flushed() -> list[Any]:
-        return rounded_otherwise(given, None)
-
+    `n` is how many roundings are in them, and `moved` gives them rounded otherwise.
+    """
+    moved = moved or functools.partial(rounded_otherwise, given)
+    flushed = functools.partial(moved, None)
     given.around.set_back()
     results = program([*arrays, *program.drawn.generators])
-    different, _ = first_difference(
-        exact, results, size_of(nodes), moved, flushed if program.flushes else None
-    )
+    different, _ = first_difference(exact, results, n, moved, flushed if program.flushes else None)
     if different is not None:
         why = "if the function depends on its arguments alone, this is a mistake in the compiler: "
         why += "please report it"
@@ -296,9 +425,14 @@ def eager(
     loss_fn: Callable[..., Any], params: Any, args: Any
 ) -> tuple[Tensor, list[Any], list[Any]]:
     """Loss, gradients, and all that the function gives beside the loss, without a program."""
-    found = loss_fn(params, *args)
-    loss, *aux = found if type(found) is tuple else (found,)
+    loss, *aux = loss_of(loss_fn, params, args)
     return loss, grad(loss, [p for _, p in leaves_of(params, "params")], unused="zero"), aux
+
+
+def loss_of(loss_fn: Callable[..., Any], params: Any, args: Any) -> tuple[Any, ...]:
+    """The loss, and what the function gives beside it, if anything."""
+    found = loss_fn(params, *args)
+    return found if type(found) is tuple else (found,)
 
 
 def tensors(arg: Any) -> Any:

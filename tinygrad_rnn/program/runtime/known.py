@@ -19,7 +19,7 @@ from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.ir.lengths import Another, Sample, dims_of, interpolated, shorter
-from tinygrad_rnn.program.ir.recognise import cuts, recognise
+from tinygrad_rnn.program.ir.recognise import recognise
 from tinygrad_rnn.program.record.surroundings import Surroundings
 from tinygrad_rnn.program.record.trace import (
     NUMBERS,
@@ -32,11 +32,11 @@ from tinygrad_rnn.program.record.trace import (
     recording,
     trace,
 )
-from tinygrad_rnn.program.runtime.pipeline import Compiled, How, follows, rolled
+from tinygrad_rnn.program.runtime.pipeline import Compiled, How, follows, rolled, sample_of
 from tinygrad_rnn.program.runtime.relength import Relengthed
 from tinygrad_rnn.program.runtime.run import Running
 
-__all__ = ["Given", "Known", "Pair"]
+__all__ = ["Given", "Known", "Pair", "shortened"]
 
 KINDS = 16  # of calls that are remembered
 HELD = 4  # programs, and pairs of graphs, of one kind of call
@@ -114,6 +114,10 @@ class Known:
             (T, numbers), (U, others) = ((x.program.T, x.program.numbers) for x in (alike, program))
         return follows(T, numbers, U, others)
 
+    def knows(self, kind: Any) -> bool:
+        """Whether there is a program for a call of a kind."""
+        return bool(self._of(kind).programs)
+
     def pairs(self, kind: Any, arrays: list[Any], given: Given, how: How) -> Iterator[Pair]:
         """Pairs of graphs for other lengths, between or beyond which that of a call may lie."""
         of = self._of(kind)
@@ -158,7 +162,7 @@ class Known:
 
 
 def _pair(a: Running, b: Running) -> Pair:
-    return Pair(_sample(a), _sample(b), (a, b))
+    return Pair(a.whole.sample, b.whole.sample, (a, b))
 
 
 def _forward(record: Forward) -> tuple[list[Tensor], dict[int, Tensor]]:
@@ -170,13 +174,8 @@ def _forward(record: Forward) -> tuple[list[Tensor], dict[int, Tensor]]:
     return nodes, {0: record.loss, **dict(enumerate(beside, 1 + record.parameters))}
 
 
-def _sample(program: Running) -> Sample:
-    whole = program.whole
-    return Sample(dims_of(v.shape for v in whole.rolled[2]), *whole.rolled, whole.cuts)
-
-
-def _short(given: Given, dims: Dims, how: How) -> Sample:
-    """The graph of the same function for the beginnings of its arguments."""
+def shortened(given: Given, dims: Dims) -> Given:
+    """The same function with the beginnings of its arguments; `dims` are all shapes in a row."""
     ends = iter(dims)
     for _, p in leaves_of(given.params, ""):
         _take(p.ndim, ends)
@@ -193,10 +192,15 @@ def _short(given: Given, dims: Dims, how: How) -> Sample:
         rebuilt(arg, iter([next(short) if isinstance(x, NUMBERS) else x for x in xs]), True)
         for arg, xs in zip(given.args, leaves, strict=True)
     )
-    record = forward(given.loss_fn, given.params, args, given.names, given.around)
+    return given._replace(args=args)
+
+
+def _short(given: Given, dims: Dims, how: How) -> Sample:
+    """The graph of the same function for the beginnings of its arguments."""
+    record = forward(*shortened(given, dims))
     whole = trace(record)
     graph, _ = rolled(whole, record.recorder, how.longest, loops="loops" in how.passes)
-    return Sample(dims_of(v.shape for v in graph[2]), *graph, cuts(whole.nodes))
+    return sample_of(graph, whole)
 
 
 def _take(n: int, ends: Iterator[int]) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tinygrad_rnn.program.backends.numpy.emit import Program
 from tinygrad_rnn.program.ir.graph import Arg, Value, ancestors, only_last
 from tinygrad_rnn.program.ir.recurrences import Component
-from tinygrad_rnn.program.runtime.segments import Pieces
+from tinygrad_rnn.program.runtime.segments import Division
 
 __all__ = ["Operation", "Outline", "Part", "Read", "outline"]
 
@@ -111,7 +111,7 @@ class Outline:
 
 
 def outline(
-    program: Program, parameters: int, pieces: Pieces | None = None, requires: bool = False
+    program: Program, parameters: int, division: Division | None = None, requires: bool = False
 ) -> Outline:
     """The outline of a program, the first of whose arguments are parameters.
 
@@ -152,7 +152,7 @@ def outline(
                 if some:
                     parts.append(Part(kind, back, None, tuple(map(made, some))))
     kinds = ["parameter" if k < parameters else "argument" for k in range(len(leaves))]
-    divided = (pieces.n, pieces.states) if pieces else ()
+    divided = (division.n, division.states) if division else ()
     return Outline(tuple(map(made, leaves, kinds)), tuple(parts), *divided)
 
 

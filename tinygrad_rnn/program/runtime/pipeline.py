@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.recorder import Draw, Recorder
 from tinygrad_rnn.program.backends.c import Function, Native, NoCompiler, Unwritable
 from tinygrad_rnn.program.backends.c import write as write_c
 from tinygrad_rnn.program.backends.latex.equations import Equations
 from tinygrad_rnn.program.backends.numpy.emit import Program, write
+from tinygrad_rnn.program.backends.numpy.source import Printed
 from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.cost import cost_of
 from tinygrad_rnn.program.ir.graph import Arg, Value, only_last, structure_of
+from tinygrad_rnn.program.ir.lengths import Sample, dims_of
 from tinygrad_rnn.program.ir.ops import KNOWN, is_count
-from tinygrad_rnn.program.ir.recognise import cuts
+from tinygrad_rnn.program.ir.recognise import cuts, through
 from tinygrad_rnn.program.ir.reroll import SAME, roll
 from tinygrad_rnn.program.ir.sequences import NoFamily
 from tinygrad_rnn.program.locks import cached
@@ -29,13 +31,13 @@ from tinygrad_rnn.program.passes import simplify, softmax
 from tinygrad_rnn.program.passes import tiling as in_blocks
 from tinygrad_rnn.program.passes.checkpointing import Graph, Uncut, cut, length
 from tinygrad_rnn.program.record.trace import Refused, Trace, leaves_of
-from tinygrad_rnn.program.runtime.run import Piece, Running
-from tinygrad_rnn.program.runtime.segments import Pieces
+from tinygrad_rnn.program.runtime.run import Running, in_pieces
+from tinygrad_rnn.program.runtime.segments import Divider
 
-__all__ = ["PASSES", "WRITING", "Compiled", "How", "copied", "follows", "rolled"]
+__all__ = ["PASSES", "WRITING", "Compiled", "How", "copied", "follows", "rolled", "sample_of"]
 
 Pass = Callable[[list[Value], list[Value]], int]
-MakePiece = Callable[[Sequence[list[Value]]], Any]
+WritePiece = Callable[[Sequence[list[Value]]], tuple[Any, int]]  # a text, and bytes it works in
 
 PASSES: dict[str, tuple[str, Pass]] = {
     "steps": ("operations on whole sequences done step by step", whole.step_by_step),
@@ -85,7 +87,7 @@ class Compiled(Running):
     """The programs for one signature: what is called, its sources, and what the passes did."""
 
     program: Program
-    cuts: Mapping[Any, Arg] = MappingProxyType({})  # see `recognise.cuts`
+    sample: Sample  # its graph, and what else of its record tells of gradients
 
     def __init__(
         self,
@@ -104,7 +106,7 @@ class Compiled(Running):
         """
         super().__init__(used, aux, draws, requires)
         self.rolled, self.how, self.wanted, self.said = rolled, how, how.passes, [*said]
-        self.done: dict[str, int] = {}
+        self.noted, self.done = list[str](), dict[str, int]()  # of memory; how often passes applied
         try:
             self.program = self._numpy()
         except NoFamily as error:
@@ -138,7 +140,7 @@ class Compiled(Running):
             graph, how, record.used, record.aux, recorder.draws, bool(recorder.requirements), said,
             lambda: rolled(record, recorder, how.longest, loops=False)[0],
         )  # fmt: skip
-        program.cuts = cuts(record.nodes)
+        program.sample = sample_of(program.rolled, record)
         return program
 
     @property
@@ -151,42 +153,46 @@ class Compiled(Running):
         """A digest, the same for all programs that differ by lengths alone."""
         return structure_of(self.rolled[0])
 
-    def _prepared(self, memory: str | int | None, make: MakePiece) -> None:
+    def _prepared(self, memory: str | int | None, write_piece: WritePiece) -> None:
         """Divide the step in time, if so wanted and if it can be."""
         if memory is None:
             return
         sizes: list[int] = []
 
-        def made(*graph: list[Value]) -> Callable[[list[Any]], Sequence[Any]]:
-            piece, size = make(graph)
+        def written(*graph: list[Value]) -> Any:
+            text, size = write_piece(graph)
             sizes.append(size)
-            return piece
+            return text
 
         row = fixed = state = 0
         try:
             divided = cut(*_passed(copied(*self.rolled), DIVIDING & self.wanted))
+            divider = Divider(divided, written)
             if memory != "sqrt":  # bytes are counted; the room for a piece is linear in its length
                 few = list[int]()
                 for n in (2, 3):
                     sizes.clear()
-                    Pieces(divided, n, made).piece(n)
+                    divider.piece(n)
                     few.append(sum(sizes[-2:]))
                 row, fixed = few[1] - few[0], 3 * few[0] - 2 * few[1]
                 state = sum(v.dtype.itemsize * math.prod(v.shape) for v in divided.states)
-            self.pieces = Pieces(divided, length(divided.T, memory, row, fixed, state), made)
+            n = length(divided.T, memory, row, fixed, state)
+            self.pieces = in_pieces(divider.division(n))
         except (Uncut, NoFamily) as error:
-            self.said.append(f"not divided in time: {error}")
+            self.noted.append(f"not divided in time: {error}")
 
-    def _piece_in_numpy(self, graph: Sequence[list[Value]]) -> Any:
+    def _piece_in_numpy(self, graph: Sequence[list[Value]]) -> tuple[Any, int]:
         wanted = self.wanted - C_ALONE
         program = write(*_passed(graph, wanted), *(x in self.wanted for x in WRITING))
         if program.constants:
             raise Uncut(f"it holds the large array {next(iter(program.constants))}")
-        return Piece(program), program.buffers
+        return Printed(
+            **{x.name: getattr(program, x.name) for x in fields(Printed)}
+        ), program.buffers
 
-    def _piece_in_c(self, graph: Sequence[list[Value]]) -> Any:
+    def _piece_in_c(self, graph: Sequence[list[Value]]) -> tuple[Any, int]:
         function = write_c(*_passed(graph, self.wanted - NUMPY_ALONE))
-        return Native(function), function.bytes
+        return function, function.bytes
 
     def passed(self, leave_out: frozenset[str]) -> tuple[list[Value], list[Value], list[Value]]:
         """Values, outputs and arguments after the passes, in copies."""
@@ -217,9 +223,9 @@ class Compiled(Running):
         lines += [f"{sums} sums over time", f"{calls:,} calls and {flops:,} operations on numbers"]
         lines.append(f"{program.buffers:,} bytes of buffers")
         if self.pieces is not None:
-            p = self.pieces
+            p = self.pieces.division
             lines.append(f"divided in time: pieces of {p.n} steps, {p.states} states at one time")
-        return lines + [f"not repeated: {why}" for why in self.said]
+        return lines + self.noted + [f"not repeated: {why}" for why in self.said]
 
     def _numpy(self) -> Program:
         ways = {name: name in self.wanted for name in WRITING}
@@ -343,6 +349,16 @@ def rolled(
         for v in only_last(outputs):
             v.serial += last
     return (found, outputs, leaves), said
+
+
+def sample_of(graph: Graph, record: Trace) -> Sample:
+    """The graph of a record, for other lengths to be compared with."""
+    values, outputs, leaves = graph
+    parameters = len(record.used)
+    ends = [x for k, x in enumerate(record.outputs) if not 1 <= k <= parameters]
+    sample = Sample(dims_of(v.shape for v in leaves), values, outputs, leaves, cuts(record.nodes))
+    nodes = ancestors(*ends, *record.leaves)
+    return sample._replace(through=through(sample, record.leaves, nodes, ends))
 
 
 def copied(*lists: list[Value]) -> Graph:

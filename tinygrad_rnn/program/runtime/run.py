@@ -15,13 +15,13 @@ from tinygrad_rnn.program.backends.numpy.source import Printed
 from tinygrad_rnn.program.locks import cached, lock_of
 from tinygrad_rnn.program.record.surroundings import Ways, follow
 from tinygrad_rnn.program.record.trace import leaves_of, rebuilt
-from tinygrad_rnn.program.runtime.segments import Pieces
+from tinygrad_rnn.program.runtime.segments import Division, Pieces
 from tinygrad_rnn.program.threads import limited
 
 if TYPE_CHECKING:
     from tinygrad_rnn.program.runtime.pipeline import Compiled
 
-__all__ = ["Drawn", "Piece", "Running", "Unmet"]
+__all__ = ["Drawn", "Piece", "Running", "Unmet", "in_pieces"]
 
 compile_source = compile
 
@@ -114,7 +114,7 @@ class Running:
 
     @property
     def _in_numpy(self) -> bool:
-        return self.pieces is not None and isinstance(self.pieces.begin, Piece)
+        return self.pieces is not None and isinstance(self.pieces.programs["begin"], Piece)
 
     @cached
     def function(self) -> Callable[..., tuple[Any, ...]]:
@@ -237,6 +237,11 @@ class Piece:
     def __call__(self, arrays: list[Any]) -> tuple[Any, ...]:
         """What it computes."""
         return self.function(*arrays)
+
+
+def in_pieces(division: Division) -> Pieces:
+    """A step that is divided in time, ready to be called."""
+    return Pieces(division, lambda x: Piece(x) if isinstance(x, Printed) else Native(x))
 
 
 def _ready(program: Printed) -> Callable[..., tuple[Any, ...]]:

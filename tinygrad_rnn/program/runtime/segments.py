@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,37 +19,66 @@ from tinygrad_rnn.program.backends.numpy.names import Names
 from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.passes.checkpointing import Cut, Uncut
 
-__all__ = ["Pieces"]
+__all__ = ["Divider", "Division", "Pieces"]
 
-Make = Callable[[list[Value], list[Value], list[Value]], Callable[[list[Any]], Sequence[Any]]]
+Write = Callable[[list[Value], list[Value], list[Value]], Any]
 
 
-class Pieces:
-    """A step that works piece by piece; call it with arrays."""
+@dataclass(frozen=True)
+class Division:
+    """A step that is divided in time, as text.
 
-    def __init__(self, cut: Cut, n: int, make: Make) -> None:
-        self.cut, self.n, self.make = cut, n, make
-        self.starts = range(0, cut.T, n)
-        ends = [cut.states, cut.cotangents]
-        starts, after = ([v.init[t] for v in vs] for vs, t in zip(ends, (-1, cut.T), strict=True))
-        sums = [*cut.early, *cut.last]
-        self.begin = self.single(starts, [])
-        self.middle = self.single([*(Arg("one", v) for v in cut.needed), *after], sums)
-        results = [*sums, *cut.late, *cut.first]
-        self.end = self.single([Arg("one", v) for v in cut.outputs], results)
-        self.pieces = {size: self.piece(size) for size in {n, cut.T - self.starts[-1]}}
+    Attributes
+    ----------
+    T, n
+        How many steps there are, and how many in a piece; the last piece may be shorter.
+    driver
+        The program that goes through the pieces.
+    texts
+        What it calls: ``begin``, ``middle`` and ``end``, what comes before, between and after the
+        two walks; ``forward_5`` and ``backward_5``, those through a piece of 5 steps.
+    """
+
+    T: int
+    n: int
+    driver: str
+    texts: dict[str, Any]
 
     @property
     def states(self) -> int:
         """How many states exist at one time: those between the pieces, and those of one piece."""
-        return len(self.starts) + self.n + 1
+        return len(range(0, self.T, self.n)) + self.n + 1
+
+
+class Divider:
+    """Divides a step at a cut; `write` makes the text of a program from its graph."""
+
+    def __init__(self, cut: Cut, write: Write) -> None:
+        self.cut, self.write = cut, write
+
+    def division(self, n: int) -> Division:
+        """The step in pieces of so many steps."""
+        cut = self.cut
+        ends = [cut.states, cut.cotangents]
+        starts, after = ([v.init[t] for v in vs] for vs, t in zip(ends, (-1, cut.T), strict=True))
+        sums = [*cut.early, *cut.last]
+        texts = {
+            "begin": self.single(starts, []),
+            "middle": self.single([*(Arg("one", v) for v in cut.needed), *after], sums),
+            "end": self.single(
+                [Arg("one", v) for v in cut.outputs], [*sums, *cut.late, *cut.first]
+            ),
+        }
+        for size in {n: None, (cut.T - 1) % n + 1: None}:
+            texts[f"forward_{size}"], texts[f"backward_{size}"] = self.piece(size)
+        return Division(cut.T, n, self.driver, texts)
 
     def single(self, wanted: list[Arg], given: list[Value]) -> Any:
         """What computes single values from the arguments and from given ones."""
         copy = _Copy(self.cut, None)
         leaves = [*map(copy.leaf, self.cut.leaves), *map(copy.leaf, given)]
         outputs = [_output(copy.arg(a)) for a in wanted]
-        return self.make([*copy.new.values(), *outputs], outputs, leaves)
+        return self.write([*copy.new.values(), *outputs], outputs, leaves)
 
     def piece(self, n: int) -> tuple[Any, Any]:
         """Forward and backward through so many steps."""
@@ -66,10 +95,10 @@ class Pieces:
             outputs += [copy.value(v) for v in (c.late if back else c.early)]
             leaves = [*leaves, *before, *given, *after]
             found = dict.fromkeys((*leaves, *copy.new.values(), *outputs))
-            made.append(self.make(list(found), outputs, leaves))
+            made.append(self.write(list(found), outputs, leaves))
         return made[0], made[1]
 
-    @functools.cached_property
+    @property
     def driver(self) -> str:
         """The program that goes through the pieces, as text: it is what runs."""
         c, names = self.cut, Names()
@@ -82,36 +111,52 @@ class Pieces:
                  "L": S + len(c.last), "M": len(c.needed), "F": K + len(c.first)}  # fmt: skip
         return DRIVER.format(**words)
 
+
+class Pieces:
+    """A step that works piece by piece; call it with arrays.
+
+    `ready` makes something to call of a text, with its `source`.
+    """
+
+    def __init__(self, division: Division, ready: Callable[[Any], Any]) -> None:
+        self.division = division
+        self.programs = {name: ready(text) for name, text in division.texts.items()}
+
+    def _by_size(self, name: str) -> dict[int, Any]:
+        """Those programs of a name that there is one of for each length of a piece."""
+        found = [(x.partition("_"), program) for x, program in self.programs.items()]
+        return {int(size): program for (of, _, size), program in found if of == name}
+
     @functools.cached_property
     def step(self) -> Callable[..., Sequence[Any]]:
         """The driver, ready to be called."""
-        names: dict[str, Any] = {"T": self.cut.T, "N": self.n}
-        for name in ("begin", "middle", "end"):
-            names[name] = _spread(getattr(self, name))
-        for k, name in enumerate(("forward", "backward")):
-            names[name] = {size: _spread(pair[k]) for size, pair in self.pieces.items()}
-        exec(self.driver, names)
+        names: dict[str, Any] = {"T": self.division.T, "N": self.division.n}
+        for name in SINGLE:
+            names[name] = _spread(self.programs[name])
+        for name in TIMED:
+            names[name] = {n: _spread(program) for n, program in self._by_size(name).items()}
+        exec(self.division.driver, names)
         return names["step"]
 
     @property
     def source(self) -> str:
         """All of it as text: a function for each program, then the driver."""
         lines, tables = ["import numpy as np", ""], list[str]()
-        for name in ("begin", "middle", "end"):
-            lines += _function(f"make_{name}", getattr(self, name).source)
-        for k, name in enumerate(("forward", "backward")):
-            for size, pair in self.pieces.items():
-                lines += _function(f"make_{name}_{size}", pair[k].source)
-            sizes = ", ".join(f"{size}: make_{name}_{size}()" for size in self.pieces)
+        for name, program in self.programs.items():
+            lines += _function(f"make_{name}", program.source)
+        for name in TIMED:
+            sizes = ", ".join(f"{size}: make_{name}_{size}()" for size in self._by_size(name))
             tables.append(f"{name} = {{{sizes}}}  # by the length of the piece")
-        lines += [f"T, N = {self.cut.T}, {self.n}"]
+        lines += [f"T, N = {self.division.T}, {self.division.n}"]
         lines += ["begin, middle, end = make_begin(), make_middle(), make_end()", *tables]
-        return "\n".join(lines) + "\n" + self.driver
+        return "\n".join(lines) + "\n" + self.division.driver
 
     def __call__(self, arrays: list[Any]) -> Sequence[Any]:
         """Loss and gradients."""
         return self.step(*arrays)
 
+
+SINGLE, TIMED = ("begin", "middle", "end"), ("forward", "backward")
 
 DRIVER = """
 

@@ -147,7 +147,8 @@ class CompiledStep:
                 else "outline: nothing is compiled yet. Call the step once: step(params, ...)."
             )
         whole = self._last.whole
-        return outline(whole.program, whole.parameters, whole.pieces, whole.requires)
+        division = whole.pieces.division if whole.pieces is not None else None
+        return outline(whole.program, whole.parameters, division, whole.requires)
 
     def __call__(self, params: Any, *args: Any) -> tuple[Any, Any]:
         """Loss and gradients with respect to all Tensors in `params`."""

@@ -247,7 +247,8 @@ class Nests:
         kernel, (a, places) = self.kernel(v), v.args
         shape = shape_of(a)[1:]
         at, wide = axes(shape), len(shape_of(places)) - 1
-        p = kernel.whole(places, STEP, at[:wide], np.dtype(np.int64))
+        there = STEP.plus((places.k[0] if places.kind == "all" else 0) - a.k[0])
+        p = kernel.whole(places, there, at[:wide], np.dtype(np.int64))
         p = p if isinstance(p, Affine) else kernel.checked(p, v.shape[0])
         x, target = kernel.whole(a, STEP, at, v.dtype), kernel.target(v, None, (p, *at[wide:]))
         heads = [self.steps(*a.k), *loops(shape)]
