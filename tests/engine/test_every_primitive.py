@@ -4,8 +4,10 @@ A primitive is enrolled by its samples: add a line to `SAMPLES` and everything b
 """
 
 import copy
+import inspect
 import operator
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -15,9 +17,11 @@ from hypothesis.extra import numpy as hnp
 
 from tinygrad_rnn import Primitive, Tensor, check_grads, grad
 from tinygrad_rnn.engine import primitives as p
+from tinygrad_rnn.engine import tensor
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.rules import RULES
+from tinygrad_rnn.engine.tensor import OPS
 from tinygrad_rnn.program.record.abstract import Shapes
 
 rng = np.random.default_rng(7)
@@ -456,12 +460,23 @@ def test_a_primitive_is_one_object_when_it_is_pickled():
         assert pickle.loads(pickle.dumps(op)) is op
 
 
+def test_the_registry_has_all_that_a_tensor_looks_up_and_only_what_is_the_engines_own():
+    asked = re.findall(r"""(?:OPS\[|_compared\()"(\w+)\"""", inspect.getsource(tensor))
+    assert len(asked) > 40
+    assert not {*asked}.difference(OPS)
+    before = dict(OPS)
+    Primitive("tanh", np.tanh, 1)
+    Primitive("mine", np.tanh, 1)
+    assert before == OPS
+    assert {op.name for op in all_primitives()} <= {*OPS}
+
+
 def test_a_primitive_of_yours_stays_itself_whatever_its_name(monkeypatch):
     mine = Primitive("tanh", lambda x, /: x + 1)
     monkeypatch.setitem(RULES, mine, (lambda g, y, x: g,))
     assert mine(Tensor(1.0)).op is mine
     assert Tensor(1.0).tanh().op is p.tanh
-    assert copy.deepcopy(mine) is mine
+    assert copy.deepcopy(mine) is copy.copy(mine) is mine
     with pytest.raises(LookupError, match=r"finds another primitive.*a name of its own"):
         pickle.dumps(mine)
 

@@ -151,6 +151,9 @@ class Primitive:
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
+    def __copy__(self) -> Primitive:
+        return self
+
     def __deepcopy__(self, _: Any) -> Primitive:
         return self
 
