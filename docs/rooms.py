@@ -104,8 +104,10 @@ def _by_file(names: list[str], room: Path, package: ModuleType) -> dict[Path, li
             missing -= set(here)
     for name in sorted(missing.copy()):
         thing = getattr(package, name)
-        if inspect.isfunction(thing) or inspect.isclass(thing):
-            found.setdefault(Path(inspect.getfile(thing)), []).append(name)
+        known = inspect.isfunction(thing) or inspect.isclass(thing)
+        file = Path(inspect.getfile(thing)) if known else ROOT
+        if file.is_relative_to(ROOT / "tinygrad_rnn"):
+            found.setdefault(file, []).append(name)
             missing.discard(name)
     if missing:
         raise ExtensionError(f"room: no file in {room.name} defines {sorted(missing)}.")

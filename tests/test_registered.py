@@ -71,7 +71,7 @@ def test_the_table_in_readme_is_the_one_that_is_made():
 def test_the_site_looks_for_the_file_that_defines_it(toy):
     rooms = of_docs("rooms")
     with pytest.raises(rooms.ExtensionError, match="no file in nn defines"):
-        rooms._by_file(nn.__all__, ROOT / "tinygrad_rnn" / "nn")
+        rooms._by_file(nn.__all__, ROOT / "tinygrad_rnn" / "nn", nn)
 
 
 def defined(file):

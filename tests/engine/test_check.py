@@ -21,7 +21,7 @@ from tinygrad_rnn import (
 )
 from tinygrad_rnn import sum as sum_
 from tinygrad_rnn.engine import primitives as p
-from tinygrad_rnn.engine.rules import RULES, Together
+from tinygrad_rnn.engine.rules import RULES, FanIn
 
 rng = np.random.default_rng(17)
 X = rng.uniform(0.5, 1.5, (2, 3))
@@ -61,8 +61,8 @@ def after(rule, wrong):
     """The rule with its result changed by `wrong`."""
     if rule is None:
         return None
-    if type(rule) is Together:
-        return Together(after(rule.rule, wrong), after(rule.alone, wrong))
+    if type(rule) is FanIn:
+        return FanIn(after(rule.rule, wrong), after(rule.alone, wrong))
     return lambda *args, **options: wrong(rule(*args, **options))
 
 
@@ -119,8 +119,8 @@ def test_a_rule_that_is_wrong_only_for_many_uses_of_one_source_is_found(monkeypa
     for op, f in ((p.getitem, lambda x: x[0] * x[1]), (matmul, lambda w: X @ w + 2 * X @ w)):
         rules = [
             rule
-            if type(rule) is not Together
-            else Together(lambda uses, x, _r=rule.rule: _r(uses[:1] * len(uses), x), rule.alone)
+            if type(rule) is not FanIn
+            else FanIn(lambda uses, x, _r=rule.rule: _r(uses[:1] * len(uses), x), rule.alone)
             for rule in RULES[op]
         ]
         with monkeypatch.context() as patch:

@@ -11,7 +11,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import Tensor, ancestors, concatenate, grad, nn, tanh
-from tinygrad_rnn.engine.rules import RULES, Together
+from tinygrad_rnn.engine.rules import RULES, FanIn
 
 DEEP = 100_000
 
@@ -26,8 +26,8 @@ def calls(monkeypatch):
             counts[op.name] += 1
             return rule(*args, **options)
 
-        if type(rule) is Together:
-            return Together(counted(op, rule.rule), counted(op, rule.alone))
+        if type(rule) is FanIn:
+            return FanIn(counted(op, rule.rule), counted(op, rule.alone))
         return rule and wrapper
 
     for op, rules in list(RULES.items()):

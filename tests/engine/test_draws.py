@@ -4,19 +4,15 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, grad, no_grad, scope
-from tinygrad_rnn.engine.abstract import AbstractArray, Shapes
-from tinygrad_rnn.engine.context import Context, context
 from tinygrad_rnn.engine.primitives import cut_gradient
 from tinygrad_rnn.engine.recorder import Recorder, draw
+from tinygrad_rnn.program.record.abstract import AbstractArray, Shapes
 
 
 def recorded(f, *, shapes=None, other=False):
     recorder = Recorder(shapes, other)
-    token = context.set(Context(True, (), False, recorder))
-    try:
+    with recorder:
         found = f()
-    finally:
-        context.reset(token)
     return found, recorder.finish(), recorder
 
 

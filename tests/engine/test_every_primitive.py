@@ -3,8 +3,11 @@
 A primitive is enrolled by its samples: add a line to `SAMPLES` and everything below holds for it.
 """
 
+import copy
+import inspect
 import operator
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -14,12 +17,13 @@ from hypothesis.extra import numpy as hnp
 
 from tinygrad_rnn import Primitive, Tensor, check_grads, grad
 from tinygrad_rnn.engine import primitives as p
-from tinygrad_rnn.engine.abstract import Shapes
-from tinygrad_rnn.engine.context import context
+from tinygrad_rnn.engine import tensor
 from tinygrad_rnn.engine.kinds import BOTH, UNKNOWN
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.rules import RULES
+from tinygrad_rnn.engine.tensor import OPS
+from tinygrad_rnn.program.record.abstract import Shapes
 
 rng = np.random.default_rng(7)
 
@@ -266,12 +270,9 @@ def test_comparisons_give_arrays_and_tensors_where_the_record_becomes_a_program(
     plain = python(Tensor(first), *rest)
     assert type(plain) is np.ndarray
     np.testing.assert_array_equal(plain, exact)
-    token = context.set(context.get()._replace(recorder=Recorder()))
-    try:
+    with Recorder():
         recorded = python(Tensor(first), *rest)
         turned = [python(x, Tensor(first)) for x in rest]
-    finally:
-        context.reset(token)
     assert recorded.op is op
     np.testing.assert_array_equal(recorded.data, exact)
     for x, y in zip(rest, turned, strict=True):
@@ -282,11 +283,8 @@ def test_comparisons_give_arrays_and_tensors_where_the_record_becomes_a_program(
 def test_a_complete_record_has_the_parts_of_a_convolution_and_the_same_gradients(sample):
     x, w = map(Tensor, sample.inputs)
     whole = p.conv(x, w, **sample.options)
-    token = context.set(context.get()._replace(recorder=Recorder()))
-    try:
+    with Recorder():
         parts = p.conv(x, w, **sample.options)
-    finally:
-        context.reset(token)
     assert parts.op is p.matmul
     np.testing.assert_allclose(parts.data, whole.data, rtol=1e-12, atol=1e-13)
     g = np.random.default_rng(0).standard_normal(whole.shape)
@@ -300,11 +298,8 @@ def test_without_values_it_has_the_same_shape_and_dtype(op, sample, dtype):
     inputs, shapes = sample.arguments(dtype), Shapes()
     exact = op.forward(*inputs, **sample.options)
     unknown = [shapes.leaf(Tensor(x)) if is_float(x) else x for x in inputs]
-    token = context.set(context.get()._replace(recorder=Recorder()))
-    try:
+    with Recorder(shapes):
         found = op(*unknown, **sample.options)
-    finally:
-        context.reset(token)
     assert (found.shape, found.dtype) == (exact.shape, exact.dtype)
     assert not shapes.asked
 
@@ -464,6 +459,36 @@ def test_broadcast_to_and_sum_are_adjoint(shapes, seed):
 def test_a_primitive_is_one_object_when_it_is_pickled():
     for op in all_primitives():
         assert pickle.loads(pickle.dumps(op)) is op
+
+
+def test_the_registry_has_all_that_a_tensor_looks_up_and_only_what_is_the_engines_own():
+    asked = re.findall(r"""(?:OPS\[|_compared\()"(\w+)\"""", inspect.getsource(tensor))
+    assert len(asked) > 40
+    assert not {*asked}.difference(OPS)
+    before = dict(OPS)
+    Primitive("tanh", np.tanh, 1)
+    Primitive("mine", np.tanh, 1)
+    assert before == OPS
+    assert {op.name for op in all_primitives()} <= {*OPS}
+
+
+def test_a_primitive_of_yours_stays_itself_whatever_its_name(monkeypatch):
+    mine = Primitive("tanh", lambda x, /: x + 1)
+    monkeypatch.setitem(RULES, mine, (lambda g, y, x: g,))
+    assert mine(Tensor(1.0)).op is mine
+    assert Tensor(1.0).tanh().op is p.tanh
+    assert copy.deepcopy(mine) is copy.copy(mine) is mine
+    with pytest.raises(LookupError, match=r"finds another primitive.*a name of its own"):
+        pickle.dumps(mine)
+
+
+def test_a_primitive_of_yours_with_a_rule_is_one_object_when_it_is_pickled(monkeypatch):
+    mine = Primitive("mine", lambda x, /: x + 1)
+    assert copy.deepcopy(mine) is mine
+    with pytest.raises(LookupError, match="no primitive 'mine' with a rule"):
+        pickle.dumps(mine)
+    monkeypatch.setitem(RULES, mine, (lambda g, y, x: g,))
+    assert pickle.loads(pickle.dumps(mine)) is mine
 
 
 # -- what is known of a primitive without running it ----------------------------------------------

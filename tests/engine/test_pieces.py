@@ -5,7 +5,7 @@ import pytest
 
 from tinygrad_rnn import Primitive, Tensor, ancestors, grad, pass_gradient, sum, tanh
 from tinygrad_rnn.engine.primitives import segment
-from tinygrad_rnn.engine.rules import RULES, AtOnce
+from tinygrad_rnn.engine.rules import RULES, JointVJP
 
 
 def normal(*shape, seed=0):
@@ -84,7 +84,7 @@ def product():
         return g * b * c, g * a * c, g * a * b
 
     op = Primitive("product", lambda *xs: xs[0] * xs[1] * xs[2])
-    RULES[op] = AtOnce(rule)
+    RULES[op] = JointVJP(rule)
     yield op, calls
     del RULES[op]
 
@@ -116,7 +116,7 @@ def test_a_rule_for_all_inputs_can_be_differentiated(product):
 
 def test_none_of_such_a_rule_is_no_gradient(product):
     op, _ = product
-    RULES[op] = AtOnce(lambda g, y, xs: (None, g, None))
+    RULES[op] = JointVJP(lambda g, y, xs: (None, g, None))
     a, b = Tensor(2.0), Tensor(3.0)
     assert [float(g) for g in grad(op(a, b, a), [a, b], unused="zero")] == [0, 1]
 

@@ -8,8 +8,8 @@ import pytest
 from enrolled import every_sample
 
 from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
-from tinygrad_rnn.engine.abstract import AbstractArray
 from tinygrad_rnn.nn.state import output_of
+from tinygrad_rnn.program.record.abstract import AbstractArray
 from tinygrad_rnn.program.record.surroundings import Surroundings
 from tinygrad_rnn.program.record.trace import Refused, forward, trace, with_values
 from tinygrad_rnn.program.runtime.compile import How, made

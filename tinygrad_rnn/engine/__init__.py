@@ -1,4 +1,4 @@
 """The engine records what is computed and differentiates the record; it knows NumPy alone."""
 
-from tinygrad_rnn.engine.tensor import Tensor as Tensor  # isort: skip  (everything else needs it)
 from tinygrad_rnn.engine.primitives import Input as Input
+from tinygrad_rnn.engine.tensor import Tensor as Tensor

@@ -16,11 +16,24 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tinygrad_rnn.engine.constants import read_only, written_into
-from tinygrad_rnn.engine.context import Context, Frame, context, describe
-from tinygrad_rnn.engine.tensor import Tensor, operand, values
+from tinygrad_rnn.engine import messages
+from tinygrad_rnn.engine.constants import check_written, read_only
+from tinygrad_rnn.engine.context import Frame, context
+from tinygrad_rnn.engine.integers import check_integers
+from tinygrad_rnn.engine.messages import called
+from tinygrad_rnn.engine.primitives import astype, reshape, sum
+from tinygrad_rnn.engine.rules import RULES, FanIn, JointVJP, Uses
+from tinygrad_rnn.engine.tensor import OPS, Tensor, operand, values
 
-__all__ = ["ancestors", "backward", "called", "check_integers", "grad", "users"]
+__all__ = ["ancestors", "backward", "grad"]
+
+Watcher = Callable[[Tensor, int | None, Any, Any], None]
+"""Told ``(node, argument, g, arrived)`` of each gradient as it flows.
+
+It flows from `node` to its input number `argument`, and was made of the cotangent that `arrived` at
+the node. Without an argument `g` is the cotangent itself, the sum of all that flows to the node;
+without `arrived` it goes on as it is, to be put back with those of other slices of the input.
+"""
 
 NOTHING: dict[str, np.ndarray] = {}  # shared by all frames here: no constants inside have letters
 
@@ -116,10 +129,13 @@ def grad(
     _check_arguments(loss, targets)
     seed = _seed(loss, cotangent, create_graph)
     nodes = ancestors(loss, known=targets if partial else ())
-    found = _walked(loss, seed, nodes, targets, create_graph, partial, on_edge)
+    watchers = _watchers()
+    if on_edge is not None:
+        watchers.append(_edges(on_edge, nodes))
+    found = _walk(loss, seed, nodes, set(targets), create_graph, partial, watchers)
     missing = [x for x in targets if x not in found]
     if missing and unused == "error":
-        raise ValueError(_unused(missing[0], nodes))
+        raise ValueError(messages.unused(missing[0], missing[0] in set(nodes)))
     for x in missing:
         zero = np.zeros(x.shape, x.dtype)[()]
         found[x] = Tensor(zero) if create_graph else zero
@@ -163,13 +179,11 @@ def backward(loss: Tensor, cotangent: Any = None, data: Collection[Tensor] = ())
     nodes = ancestors(loss)
     leaves = [x for x in nodes if x.op is None and x._data.dtype.kind == "f"]
     if loss.op is None or not leaves:
-        raise ValueError(
-            f"backward(): {loss!r} was not computed from any float Tensor, so there is nothing "
-            "to go back to. Was it made under no_grad(), detached, or from arrays alone?"
-        )
+        raise ValueError(messages.not_recorded(loss))
     _check_arguments(loss, leaves)
     check_integers(loss, nodes, data)
-    found = _walked(loss, _seed(loss, cotangent, False), nodes, leaves, False, False, None)
+    seed = _seed(loss, cotangent, create_graph=False)
+    found = _walk(loss, seed, nodes, set(leaves), watchers=_watchers())
     for x in leaves:
         g = found[x] if x in found else np.zeros(x.shape, x.dtype)[()]
         if x.grad is not None:
@@ -179,122 +193,52 @@ def backward(loss: Tensor, cotangent: Any = None, data: Collection[Tensor] = ())
     return [x for x in leaves if x in found]
 
 
-def users(loss: Tensor, nodes: list[Tensor]) -> dict[Tensor, Tensor]:
-    """For each of `nodes` that a gradient flows to, or would if it held floats, one user of it.
-
-    A gradient does not flow into an index or a condition, nor through `stop_gradient` and
-    comparisons, nor from integers into floats. `nodes` are those of `loss`, in the order of birth.
-    """
-    found = {loss: loss}
-    for node in reversed(nodes):
-        if node not in found or node.op not in RULES:
-            continue
-        rules = RULES[node.op]
-        for k, x in enumerate(node.inputs):
-            if type(x) is not Tensor or x in found:
-                continue
-            if type(rules) is tuple:
-                flows = k < len(rules) and rules[k] is not None
-            else:  # a scatter has indices after what it puts in place
-                flows = k < len(node.options.get("indices", node.inputs))
-            floats = x._data.dtype.kind == "f", node._data.dtype.kind == "f"
-            if flows and (floats[1] or not floats[0]) and (floats[0] or node.op is not astype):
-                found[x] = node
-    return found
+OPS["backward"] = backward
 
 
-def check_integers(loss: Tensor, nodes: list[Tensor], data: Collection[Tensor] = ()) -> None:
-    """TypeError if an integer leaf without axes stands where a float would get a gradient.
-
-    `nodes` are those of `loss`, in the order of birth; leaves in `data` are no parameters.
-    """
-    single = [x for x in nodes if x.op is None and not x._data.ndim and x._data.dtype.kind in "iu"]
-    integers = [x for x in single if x not in {*data}]
-    used = users(loss, nodes) if integers else {}
-    for x in integers:
-        if x in used:
-            raise TypeError(
-                f"backward(): {called(x)} holds the {x.dtype} {x.data}, and integers get no "
-                f"gradient; in {called(used[x])} a float would. For a parameter write "
-                f"Tensor({float(x.data)}), for a constant {x.data}."
-            )
-
-
-def _walked(
-    loss: Tensor,
-    seed: Any,
-    nodes: list[Tensor],
-    targets: list[Tensor],
-    create_graph: bool,
-    partial: bool,
-    on_edge: Callable[[Tensor, int, Any], None] | None,
-) -> dict[Tensor, Any]:
-    """Call `_walk`, and put the context back, whatever it raises."""
-    needed = _needed(nodes, targets)
-    _check_written(nodes, needed)
+@contextmanager
+def _context_restored() -> Iterator[None]:
     outside = context.get()
     try:
-        return _walk(loss, seed, nodes, needed, set(targets), create_graph, partial, on_edge)
+        yield
     finally:
         context.set(outside)
 
 
+@_context_restored()
 def _walk(
     loss: Tensor,
     seed: Any,
     nodes: list[Tensor],
-    needed: set[Tensor],
     targets: set[Tensor],
-    create_graph: bool,
-    partial: bool,
-    on_edge: Callable[[Tensor, int, Any], None] | None,
+    create_graph: bool = False,
+    partial: bool = False,
+    watchers: Collection[Watcher] = (),
 ) -> dict[Tensor, Any]:
-    """Reverse mode: cotangents by node, from the loss back; those of `targets` are asked for."""
-    cotangents: dict[Tensor, Any] = {loss: seed}
-    ours: set[Tensor] = set()  # whose cotangent is a sum in an array of our own: add in place
-    uses: dict[Tensor, dict[Together, Uses]] = {}  # of one source, until it has its turn
+    """Reverse mode: cotangents by node, from the loss back; those of `targets` are returned."""
+    needed = _needed(nodes, targets)
+    check_written(nodes, needed)
+    sums = _Sums(nodes, {loss: seed})
+    cotangents, waiting, ours = sums.cotangents, sums.waiting, sums.ours
+    apart = create_graph or watchers
     found: dict[Tensor, Any] = {}
-    outside = context.get()
-    recording, _, look, recorder, blocks = outside
-    apart = create_graph or on_edge is not None or look  # a joint rule is not looked at
-
-    def add(x: Tensor, gx: Any) -> None:
-        """Add what arrives at `x` by another way."""
-        before = cotangents[x]
-        if before.shape != gx.shape:
-            before, gx = _fit(before, x, nodes), _fit(gx, x, nodes)
-        if x in ours:
-            before += gx
-        else:
-            before = before + gx
-            if type(before) is np.ndarray:
-                ours.add(x)
-        cotangents[x] = before
-
-    def mark(node: Tensor, argument: int | None = None) -> None:
-        """From here on, what is recorded derives from `node`: `_backward_of` without an end."""
-        frame = Frame("backward", None, NOTHING, node.serial, argument)
-        context.set(Context(recording, (*node.scope, frame), look, recorder, blocks))
-
     for node in reversed([x for x in nodes if x in needed]):
-        if node in uses:
-            with _backward_of(node):
-                for joint, waiting in uses.pop(node).items():
-                    gx = joint.rule(waiting, node)
-                    add(node, gx) if node in cotangents else cotangents.update({node: gx})
+        if node in waiting:
+            sums.join(node)
         g = cotangents.pop(node, None)
         if g is None:
             continue
         if g.shape != node._data.shape or g.dtype is not node._data.dtype:
-            with _backward_of(node):
-                g = _fit(g, node, nodes)
-        if look and node is not loss and not np.isfinite(values(g)).all():
-            raise FloatingPointError(_sum_not_finite(node))
+            if create_graph:
+                _mark(node)
+            g = _fit(g, node, nodes)
+        if watchers and node is not loss:
+            _tell(watchers, node, None, g, None)
         if node in targets:
             found[node] = g if create_graph else g[()]
             if partial:
                 continue
-        if node.op is None or node.op not in RULES:
+        if node.op not in RULES:  # a leaf, or a primitive that lets nothing pass
             continue
         rules: Any = RULES[node.op]
         inputs, options = node.inputs, node.options
@@ -306,43 +250,79 @@ def _walk(
             for x in inputs:  # a comprehension would cost a call
                 args.append(x._data if type(x) is Tensor else x)
         if type(rules) is not tuple:
-            args = (args,)  # any number of inputs: unpacked for each, they would cost their square
-            if type(rules) is AtOnce:
-                with _backward_of(node):
-                    rules = tuple(map(_constant, rules.rule(g, y, *args, **options)))
+            rules, args = _one_each(rules, g, y, args, options), (args,)
         for k, x in enumerate(inputs):
             if type(x) is not Tensor or x not in needed:
                 continue
-            rule = rules[k] if type(rules) is tuple else functools.partial(rules, k)
-            if type(rule) is Together:
-                if rule.alone is None or (x._data.ndim == 2 and not apart):
-                    uses.setdefault(x, {}).setdefault(rule, []).append((g, args, options))
-                    if on_edge is not None:
-                        on_edge(node, k, read_only(g))
-                    continue
-                rule = rule.alone
-            elif rule is None:
+            rule = rules[k]
+            if rule is None:
+                continue
+            if type(rule) is FanIn and (rule.alone is None or (x._data.ndim == 2 and not apart)):
+                waiting.setdefault(x, {}).setdefault(rule, []).append((g, args, options))
+                if watchers:
+                    _tell(watchers, node, k, g, None)
                 continue
             if create_graph:
-                mark(node, k)
-                gx = rule(g, y, *args, **options)
-            else:
-                gx = rule(g, y, *args, **options) if options else rule(g, y, *args)
-            if look and not np.isfinite(values(gx)).all():
-                raise FloatingPointError(_not_finite(node, k, g))
-            if x not in cotangents:
+                _mark(node, k)
+            gx = rule(g, y, *args, **options) if options else rule(g, y, *args)
+            if watchers:
+                _tell(watchers, node, k, gx, g)
+            before = cotangents.get(x)
+            if before is None:
                 cotangents[x] = gx
+            elif x in ours and before.shape == gx.shape:
+                before += gx
             else:
-                if create_graph:
-                    mark(x)
-                add(x, gx)
-            if on_edge is not None:
-                context.set(outside)
-                on_edge(node, k, read_only(_fit(gx, x, nodes)))
+                sums.add(x, before, gx)
     return found
 
 
-def _constant(gx: Any) -> Callable[..., Any] | None:
+def _tell(watchers: Collection[Watcher], *flow: Any) -> None:
+    for see in watchers:
+        see(*flow)
+
+
+class _Sums:
+    """Cotangents by node: what reaches one node by several ways is added up."""
+
+    def __init__(self, nodes: list[Tensor], cotangents: dict[Tensor, Any]) -> None:
+        self.nodes, self.cotangents = nodes, cotangents
+        self.ours: set[Tensor] = set()  # whose sum is in an array of our own: added to in place
+        self.waiting: dict[Tensor, dict[FanIn, Uses]] = {}  # uses of a source, until its turn
+
+    def add(self, x: Tensor, before: Any, gx: Any) -> None:
+        """Add what arrives at `x` by another way to what is there."""
+        if type(before) is Tensor:
+            _mark(x)
+        if before.shape != gx.shape:
+            before, gx = _fit(before, x, self.nodes), _fit(gx, x, self.nodes)
+        total = self.cotangents[x] = before + gx
+        if type(total) is np.ndarray:
+            self.ours.add(x)
+
+    def join(self, node: Tensor) -> None:
+        """Add what all its uses that have waited send to `node` together."""
+        for fan_in, uses in self.waiting.pop(node).items():
+            if type(uses[0][0]) is Tensor:
+                _mark(node)
+            gx = fan_in.rule(uses, node)
+            if node in self.cotangents:
+                self.add(node, self.cotangents[node], gx)
+            else:
+                self.cotangents[node] = gx
+
+
+def _one_each(rules: Any, g: Any, y: Any, inputs: Any, options: dict[str, Any]) -> Any:
+    """The rules of a primitive with any number of inputs, one for each of them."""
+    if type(rules) is JointVJP:
+        if type(y) is Tensor:
+            _mark(y)
+        return [_constant(gx) for gx in rules.rule(g, y, inputs, **options)]
+    # all inputs as one argument: unpacked for each of them, they would cost their square
+    return [functools.partial(rules, k) for k in range(len(inputs))]
+
+
+def _constant(gx: Any) -> Any:
     """A rule that says what is already known."""
 
     def rule(*_: Any, **__: Any) -> Any:
@@ -351,7 +331,33 @@ def _constant(gx: Any) -> Callable[..., Any] | None:
     return None if gx is None else rule
 
 
-def _needed(nodes: list[Tensor], targets: list[Tensor]) -> set[Tensor]:
+def _mark(node: Tensor, argument: int | None = None) -> None:
+    """From here on, what is recorded derives from `node`: it has its scope, marked backward."""
+    frame = Frame("backward", None, NOTHING, node.serial, argument)
+    context.set(context.get().at((*node.scope, frame)))
+
+
+def _edges(on_edge: Callable[[Tensor, int, Any], None], nodes: list[Tensor]) -> Watcher:
+    """A watcher that calls `on_edge`, outside of the walk."""
+    outside = context.get()
+
+    def see(node: Tensor, argument: int | None, g: Any, arrived: Any) -> None:
+        if argument is None:
+            return
+        context.set(outside)
+        gx = g if arrived is None else _fit(g, node.inputs[argument], nodes)
+        on_edge(node, argument, read_only(gx))
+
+    return see
+
+
+def _watchers() -> list[Watcher]:
+    """The observers that see gradients."""
+    found = [observer.watcher() for observer in context.get().observers]
+    return [see for see in found if see is not None]
+
+
+def _needed(nodes: list[Tensor], targets: set[Tensor]) -> set[Tensor]:
     """The nodes on a way from a target to the loss, after a check that no value has changed."""
     needed = set(targets)
     for node in nodes:
@@ -360,45 +366,11 @@ def _needed(nodes: list[Tensor], targets: list[Tensor]) -> set[Tensor]:
             if type(x) is not Tensor:
                 continue
             if x.serial > node.serial:
-                raise RuntimeError(
-                    f"{x.name or 'a leaf'} (shape {x.shape}) got new data after {called(node)} "
-                    "was recorded with the old, so the gradient would be of neither. Compute the "
-                    "loss again after each step."
-                )
+                raise RuntimeError(messages.newer(x, node))
             reached = reached or x in needed
         if reached and node.op in RULES and node._data.dtype.kind == "f":
             needed.add(node)
     return needed
-
-
-def _check_written(nodes: list[Tensor], needed: set[Tensor]) -> None:
-    """RuntimeError if an array that is needed was written into after it was recorded."""
-    seen: dict[int, int] = {}
-    watched = [x for x in nodes if x.fingerprints]
-    lent = {x for x in watched if x.op is None}  # leaves whose arrays others may write into
-    for node in watched:
-        if node in needed and node not in lent:
-            array = written_into(node.fingerprints, seen)
-            if array is not None:
-                raise RuntimeError(_written(node, array))
-    for node in (x for x in nodes if x in needed) if lent else ():
-        own = [id(array) for array, _ in node.fingerprints]
-        for x in node.inputs:
-            # recorded before the array was lent, it has no fingerprint: that of the leaf serves
-            if type(x) is Tensor and x in lent and id(x._data) not in own:
-                array = written_into(x.fingerprints, seen)
-                if array is not None:
-                    raise RuntimeError(_written(node, array))
-
-
-def _written(node: Tensor, array: Any) -> str:
-    letters = {id(a): letter for frame in node.scope for letter, a in frame.arrays.items()}
-    letters |= {id(x._data): x.name for x in node.inputs if type(x) is Tensor and x.name}
-    return (
-        f"{letters.get(id(array)) or 'an array'} (shape {array.shape}) was written into after "
-        f"{called(node)} was recorded, so the gradient would be of neither. Record a copy, "
-        "array.copy(), or write into it after backward()."
-    )
 
 
 def _fit(g: Any, x: Tensor, nodes: list[Tensor]) -> Any:
@@ -408,27 +380,12 @@ def _fit(g: Any, x: Tensor, nodes: list[Tensor]) -> Any:
         if missing < 0 or any(
             n not in (1, m) for n, m in zip(x.shape, g.shape[missing:], strict=True)
         ):
-            users = {n.op.name for n in nodes if n.op and any(i is x for i in n.inputs)}
-            raise ValueError(
-                f"the gradient of {called(x)} has shape {g.shape}; expected {x.shape}, or what "
-                f"that broadcasts to. The rule of one of its users is wrong: {', '.join(users)}."
-            )
+            raise ValueError(messages.misshapen(g, x, nodes))
         stretched = [a + missing for a, n in enumerate(x.shape) if n != g.shape[a + missing]]
         g = sum(g, axis=(*range(missing), *stretched))
         if stretched:
             g = reshape(g, shape=x.shape)
     return g if g.dtype == x.dtype else astype(g, dtype=x.dtype)
-
-
-@contextmanager
-def _backward_of(node: Tensor, argument: int | None = None) -> Iterator[None]:
-    """Operations inside derive from `node`: they carry its scope, marked backward."""
-    frame = Frame("backward", None, NOTHING, node.serial, argument)
-    token = context.set(context.get()._replace(scope=(*node.scope, frame)))
-    try:
-        yield
-    finally:
-        context.reset(token)
 
 
 # -- arguments -------------------------------------------------------------------------------------
@@ -437,18 +394,11 @@ def _backward_of(node: Tensor, argument: int | None = None) -> Iterator[None]:
 def _seed(loss: Tensor, cotangent: Any, create_graph: bool) -> Any:
     if cotangent is None:
         if loss.size != 1:
-            raise ValueError(
-                f"the gradient of {called(loss)} with shape {loss.shape}: expected a scalar, or a "
-                "cotangent of that shape. Reduce it first (sum, mean), or pass the cotangent that "
-                "weights its elements."
-            )
+            raise ValueError(messages.not_a_scalar(loss))
         cotangent = np.ones(loss.shape, loss.dtype)
     cotangent = operand(cotangent, f"the cotangent of {called(loss)}")
     if cotangent.shape != loss.shape:
-        raise ValueError(
-            f"the cotangent of {called(loss)}: expected its shape {loss.shape}, got "
-            f"{cotangent.shape}."
-        )
+        raise ValueError(messages.other_cotangent(loss, cotangent))
     if create_graph and type(cotangent) is Tensor:
         return cotangent
     array = np.asarray(values(cotangent))
@@ -461,50 +411,9 @@ def _check_arguments(loss: Any, targets: list[Any]) -> None:
         raise ValueError("grad: nothing to differentiate by; wrt is empty (a used-up generator?).")
     for what, x in (("the loss", loss), *(("wrt", x) for x in targets)):
         if type(x) is not Tensor:
-            raise TypeError(
-                f"grad: expected {what} to be a Tensor, got {type(x).__name__}. Arrays are "
-                "constants: wrap what you differentiate by, Tensor(array), before computing."
-            )
+            raise TypeError(messages.not_a_tensor(what, x))
         if x.dtype.kind != "f":
-            raise TypeError(
-                f"grad: {what} ({called(x)}) holds {x.dtype}; only floats have a derivative. "
-                "Convert first: Tensor(array, dtype=float), or astype(t, float) before computing."
-            )
-
-
-def _unused(x: Tensor, nodes: list[Tensor]) -> str:
-    cuts = "stop_gradient, integers, a condition or a primitive without a rule"
-    why = f"only through {cuts}" if x in set(nodes) else "not at all"
-    return (
-        f"grad: {x.name or 'a tensor'} (shape {x.shape}) is not in the graph of the loss, which "
-        f'depends on it {why}. Leave it out, or pass unused="zero".'
-    )
-
-
-def _not_finite(node: Tensor, k: int, g: Any) -> str:
-    x = node.inputs[k]
-    arrived = "finite" if np.isfinite(values(g)).all() else "already not finite"
-    return (
-        f"backward through {called(node)}: the gradient for input {k} ({x.name or 'unnamed'}, "
-        f"shape {x.shape}) is not finite; the cotangent that arrived (shape "
-        f"{np.shape(values(g))}) was {arrived}."
-    )
-
-
-def _sum_not_finite(node: Tensor) -> str:
-    return (
-        f"backward into {called(node)}: what flows back from each of its uses is finite, but not "
-        f"the sum (shape {node.shape}). Scale the loss down."
-    )
-
-
-def called(node: Tensor) -> str:
-    """What errors call a Tensor: its letter, its primitive, and its place if it has one."""
-    what = node.name or "a leaf"
-    if node.op is not None:
-        what = f"{node.name} = {node.op.name}" if node.name else node.op.name
-    place = describe(node.scope)
-    return f"{what} at {place}" if place else what
+            raise TypeError(messages.not_floats(what, x))
 
 
 def _flatten(tree: Any) -> Iterator[Any]:
@@ -525,8 +434,3 @@ def _rebuild(tree: Any, found: dict[Tensor, Any]) -> Any:
         return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
     g = found[tree]
     return g.copy() if type(g) is np.ndarray else g
-
-
-# Rules and primitives are written in terms of Tensor, whose module imports this one.
-from tinygrad_rnn.engine.primitives import astype, reshape, sum  # noqa: E402
-from tinygrad_rnn.engine.rules import RULES, AtOnce, Together, Uses  # noqa: E402

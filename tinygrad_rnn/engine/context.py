@@ -1,9 +1,9 @@
-"""Where and when is an operation recorded?
+"""Where and when is an operation recorded, and who looks on?
 
-Four things are known while an operation runs: whether it is recorded at all, the *scope* it
-belongs to ("lstm · t = 3"), whether NaN and infinity are hunted, and the recorder of a program, if
-the record is to become one. They live in one context variable, so two threads (or two asyncio
-tasks) that record at once do not see each other.
+Three things are known while an operation runs: whether it is recorded at all, the *scope* it
+belongs to ("lstm · t = 3"), and the observers, who see it and may answer in its place. They live in
+one context variable, so two threads (or two asyncio tasks) that record at once do not see each
+other.
 
 A generator can be suspended inside a block, so blocks do not always close in reverse order. Each
 block takes out what it put in, wherever that stands by now; none restores what it once found.
@@ -11,24 +11,21 @@ block takes out what it put in, wherever that stands by now; none restores what 
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from tinygrad_rnn.engine.recorder import Recorder
+from tinygrad_rnn.engine.decorator import decorated
 
 __all__ = [
     "Context",
     "Frame",
+    "Observer",
     "context",
     "describe",
-    "detect_anomaly",
     "no_grad",
     "recorded_again",
     "scope",
@@ -66,23 +63,32 @@ class Frame:
         return self.name if self.t is None else f"{self.name} · t = {self.t}"
 
 
-class Context(NamedTuple):
+@dataclass(slots=True)  # not frozen, which would make it three times as slow; never changed
+class Context:
     """What holds while an operation runs.
 
-    A record is for derivatives. With a `recorder` it becomes a program: comparisons are in it too,
-    as Tensors of bool, nothing is left out to be computed again, and all steps of time are alike.
-    `blocks` are the open ``no_grad()`` and ``detect_anomaly()``, which `recording` and `anomaly`
-    follow.
+    `observers` look on, the innermost first. They and `recording` follow from `blocks`: the open
+    ``no_grad()``, ``detect_anomaly()`` and others, in the order in which they were opened.
     """
 
-    recording: bool
-    scope: tuple[Frame, ...]
-    anomaly: bool
-    recorder: Recorder | None
+    recording: bool = True
+    scope: tuple[Frame, ...] = ()
+    observers: tuple[Observer, ...] = ()
     blocks: tuple[Block, ...] = ()
 
+    def at(self, scope: tuple[Frame, ...]) -> Context:
+        """The same in another scope."""
+        return Context(self.recording, scope, self.observers, self.blocks)
 
-context: ContextVar[Context] = ContextVar("context", default=Context(True, (), False, None))  # noqa: B039
+    def inside(self, blocks: tuple[Block, ...]) -> Context:
+        """The same with these blocks open, and no others."""
+        now = Context(True, self.scope, (), blocks)
+        for block in blocks:
+            block.opened(now)
+        return now
+
+
+context: ContextVar[Context] = ContextVar("context", default=Context())  # noqa: B039
 
 
 class scope:
@@ -114,16 +120,13 @@ class scope:
         self._frame = Frame(name, t, named)
 
     def __enter__(self) -> Frame:
-        recording, frames, anomaly, recorder, blocks = context.get()
-        frames = (*frames, self._frame)
-        context.set(Context(recording, frames, anomaly, recorder, blocks))
+        now = context.get()
+        context.set(now.at((*now.scope, self._frame)))
         return self._frame
 
     def __exit__(self, *_: object) -> None:
-        recording, frames, anomaly, recorder, blocks = context.get()
-        nested = frames and frames[-1] is self._frame  # nearly always
-        frames = frames[:-1] if nested else _without(frames, self._frame)
-        context.set(Context(recording, frames, anomaly, recorder, blocks))
+        now = context.get()
+        context.set(now.at(_without(now.scope, self._frame)))
 
 
 class Block:
@@ -136,46 +139,21 @@ class Block:
 
     def __enter__(self) -> None:
         now = context.get()
-        context.set(self._opened(now)._replace(blocks=(*now.blocks, self)))
+        context.set(now.inside((*now.blocks, self)))
 
     def __exit__(self, *_: object) -> None:
         now = context.get()
         if self not in now.blocks:  # a generator was closed in another thread
             return
-        left = _without(now.blocks, self)
-        now = now._replace(recording=True, anomaly=False, blocks=left)
-        for block in left:
-            now = block._opened(now)
-        context.set(now)
+        context.set(now.inside(_without(now.blocks, self)))
 
-    def _opened(self, now: Context) -> Context:
-        """What holds inside, if `now` holds outside."""
+    def opened(self, now: Context) -> None:
+        """Make `now`, which holds outside, what holds inside."""
         raise NotImplementedError
 
     def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
         """`f`, run inside the block at every call."""
-        name = type(self).__name__
-        if inspect.isasyncgenfunction(f):
-            raise TypeError(
-                f"@{name}() cannot decorate the asynchronous generator {f.__qualname__}. Write "
-                f"`with {name}():` inside it, around what computes."
-            )
-
-        def generator(*args: Any, **options: Any) -> Generator[Any, Any, Any]:
-            return _resumed(self, f(*args, **options))
-
-        async def coroutine(*args: Any, **options: Any) -> Any:
-            with self:
-                return await f(*args, **options)
-
-        def function(*args: Any, **options: Any) -> Any:
-            with self:
-                return f(*args, **options)
-
-        is_generator = inspect.isgeneratorfunction(f)
-        is_coroutine = inspect.iscoroutinefunction(f)
-        inside = generator if is_generator else coroutine if is_coroutine else function
-        return functools.wraps(f)(inside)
+        return decorated(f, self)
 
 
 class no_grad(Block):
@@ -195,32 +173,54 @@ class no_grad(Block):
 
     __slots__ = ()
 
-    def _opened(self, now: Context) -> Context:
-        return now._replace(recording=False)
+    def opened(self, now: Context) -> None:  # noqa: D102
+        now.recording = False
 
 
-class detect_anomaly(Block):
-    """Stop at the first NaN or infinity, forward or backward, and say where it arose.
+class Observer(Block):
+    """Sees each operation on Tensors inside the block, and may answer in its place.
 
-    Every result is looked at, so a step takes longer: for hunting, not for training. Works as a
-    ``with`` block and as a decorator.
-
-    Raises
-    ------
-    FloatingPointError
-        Inside the block, by the operation (or the derivative rule) whose result is not finite.
+    What is not overridden lets everything go on as it would. Several observers nest: an operation
+    comes to the innermost first, which hands it on to those `outside`.
     """
 
     __slots__ = ()
 
-    def _opened(self, now: Context) -> Context:
-        return now._replace(anomaly=True)
+    def opened(self, now: Context) -> None:  # noqa: D102
+        now.observers = (self, *now.observers)
+
+    def result(
+        self,
+        op: Any,
+        inputs: tuple[Any, ...],
+        arrays: list[Any],
+        options: dict[str, Any],
+        outside: tuple[Observer, ...],
+    ) -> Any:
+        """The array that a primitive gives, to be recorded; or a Tensor, which is then the answer.
+
+        `arrays` are the values of its `inputs`.
+        """
+        if outside:
+            return outside[0].result(op, inputs, arrays, options, outside[1:])
+        return op.forward(*arrays, **options)
+
+    def recorded(self, out: Any) -> None:
+        """Called with each Tensor that an operation gave."""
+
+    def watcher(self) -> Callable[[Any, int | None, Any, Any], None] | None:
+        """Who is told of each gradient as it flows (see `backward.Watcher`), or None."""
+
+    def asked(self, question: str, *operands: Any) -> Any:
+        """The answer to what asks Tensors for values, or None to let them answer themselves.
+
+        A question is ``"values"``, ``"item"``, ``"if"`` or the name of a comparison, as ``"less"``.
+        """
 
 
 def recorded_again(now: Context) -> Context:
     """`now` outside of every ``no_grad()``: for what is recorded to be differentiated at once."""
-    blocks = tuple([block for block in now.blocks if type(block) is not no_grad])
-    return now._replace(recording=True, blocks=blocks)
+    return now.inside(tuple([block for block in now.blocks if type(block) is not no_grad]))
 
 
 def _without(entries: tuple[Any, ...], entry: Any) -> tuple[Any, ...]:
@@ -229,25 +229,6 @@ def _without(entries: tuple[Any, ...], entry: Any) -> tuple[Any, ...]:
         if entries[k] is entry:
             return entries[:k] + entries[k + 1 :]
     return entries
-
-
-def _resumed(block: Block, running: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """What `running` yields and returns, each time inside the block."""
-    resume: Callable[[], Any] = functools.partial(next, running)
-    while True:
-        try:
-            with block:
-                found = resume()
-        except StopIteration as end:
-            return end.value
-        try:
-            resume = functools.partial(running.send, (yield found))
-        except GeneratorExit:
-            with block:
-                running.close()
-            raise
-        except BaseException as error:
-            resume = functools.partial(running.throw, error)
 
 
 def describe(frames: tuple[Frame, ...]) -> str:

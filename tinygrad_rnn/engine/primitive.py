@@ -9,27 +9,30 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.border import REAL, as_array
+from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.constants import fingerprints
-from tinygrad_rnn.engine.context import Context, context, describe
+from tinygrad_rnn.engine.context import Context, context
 from tinygrad_rnn.engine.kinds import UNKNOWN, Kind, Linear
 from tinygrad_rnn.engine.tensor import (
     NO_OPTIONS,
     OBJECT,
+    OPS,
     Tensor,
     next_serial,
+    operand,
 )
 
-__all__ = ["Composed", "Primitive", "placed"]
+__all__ = ["Primitive", "met"]
 
 _NUMBERS = frozenset(
     {float, int, bool, np.float64, np.float32, np.float16, np.int64, np.int32, np.bool_}
 )
-UNRECORDED = Context(False, (), False, None)
+UNRECORDED = Context(recording=False)
 _PLAIN = frozenset({float, int, bool})
 _new = Tensor.__new__
 _FROM_SIGNATURE: Any = object()
@@ -108,41 +111,40 @@ class Primitive:
                 arrays.append(x)
                 lent = (*lent, x)
             elif kind is np.ndarray and x.dtype is OBJECT:
-                from tinygrad_rnn.engine.scalars import apply
-
-                return apply(self, inputs, options)
+                return OPS["on_scalars"](self, inputs, options)
             else:
-                x = as_array(x, self._where())
+                x = as_array(x, messages.placed(self.name))
                 inputs = (*inputs[: len(arrays)], x, *inputs[len(arrays) + 1 :])
                 arrays.append(x)
                 lent = (*lent, x) if type(x) is np.ndarray else lent
-        recording, frames, anomaly, recorder, _ = context.get() if recorded else UNRECORDED
-        if recorder is not None and recorder.stand_ins:
-            inputs = recorder.inputs(inputs)
-            arrays = [x._data if type(x) is Tensor else x for x in inputs]
+        now = context.get() if recorded else UNRECORDED
         try:
-            if recorder is not None:
-                data = recorder.result(self, arrays, options)
+            if now.observers:
+                innermost, outside = now.observers[0], now.observers[1:]
+                data = innermost.result(self, inputs, arrays, options, outside)
+                if type(data) is Tensor:  # an answer in its place
+                    return data
             else:
                 data = self.forward(*arrays, **options) if options else self.forward(*arrays)
         except (TypeError, ValueError, IndexError, AttributeError) as error:
             if _PLAIN.isdisjoint(map(type, arrays)):
-                self._explain(error, arrays, options)
+                kind = next(
+                    (k for k in (IndexError, ValueError) if isinstance(error, k)), TypeError
+                )
+                raise kind(messages.not_computed(self, error, arrays, options)) from error
             # 2.0 has no shape to be changed or to broadcast: once more as an array without axes
             inputs = tuple(np.asarray(x) if type(x) in _PLAIN else x for x in inputs)
             return self(*inputs, **options)
         if not recorded:
             return data
-        if anomaly and not np.isfinite(data).all():
-            self._accuse(inputs, arrays, data)
         if type(data) is np.ndarray:
             data.setflags(False)  # pyrefly: ignore[bad-argument-count]  (by place it is faster)
         out = _new(Tensor)
         out._data = data
-        out.scope = frames
+        out.scope = now.scope
         out.serial = next_serial()
         out.name = out.grad = None
-        if recording:
+        if now.recording:
             out.op = self
             out.inputs = inputs
             out.options = options or NO_OPTIONS
@@ -155,20 +157,28 @@ class Primitive:
             out.op = None
             out.inputs = out.fingerprints = ()
             out.options = NO_OPTIONS
-        if recorder is not None:
-            recorder.operations.append(out)
+        if now.observers:
+            for observer in now.observers:
+                observer.recorded(out)
         return out
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
+    def __copy__(self) -> Primitive:
+        return self
+
+    def __deepcopy__(self, _: Any) -> Primitive:
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _find, (self.name,)  # copied and pickled by reference: one primitive, one object
+        """By name: one primitive is one object, wherever it is loaded."""
+        find = OPS["find"]
+        if find(self.name) is not self:
+            raise LookupError(messages.hidden(self.name))
+        return find, (self.name,)
 
     # -- what can go wrong -------------------------------------------------------------------------
-
-    def _where(self) -> str:
-        return placed(self.name)
 
     def _options_by_place(
         self, inputs: tuple[Any, ...], options: dict[str, Any]
@@ -176,102 +186,15 @@ class Primitive:
         arity = self.arity or 0
         extra = inputs[arity:]
         if len(inputs) < arity or len(extra) > len(self.options):
-            takes = f"{arity} input{'s' * (arity != 1)}"
-            if self.options:
-                takes += f" and the options {', '.join(self.options)}"
-            raise TypeError(f"{self._where()}: {len(inputs)} arguments given; it takes {takes}.")
+            raise TypeError(messages.too_many(self, len(inputs)))
         by_place = dict(zip(self.options, extra, strict=False))
         twice = by_place.keys() & options.keys()
         if twice:
-            raise TypeError(f"{self._where()}: {twice.pop()} is given by place and by name.")
+            name = messages.placed(self.name)
+            raise TypeError(f"{name}: {twice.pop()} is given by place and by name.")
         return inputs[:arity], by_place | options
 
-    def _explain(self, error: Exception, arrays: list[Any], options: dict[str, Any]) -> NoReturn:
-        """Raise what NumPy found, with the primitive, the scope, the shapes and the way out."""
-        many = len(arrays) > 1
-        hint = {
-            "matmul": " Multiply by a number with *."
-            if () in map(np.shape, arrays)
-            else " The last axis of one must be as long as the last but one of the other.",
-            "conv": " The channels must agree, and the padded space hold the kernel.",
-            "getitem": " Indices count from 0 and must stay inside the shape.",
-            "reshape": " The number of elements must stay the same.",
-            "concatenate": " Only the axis along which they are joined may differ.",
-            "stack": " All shapes must be equal.",
-        }.get(self.name, " Shapes must be equal or broadcast, compared from the right." * many)
-        given = f"shape{'s' * many} {_shapes(arrays)}"
-        given += "".join(f", {key}={value!r}" for key, value in options.items())
-        kind = next((k for k in (IndexError, ValueError) if isinstance(error, k)), TypeError)
-        found = str(error).rstrip(".")
-        raise kind(f"{self._where()}: got {given}; {found}.{hint}") from error
 
-    def _accuse(self, inputs: tuple[Any, ...], arrays: list[Any], data: Any) -> NoReturn:
-        """Name the first NaN or infinity: it came in by an input, or this primitive made it."""
-        letters = {id(a): s for frame in context.get().scope for s, a in frame.arrays.items()}
-        for k, (x, a) in enumerate(zip(inputs, arrays, strict=True)):
-            if not np.isfinite(a).all():
-                name = (x.name if type(x) is Tensor else letters.get(id(a))) or "unnamed"
-                raise FloatingPointError(
-                    f"{self._where()}: input {k} ({name}, shape {np.shape(a)}) already holds "
-                    f"{_flaw(a)}; all inputs: {_shapes(arrays)}. Look where it comes from: the "
-                    "data, or a parameter."
-                )
-        raise FloatingPointError(
-            f"{self._where()}: the result (shape {np.shape(data)}) has {_flaw(data)}, though the "
-            f"inputs (shapes {_shapes(arrays)}) are finite. Keep them in range: clip gradients, "
-            "take smaller steps, or a stable form such as log_softmax."
-        )
-
-
-class Composed(Primitive):
-    """A primitive that is recorded as a composition of others where the record becomes a program.
-
-    Parameters
-    ----------
-    name, forward, kind, linear
-        As of any primitive.
-    parts
-        The same result of the same inputs and options, from other primitives.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        forward: Callable[..., Any],
-        parts: Callable[..., Any],
-        kind: Kind = UNKNOWN,
-        linear: Linear = (),
-    ) -> None:
-        super().__init__(name, forward, kind=kind, linear=linear)
-        self.parts = parts
-
-    def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """Compute, and record it or its parts if there is a Tensor among the inputs."""
-        if context.get().recorder is not None and any(type(x) is Tensor for x in inputs):
-            super().__call__(*inputs, **options)  # which checks them, and says what is wrong
-            return self.parts(*inputs, **options)
-        return super().__call__(*inputs, **options)
-
-
-def placed(name: str) -> str:
-    """A name, and the scope it is called in."""
-    place = describe(context.get().scope)
-    return f"{name} at {place}" if place else name
-
-
-def _shapes(arrays: list[Any]) -> str:
-    return " and ".join(str(np.shape(a)) for a in arrays)
-
-
-def _flaw(a: Any) -> str:
-    return "NaN" if np.isnan(a).any() else "infinity"
-
-
-def _find(name: str) -> Primitive:
-    from tinygrad_rnn.engine import primitives, rules
-
-    known = [x for x in vars(primitives).values() if isinstance(x, Primitive)]
-    found = [op for op in (*rules.RULES, *known) if op.name == name]
-    if not found:
-        raise LookupError(f"there is no primitive {name!r} with a rule: define it before loading.")
-    return found[0]
+def met(x: Any, name: str) -> Any:
+    """An input of a composition, as one of a primitive."""
+    return x if type(x) is Tensor else operand(x, messages.placed(name))

@@ -17,12 +17,13 @@ import itertools
 import math
 import operator
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.border import REAL, as_array, refuse_foreign
+from tinygrad_rnn.border import REAL
+from tinygrad_rnn.engine.convolution import conv  # noqa: F401  (all that can be computed is here)
+from tinygrad_rnn.engine.indexing import Input, axis_of, flip, getitem, scatter, split  # noqa: F401
 from tinygrad_rnn.engine.kinds import (
     ALL,
     ARITHMETIC,
@@ -30,7 +31,6 @@ from tinygrad_rnn.engine.kinds import (
     CAST,
     CHOICE,
     CHOSEN,
-    CONVOLUTION,
     EACH,
     EXTREME,
     FIRST,
@@ -45,16 +45,8 @@ from tinygrad_rnn.engine.kinds import (
     SUM,
     VIEW,
 )
-from tinygrad_rnn.engine.primitive import Composed, Primitive, placed
-from tinygrad_rnn.engine.tensor import Tensor, operand, values
-
-
-class Input(int):
-    """Stands in an index for "here goes input number k": arrays in it are inputs, not options."""
-
-    def __repr__(self) -> str:
-        return f"Input({int(self)})"
-
+from tinygrad_rnn.engine.primitive import Primitive, met
+from tinygrad_rnn.engine.tensor import OPS, Tensor, values
 
 # -- elementwise ----------------------------------------------------------------------------------
 # Python's operators, not NumPy's functions: the same loops on arrays, and ten times faster on NumPy
@@ -171,11 +163,6 @@ def clip_bounds(dtype: Any, low: Any, high: Any) -> tuple[Any, Any]:
     return within(low), within(high)
 
 
-def _met(x: Any, name: str) -> Any:
-    """An input of a composition, as one of a primitive."""
-    return x if type(x) is Tensor else operand(x, placed(name))
-
-
 def _astype(x: Any, /, dtype: Any) -> Any:
     """Another dtype; to integers it is a cut: no gradient passes."""
     if np.dtype(dtype).kind not in REAL:
@@ -194,77 +181,6 @@ def _matmul(a: Any, b: Any, /) -> Any:
     rows = a if a.ndim == 2 else a.reshape(-1, a.shape[-1])
     y = b.T.dot(rows.T).T if b.strides[0] < b.strides[1] else rows.dot(b)
     return y if a.ndim == 2 else y.reshape(*a.shape[:-1], b.shape[1])
-
-
-def margins(padding: Any, kernel: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
-    """How many zeros a convolution puts before and after each axis; negative ones are cut off."""
-    if isinstance(padding, str) and padding in ("same", "valid"):
-        return tuple(((k - 1) // 2, k // 2) if padding == "same" else (0, 0) for k in kernel)
-    if isinstance(padding, str) or [len(pair) for pair in padding] != [2] * len(kernel):
-        raise ValueError(
-            f'padding is "same", "valid" or a pair (before, after) for each of {len(kernel)} axes, '
-            f"not {padding!r}"
-        )
-    return padding
-
-
-def _conv(x: Any, w: Any, /, padding: Any = "same") -> Any:
-    """``y[s] = sum(x[s + k - before] @ w[k])`` over all places k of a kernel: a convolution.
-
-    As in torch and Keras the kernel is not turned over. `x` has shape (*batch, *space, in), `w`
-    (*kernel, in, out) with as many axes of space, the result (*batch, *space, out). `padding` puts
-    zeros around: "same" keeps the lengths, "valid" puts none, or a pair for each axis.
-    """
-    kernel = w.shape[:-2]
-    if not kernel or x.ndim <= len(kernel) or x.shape[-1] != w.shape[-2]:
-        raise ValueError("x is (*batch, *space, in) and the kernel (*kernel, in, out)")
-    x = _framed(x, margins(padding, kernel))
-    first = x.ndim - 1 - len(kernel)
-    windows = np.lib.stride_tricks.sliding_window_view(x, kernel, tuple(range(first, x.ndim - 1)))
-    rows = np.moveaxis(windows, x.ndim - 1, -1)  # (*batch, *space, *kernel, in)
-    places = rows.shape[: x.ndim - 1]
-    rows = rows.reshape(math.prod(places), math.prod(w.shape[:-1]))
-    return rows.dot(w.reshape(rows.shape[1], w.shape[-1])).reshape(*places, w.shape[-1])
-
-
-def _framed(x: Any, margins: tuple[tuple[int, int], ...]) -> Any:
-    """`x` with zeros before and after its axes of space, or, where negative, with less of them."""
-    shape, take, put = list(x.shape), [slice(None)] * x.ndim, [slice(None)] * x.ndim
-    for axis, (before, after) in enumerate(margins, start=x.ndim - 1 - len(margins)):
-        n = shape[axis]
-        shape[axis] = length = builtins.max(n + before + after, 0)
-        take[axis] = slice(builtins.max(-before, 0), builtins.max(n + builtins.min(after, 0), 0))
-        put[axis] = slice(builtins.max(before, 0), builtins.max(length - builtins.max(after, 0), 0))
-    y = np.zeros(shape, dtype=x.dtype)
-    y[tuple(put)] = x[tuple(take)]
-    return y
-
-
-def _conv_in_parts(x: Any, w: Any, padding: Any = "same") -> Any:
-    """The same of slices and one product: what each place of the kernel sees, side by side."""
-    kernel = w.shape[:-2]
-    margin = margins(padding, kernel)
-    batch = (slice(None),) * (x.ndim - 1 - len(kernel))
-    space = x.shape[len(batch) : -1]
-    if any(end < 0 for ends in margin for end in ends):
-        cut = [
-            slice(builtins.max(-a, 0), n + builtins.min(b, 0))
-            for n, (a, b) in zip(space, margin, strict=True)
-        ]
-        x = getitem(x, index=(*batch, *cut))
-    around = [(builtins.max(a, 0), builtins.max(b, 0)) for a, b in margin]
-    if any(map(any, around)):
-        put = [slice(a, a + n) for n, (a, _) in zip(x.shape[len(batch) :], around, strict=False)]
-        wide = [a + n + b for n, (a, b) in zip(x.shape[len(batch) :], around, strict=False)]
-        shape = (*x.shape[: len(batch)], *wide, x.shape[-1])
-        x = scatter(x, indices=((*batch, *put),), shape=shape)
-    lengths = [n - k + 1 for n, k in zip(x.shape[len(batch) : -1], kernel, strict=True)]
-    seen = [
-        getitem(x, index=(*batch, *(slice(k, k + n) for k, n in zip(place, lengths, strict=True))))
-        for place in itertools.product(*map(range, kernel))
-    ]
-    rows = concatenate(seen, axis=-1)
-    return matmul(rows, reshape(w, shape=(math.prod(w.shape[:-1]), w.shape[-1])))
 
 
 def _sum(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
@@ -325,26 +241,6 @@ def _broadcast_to(x: Any, /, shape: Any) -> Any:
     return y[()]
 
 
-def _getitem(x: Any, /, *arrays: Any, index: tuple[Any, ...]) -> Any:
-    """``x[index]``; arrays in the index are inputs, and ``index`` says where they stand."""
-    return x[_filled(index, (x, *arrays))] if arrays else x[index]
-
-
-def _scatter(*inputs: Any, indices: tuple[tuple[Any, ...], ...], shape: tuple[int, ...]) -> Any:
-    """Zeros of `shape` with input k added at indices[k]: the adjoint of taking slices.
-
-    All slices of one source go back at once. The arrays in the indices are the last inputs.
-    """
-    y = np.zeros(shape, dtype=inputs[0].dtype)
-    for g, index in zip(inputs, indices, strict=False):
-        place = _filled(index, inputs)
-        if place is index:
-            y[index] += g
-        else:
-            np.add.at(y, place, g)  # an array may name the same place twice
-    return y
-
-
 def _concatenate(
     *xs: Any, axis: int, starts: tuple[int, ...]
 ) -> Any:  # starts: where each begins, for its rule
@@ -371,7 +267,6 @@ pass_gradient = Primitive("pass_gradient", _pass_gradient, kind=IDENTITY, linear
 cut_gradient  = Primitive("cut_gradient",  _cut_gradient,  kind=IDENTITY, linear=FIRST)
 astype        = Primitive("astype",        _astype,        kind=CAST, linear=FIRST)
 matmul        = Primitive("matmul",        _matmul,        kind=PRODUCT, linear=EACH, symbol="@")
-conv          = Composed("conv",          _conv,          _conv_in_parts, CONVOLUTION, EACH)
 sum           = Primitive("sum",           _sum,           kind=SUM, linear=FIRST, symbol="Σ")
 max           = Primitive("max",           _max,           kind=EXTREME)
 min           = Primitive("min",           _min,           kind=EXTREME)
@@ -381,8 +276,6 @@ log_softmax   = Primitive("log_softmax",   _log_softmax,   kind=NORMALISATION)
 reshape       = Primitive("reshape",       _reshape,       kind=VIEW, linear=FIRST)
 transpose     = Primitive("transpose",     _transpose,     kind=VIEW, linear=FIRST)
 broadcast_to  = Primitive("broadcast_to",  _broadcast_to,  kind=VIEW, linear=FIRST)
-getitem       = Primitive("getitem",       _getitem,       kind=VIEW, linear=FIRST)
-scatter       = Primitive("scatter",       _scatter,       kind=MOVE, linear=ALL)
 concatenate_p = Primitive("concatenate",   _concatenate,   kind=MOVE, linear=ALL)
 stack_p       = Primitive("stack",         _stack,         kind=MOVE, linear=ALL)
 segment       = Primitive("segment",       _segment,       kind=PIECE)
@@ -394,18 +287,18 @@ segment       = Primitive("segment",       _segment,       kind=PIECE)
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Mean over `axis` (an int, a tuple, or None for all): a sum, divided."""
-    x = _met(x, "mean")
+    x = met(x, "mean")
     shape = np.shape(values(x))
     given = axis if isinstance(axis, tuple) else (axis,)
-    axes = range(len(shape)) if axis is None else [_axis("mean", k, shape) for k in given]
+    axes = range(len(shape)) if axis is None else [axis_of("mean", k, shape) for k in given]
     return sum(x, axis=axis, keepdims=keepdims) / math.prod(shape[k] for k in axes)
 
 
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join along an axis they have; all other lengths are equal."""
-    xs = [_met(x, "concatenate") for x in _sequence("concatenate", xs)]
+    xs = [met(x, "concatenate") for x in _sequence("concatenate", xs)]
     shapes = [np.shape(values(x)) for x in xs]
-    lengths = [shape[_axis("concatenate", axis, shape)] for shape in shapes]
+    lengths = [shape[axis_of("concatenate", axis, shape)] for shape in shapes]
     return concatenate_p(*xs, axis=axis, starts=tuple(itertools.accumulate(lengths, initial=0)))
 
 
@@ -414,111 +307,12 @@ def stack(xs: Sequence[Any], axis: int = 0) -> Any:
     return stack_p(*_sequence("stack", xs), axis=axis)
 
 
-def split(x: Any, sections: int | Sequence[int], axis: int = -1) -> tuple[Any, ...]:
-    """Cut along `axis` into `sections` equal parts, or before each of the given places.
-
-    The parts are slices, so their gradients go back to `x` in one scatter.
-    """
-    x = _met(x, "split")
-    cuts = _cuts(np.shape(values(x)), _sections(sections), axis)
-    return tuple([getitem(x, index=index) for index in cuts])
-
-
-@lru_cache(maxsize=256)  # a cell cuts the same way at every step
-def _cuts(
-    shape: tuple[int, ...], sections: int | tuple[int, ...], axis: int
-) -> list[tuple[Any, ...]]:
-    axis = _axis("split", axis, shape)
-    length = shape[axis]
-    if isinstance(sections, int):
-        if sections < 1 or length % sections:
-            raise ValueError(
-                f"split: axis {axis} of length {length} does not fall into {sections} equal parts."
-            )
-        sections = tuple(range(length // sections, length, length // sections))
-    around = (slice(None),) * axis
-    return [(*around, slice(*ends)) for ends in itertools.pairwise((0, *sections, length))]
-
-
-def flip(x: Any, axis: int = 0) -> Any:
-    """Backwards along `axis`."""
-    x = _met(x, "flip")
-    axis = _axis("flip", axis, np.shape(values(x)))
-    return getitem(x, index=(*(slice(None),) * axis, slice(None, None, -1)))
-
-
-# -- indices --------------------------------------------------------------------------------------
-
-
-def split_index(index: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """An index as a template of ints, slices, None and Ellipsis, and the arrays that go in it.
-
-    >>> import numpy as np
-    >>> split_index((slice(2), np.array([0, 3]), -1))
-    ((slice(None, 2, None), Input(1), -1), (array([0, 3]),))
-    """
-    template: list[Any] = []
-    arrays: list[Any] = []
-    for part in index if isinstance(index, tuple) else (index,):
-        if (
-            part is None
-            or part is Ellipsis
-            or (isinstance(part, (int, slice)) and not isinstance(part, bool))
-        ):
-            template.append(part)
-        elif isinstance(part, np.integer):
-            template.append(int(part))
-        else:
-            if type(part) is not Tensor:
-                refuse_foreign(part, "getitem")
-            array = as_array(part, "getitem") if type(part) is list else part
-            array = array if type(array) is Tensor else np.asarray(array)
-            if array.size == 0 and type(part) is list:
-                array = array.astype(int)  # NumPy makes floats of []
-            if array.dtype.kind not in "iub":
-                raise IndexError(
-                    f"getitem: an index is made of integers, slices and arrays, not {part!r}."
-                )
-            arrays.append(array)
-            template.append(Input(len(arrays)))
-    return tuple(template), tuple(arrays)
-
-
-def _filled(index: tuple[Any, ...], inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The index with its arrays in place; the very same object if there are none."""
-    for part in index:
-        if type(part) is Input:
-            return tuple(inputs[part] if type(part) is Input else part for part in index)
-    return index
-
-
-def _axis(name: str, axis: int, shape: tuple[int, ...]) -> int:
-    """The axis counted from 0; an error if there is none."""
-    try:
-        axis = operator.index(axis)
-    except TypeError:
-        raise TypeError(f"{name}: expected one axis as an integer, got {axis!r}.") from None
-    if not -len(shape) <= axis < len(shape):
-        raise IndexError(f"{name}: axis {axis} does not exist in shape {shape}.")
-    return axis % len(shape)
-
-
-def _sections(sections: Any) -> int | tuple[int, ...]:
-    """How many parts, or the places to cut before; an error if it is neither."""
-    if isinstance(sections, (int, np.integer)):
-        return int(sections)
-    try:
-        return tuple(operator.index(k) for k in sections)
-    except TypeError:
-        raise TypeError(
-            "split: expected a number of equal parts or the places to cut before, got "
-            f"{sections!r}."
-        ) from None
-
-
 def _sequence(name: str, xs: Any) -> Any:
     if isinstance(xs, Tensor) or not isinstance(xs, (list, tuple, np.ndarray)) or not len(xs):
         raise TypeError(
             f"{name}: expected a list of at least one Tensor or array, got {type(xs).__name__}."
         )
     return xs
+
+
+OPS.update({op.name: op for op in [*vars().values()] if isinstance(op, Primitive)}, mean=mean)

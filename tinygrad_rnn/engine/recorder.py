@@ -8,22 +8,21 @@ operations: what the function requires of its arguments (`require`), the numbers
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from tinygrad_rnn.engine.abstract import AbstractArray, Shapes, evaluated
-from tinygrad_rnn.engine.context import context
-from tinygrad_rnn.engine.primitives import getitem
-from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.engine.context import Observer, context
+from tinygrad_rnn.engine.convolution import conv, margins
+from tinygrad_rnn.engine.primitives import concatenate, getitem, matmul, reshape, scatter
+from tinygrad_rnn.engine.tensor import OPS, Tensor, values
 
-if TYPE_CHECKING:
-    from tinygrad_rnn.engine.primitive import Primitive
-
-__all__ = ["Draw", "Method", "Recorder", "Unrecorded", "draw", "require"]
+__all__ = ["Draw", "Method", "Recorder", "Unrecorded", "draw", "recorder", "require"]
 
 Method = Literal["random", "standard_normal", "standard_exponential"]
 
@@ -47,13 +46,17 @@ class Draw:
 
 
 @dataclass(eq=False)
-class Recorder:
-    """Keeps the parts of a program that are no operations.
+class Recorder(Observer):
+    """Makes a record of what is computed inside that serves other values too.
+
+    Comparisons are in it, and numbers that leave it are refused; a convolution is recorded as the
+    slices and the product it is made of.
 
     Attributes
     ----------
     shapes
-        Of a record without values of its parameters.
+        Of a record without values of its parameters: ``shapes.result(op, arrays, options)`` is the
+        result of an operation, ``shapes.array(shape, dtype)`` an array that is not known.
     other
         Whether the values are others than the function was called with: what it requires of them
         need not hold, and what is drawn is something else.
@@ -72,7 +75,7 @@ class Recorder:
         All that were recorded, in the order of birth, also those that nobody reads.
     """
 
-    shapes: Shapes | None = None
+    shapes: Any = None
     other: bool = False
     noise: np.random.Generator | None = None
     flush: bool = False
@@ -90,14 +93,17 @@ class Recorder:
         """The leaf that stands for `x` in the record; `x` itself if none does."""
         return self.stand_ins.get(x, x)
 
-    def inputs(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The inputs of an operation as the record has them."""
-        found = self.stand_ins
-        return tuple([found.get(x, x) if type(x) is Tensor else x for x in inputs])
-
-    def result(self, op: Primitive, arrays: list[Any], options: dict[str, Any]) -> Any:
-        """What an operation gives."""
-        y = evaluated(op, op.forward, arrays, options)
+    def result(self, op: Any, inputs: Any, arrays: Any, options: Any, outside: Any) -> Any:
+        """What an operation gives, of the leaves that stand for its inputs."""
+        given, inputs = inputs, self._instead(inputs)
+        if inputs is not given:
+            arrays = [x._data if type(x) is Tensor else x for x in inputs]
+        if self.shapes is not None:
+            y = self.shapes.result(op, arrays, options)
+        else:
+            y = super().result(op, inputs, arrays, options, outside)
+        if op is conv:  # that its shapes fit is known now
+            return _conv_in_parts(*inputs, **options)
         if self.flush and y.dtype.kind == "f":
             return np.where(np.abs(y) < np.finfo(y.dtype).tiny, 0 * y, y)[()]
         if self.noise is None or op.kind.exact or y.dtype.kind != "f":
@@ -108,6 +114,28 @@ class Recorder:
         # what is added in another order is off by ulps of what is added, not of the sum
         size = op.forward(*map(np.abs, arrays), **options)
         return (y + sign * np.finfo(y.dtype).eps * size).astype(y.dtype)[()]
+
+    def recorded(self, out: Tensor) -> None:
+        """Keep it, with the inputs that the record has."""
+        out.inputs = self._instead(out.inputs)
+        self.operations.append(out)
+
+    def _instead(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        for x in inputs:
+            if type(x) is Tensor and x in self.stand_ins:
+                return tuple([self.of(x) if type(x) is Tensor else x for x in inputs])
+        return inputs
+
+    def asked(self, question: str, *operands: Any) -> Any:
+        """The values of a stand-in; a comparison as a Tensor. No number leaves the record."""
+        if question == "values":
+            return self.of(operands[0])._data
+        if question in OPS:
+            return OPS[question](*operands)
+        what = {"item": "a number out of a Tensor", "if": "`if t:`"}[question]
+        raise TypeError(
+            f"{what} depends on a value, and what is recorded must not: use where(...)."
+        )
 
     def draw(self, rng: np.random.Generator, method: Method, shape: tuple[int, ...]) -> Tensor:
         """What ``rng.method(shape)`` gives, as a Tensor that each call of the program draws anew.
@@ -184,6 +212,38 @@ class Recorder:
         leaf._data = data
 
 
+def recorder() -> Recorder | None:
+    """The innermost recorder, if what is computed now has to serve other values too."""
+    for observer in context.get().observers:
+        if isinstance(observer, Recorder):
+            return observer
+    return None
+
+
+def _conv_in_parts(x: Any, w: Any, padding: Any = "same") -> Any:
+    """A convolution of slices and one product: what each place of the kernel sees, side by side."""
+    kernel = w.shape[:-2]
+    margin = margins(padding, kernel)
+    batch = (slice(None),) * (x.ndim - 1 - len(kernel))
+    space = x.shape[len(batch) : -1]
+    if any(end < 0 for ends in margin for end in ends):
+        cut = [slice(max(-a, 0), n + min(b, 0)) for n, (a, b) in zip(space, margin, strict=True)]
+        x = getitem(x, index=(*batch, *cut))
+    around = [(max(a, 0), max(b, 0)) for a, b in margin]
+    if any(map(any, around)):
+        put = [slice(a, a + n) for n, (a, _) in zip(x.shape[len(batch) :], around, strict=False)]
+        wide = [a + n + b for n, (a, b) in zip(x.shape[len(batch) :], around, strict=False)]
+        shape = (*x.shape[: len(batch)], *wide, x.shape[-1])
+        x = scatter(x, indices=((*batch, *put),), shape=shape)
+    lengths = [n - k + 1 for n, k in zip(x.shape[len(batch) : -1], kernel, strict=True)]
+    seen = [
+        getitem(x, index=(*batch, *(slice(k, k + n) for k, n in zip(place, lengths, strict=True))))
+        for place in itertools.product(*map(range, kernel))
+    ]
+    rows = concatenate(seen, axis=-1)
+    return matmul(rows, reshape(w, shape=(math.prod(w.shape[:-1]), w.shape[-1])))
+
+
 def require(
     condition: Any, message: str | Callable[[], str], error: type[Exception] = ValueError
 ) -> None:
@@ -222,19 +282,19 @@ def require(
     """
     if condition is True:  # as nearly always outside of a record
         return
-    recorder = context.get().recorder
+    watching = recorder()
     holds = values(condition)
     if type(holds) is not bool and getattr(holds, "dtype", None) != np.dtype(bool):
         raise TypeError(
             "require: expected a condition, a bool or an array or Tensor of bool, got "
             f"{getattr(holds, 'dtype', type(holds).__name__)}. Compare, as in require(x > 0, …)."
         )
-    if recorder is not None and type(condition) is Tensor:
-        recorder.requirements.append(condition)
-        if recorder.other or type(holds) is AbstractArray:
-            return
+    if watching is not None and type(condition) is Tensor:
+        watching.requirements.append(condition)
+        if watching.other or not issubclass(type(holds), (np.ndarray, np.generic)):
+            return  # it need not hold, or it is not known whether it does
     if not (holds if type(holds) is bool else holds.all()):
-        if recorder is not None and recorder.other:
+        if watching is not None and watching.other:
             raise Unrecorded(
                 "what it requires is a bool that depends on values, and would not be asked again. "
                 "Compare Tensors: require(x > 0, …), not x.data > 0"
@@ -248,7 +308,7 @@ def draw(rng: np.random.Generator, shape: tuple[int, ...], method: Method = "ran
     Only what is drawn this way can be in a program: everything else that a generator gives while a
     function is recorded would be the same at every call, and is refused.
     """
-    recorder = context.get().recorder
-    if recorder is None:
+    watching = recorder()
+    if watching is None:
         return getattr(rng, method)(shape)
-    return recorder.draw(rng, method, tuple(shape))
+    return watching.draw(rng, method, tuple(shape))

@@ -16,9 +16,11 @@ from collections.abc import Callable
 from math import inf, prod
 from typing import Any, NamedTuple
 
+from tinygrad_rnn.engine import messages
+from tinygrad_rnn.engine.convolution import conv, conv_left, conv_right
+from tinygrad_rnn.engine.indexing import getitem, put_back, scatter, take
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.primitives import (
-    Input,
     absolute,
     add,
     astype,
@@ -26,18 +28,15 @@ from tinygrad_rnn.engine.primitives import (
     clip,
     concatenate,
     concatenate_p,
-    conv,
     cos,
     cut_gradient,
     divide,
     exp,
     expm1,
-    getitem,
     log,
     log1p,
     log_softmax,
     logsumexp,
-    margins,
     matmul,
     max,
     maximum,
@@ -49,7 +48,6 @@ from tinygrad_rnn.engine.primitives import (
     power,
     relu,
     reshape,
-    scatter,
     segment,
     sigmoid,
     sin,
@@ -63,25 +61,30 @@ from tinygrad_rnn.engine.primitives import (
     transpose,
     where,
 )
+from tinygrad_rnn.engine.tensor import OPS
 
-__all__ = ["RULES", "AtOnce", "Together"]
+__all__ = ["RULES", "FanIn", "JointVJP"]
 
 Uses = list[tuple[Any, Any, dict[str, Any]]]  # of one source: (cotangent, inputs, options) each
 
 
-class Together(NamedTuple):
+class FanIn(NamedTuple):
     """A rule that is told all uses of one source at once, ``(uses, x)``, for speed and memory.
 
     T slices of one sequence go back in one scatter, T products with one matrix in one product.
-    Where the uses have to stay apart (because they are recorded or watched) the rule is `alone`;
-    without it, they never do.
+    Where the uses have to stay apart (because they are recorded or watched) the rule is `alone`,
+    and so it is for a source that is no matrix; without it, they never do.
     """
 
     rule: Callable[[Uses, Any], Any]
-    alone: Callable[..., Any] | None = None
+    alone: Any = None
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """The cotangent from one use, as of any other rule."""
+        return self.alone(*args, **options)
 
 
-class AtOnce(NamedTuple):
+class JointVJP(NamedTuple):
     """A rule that gives the cotangents of all inputs in one call, ``(g, y, inputs, **options)``.
 
     For a primitive whose derivative is one computation and not one per input.
@@ -91,7 +94,7 @@ class AtOnce(NamedTuple):
 
 
 # fmt: off
-RULES: dict[Primitive, tuple[Callable[..., Any] | Together | None, ...] | AtOnce | Callable[..., Any]] = {
+RULES: dict[Primitive, tuple[Callable[..., Any] | FanIn | None, ...] | JointVJP | Callable[..., Any]] = {
     # elementwise
     add:         (lambda g, y, a, b: g,                                lambda g, y, a, b: g),
     subtract:    (lambda g, y, a, b: g,                                lambda g, y, a, b: -g),
@@ -120,7 +123,7 @@ RULES: dict[Primitive, tuple[Callable[..., Any] | Together | None, ...] | AtOnce
     cut_gradient:  (lambda g, y, x, cut, scale=1.0: where(cut, 0, g * scale), None),
 
     # products and reductions
-    matmul:      (lambda g, y, a, b: matmul_left(g, a, b),             Together(lambda uses, b: one_product(uses, b), lambda g, y, a, b: matmul_right(g, a, b))),
+    matmul:      (lambda g, y, a, b: matmul_left(g, a, b),             FanIn(lambda uses, b: one_product(uses, b), lambda g, y, a, b: matmul_right(g, a, b))),
     conv:        (lambda g, y, x, w, padding="same": conv_left(g, w, padding), lambda g, y, x, w, padding="same": conv_right(g, x, w, padding)),
     sum:         (lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims),),
     max:         (lambda g, y, x, axis=None, keepdims=False: among_equals(spread(g, x, axis, keepdims), same(x, spread(y, x, axis, keepdims)), axis),),
@@ -136,10 +139,10 @@ RULES: dict[Primitive, tuple[Callable[..., Any] | Together | None, ...] | AtOnce
     stack_p:       lambda k, g, y, xs, axis: getitem(g, index=along(axis, y, k)),
     concatenate_p: lambda k, g, y, xs, axis, starts: getitem(g, index=along(axis, y, slice(starts[k], starts[k + 1]))),
     scatter:       lambda k, g, y, inputs, indices, shape: take(g, inputs, indices[k]),
-    getitem:       (Together(lambda uses, x: put_back(uses, x)),),
+    getitem:       (FanIn(lambda uses, x: put_back(uses, x)),),
 
     # a piece of time, computed once more
-    segment:       AtOnce(lambda g, y, xs, again, size, dtype: again(g)),
+    segment:       JointVJP(lambda g, y, xs, again, size, dtype: again(g)),
 }
 # fmt: on
 
@@ -208,25 +211,6 @@ def matmul_right(g: Any, a: Any, b: Any) -> Any:
     return matmul(swap(a), g)
 
 
-def conv_left(g: Any, w: Any, padding: Any) -> Any:
-    """The cotangent of `x` in conv(x, w): a convolution with the kernel turned over."""
-    kernel = w.shape[:-2]
-    ends = zip(kernel, margins(padding, kernel), strict=True)
-    turned = getitem(w, index=(slice(None, None, -1),) * len(kernel))
-    return conv(g, swap(turned), padding=tuple((k - 1 - a, k - 1 - b) for k, (a, b) in ends))
-
-
-def conv_right(g: Any, x: Any, w: Any, padding: Any) -> Any:
-    """The cotangent of `w` in conv(x, w): a convolution over the same places, with g as kernel."""
-    n = w.ndim - 2
-    x = reshape(x, shape=(prod(x.shape[: -n - 1]), *x.shape[-n - 1 :]))  # one axis of examples …
-    g = reshape(g, shape=(x.shape[0], *g.shape[-n - 1 :]))
-    space = tuple(range(1, n + 1))
-    x = transpose(x, axes=(n + 1, *space, 0))  # … which is what is summed over now
-    g = transpose(g, axes=(*space, 0, n + 1))
-    return transpose(conv(x, g, padding=margins(padding, w.shape[:-2])), axes=(*space, 0, n + 1))
-
-
 def inverse(axes: Any) -> Any:
     """The permutation that undoes `axes`."""
     return (
@@ -239,33 +223,19 @@ def along(axis: int, y: Any, part: Any) -> tuple[Any, ...]:
     return (*(slice(None),) * (axis % y.ndim), part)
 
 
-def take(g: Any, inputs: tuple[Any, ...], index: tuple[Any, ...]) -> Any:
-    """The slice that a scatter put in place."""
-    arrays = [inputs[part] for part in index if type(part) is Input]
-    places = iter(range(1, len(arrays) + 1))
-    return getitem(
-        g,
-        *arrays,
-        index=tuple(Input(next(places)) if type(part) is Input else part for part in index),
-    )
-
-
-def put_back(uses: Uses, x: Any) -> Any:
-    """Scatter the cotangents of all slices of `x` into one array."""
-    gs, arrays, indices = [], [], []
-    for g, (_, *more), options in uses:
-        index = options["index"]
-        if more:  # its arrays were inputs 1, 2, …; now they come after all the cotangents
-            shift = len(uses) + len(arrays) - 1
-            index = tuple(Input(p + shift) if type(p) is Input else p for p in index)
-            arrays.extend(more)
-        indices.append(index)
-        gs.append(g)
-    return scatter(*gs, *arrays, indices=tuple(indices), shape=x.shape)
-
-
 def one_product(uses: Uses, b: Any) -> Any:
     """The cotangent of the matrix `b` in all products a @ b: one product of all their rows."""
     rows_a = [rows(a) for _, (a, _), _ in uses]
     rows_g = [rows(g) for g, _, _ in uses]
     return matmul(concatenate(rows_a).T, concatenate(rows_g))
+
+
+def find(name: str) -> Primitive:
+    """The engine's own primitive of this name, else the first of yours that has a rule."""
+    for op in (OPS.get(name), *RULES):
+        if isinstance(op, Primitive) and op.name == name:
+            return op
+    raise LookupError(messages.not_found(name))
+
+
+OPS["find"] = find

@@ -16,7 +16,7 @@ import numpy as np
 from tinygrad_rnn.border import as_array
 from tinygrad_rnn.engine.kinds import CHOICE
 from tinygrad_rnn.engine.primitive import Primitive
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.tensor import OPS, Tensor
 
 __all__ = ["scalars"]
 
@@ -99,6 +99,9 @@ def apply(primitive: Primitive, inputs: tuple[Any, ...], options: dict[str, Any]
         "or works on a whole axis. Write it with +, -, *, /, **, @, sum, exp, log, tanh, sigmoid "
         "or relu, or stay with whole Tensors."
     )
+
+
+OPS["on_scalars"] = apply
 
 
 def _slices(x: Tensor) -> np.ndarray:

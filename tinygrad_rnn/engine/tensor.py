@@ -13,29 +13,28 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_rnn.border import REAL, as_array, refuse_foreign
+from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.constants import Fingerprints, fingerprints
 from tinygrad_rnn.engine.context import Frame, context
 
 if TYPE_CHECKING:
     from tinygrad_rnn.engine.primitive import Primitive
 
-__all__ = ["Tensor", "named"]
+__all__ = ["OPS", "Tensor", "named"]
+
+# What operators and methods call, by name. The engine's own files enter their primitives and
+# functions here, after this one is read; a primitive of yours is not among them, whatever its name.
+OPS: dict[str, Callable[..., Any]] = {}
 
 next_serial = itertools.count(1).__next__  # one C call, so two threads never draw the same
 OBJECT = np.dtype(object)
-LEAVES = (
-    "float(), int(), math.* or array[i] = t of a recorded Tensor: the number leaves the record, "
-    "and no gradient flows back through it. To collect results, put them in a list and stack(...) "
-    "it; to compute, take tinygrad_rnn's exp, tanh, …; if only the number is meant, t.item() gives "
-    "it without this warning."
-)
 NO_OPTIONS: dict[str, Any] = {}  # shared: one object less per node for the garbage collector
 
 
@@ -125,10 +124,7 @@ class Tensor:
 
     def _rebind(self, values: ArrayLike) -> None:
         if self.op is not None:
-            raise TypeError(
-                f"the data of a recorded result ({self!r}) cannot be replaced: its history says "
-                "how it was computed. Compute a new Tensor, or .detach() it first."
-            )
+            raise TypeError(messages.keeps_its_data(self))
         known = self._data
         if values is known:  # as after p.data -= g; whoever holds the old array keeps it
             self._data = known.copy("K") if known.ndim else known
@@ -146,11 +142,7 @@ class Tensor:
                 f"new data for {self.name or 'a leaf'}",
             )
             if fresh.shape != self.shape or fresh.dtype != self.dtype:
-                raise ValueError(
-                    f"new data for {self.name or 'a leaf'}: expected shape {self.shape} and dtype "
-                    f"{self.dtype}, got {fresh.shape} and {fresh.dtype}. Reshape or convert it, or "
-                    "make a new Tensor."
-                )
+                raise ValueError(messages.other_data(self, fresh))
             self._data = fresh
         self.fingerprints = ()
         self.serial = next_serial()  # younger than every record that used the old values
@@ -189,18 +181,9 @@ class Tensor:
     def item(self) -> float:
         """The value as a Python number; ValueError unless there is exactly one element."""
         if self.size != 1:
-            raise ValueError(
-                f"item(): one element expected, got shape {self.shape}. Index or reduce it first."
-            )
-        self._only_recorded("a number out of a Tensor")
-        return self._data.item()
-
-    def _only_recorded(self, what: str) -> None:
-        """A value that leaves the record of a program would be the same for all arguments."""
-        if context.get().recorder is not None:
-            raise TypeError(
-                f"{what} depends on a value, and what is recorded must not: use where(...)."
-            )
+            raise ValueError(messages.not_one(self))
+        answer = _answer("item", self)
+        return self._data.item() if answer is None else answer
 
     def detach(self) -> Tensor:
         """The same values as a new leaf without history, for carrying state to the next batch.
@@ -216,7 +199,7 @@ class Tensor:
         after it. ValueError for a Tensor without history: there is nothing to go back to. TypeError
         for an integer leaf without axes in place of a float: ``w * x + Tensor(0)``.
         """
-        backward(self, cotangent)
+        OPS["backward"](self, cotangent)
 
     # -- Python's protocols -----------------------------------------------------------------------
 
@@ -248,12 +231,9 @@ class Tensor:
 
     def __bool__(self) -> bool:
         if self.size != 1:
-            raise ValueError(
-                f"`if t:` with {self.size} elements (shape {self.shape}) is ambiguous. "
-                "Compare to get an array and ask it: (t > 0).any() or .all()."
-            )
-        self._only_recorded("`if t:`")
-        return bool(self._data)
+            raise ValueError(messages.ambiguous(self))
+        answer = _answer("if", self)
+        return bool(self._data) if answer is None else answer
 
     def __float__(self) -> float:  # by float(t), math.exp(t), array[i] = t
         return float(self._leaving())
@@ -265,28 +245,21 @@ class Tensor:
         """The value, and a warning where somebody may not know that the history stays behind."""
         number = self.item()
         if self.op is not None:
-            warnings.warn(LEAVES, stacklevel=3)  # once per place, as the text is always the same
+            # once per place, as the text is always the same
+            warnings.warn(messages.LEAVES, stacklevel=3)
         return number
 
     def __getitem__(self, index: Any) -> Tensor:
         if type(index) is int:
-            return getitem(self, index=(index,))
-        template, arrays = split_index(index)
-        return getitem(self, *arrays, index=template)
+            return OPS["getitem"](self, index=(index,))
+        template, arrays = OPS["split_index"](index)
+        return OPS["getitem"](self, *arrays, index=template)
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
-        raise TypeError(
-            "t[i] = v would change a value that the record still needs. Build a new Tensor: "
-            "where(mask, v, t), concatenate(...) or stack(...); a leaf gets new values by "
-            "t.data = array."
-        )
+        raise TypeError(messages.NOT_ASSIGNED)
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
-        raise TypeError(
-            "NumPy functions do not record, so np.add(t, …), np.sum(t) and np.asarray(t) refuse a "
-            "Tensor. Use the operators or the functions of tinygrad_rnn (add, tanh, sum, …); "
-            "t.data is the plain array."
-        )
+        raise TypeError(messages.NOT_BY_NUMPY)
 
     def __array_function__(self, function: Any, _: Any, args: Any, options: Any) -> Any:
         """``np.shape(t)``, ``np.ndim(t)`` and ``np.size(t)``; all others of NumPy's are refused."""
@@ -296,11 +269,7 @@ class Tensor:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.op is not None:
-            raise TypeError(
-                f"{self!r} is a recorded result: copying or pickling it would carry its whole "
-                "history along. Copy t.detach() or save t.data; leaves and modules copy and pickle "
-                "as they are."
-            )
+            raise TypeError(messages.not_copied(self))
         return _leaf, (
             np.array(self._data),
             self.name,
@@ -309,78 +278,78 @@ class Tensor:
 
     # -- operators; arrays and Python numbers may stand on either side ----------------------------
     # fmt: off
-    def __add__(self, other: Any) -> Tensor: return add(self, other)
-    def __radd__(self, other: Any) -> Tensor: return add(other, self)
-    def __sub__(self, other: Any) -> Tensor: return subtract(self, other)
-    def __rsub__(self, other: Any) -> Tensor: return subtract(other, self)
-    def __mul__(self, other: Any) -> Tensor: return multiply(self, other)
-    def __rmul__(self, other: Any) -> Tensor: return multiply(other, self)
-    def __truediv__(self, other: Any) -> Tensor: return divide(self, other)
-    def __rtruediv__(self, other: Any) -> Tensor: return divide(other, self)
-    def __pow__(self, other: Any) -> Tensor: return power(self, other)
-    def __rpow__(self, other: Any) -> Tensor: return power(other, self)
-    def __matmul__(self, other: Any) -> Tensor: return matmul(self, other)
-    def __rmatmul__(self, other: Any) -> Tensor: return matmul(other, self)
-    def __neg__(self) -> Tensor: return negative(self)
+    def __add__(self, other: Any) -> Tensor: return OPS["add"](self, other)
+    def __radd__(self, other: Any) -> Tensor: return OPS["add"](other, self)
+    def __sub__(self, other: Any) -> Tensor: return OPS["subtract"](self, other)
+    def __rsub__(self, other: Any) -> Tensor: return OPS["subtract"](other, self)
+    def __mul__(self, other: Any) -> Tensor: return OPS["multiply"](self, other)
+    def __rmul__(self, other: Any) -> Tensor: return OPS["multiply"](other, self)
+    def __truediv__(self, other: Any) -> Tensor: return OPS["divide"](self, other)
+    def __rtruediv__(self, other: Any) -> Tensor: return OPS["divide"](other, self)
+    def __pow__(self, other: Any) -> Tensor: return OPS["power"](self, other)
+    def __rpow__(self, other: Any) -> Tensor: return OPS["power"](other, self)
+    def __matmul__(self, other: Any) -> Tensor: return OPS["matmul"](self, other)
+    def __rmatmul__(self, other: Any) -> Tensor: return OPS["matmul"](other, self)
+    def __neg__(self) -> Tensor: return OPS["negative"](self)
     def __pos__(self) -> Tensor: return self
-    def __abs__(self) -> Tensor: return absolute(self)
+    def __abs__(self) -> Tensor: return OPS["absolute"](self)
 
-    # comparisons have no derivative: plain arrays of bool, unless the record becomes a program
-    def __lt__(self, other: Any) -> Any: return _compared(less, self, other)
-    def __le__(self, other: Any) -> Any: return _compared(less_equal, self, other)
-    def __gt__(self, other: Any) -> Any: return _compared(greater, self, other)
-    def __ge__(self, other: Any) -> Any: return _compared(greater_equal, self, other)
-    def __eq__(self, other: object) -> Any: return _compared(equal, self, other)
-    def __ne__(self, other: object) -> Any: return _compared(not_equal, self, other)
-    def __and__(self, other: Any) -> Any: return _compared(logical_and, self, other)
-    def __rand__(self, other: Any) -> Any: return _compared(logical_and, other, self)
-    def __or__(self, other: Any) -> Any: return _compared(logical_or, self, other)
-    def __ror__(self, other: Any) -> Any: return _compared(logical_or, other, self)
-    def __invert__(self) -> Any: return _compared(logical_not, self)
+    # comparisons have no derivative: plain arrays of bool, unless an observer answers
+    def __lt__(self, other: Any) -> Any: return _compared("less", self, other)
+    def __le__(self, other: Any) -> Any: return _compared("less_equal", self, other)
+    def __gt__(self, other: Any) -> Any: return _compared("greater", self, other)
+    def __ge__(self, other: Any) -> Any: return _compared("greater_equal", self, other)
+    def __eq__(self, other: object) -> Any: return _compared("equal", self, other)
+    def __ne__(self, other: object) -> Any: return _compared("not_equal", self, other)
+    def __and__(self, other: Any) -> Any: return _compared("logical_and", self, other)
+    def __rand__(self, other: Any) -> Any: return _compared("logical_and", other, self)
+    def __or__(self, other: Any) -> Any: return _compared("logical_or", self, other)
+    def __ror__(self, other: Any) -> Any: return _compared("logical_or", other, self)
+    def __invert__(self) -> Any: return _compared("logical_not", self)
     __hash__ = object.__hash__
 
     # The same primitives as methods; on arrays of objects, NumPy's tanh, exp, … call them.
-    def exp(self) -> Tensor: return exp(self)  # noqa: D102
-    def log(self) -> Tensor: return log(self)  # noqa: D102
-    def log1p(self) -> Tensor: return log1p(self)  # noqa: D102
-    def expm1(self) -> Tensor: return expm1(self)  # noqa: D102
-    def sqrt(self) -> Tensor: return sqrt(self)  # noqa: D102
-    def sin(self) -> Tensor: return sin(self)  # noqa: D102
-    def cos(self) -> Tensor: return cos(self)  # noqa: D102
-    def tanh(self) -> Tensor: return tanh(self)  # noqa: D102
-    def sigmoid(self) -> Tensor: return sigmoid(self)  # noqa: D102
-    def relu(self) -> Tensor: return relu(self)  # noqa: D102
-    def astype(self, dtype: DTypeLike) -> Tensor: return astype(self, dtype=dtype)  # noqa: D102
+    def exp(self) -> Tensor: return OPS["exp"](self)  # noqa: D102
+    def log(self) -> Tensor: return OPS["log"](self)  # noqa: D102
+    def log1p(self) -> Tensor: return OPS["log1p"](self)  # noqa: D102
+    def expm1(self) -> Tensor: return OPS["expm1"](self)  # noqa: D102
+    def sqrt(self) -> Tensor: return OPS["sqrt"](self)  # noqa: D102
+    def sin(self) -> Tensor: return OPS["sin"](self)  # noqa: D102
+    def cos(self) -> Tensor: return OPS["cos"](self)  # noqa: D102
+    def tanh(self) -> Tensor: return OPS["tanh"](self)  # noqa: D102
+    def sigmoid(self) -> Tensor: return OPS["sigmoid"](self)  # noqa: D102
+    def relu(self) -> Tensor: return OPS["relu"](self)  # noqa: D102
+    def astype(self, dtype: DTypeLike) -> Tensor: return OPS["astype"](self, dtype=dtype)  # noqa: D102
     # fmt: on
 
     def sum(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Tensor:
         """Sum over `axis` (an int, a tuple, or None for all)."""
-        return self.__array__() if of_numpy else sum(self, axis=axis, keepdims=keepdims)
+        return self.__array__() if of_numpy else OPS["sum"](self, axis=axis, keepdims=keepdims)
 
     def mean(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Tensor:
         """Mean over `axis` (an int, a tuple, or None for all)."""
-        return self.__array__() if of_numpy else mean(self, axis=axis, keepdims=keepdims)
+        return self.__array__() if of_numpy else OPS["mean"](self, axis=axis, keepdims=keepdims)
 
     def max(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Tensor:
         """Largest element over `axis`; equals share the gradient."""
-        return self.__array__() if of_numpy else max(self, axis=axis, keepdims=keepdims)
+        return self.__array__() if of_numpy else OPS["max"](self, axis=axis, keepdims=keepdims)
 
     def min(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Tensor:
         """Smallest element over `axis`; equals share the gradient."""
-        return self.__array__() if of_numpy else min(self, axis=axis, keepdims=keepdims)
+        return self.__array__() if of_numpy else OPS["min"](self, axis=axis, keepdims=keepdims)
 
     def reshape(self, *shape: Any) -> Tensor:
         """The same elements in another shape: ``t.reshape(2, -1)`` or ``t.reshape((2, -1))``."""
-        return reshape(self, shape=shape[0] if len(shape) == 1 else shape)
+        return OPS["reshape"](self, shape=shape[0] if len(shape) == 1 else shape)
 
     def transpose(self, *axes: Any) -> Tensor:
         """Axes in another order; all reversed without arguments."""
-        return transpose(self, axes=(axes[0] if len(axes) == 1 else axes) or None)
+        return OPS["transpose"](self, axes=(axes[0] if len(axes) == 1 else axes) or None)
 
     @property
     def T(self) -> Tensor:
         """The axes reversed."""
-        return transpose(self)
+        return OPS["transpose"](self)
 
 
 def named(**tensors: Any) -> Any:
@@ -400,8 +369,17 @@ def values(x: Any) -> Any:
     """The array (or number) behind `x`, a Tensor or already plain; to read, not to write into."""
     if type(x) is not Tensor:
         return x
-    recorder = context.get().recorder
-    return x._data if recorder is None else recorder.of(x)._data
+    answer = _answer("values", x) if context.get().observers else None
+    return x._data if answer is None else answer
+
+
+def _answer(question: str, *operands: Any) -> Any:
+    """What the innermost observer who has an answer says; None if nobody has."""
+    for observer in context.get().observers:
+        answer = observer.asked(question, *operands)
+        if answer is not None:
+            return answer
+    return None
 
 
 def shaped(x: Any) -> Any:
@@ -410,13 +388,15 @@ def shaped(x: Any) -> Any:
     return x if hasattr(x, "dtype") else np.asarray(x)
 
 
-def _compared(by: Primitive, *operands: Any) -> Any:
-    if context.get().recorder is not None:
-        return by(*operands)
+def _compared(name: str, *operands: Any) -> Any:
+    answer = _answer(name, *operands)
+    if answer is not None:
+        return answer
     for x in operands:
         if type(x) is not Tensor:
-            refuse_foreign(x, by.name)
-    return by.forward(*[x._data if type(x) is Tensor else x for x in operands])
+            refuse_foreign(x, name)
+    comparison: Any = OPS[name]
+    return comparison.forward(*[x._data if type(x) is Tensor else x for x in operands])
 
 
 def _leaf(data: np.ndarray, name: str | None, gradient: np.ndarray | None) -> Tensor:
@@ -433,10 +413,7 @@ def _leaf_data(data: Any, dtype: DTypeLike | None, owner: str = "Tensor(...)") -
     except (TypeError, ValueError) as error:
         raise TypeError(f"{owner}: cannot make {dtype} of {given.dtype}: {error}.") from error
     if array.dtype.kind not in REAL:
-        raise TypeError(
-            f"{owner}: expected a dtype of real numbers, got {array.dtype}. Tensors hold floats "
-            "(differentiable), integers or bool."
-        )
+        raise TypeError(messages.not_real(owner, array.dtype))
     return array if array.ndim else array[()]
 
 
@@ -449,45 +426,3 @@ def operand(x: Any, owner: str) -> Any:
 
 def _is_scalars(x: Any) -> bool:
     return type(x) is np.ndarray and x.dtype is OBJECT and x.size > 0 and type(x.flat[0]) is Tensor
-
-
-# The operators above need the primitives, and these need Tensor: by now it stands.
-from tinygrad_rnn.engine.backward import backward  # noqa: E402
-from tinygrad_rnn.engine.primitives import (  # noqa: E402
-    absolute,
-    add,
-    astype,
-    cos,
-    divide,
-    equal,
-    exp,
-    expm1,
-    getitem,
-    greater,
-    greater_equal,
-    less,
-    less_equal,
-    log,
-    log1p,
-    logical_and,
-    logical_not,
-    logical_or,
-    matmul,
-    max,
-    mean,
-    min,
-    multiply,
-    negative,
-    not_equal,
-    power,
-    relu,
-    reshape,
-    sigmoid,
-    sin,
-    split_index,
-    sqrt,
-    subtract,
-    sum,
-    tanh,
-    transpose,
-)

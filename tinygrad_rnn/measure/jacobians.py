@@ -222,7 +222,7 @@ def step_jacobians(
     sizes = tuple(xs[0].size // max(examples, 1) for xs in parts)
     n = sum(sizes)
     J = np.zeros((T - 1, examples, n, n))
-    token = context.set(context.get()._replace(scope=()))
+    token = context.set(context.get().at(()))
     try:
         for t in range(T - 1):
             now = [xs[t] for xs in parts]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.backward import ancestors, grad
+from tinygrad_rnn.engine.indexing import put_back
 from tinygrad_rnn.engine.norm import norm
 from tinygrad_rnn.engine.primitives import getitem
-from tinygrad_rnn.engine.rules import put_back
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.measure.arguments import check_steps, one_tensor
 from tinygrad_rnn.measure.lanes import step_of

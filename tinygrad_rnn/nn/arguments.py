@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_rnn.border import refuse_foreign
-from tinygrad_rnn.engine.context import context
-from tinygrad_rnn.engine.recorder import require
+from tinygrad_rnn.engine.recorder import recorder, require
 from tinygrad_rnn.engine.tensor import Tensor, operand, shaped, values
 
 __all__ = [
@@ -170,7 +169,7 @@ def require_range(
     x: Any, low: int, high: int, message: Callable[[], str], error: type[Exception] = ValueError
 ) -> None:
     """Raise an error unless all of `x`, an array or Tensor, lies in low … high; see `require`."""
-    if type(x) is Tensor and context.get().recorder is not None:
+    if type(x) is Tensor and recorder() is not None:
         below = x <= high
         holds = below if x.dtype.kind == "u" and low == 0 else (x >= low) & below
         require(holds, message, error)

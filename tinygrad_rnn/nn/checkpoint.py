@@ -18,6 +18,7 @@ import numpy as np
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.context import context, recorded_again, scope
 from tinygrad_rnn.engine.primitives import astype, concatenate, reshape, segment
+from tinygrad_rnn.engine.recorder import recorder
 from tinygrad_rnn.engine.tensor import Tensor, next_serial, values
 from tinygrad_rnn.nn.state import detach, flows, parts, replaced
 from tinygrad_rnn.nn.steps import Steps
@@ -32,7 +33,7 @@ def checkpointed(
 
     Of a record that becomes a program nothing is left out.
     """
-    if context.get().recorder is not None:
+    if recorder() is not None:
         return steps.run(ts, state)
     size = isqrt(len(ts) - 1) + 1
     outputs: list[Any] = []
@@ -70,7 +71,7 @@ def _segment(
         """The gradients of the inputs, from those of all results in a row."""
         recorded = type(g) is Tensor
         now = recorded_again(context.get())
-        token = context.set(now._replace(scope=now.scope if recorded else frames))
+        token = context.set(now.at(now.scope if recorded else frames))
         try:
             made = _replayed(steps, ts, state, rng, draws)
             if any(_differs(values(x), y) for x, y in zip(parts(made[1]), after, strict=True)):

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.primitives import astype, broadcast_to, maximum, mean, sum, where
-from tinygrad_rnn.engine.recorder import require
+from tinygrad_rnn.engine.recorder import recorder, require
 from tinygrad_rnn.engine.tensor import Tensor, operand, values
 from tinygrad_rnn.nn.arguments import as_lengths, require_range
 
@@ -84,6 +83,6 @@ def average(errors: Any, valid: Any) -> Any:
 
 def anything(valid: Any) -> Any:
     """Whether anything counts: a bool, in the record of a program a Tensor."""
-    if type(valid) is Tensor and context.get().recorder is not None:
+    if type(valid) is Tensor and recorder() is not None:
         return sum(valid) > 0
     return bool(values(valid).any())

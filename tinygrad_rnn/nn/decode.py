@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.context import context, scope
+from tinygrad_rnn.engine.context import scope
 from tinygrad_rnn.engine.primitives import astype, max, min, reshape, where
-from tinygrad_rnn.engine.recorder import draw
+from tinygrad_rnn.engine.recorder import draw, recorder
 from tinygrad_rnn.engine.tensor import Tensor, named, values
 from tinygrad_rnn.nn.arguments import check_generator, check_probability, check_sizes
 
@@ -22,7 +22,7 @@ __all__ = ["decode", "most_likely"]
 
 def most_likely(scores: Any) -> Any:
     """The symbol with the highest score, as an integer; the first of several."""
-    if context.get().recorder is None or type(scores) is not Tensor:
+    if recorder() is None or type(scores) is not Tensor:
         return np.argmax(values(scores), axis=-1)
     n = scores.shape[-1]  # a program finds the symbol at each call
     highest = scores == max(scores, axis=-1, keepdims=True)

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.context import context, scope
+from tinygrad_rnn.engine.context import scope
+from tinygrad_rnn.engine.recorder import recorder
 from tinygrad_rnn.engine.tensor import Tensor, operand
 from tinygrad_rnn.nn.arguments import check_state
 from tinygrad_rnn.nn.mask import masked
@@ -46,7 +47,7 @@ class Steps:
                 frame.arrays["x"] = x
             if state is None:
                 state = self.cell.initial_state(*batch_of(x))
-            if context.get().recorder is not None:
+            if recorder() is not None:
                 state = each(_as_tensor, state)
             if self.between is not None:
                 state = self.between(t, state)

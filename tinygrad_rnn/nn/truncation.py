@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.context import context, scope
+from tinygrad_rnn.engine.context import scope
 from tinygrad_rnn.engine.primitives import cut_gradient, pass_gradient, stop_gradient, where
-from tinygrad_rnn.engine.recorder import draw
+from tinygrad_rnn.engine.recorder import draw, recorder
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.arguments import check_probability
 from tinygrad_rnn.nn.state import through
@@ -98,7 +98,7 @@ def windows(
         )
     k1, k2 = ks
     T = len(ts)
-    if k1 == k2 and context.get().recorder is not None:
+    if k1 == k2 and recorder() is not None:
         return run(replace(steps, between=partial(_cut_or_not, {*ts[k1::k1]})), ts, state)
     ends = [*range(k1, T, k1), T]
     starts = [max(0, end - k2) for end in ends] if k2 > k1 else [*range(0, T, k1)]

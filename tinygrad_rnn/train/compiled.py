@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.engine.backward import ancestors, backward, check_integers, grad
+from tinygrad_rnn.engine.backward import ancestors, backward, grad
 from tinygrad_rnn.engine.context import context
+from tinygrad_rnn.engine.integers import check_integers
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.state import detach, each
@@ -93,7 +94,7 @@ class TrainingStep:
             say(f'fit: runs eagerly, as written; a loss that {_PURE} may run faster: target="auto"')
             return
         now = context.get()
-        if now.anomaly or not now.recording:
+        if now.observers or not now.recording:
             self._eagerly_as("inside detect_anomaly() or no_grad() there are no programs")
             return
         self.way = ("c" if builds() else "numpy") if target in ("auto", "check") else target

@@ -16,6 +16,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.context import Frame
+from tinygrad_rnn.engine.indexing import put_back
 from tinygrad_rnn.engine.primitives import (
     absolute,
     astype,
@@ -26,7 +27,6 @@ from tinygrad_rnn.engine.primitives import (
     sum,
     where,
 )
-from tinygrad_rnn.engine.rules import put_back
 from tinygrad_rnn.engine.tensor import Tensor, named
 
 __all__ = ["information_flow"]

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.border import as_array, refuse_foreign
-from tinygrad_rnn.engine.backward import ancestors, called, users
+from tinygrad_rnn.engine.backward import ancestors
+from tinygrad_rnn.engine.integers import users
+from tinygrad_rnn.engine.messages import called
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.train.optimiser import Optimiser

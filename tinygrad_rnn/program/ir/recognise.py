@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.engine.abstract import Unfrozen, frozen
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.ir.lengths import Another, Open, Sample
 from tinygrad_rnn.program.ir.reroll import SAME, is_itself, stretches
 from tinygrad_rnn.program.ir.sequences import Step
+from tinygrad_rnn.program.record.abstract import Unfrozen, frozen
 
 __all__ = ["cuts", "recognise", "through"]
 

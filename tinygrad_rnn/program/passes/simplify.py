@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.abstract import frozen
 from tinygrad_rnn.program.ir.evaluate import FOLDED, computed
 from tinygrad_rnn.program.ir.graph import Arg, Value, ancestors, shape_of
 from tinygrad_rnn.program.ir.ops import ELEMENTWISE
 from tinygrad_rnn.program.ir.sequences import Step
+from tinygrad_rnn.program.record.abstract import frozen
 
 __all__ = ["alive", "common", "copies", "folded", "running_sums", "unstacked"]
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.abstract import Unfrozen, frozen
 from tinygrad_rnn.engine.recorder import Unrecorded
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.constants import same_constant
+from tinygrad_rnn.program.record.abstract import Unfrozen, frozen
 from tinygrad_rnn.program.record.surroundings import Surroundings
 from tinygrad_rnn.program.record.trace import Forward, Refused, line_of, recorded
 

@@ -19,9 +19,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from tinygrad_rnn.engine.abstract import Unfrozen, frozen
 from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.program.record.abstract import Unfrozen, frozen
 from tinygrad_rnn.program.record.keys import certificates
 
 __all__ = ["shared"]

@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.abstract import Shapes, Unknown
 from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.context import Context, context
 from tinygrad_rnn.engine.primitives import stack, sum
 from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.tensor import Tensor, named, next_serial, values
+from tinygrad_rnn.program.record.abstract import Shapes, Unknown
 from tinygrad_rnn.program.record.sharing import shared
 from tinygrad_rnn.program.record.surroundings import Surroundings, generators_in
 
@@ -262,7 +262,7 @@ def trace(record: Forward) -> Trace:
     """The record with its gradients, and with whether all that it requires holds."""
     wrt = record.leaves[: record.parameters]
     known = record.recorder
-    with no_garbage(), recording(Recorder(noise=known.noise, flush=known.flush)):
+    with no_garbage(), recording(Recorder(known.shapes, noise=known.noise, flush=known.flush)):
         gradients = grad(record.loss, wrt, create_graph=True, unused="zero")
         requires = [broken(record.recorder)] if record.recorder.requirements else []
     outputs = [record.loss, *gradients, *record.beside, *requires]
@@ -275,7 +275,7 @@ def trace(record: Forward) -> Trace:
 @contextmanager
 def recording(recorder: Recorder) -> Iterator[None]:
     """What is recorded inside is a program."""
-    token = context.set(Context(recording=True, scope=(), anomaly=False, recorder=recorder))
+    token = context.set(Context().inside((recorder,)))
     try:
         yield
     finally:

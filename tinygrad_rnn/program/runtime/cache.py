@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine import primitives
-from tinygrad_rnn.engine.abstract import Unfrozen, frozen
 from tinygrad_rnn.engine.context import Frame
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.rules import RULES
@@ -34,6 +33,7 @@ from tinygrad_rnn.program.backends.c.build import cache_folder, checked, keep
 from tinygrad_rnn.program.backends.numpy.source import Printed
 from tinygrad_rnn.program.locks import cached
 from tinygrad_rnn.program.passes import tiling as blocks
+from tinygrad_rnn.program.record.abstract import Unfrozen, frozen
 from tinygrad_rnn.program.record.trace import Forward, trace
 from tinygrad_rnn.program.runtime.pipeline import Compiled, How
 from tinygrad_rnn.program.runtime.run import Running, in_pieces

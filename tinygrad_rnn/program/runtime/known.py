@@ -167,7 +167,7 @@ def _pair(a: Running, b: Running) -> Pair:
 
 def _forward(record: Forward) -> tuple[list[Tensor], dict[int, Tensor]]:
     """The nodes of a record; its results by their places among those of its graph."""
-    with recording(Recorder()):
+    with recording(Recorder(record.recorder.shapes)):
         requires = [broken(record.recorder)] if record.recorder.requirements else []
     beside = [*record.beside, *requires]
     nodes = ancestors(record.loss, *beside, *record.leaves)

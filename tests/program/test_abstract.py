@@ -8,18 +8,17 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Primitive, Tensor, grad, log_softmax, tanh
-from tinygrad_rnn.engine.abstract import AbstractArray, Shapes, Unfrozen, Unknown, frozen
-from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.engine.recorder import Recorder
+from tinygrad_rnn.program.record.abstract import AbstractArray, Shapes, Unfrozen, Unknown, frozen
 
 
 @pytest.fixture
 def shapes():
     """In a record that becomes a program."""
-    token = context.set(context.get()._replace(recorder=Recorder()))
-    yield Shapes()
-    context.reset(token)
+    shapes = Shapes()
+    with Recorder(shapes):
+        yield shapes
 
 
 READ = {

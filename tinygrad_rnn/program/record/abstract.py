@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-__all__ = ["AbstractArray", "Shapes", "Unfrozen", "Unknown", "evaluated", "frozen"]
+__all__ = ["AbstractArray", "Shapes", "Unfrozen", "Unknown", "frozen"]
 
 BOOL = np.dtype(bool)
 
@@ -120,17 +120,17 @@ class Shapes:
         fresh._data = self.array(x.shape, x.dtype)
         return fresh
 
-    def result(
-        self, name: Any, forward: Callable[..., Any], arrays: list[Any], options: dict[str, Any]
-    ) -> AbstractArray:
-        """The result of `forward`, which `name` stands for."""
+    def result(self, op: Any, arrays: list[Any], options: dict[str, Any]) -> Any:
+        """The result of a primitive; only its shape and dtype if no more is known of an input."""
+        if AbstractArray not in map(type, arrays):
+            return op.forward(*arrays, **options)
         places = _places(arrays, options)
         if any(type(x) is AbstractArray for x in places):
             self.asked = True
             raise Unknown("how many elements a condition selects depends on values")
         if places:  # the number of elements in a concrete condition is known, but not by its shape
-            return self._computed(forward, arrays, options)
-        key: list[Any] = [name]
+            return self._computed(op.forward, arrays, options)
+        key: list[Any] = [op]
         for x in arrays:
             kind = type(x)
             if kind is AbstractArray:
@@ -142,11 +142,11 @@ class Shapes:
         try:
             key.extend(map(frozen, options.items()))
         except Unfrozen:
-            return self._computed(forward, arrays, options)
+            return self._computed(op.forward, arrays, options)
         known = tuple(key)
         found = self._results.get(known)
         if found is None:
-            found = self._results[known] = self._computed(forward, arrays, options)
+            found = self._results[known] = self._computed(op.forward, arrays, options)
         return found
 
     def _computed(
@@ -159,16 +159,6 @@ class Shapes:
             self.asked = True
             raise Unknown(f"the result is a {type(y).__name__}, not an array")
         return self.array(y.shape, y.dtype)
-
-
-def evaluated(
-    name: Any, forward: Callable[..., Any], arrays: list[Any], options: dict[str, Any]
-) -> Any:
-    """The result of `forward`; only its shape and dtype if no more is known of an input."""
-    for x in arrays:
-        if type(x) is AbstractArray:
-            return x.shapes.result(name, forward, arrays, options)
-    return forward(*arrays, **options)
 
 
 def _stand_in(x: Any) -> Any:
