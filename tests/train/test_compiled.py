@@ -522,7 +522,7 @@ def test_a_long_record_that_does_not_repeat_is_not_compiled(capsys):
 
         def loss(self, x):
             h = self.w
-            for k in range(400):
+            for k in range(1600):
                 h = (h * x).sum() + self.w if k % 7 % 3 else (h + x) * self.w
                 h = h * (0.1 + k / 1e5)
             return h.sum()

@@ -79,8 +79,13 @@ class Value:
         return [*self.args, *self.init.values()]
 
 
-def structure_of(values: list[Value]) -> str:
-    """A digest of what is computed of what, the same for all lengths."""
+def structure_of(values: list[Value], leaves: list[Value]) -> str:
+    """A digest of what is computed of what, the same for all lengths.
+
+    Leaves count in the order of arguments: in that of birth another is first where a model is read
+    from a file.
+    """
+    values = [*leaves, *(v for v in values if v.op != "leaf")]
     place = {v: k for k, v in enumerate(values)}
     said = [
         (v.op, v.lo is None, [(a.kind, place.get(a.value)) if isinstance(a.value, Value) else a.kind

@@ -151,7 +151,7 @@ class Compiled(Running):
     @cached
     def structure(self) -> str:  # type: ignore[override]
         """A digest, the same for all programs that differ by lengths alone."""
-        return structure_of(self.rolled[0])
+        return structure_of(self.rolled[0], self.rolled[2])
 
     def _prepared(self, memory: str | int | None, write_piece: WritePiece) -> None:
         """Divide the step in time, if so wanted and if it can be."""
@@ -335,8 +335,8 @@ def rolled(
         )
     found, outputs, said = roll(record, loops=loops)
     if longest is not None and len(found) > longest:
-        why = f" ({said[0]})" if said else ""
-        raise Refused(f"too much of its record does not repeat: {len(found)} operations{why}")
+        why = said[0] if said else "no operation of it comes again at a next step"
+        raise Refused(f"too much of its record does not repeat: {why}")
     by_tensor = {v.options["leaf"]: v for v in found if v.op == "leaf"}
     leaves = [by_tensor[x] for x in record.leaves]
     for draw in recorder.draws:
