@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import Any
 
 from tinygrad_rnn.engine.backward import ancestors
+from tinygrad_rnn.engine.primitives import getitem
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.record.abstract import Unfrozen, frozen
 from tinygrad_rnn.program.record.keys import certificates
@@ -27,15 +28,19 @@ from tinygrad_rnn.program.record.keys import certificates
 __all__ = ["shared"]
 
 
-def shared(ends: Sequence[Tensor], leaves: Sequence[Tensor], born: int) -> list[Tensor]:
+def shared(
+    ends: Sequence[Tensor], leaves: Sequence[Tensor], parameters: int, born: int
+) -> list[Tensor]:
     """The ends of a record in which what is the same at all steps is there once, without a time.
 
-    Steps are those that scopes tell of. `leaves` are the arguments, whose values count for nothing.
-    The record is changed, but none of its nodes that is older than the serial number `born`.
+    Steps are those that scopes tell of. `leaves` are the arguments, so many `parameters` first,
+    whose values count for nothing. The record is changed, but none of its nodes that is older than
+    the serial number `born`.
     """
     nodes = ancestors(*ends)
     made = [x for x in nodes if x.serial >= born]
-    one = _repeated(made, {*leaves}) if _may_repeat(made, {*leaves}) else {}
+    arguments = {x: k >= parameters for k, x in enumerate(leaves)}
+    one = _repeated(made, arguments) if _may_repeat(made, arguments) else {}
     if not one:
         return list(ends)
     steps: dict[Any, list[tuple[Tensor, int | None]]] = defaultdict(list)
@@ -57,7 +62,7 @@ def shared(ends: Sequence[Tensor], leaves: Sequence[Tensor], born: int) -> list[
     return [same.get(x, x) for x in ends]
 
 
-def _repeated(nodes: list[Tensor], arguments: set[Tensor]) -> dict[Tensor, Tensor]:
+def _repeated(nodes: list[Tensor], arguments: dict[Tensor, bool]) -> dict[Tensor, Tensor]:
     """What is made of arguments and constants alone, by which node does the same first.
 
     Empty if nothing is made twice.
@@ -70,7 +75,7 @@ def _repeated(nodes: list[Tensor], arguments: set[Tensor]) -> dict[Tensor, Tenso
     return found if len(first) < len(found) else {}
 
 
-def _may_repeat(nodes: list[Tensor], arguments: set[Tensor]) -> bool:
+def _may_repeat(nodes: list[Tensor], arguments: dict[Tensor, bool]) -> bool:
     """Whether two nodes have one hash; what is said of all of them takes more than the record."""
     seen: set[int] = set()
     found: dict[Tensor, Tensor] = {}
@@ -83,8 +88,16 @@ def _may_repeat(nodes: list[Tensor], arguments: set[Tensor]) -> bool:
     return False
 
 
-def _said(x: Tensor, arguments: set[Tensor], found: dict[Tensor, Tensor]) -> Any:
-    """What a node does to what; None unless that is arguments, constants, and what is `found`."""
+def _said(x: Tensor, arguments: dict[Tensor, bool], found: dict[Tensor, Tensor]) -> Any:
+    """What a node does to what; None unless that is arguments, constants, and what is `found`.
+
+    Nor is the element of a sequence that belongs to a step said to be made of arguments: it is
+    another at each step, and so is all that is made of it.
+    """
+    if x.op is getitem and arguments.get(x.inputs[0]):
+        step = next((frame.t for frame in reversed(x.scope) if frame.t is not None), None)
+        if step is not None and x.options["index"] == (step,):
+            return None
     made = [y for y in x.inputs if type(y) is Tensor and y.op is not None]
     if x.op is None or not all(y in found for y in made):
         return None
