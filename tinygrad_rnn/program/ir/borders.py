@@ -237,7 +237,7 @@ def _equal(a: Arg | None, b: Arg | None) -> bool:
 
 
 def _taken(v: Value, t: int) -> bool:
-    """Whether what it takes by an index is there at step t."""
+    """Whether its source has the element of step t that it takes by an index."""
     index = v.options.get("index", ())
     for axis, p in enumerate(index):
         if type(p) is Step:

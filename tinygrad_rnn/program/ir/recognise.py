@@ -161,12 +161,12 @@ class _Record:
     def edge(self, x: Tensor) -> None:
         """Note which inputs of a node are read through what."""
         for j, y in enumerate(x.inputs if self.chain else ()):
-            through = self.chain.get(y) if type(y) is Tensor else None
-            if through and type(now := self.known[x]) is tuple:
+            chain = self.chain.get(y) if type(y) is Tensor else None
+            if chain and type(now := self.known[x]) is tuple:
                 many = x.op is not None and x.op.arity is None
                 at = self.known[y] if many and type(self.known[y]) is tuple else now
                 which = None if many and at[1] is not None else j
-                self.edges[self.place[now[0]], which, through].append(at[1])
+                self.edges[self.place[now[0]], which, chain].append(at[1])
 
     def passed(self, ends: Iterable[Tensor]) -> dict[Any, Any]:
         """What is read through what, and at which steps: as `through` says."""
@@ -175,7 +175,7 @@ class _Record:
         return found | results
 
     def by_itself(self, x: Tensor, op: str, ins: list[Any]) -> Any:
-        """What a node is that is one of its inputs, and through what gradients go."""
+        """The input that a node passes on; through what its gradients go is noted."""
         before = [self.chain.get(y, ()) if type(y) is Tensor else () for y in x.inputs]
         if op == "where":
             self.chain[x] = (op, *before[1:]) if any(before) else ()

@@ -282,7 +282,7 @@ def _named(sources: list[Source]) -> str:
 
 
 def _may_be(form: Source, t: int, s: Source) -> bool:
-    """Whether what is missing is a sum of which `s` is the term that is left."""
+    """Whether a missing operand is a sum whose one remaining term is `s`."""
     _, of, away = form
     at = t + away
     return of.op == "addn" and any(

@@ -112,7 +112,7 @@ def _matches(u: Any, x: np.ndarray) -> bool:
 
 
 def _converted(u: Any, x: np.ndarray) -> np.ndarray:
-    """A constant of a graph in the form of one of the program: see `native.kernel.Constants`."""
+    """A constant of a graph in the form of one of the program: see `kernel.Constants`."""
     if x.shape == (1,) and np.ndim(u) == 0:
         return np.full(1, np.asarray(u, x.dtype))
     return np.ascontiguousarray(u, x.dtype)

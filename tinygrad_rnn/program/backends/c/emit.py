@@ -25,6 +25,7 @@ __all__ = ["Function", "write"]
 
 REQUIRED = "/* required by the function: how many elements fail */"
 ALIGNED = 64  # bytes: where each array begins
+LONG = "more of it does not repeat than a C compiler takes; explain() names what does not"
 MOST = 2500  # operations; beyond, a compiler takes minutes
 
 
@@ -92,7 +93,7 @@ def write(
             values.append(outputs[j])
     apart(values)
     if len(values) > MOST:
-        raise Unwritable(f"it does not repeat: {len(values)} operations")
+        raise Unwritable(LONG)
     storage = Storage(values, outputs, leaves)
     counted = only_last(outputs) if requires else set[Value]()
     while True:
@@ -180,7 +181,7 @@ def function(storage: Storage, plan: Plan, constants: Constants, counted: set[Va
     pieces = body(storage, plan, constants, counted)
     parts = [lines for _, lines in pieces]
     if sum(map(len, parts)) > 5 * MOST:
-        raise Unwritable(f"it does not repeat: {sum(map(len, parts))} lines")
+        raise Unwritable(LONG)
     inside = {name: x.name for name, (x, _, _) in storage.settled.items()}
     owner = owners(storage.room, parts, inside, heirs(storage, pieces))
     arrays = [x for x in storage.room if owner[x.name] is x]

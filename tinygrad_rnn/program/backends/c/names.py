@@ -18,7 +18,7 @@ TYPES = {
     "int32": "int32_t", "int16": "int16_t", "int8": "int8_t", "uint8": "uint8_t",
     "uint16": "uint16_t", "uint32": "uint32_t", "uint64": "uint64_t",
 }
-# What functions of one number are called in libm, for doubles; with f behind it, for floats.
+# Names of libm's functions of one number, for doubles; with f behind it, for floats.
 LIBM = {"log": "log", "log1p": "log1p", "expm1": "expm1", "sqrt": "sqrt", "sin": "sin",
         "cos": "cos", "absolute": "fabs"}
 # fmt: on
@@ -38,14 +38,14 @@ KEYWORDS = words(
         "typeof union unix unsigned void volatile while",
     ]
 )
-# What a step, or the lines that are written into main, declare or call beside; n0, n1 … are axes.
+# Other names that a step, or the lines written into main, declare or call; n0, n1 … are axes.
 LOCALS = words(
     [
         "T t step room wrong denormals row col inner left place top total isfinite",
         "at free cblas_sgemm cblas_dgemm",
     ]
 )
-# What is used otherwise: no value is called so.
+# Names in other use: no value is called so.
 RESERVED = (
     KEYWORDS
     | LOCALS

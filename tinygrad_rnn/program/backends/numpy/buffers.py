@@ -340,7 +340,7 @@ class Layout(Names):
 
 
 def _read_first(v: Value) -> bool:
-    """Whether what it reads of itself, of the step before, is read before it is overwritten."""
+    """Whether it reads its own value of the step before ahead of overwriting it."""
     own = [k for k, a in enumerate(v.args) if a.value is v]
     if v.op == "addn":  # the first two, then one after the other
         return max(own) < 2
