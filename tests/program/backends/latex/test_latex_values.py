@@ -29,7 +29,7 @@ GREEK = frozenset(
         "xi nu ell",
     )
 )
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[3]
 ONES = object()  # a column of ones, as long as need be
 
 
