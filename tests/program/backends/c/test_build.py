@@ -231,6 +231,29 @@ def has_ended(process, within=10.0):
     return False
 
 
+def test_a_compiler_hangs_by_its_work_not_by_the_clock():
+    patience = build.PATIENCE
+    assert not build.given_up(waited=15 * patience, work=0.9 * patience)  # on a busy machine
+    assert build.given_up(waited=1.1 * patience, work=1.1 * patience)  # it computes without end
+    assert build.given_up(waited=1.1 * patience, work=0.001 * patience)  # it sleeps
+    assert not build.given_up(waited=5 * patience, work=None)
+    assert build.given_up(waited=11 * patience, work=None)
+
+
+@ON_LINUX
+def test_work_is_that_of_a_command_and_of_its_children():
+    spin = f"{sys.executable} -c 'while True: pass'"
+    with subprocess.Popen(["sh", "-c", f"{spin}; true"], start_new_session=True) as shell:
+        try:
+            last = time.monotonic() + 60
+            while (build.worked(shell.pid) or 0) < 0.3 and time.monotonic() < last:
+                time.sleep(0.01)
+            assert build.worked(shell.pid) >= 0.3
+        finally:
+            os.killpg(shell.pid, signal.SIGKILL)
+    assert build.worked(session=-1) is None
+
+
 @ON_LINUX
 @pytest.mark.parametrize("word", ["step.c", "--version"])
 def test_a_compiler_that_hangs_is_ended_with_its_children_and_not_called_again(

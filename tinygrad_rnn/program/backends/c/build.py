@@ -18,6 +18,7 @@ import signal
 import stat
 import subprocess
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ FLAGS = ("-std=gnu11", "-O3", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping
          "-shared", "-fPIC")  # fmt: skip
 TUNED = ("-march=native",)  # left out where the compiler knows no such thing
 KEPT = 500  # files of one kind in the cache
-PATIENCE = 120.0  # seconds
+PATIENCE = 120.0  # seconds of work; see `given_up`
 HUNG: set[str] = set()  # the compilers of this process that did not end within them
 
 
@@ -154,12 +155,18 @@ def answer(words: list[str], folder: str | None = None) -> tuple[int, str, str]:
 
     Then it is killed with its children, for a compiler is a driver that calls other programs.
     """
+    begun = time.monotonic()
     with subprocess.Popen(
         words, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
     ) as process:  # fmt: skip
         try:
-            said, complaints = process.communicate(timeout=PATIENCE)
+            while True:
+                with suppress(subprocess.TimeoutExpired):  # what was read until then is kept
+                    said, complaints = process.communicate(timeout=min(1.0, PATIENCE))
+                    break
+                if given_up(time.monotonic() - begun, worked(process.pid)):
+                    raise subprocess.TimeoutExpired(words, PATIENCE)
         except BaseException as error:  # Ctrl-C, too, which does not reach another session
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -168,6 +175,29 @@ def answer(words: list[str], folder: str | None = None) -> tuple[int, str, str]:
             HUNG.add(words[0])
             raise NoCompiler(_hung(words[0])) from None
     return process.returncode, said, complaints
+
+
+def given_up(waited: float, work: float | None) -> bool:
+    """Whether a compiler hangs, after so many seconds of the clock and of a processor.
+
+    It may work for `PATIENCE` seconds, and sleep as long. On a busy machine it also waits for its
+    turn: one that has a twentieth of a processor goes on. Where its work is unknown, the clock
+    decides.
+    """
+    if work is None:
+        return waited > 10 * PATIENCE
+    return work > PATIENCE or waited > PATIENCE + 20 * work
+
+
+def worked(session: int) -> float | None:
+    """The seconds of a processor that a session's processes have had; None where Linux is not."""
+    ticks, told = 0, False
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            state = path.read_text(errors="replace").rpartition(")")[2].split()
+            if state[3] == str(session):
+                ticks, told = ticks + sum(map(int, state[11:15])), True  # its ended children's, too
+    return ticks / os.sysconf("SC_CLK_TCK") if told else None
 
 
 def builds() -> bool:
