@@ -61,6 +61,7 @@ from tinygrad_rnn.engine.primitives import (
 )
 from tinygrad_rnn.engine.recorder import require
 from tinygrad_rnn.engine.scalars import scalars
+from tinygrad_rnn.engine.steps import Step, step_of, steps
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.program import compile as compile
 
@@ -71,6 +72,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Frame",
     "Primitive",
+    "Step",
     "Tensor",
     "absolute",
     "add",
@@ -123,6 +125,8 @@ __all__ = [
     "split",
     "sqrt",
     "stack",
+    "step_of",
+    "steps",
     "stop_gradient",
     "subtract",
     "tanh",

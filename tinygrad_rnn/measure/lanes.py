@@ -1,8 +1,7 @@
 """Which values does a record hand on from step to step, and under which letters?
 
-Read from the record alone: the frames of `scope` say which step an operation belongs to, its name
-which letter it is, and a value that another step of the same lane uses is a state. No cell is
-known here.
+Read from the record alone: `steps` says which step an operation belongs to, its name which letter
+it is, and a value that another step of the same lane uses is a state. No cell is known here.
 """
 
 from __future__ import annotations
@@ -14,12 +13,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinygrad_rnn.engine.backward import ancestors
-from tinygrad_rnn.engine.context import Frame
 from tinygrad_rnn.engine.kinds import IDENTITY
+from tinygrad_rnn.engine.steps import Lane as Recorded
+from tinygrad_rnn.engine.steps import Step, order_of, step_of, steps
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.measure.arguments import check_steps, stacked, tensors
 
-__all__ = ["Lane", "lanes", "lanes_of", "one_lane", "step_of"]
+__all__ = ["Lane", "lanes", "lanes_of", "one_lane", "time_of"]
 
 
 @dataclass(eq=False, slots=True)
@@ -49,7 +49,7 @@ class Lane:
     members: list[list[Tensor]] = field(default_factory=list)
 
     def of(self, letter: str) -> tuple[list[int], list[Tensor]]:
-        """The places in `steps` that have this letter, and its Tensors."""
+        """Which of `steps` have this letter, by their index, and its Tensors."""
         if letter not in self.values:
             known = ", ".join(self.values) or "none"
             raise ValueError(
@@ -61,9 +61,10 @@ class Lane:
 
     def array(self, letter: str) -> np.ndarray:
         """The values of a letter at all steps that have it, (T, *shape)."""
-        places, xs = self.of(letter)
-        steps = [self.steps[k] for k in places]
-        return stacked(f"{letter} of {self.name}", steps, [x.data for x in xs])
+        ks, xs = self.of(letter)
+        return stacked(
+            f"{letter} of {self.name}", [self.steps[k] for k in ks], [x.data for x in xs]
+        )
 
 
 def lanes(roots: Tensor | Sequence[Tensor]) -> list[Lane]:
@@ -82,36 +83,25 @@ def lanes(roots: Tensor | Sequence[Tensor]) -> list[Lane]:
 
 def lanes_of(nodes: list[Tensor]) -> list[Lane]:
     """The lanes of these nodes in the order of birth; checkpointed segments count as steps."""
-    nodes = [node for node in nodes if node.op is not None]
-    found: dict[object, Lane] = {}
-    place: dict[Tensor, tuple[Lane, int]] = {}
-    known: dict[object, tuple[Lane, int]] = {}
-    runs: dict[object, dict[Frame, int]] = defaultdict(dict)
-    for node in nodes:
-        step = step_of(node)
-        if step is None:
-            continue
-        path = tuple(f.name if f is step else str(f) for f in node.scope)
-        here = known.get((step, path))
-        if here is None:
-            run = runs[path, step.t].setdefault(step, len(runs[path, step.t]))
-            name = " · ".join(path) + (f" {run + 1}" if run else "")
-            lane = found.setdefault((path, run), Lane(name))
-            lane.steps.append(step.t or 0)
-            lane.members.append([])
-            here = known[step, path] = lane, len(lane.steps) - 1
-        place[node] = here
-        here[0].members[here[1]].append(node)
+    own = steps(node for node in nodes if not order_of(node))
+    inside = {node: step for node, step in own.items() if step.t is not None}
+    found = [_lane(lane) for lane in dict.fromkeys(step.lane for step in inside.values())]
     if not found:
         raise ValueError(
             "measure: nothing in this record belongs to a time step. Run the cell by nn.unroll, "
             'or inside `with scope("rnn", t=t)`.'
         )
-    handed, leaving = _handed_on(nodes, place)
-    for lane in found.values():
+    handed, leaving = _handed_on(nodes, inside)
+    for lane in found:
         _letters(lane)
         _states(lane, handed, leaving)
-    return list(found.values())
+    return found
+
+
+def _lane(lane: Recorded) -> Lane:
+    """A lane of the record, its values not yet found."""
+    times = [step.t for step in lane.steps if step.t is not None]
+    return Lane(lane.name, times, members=[step.nodes for step in lane.steps])
 
 
 def one_lane(roots: Tensor | Sequence[Tensor], name: str | None = None) -> Lane:
@@ -141,35 +131,30 @@ def _recurrence(lane: Lane) -> tuple[bool, bool, bool]:
     return bool(xs), len(lane.steps) > 1, any(x.ndim for x in xs)
 
 
-def step_of(node: Tensor) -> Frame | None:
-    """The innermost frame with a step; None outside of time, and for gradients."""
-    found = None
-    for frame in node.scope:
-        if frame.of is not None:
-            return None
-        if frame.t is not None:
-            found = frame
-    return found
+def time_of(node: Tensor) -> int | None:
+    """The step that a node was recorded in; None outside of time, and for gradients."""
+    frame = step_of(node)
+    return None if frame is None or order_of(node) else frame.t
 
 
-def _handed_on(
-    nodes: list[Tensor], place: dict[Tensor, tuple[Lane, int]]
-) -> tuple[set[Tensor], set[Tensor]]:
+def _handed_on(nodes: list[Tensor], inside: dict[Tensor, Step]) -> tuple[set[Tensor], set[Tensor]]:
     """Values that another step of their lane uses, and values that anything else uses."""
     handed: set[Tensor] = set()
-    leaving: set[Tensor] = {node for node in nodes if node in place}
+    leaving = set(inside)
     behind: dict[Tensor, Tensor] = {}  # outside of steps: the one value that was changed on its way
     for node in nodes:
-        here = place.get(node)
-        sources = [x for x in node.inputs if type(x) is Tensor and (x in place or x in behind)]
+        if node.op is None:
+            continue
+        here = inside.get(node)
+        sources = [x for x in node.inputs if type(x) is Tensor and (x in inside or x in behind)]
         if here is None and len(sources) == 1:
             behind[node] = behind.get(sources[0], sources[0])
         for x in sources:
             origin = behind.get(x, x)
-            lane, step = place[origin]
-            if here is not None and here[0] is lane and here[1] != step:
+            there = inside[origin]
+            if here is not None and here is not there and here.lane is there.lane:
                 handed.add(origin)
-            if here == (lane, step) and x is origin:
+            if here is there and x is origin:
                 leaving.discard(origin)
     return handed, leaving
 

@@ -12,7 +12,7 @@ from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.norm import norm
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.measure.arguments import tensors
-from tinygrad_rnn.measure.lanes import Lane, one_lane, step_of
+from tinygrad_rnn.measure.lanes import Lane, one_lane, time_of
 from tinygrad_rnn.measure.results import Table
 
 __all__ = ["GradientMatrix", "gradient_matrix"]
@@ -140,9 +140,9 @@ def default_letter(lane: Lane) -> str:
 
 def _times(roots: list[Tensor], steps: np.ndarray, reached: np.ndarray) -> np.ndarray:
     """The step of each loss, if each was made in one or reaches another; else their number."""
-    frames = [frame for frame in map(step_of, roots) if frame is not None]
-    if len(frames) == len(roots):
-        return np.array([frame.t for frame in frames])
+    own = [t for t in map(time_of, roots) if t is not None]
+    if len(own) == len(roots):
+        return np.array(own)
     if reached.any(axis=1).all():
         last = steps[reached.shape[1] - 1 - reached[:, ::-1].argmax(axis=1)]
         if len(set(last.tolist())) == len(roots):

@@ -15,7 +15,7 @@ from tinygrad_rnn.engine.norm import norm
 from tinygrad_rnn.engine.primitives import getitem
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.measure.arguments import check_steps, one_tensor
-from tinygrad_rnn.measure.lanes import step_of
+from tinygrad_rnn.measure.lanes import time_of
 from tinygrad_rnn.measure.results import Table
 
 __all__ = ["ParameterGradients", "parameter_gradients"]
@@ -110,15 +110,14 @@ def parameter_gradients(
         )
     wanted = set(parameters)
     parts: dict[Tensor, dict[int | None, Any]] = {p: defaultdict(lambda: 0.0) for p in parameters}
-    steps: set[int] = {f.t for f in map(step_of, nodes) if f is not None and f.t is not None}
+    steps: set[int] = {t for t in map(time_of, nodes) if t is not None}
 
     def watch(node: Tensor, argument: int, g: Any) -> None:
         x = node.inputs[argument]
         if x in wanted:
             if node.op is getitem:  # what its rule is given: those of all slices go back together
                 g = put_back([(g, tuple(map(_array, node.inputs)), node.options)], x)
-            frame = step_of(node)
-            t = None if frame is None else frame.t
+            t = time_of(node)
             parts[x][t] = parts[x][t] + g
 
     with np.errstate(all="ignore"):

@@ -12,7 +12,7 @@ from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.rules import RULES
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.measure.arguments import tensors
-from tinygrad_rnn.measure.lanes import lanes, step_of
+from tinygrad_rnn.measure.lanes import lanes, time_of
 from tinygrad_rnn.measure.results import Table
 
 __all__ = ["Reach", "reach"]
@@ -90,9 +90,9 @@ def reach(roots: Tensor | Sequence[Tensor]) -> tuple[Reach, ...]:
                 continue
             here = number.get(node)
             if node.op not in RULES or node.dtype.kind != "f":
-                frame = step_of(node)
-                if node.op.name == "stop_gradient" and here is not None and frame is not None:
-                    cuts.add(frame.t or 0)
+                t = time_of(node)
+                if node.op.name == "stop_gradient" and here is not None and t is not None:
+                    cuts.add(t)
                 continue
             ways = [earliest[x] for x in node.inputs if type(x) is Tensor and x in earliest]
             if here is not None:
