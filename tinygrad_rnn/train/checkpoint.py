@@ -1,8 +1,8 @@
-"""How do arrays become a file that is whole or not there, and that nobody can turn against us?
+"""How are arrays saved in one file, completely or not at all, and loaded safely?
 
 A checkpoint is a plain .npz (``np.load`` reads it): each array as .npy, stored without compression,
-and one member of JSON with everything else. A reader finds the old file or the new one. Reading
-believes nothing: every name, size, dtype and checksum is compared before an array is made, and
+and one member of JSON with everything else. A reader finds the old file or the new one. Loading
+trusts nothing: every name, size, dtype and checksum is compared before an array is made, and
 nothing in the file is ever run or unpickled.
 """
 
@@ -31,28 +31,29 @@ _FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # no clock in the file: the same contents, t
 
 
 class CheckpointError(ValueError):
-    """A file that was not loaded, by its name, and the reason; nothing has changed."""
+    """A checkpoint that could not be loaded: names the file and the reason. Nothing has changed."""
 
 
 def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], facts: Any) -> None:
-    """Write `arrays` and `facts` to `path`, all or nothing, and have them on the disk on return.
+    """Write `arrays` and `facts` to `path`, all or nothing; on return they are on the disk.
 
     Parameters
     ----------
     path
-        A regular file there is replaced in one step. The folder has to exist; for a moment there
-        is a second file in it, whose name begins with a point and ends in ".tmp".
+        A regular file there is replaced in one step. The folder has to exist; for a moment it also
+        holds a temporary file, named ".….tmp".
     arrays
-        Real numbers by name; a name holds no slash, backslash or colon.
+        Arrays of real numbers by name; a name contains no slash, backslash or colon.
     facts
-        What JSON can hold.
+        Anything that JSON can hold.
 
     Raises
     ------
     ValueError, TypeError
-        An array or a fact that could not be read back; then nothing is written.
+        An array or a fact could not be read back; nothing is written.
     OSError
-        `path` is no regular file, there is no such folder, no right to write there, or no room.
+        `path` is not a regular file, the folder is missing or cannot be written to, or the disk is
+        full.
     """
     path = Path(path)
     for name, array in arrays.items():
@@ -84,8 +85,8 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], Any]:
     FileNotFoundError
         There is no file.
     CheckpointError
-        With the file's name and the reason: it is no checkpoint, of another version, truncated,
-        damaged, or made by someone who means ill.
+        The file is not a checkpoint, or it is of another version, truncated, damaged or tampered
+        with: names the file and the reason.
     """
     path = Path(path)
     if not path.is_file() and path.exists():
@@ -98,7 +99,7 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], Any]:
                 return _read(path, archive, path.stat().st_size)
         except CheckpointError:
             raise
-        except Exception as error:  # whatever zipfile and NumPy make of bytes nobody meant to write
+        except Exception as error:  # zipfile and NumPy raise many kinds for damaged bytes
             _refuse(path, f"it is truncated or damaged ({type(error).__name__}: {error})")
 
 
@@ -106,7 +107,8 @@ def _write(file: IO[bytes], arrays: dict[str, np.ndarray], text: str) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             with archive.open(_entry(f"{name}.npy"), "w", force_zip64=True) as member:
-                # contiguous, or NumPy would note another order; 0-d arrays would get an axis by it
+                # contiguous, so that NumPy notes C order; that gives 0-d arrays an axis, reshape
+                # removes it
                 plain = np.ascontiguousarray(array).reshape(array.shape)
                 npy.write_array(member, plain, version=(1, 0), allow_pickle=False)
         archive.writestr(_entry(_FACTS), text.encode())
