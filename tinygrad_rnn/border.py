@@ -71,8 +71,8 @@ pass x.filled(0), and the mask as an array of its own.
         _refuse(x, owner)
     if array.dtype.kind not in REAL:
         raise TypeError(
-            f"{owner}: expected real numbers, got dtype {array.dtype}. Convert them first, as by "
-            "x.astype(float), if that is what they mean."
+            f"{owner}: expected real numbers, got dtype {array.dtype}. Convert them first, "
+            "e.g. with x.astype(float), if they stand for numbers."
         )
     return array
 

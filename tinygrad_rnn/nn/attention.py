@@ -50,8 +50,8 @@ def dot_attention(query: Any, memory: Any, mask: Any = None) -> tuple[Any, Any]:
         mask = operand(mask, "dot_attention")
         if mask.dtype != bool or mask.shape != expected[:-1]:
             raise ValueError(
-                f"dot_attention: expected mask as bool {expected[:-1]}, true where there is "
-                f"something to see, got {mask.dtype} {mask.shape}."
+                f"dot_attention: expected mask as bool {expected[:-1]}, true at the "
+                f"steps that count, got {mask.dtype} {mask.shape}."
             )
         # any finite number will do where masked: its weight is set to 0 afterwards
         weights = softmax(where(mask, scores, -1e30), axis=0)

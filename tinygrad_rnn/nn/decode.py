@@ -84,7 +84,7 @@ def decode(
     if targets is not None and not isinstance(targets, (Tensor, np.ndarray, list, tuple)):
         raise TypeError(
             "decode: expected targets as an array, Tensor or list of what should be written, time "
-            f"first, got {type(targets).__name__}. Make a generator a list."
+            f"first, got {type(targets).__name__}. Turn a generator into a list."
         )
     T = steps if steps is not None else 0 if targets is None else len(targets)
     check_sizes("decode", steps=T)
@@ -98,7 +98,9 @@ def decode(
         )
     check_generator("decode", rng)
     if 0 < teacher < 1 and rng is None:
-        raise TypeError(f"decode: teacher={teacher} draws who is read; pass rng=, a generator.")
+        raise TypeError(
+            f"decode: teacher={teacher} draws the inputs at random; pass rng=, a generator."
+        )
     x: Any = start
     ys: list[Any] = []
     for t in range(T):

@@ -161,7 +161,7 @@ class SequenceModel(Module):
         if (self.reads, self.writes) == ("one", "many"):
             x, state = xs, how.pop("state", None)
             if how:
-                raise TypeError(f"SequenceModel 1→n: there is no {', '.join(how)} to one input.")
+                raise TypeError(f"SequenceModel 1→n: one input takes no {', '.join(how)}.")
             state = self.cell.initial_state(*batch_of(x)) if state is None else state
             cell = prepared(self.cell, rng, x, state)
 

@@ -103,8 +103,8 @@ def _check_delimiter(delimiter: str) -> None:
         raise TypeError(f"read_column: delimiter is one character, got {delimiter!r}.")
     if len(delimiter) != 1 or delimiter.isalnum() or delimiter in '\n\r"\0#.+-':
         raise ValueError(
-            "read_column: delimiter is one character between cells, as , ; | or a tab, and none "
-            f"that may be part of a number, a comment or a line end; got {delimiter!r}."
+            "read_column: delimiter is one character between cells, such as , ; | or a tab, and "
+            f"none that may be part of a number, a comment or a line end; got {delimiter!r}."
         )
 
 

@@ -28,7 +28,7 @@ def marks_of(decimal: str | None, thousands: str | None) -> tuple[str, str]:
         raise TypeError(f"read_column: thousands is one character, got {thousands!r}.")
     if len(thousands) != 1 or thousands.isalnum() or thousands in f"+-{point}":
         raise ValueError(
-            "read_column: thousands is one character that is no digit, letter or sign, and not the "
+            "read_column: thousands is one character that is not a digit, letter or sign, nor the "
             f"decimal mark {point!r}; got {thousands!r}."
         )
     return point, thousands

@@ -46,11 +46,11 @@ def read_text(path: str | PathLike[str], *, encoding: str = "utf-8", min_lines: 
     if not isinstance(path, (str, PathLike)):
         raise TypeError(f"read_text: expected a path, got {path!r}.")
     if not isinstance(encoding, str):
-        raise TypeError(f'read_text: encoding is a name, as "utf-8", got {encoding!r}.')
+        raise TypeError(f'read_text: encoding is a name, e.g. "utf-8", got {encoding!r}.')
     if not isinstance(min_lines, (int, np.integer)) or isinstance(min_lines, bool):
         raise TypeError(f"read_text: min_lines is a whole number, got {min_lines!r}.")
     if "\0" in str(path):
-        raise ValueError(f"read_text: {str(path)!r} is no path: there is a zero in it.")
+        raise ValueError(f"read_text: {str(path)!r} is not a path: it contains a zero byte.")
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"read_text: {path} is a folder; expected a file of text.")
@@ -111,8 +111,8 @@ def _not_in(encoding: str, data: bytes, path: Path, error: UnicodeDecodeError) -
 
 def _binary(path: Path, offset: int) -> str:
     return (
-        f"read_text: {path} is binary: a zero at offset {offset}, which no text holds. Expected a "
-        "file of text; save it as such (a document or an archive is none)."
+        f"read_text: {path} is binary: a zero at offset {offset}, which text never contains. "
+        "Expected a text file; save a document as text first."
     )
 
 
@@ -169,7 +169,7 @@ class Alphabet:
         if unknown:
             raise ValueError(
                 f"Alphabet.encode: {''.join(sorted(unknown))!r} is not among its {len(self)} "
-                "characters. Build the alphabet from all text it shall read."
+                "characters. Build the alphabet from all text that it will read."
             )
         return np.array([self._numbers[c] for c in text], dtype=np.int64)
 
@@ -186,7 +186,7 @@ class Alphabet:
         if found.ndim != 1:
             raise ValueError(
                 f"Alphabet.decode: expected one sequence of numbers, got shape {found.shape}. "
-                "Decode each row for itself."
+                "Decode each row separately."
             )
         if found.size and found.dtype.kind not in "iu":
             raise TypeError(
@@ -195,7 +195,7 @@ class Alphabet:
         wrong = found[(found < 0) | (found >= len(self))]
         if wrong.size:
             raise ValueError(
-                f"Alphabet.decode: {wrong[0]} is the number of no character; its {len(self)} "
+                f"Alphabet.decode: {wrong[0]} is not the number of a character; its {len(self)} "
                 f"characters have the numbers 0 … {len(self) - 1}."
             )
         return "".join(self.characters[k] for k in found)
@@ -203,7 +203,7 @@ class Alphabet:
 
 def _check_text(owner: str, text: str) -> None:
     if not isinstance(text, str):
-        raise TypeError(f"{owner}: expected a text, got a {type(text).__name__}. Join its parts.")
+        raise TypeError(f"{owner}: expected text, got a {type(text).__name__}. Join its parts.")
 
 
 def chunks(numbers: np.ndarray, batch: int, steps: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

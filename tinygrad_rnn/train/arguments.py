@@ -27,7 +27,7 @@ def check_parts(model: Module, batch: Any, optimiser: Optimiser) -> None:
     if not callable(getattr(model, "loss", None)):
         raise TypeError(
             f"fit: {type(model).__name__} has no method loss. Put it into an nn.Module of yours, "
-            "whose loss(x, y) runs it and compares what comes out."
+            "whose loss(x, y) runs it and compares its output."
         )
     if not callable(batch):
         raise TypeError(
@@ -53,13 +53,13 @@ def check_functions(schedule: Any, clip: Any, validate: Any) -> None:
         return
     if not isinstance(clip, Real) or isinstance(clip, bool):
         raise TypeError(
-            f"fit: clip is the longest gradient norm or a function, got {clip!r}. Leave it out for "
-            "gradients as they are."
+            f"fit: clip is the largest gradient norm or a function, got {clip!r}. Leave it out "
+            "for no clipping."
         )
     if not float(clip) > 0:
         raise ValueError(
-            f"fit: clip is the longest gradient norm, a positive number; got {clip}. Leave it out "
-            "for gradients as they are."
+            f"fit: clip is the largest gradient norm, a positive number; got {clip}. Leave it out "
+            "for no clipping."
         )
 
 

@@ -62,7 +62,7 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], facts: Any) ->
     for name, array in found.items():
         if not _is_safe(name) or array.dtype.kind not in REAL:
             raise ValueError(
-                f"save checkpoint {path.name}: {name!r} ({array.dtype}) cannot be kept. Names go "
+                f"save checkpoint {path.name}: {name!r} ({array.dtype}) cannot be saved. Names go "
                 "without slash, backslash or colon, arrays hold real numbers."
             )
     text = json.dumps({"format": _FORMAT, "version": VERSION, "facts": facts})
@@ -72,7 +72,7 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], facts: Any) ->
     except OSError as error:  # no folder, no right to write, no room
         error.add_note(
             f"save checkpoint {path.name}: nothing was written to {path.absolute().parent}, and "
-            "what stood there before is as it was. Make room, or choose another folder."
+            "a file that was there is unchanged. Make room, or choose another folder."
         )
         raise
 
@@ -90,10 +90,10 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], Any]:
     """
     path = Path(path)
     if not path.is_file() and path.exists():
-        _refuse(path, "it is no regular file")
+        _refuse(path, "it is not a regular file")
     with path.open("rb") as file:
         if file.read(4) != b"PK\x03\x04":
-            _refuse(path, "it is no .npz archive")
+            _refuse(path, "it is not an .npz archive")
         try:
             with zipfile.ZipFile(file) as archive:
                 return _read(path, archive, path.stat().st_size)
@@ -121,11 +121,11 @@ def _read(path: Path, archive: zipfile.ZipFile, size: int) -> tuple[dict[str, np
         _refuse(path, "two of its members have the same name")
     for member in members:
         if not _is_safe(member.filename):
-            _refuse(path, f"a member is named like a place, {member.filename!r}")
+            _refuse(path, f"the name of a member is a path, {member.filename!r}")
         if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
-            _refuse(path, f"{member.filename!r} is compressed or encrypted, as none of ours is")
+            _refuse(path, f"{member.filename!r} is compressed or encrypted, which none of ours is")
         if member.file_size != member.compress_size:
-            _refuse(path, f"{member.filename!r} claims another size than it has")
+            _refuse(path, f"{member.filename!r} has another size than it states")
     if sum(member.file_size for member in members) > size:
         _refuse(path, "its members claim to be larger than the file")
     if _FACTS not in names:
@@ -133,7 +133,7 @@ def _read(path: Path, archive: zipfile.ZipFile, size: int) -> tuple[dict[str, np
     try:
         head = json.loads(archive.read(_FACTS))
     except ValueError as error:
-        _refuse(path, f"{_FACTS} is no JSON ({error})")
+        _refuse(path, f"{_FACTS} is not JSON ({error})")
     if not isinstance(head, dict) or head.get("format") != _FORMAT or "facts" not in head:
         _refuse(path, f"{_FACTS} does not say that it is a {_FORMAT}")
     if head.get("version") != VERSION:
@@ -155,14 +155,16 @@ def _array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.
                 _refuse(path, f"{member.filename!r} is in another version of .npy")
             shape, fortran, dtype = npy.read_array_header_1_0(file)
         except ValueError as error:
-            _refuse(path, f"{member.filename!r} is no .npy ({error})")
+            _refuse(path, f"{member.filename!r} is not a .npy file ({error})")
         if dtype.kind not in REAL or dtype.hasobject or fortran:
             _refuse(path, f"{member.filename!r} holds {dtype}, not plain real numbers in C order")
         expected = dtype.itemsize
         for n in shape:  # Python's integers, which do not overflow
             expected *= n
         if min(shape, default=0) < 0 or expected != member.file_size - file.tell():
-            _refuse(path, f"{member.filename!r} claims the shape {shape}, which its size denies")
+            _refuse(
+                path, f"{member.filename!r} states the shape {shape}, which contradicts its size"
+            )
         return np.frombuffer(bytearray(file.read()), dtype).reshape(shape)  # read to its checksum
 
 

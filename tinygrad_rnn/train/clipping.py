@@ -112,8 +112,8 @@ def _measured(
     norm = length(*(p.grad for p in found))
     if not np.isfinite(norm) and all(np.isfinite(p.grad).all() for p in found):
         raise ValueError(
-            f"{name}: all entries are finite, but together they are longer than the largest "
-            "number of float64. Scale the loss down."
+            f"{name}: all entries are finite, but their joint norm is beyond the range "
+            "of float64. Scale the loss down."
         )
     if not np.isfinite(norm):
         raise ValueError(

@@ -59,12 +59,12 @@ def _shaped(given: Any, like: Any, name: str) -> Any:
         return like
     if isinstance(like, np.ndarray):
         if not isinstance(given, list) or len(given) != len(like):
-            raise ValueError(f"{name} of the generator has not {len(like)} entries")
+            raise ValueError(f"{name} of the generator does not have {len(like)} entries")
         return np.array([_number(n, name, np.iinfo(like.dtype).max) for n in given], like.dtype)
     return _number(given, name, _HIGHEST.get(name, 2**128 - 1))
 
 
 def _number(given: Any, name: str, highest: int) -> int:
     if type(given) is not int or not 0 <= given <= highest:
-        raise ValueError(f"{name} of the generator is no integer in 0 … {highest}")
+        raise ValueError(f"{name} of the generator is not an integer in 0 … {highest}")
     return given

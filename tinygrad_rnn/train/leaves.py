@@ -69,7 +69,7 @@ def check_leaves(
     strange = [x for x in strange if x in used]
     if strange:
         named = [f"{called(x)} (shape {x.shape}, used by {called(used[x])})" for x in strange]
-        what = "which is no parameter" if len(named) == 1 else "which are no parameters"
+        what = "which is not a parameter" if len(named) == 1 else "which are not parameters"
         raise ValueError(
             f"fit: the loss depends on {_listed(named)}, {what} of the model and would not be "
             "trained. Make it an attribute of the model (an nn.Module), or, if it is a constant, "

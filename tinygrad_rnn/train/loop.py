@@ -140,7 +140,7 @@ def fit(
     asked = optimiser.settings()
     run = load_run(path, model, optimiser, rng) if path and resumed else Run(state=state)
     if resumed and progress:
-        print(f"fit: {path} is there, the run goes on from step {run.step}", file=sys.stderr)
+        print(f"fit: {path} exists, the run goes on from step {run.step}", file=sys.stderr)
     if differs := settle(run, optimiser, asked):
         say(differs, wanted=progress)
     clipped = clip if callable(clip) else lambda ps, _: clip_grad_norm(ps, clip)
@@ -249,7 +249,7 @@ def _judge(run: Run, model: Module, validate: Callable[[], float]) -> None:
     with _at_step(run.step), no_grad():
         score = number("validate", validate())
         if math.isnan(score):
-            raise ValueError("fit: validate gave NaN, which is no score. Is there any data in it?")
+            raise ValueError("fit: validate gave NaN, which is not a score. Is its data empty?")
     run.scores.append((run.step, score))
     if run.waited == 0:
         run.best = model.state_dict()
