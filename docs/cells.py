@@ -1,4 +1,4 @@
-"""Which cells are there? The table in README, made of what `nn` shows: `python docs/cells.py`."""
+"""Which cells are there? Writes the table in README from the public cells of `nn`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How does a page list a room? File by file, each with the question it answers.
+"""How does a page list a package? File by file, each with the question it answers.
 
 ``.. room:: tinygrad_rnn.nn`` writes a section for every file that defines a public name of the
-room. Files named in the directive's content come first, in that order; the others follow.
+package. Files named in the directive's content come first, in that order; the others follow.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STAR_OR_BAR = re.compile(r"\*(?=\w+\b(?!\*))|\|")  # but not *emphasis*
 
 
 class Room(SphinxDirective):
-    """The sections of one room: whose names, where its files are, which of them come first."""
+    """The sections of one package: arguments are its name, and its folder if it is another."""
 
     required_arguments = 1
     optional_arguments = 1
@@ -55,7 +55,7 @@ class Files(SphinxDirective):
     has_content = True
 
     def run(self) -> list[nodes.Node]:
-        """One entry each; a file that is gone fails the build."""
+        """One entry for each file; a missing file fails the build."""
         entries = []
         for path in filter(None, self.content):
             docstring = ast.get_docstring(ast.parse((ROOT / path).read_text("utf-8"))) or ""
@@ -64,12 +64,12 @@ class Files(SphinxDirective):
 
 
 class Measures(SphinxDirective):
-    """A table: each function of the room, what it gives, and what draws that."""
+    """A table of the functions of `measure`: what each returns, and the pictures of it."""
 
     has_content = True
 
     def run(self) -> list[nodes.Node]:
-        """The content says what draws it: ``name: picture, picture``; else one of the same name."""
+        """The content names the pictures: ``name: picture, picture``; else one of the same name."""
         drawn = {}
         for line in filter(None, self.content):
             name, _, names = line.partition(":")
@@ -91,7 +91,7 @@ class Measures(SphinxDirective):
 
 
 def _by_file(names: list[str], room: Path, package: ModuleType) -> dict[Path, list[str]]:
-    """The names that each file defines, in its own order; those of other rooms by their files."""
+    """The names that each file defines, in its own order; names from elsewhere by their files."""
     found: dict[Path, list[str]] = {}
     missing = set(names)
     for file in sorted(room.rglob("*.py")):
@@ -147,7 +147,7 @@ def _entry(package: ModuleType, name: str) -> str:
 
 
 def _primitive(primitive: Any, name: str) -> str:
-    """Its inputs, what it computes, and how a gradient passes, as the player writes them."""
+    """Its inputs, its formula and its rule, as the player writes them."""
     forward = primitive.forward
     ours = getattr(forward, "__module__", "").startswith("tinygrad_rnn")
     if ours:
@@ -165,7 +165,7 @@ def _primitive(primitive: Any, name: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """``(*batch, n)`` and ``|x|`` as they stand: docstrings are written for help() first."""
+    """`text` with ``*`` and ``|`` escaped: docstrings are written for help() first."""
     lines: list[str] = []
     example, formula = False, -1  # formula: what is indented more than this, after a ``::``
     for line in text.split("\n"):
@@ -183,17 +183,17 @@ def escaped(text: str) -> str:
 
 
 def escape(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
-    """Every docstring, before napoleon reads it."""
+    """Escape every docstring before napoleon reads it."""
     lines[:] = escaped("\n".join(lines)).split("\n")
 
 
 def skip(app: Sphinx, what: str, name: str, thing: Any, skipped: bool, options: Any) -> bool | None:
-    """The fields of a named tuple: its docstring has said what they are."""
+    """Skip the fields of a named tuple, which its docstring describes."""
     return True if type(thing).__name__ == "_tuplegetter" else None
 
 
 def by_its_room(app: Sphinx, env: Any, node: Any, contnode: Any) -> Any:
-    """`measure.gates` written anywhere, and `Drawing` in another room, lead to that entry."""
+    """Links from `measure.gates` anywhere, and from `Drawing` in another package, to that entry."""
     if node.get("refdomain") != "py":
         return None
     domain, target = env.get_domain("py"), node["reftarget"]
@@ -206,7 +206,7 @@ def by_its_room(app: Sphinx, env: Any, node: Any, contnode: Any) -> Any:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Tell Sphinx."""
+    """Register the directives and handlers."""
     app.add_directive("room", Room)
     app.add_directive("files", Files)
     app.add_directive("measures", Measures)

@@ -1,4 +1,4 @@
-"""Which picture belongs to which function? The one the gallery drew with it, in this very build."""
+"""Which picture belongs to which function? The one that the gallery drew with it in this build."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DRAWN: dict[str, str] = {}  # "viz.folded" → "gallery/02_folded.svg", in the g
 
 
 def draw(app: Sphinx) -> None:
-    """Draw what is seen best when it is small, then the gallery; every picture must come out."""
+    """Draw small pictures for thumbnails, then the gallery; a missing picture is an error."""
     folder = Path(app.outdir) / FOLDER
     names = [name for name in viz.__all__ if inspect.isfunction(getattr(viz, name))]
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def draw(app: Sphinx) -> None:
 
 @contextmanager
 def noted(names: list[str]) -> Iterator[None]:
-    """Within, what these functions of viz draw says where it was saved."""
+    """In this block, pictures drawn by these functions of viz note where they are saved."""
     pictures = {name: getattr(viz, name) for name in names}
     for name, picture in pictures.items():
         setattr(viz, name, _noting(name, picture))
@@ -73,7 +73,7 @@ def _noting(name: str, picture: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _small(folder: Path) -> None:
-    """Four steps, without gradient and as pages that move; a derivative that was recorded."""
+    """Four steps, drawn and as animated pages; a recorded derivative."""
     rng = np.random.default_rng(0)
     xs, target = rng.standard_normal((4, 2, 3)), np.zeros((2, 4))
     rnn, lstm = (
@@ -88,7 +88,7 @@ def _small(folder: Path) -> None:
 
 
 def thumbnail(name: str) -> str:
-    """The picture as HTML; of a page that moves, the page itself."""
+    """The picture as HTML; for an animated page, the page itself."""
     file = DRAWN[name]
     if file.endswith(".html"):
         return f'<iframe src="{file}#{AT}" title="{name}" loading="lazy" tabindex="-1"></iframe>'
@@ -108,7 +108,7 @@ class Pictures(SphinxDirective):
     """A grid: each picture, the function that draws it, and the first sentence about it."""
 
     def run(self) -> list[nodes.Node]:
-        """As HTML, for thumbnails are."""
+        """As HTML, like the thumbnails."""
         cards = []
         for path in DRAWN:
             module, _, name = path.rpartition(".")
@@ -122,7 +122,7 @@ class Pictures(SphinxDirective):
 
 
 class Drawn(SphinxDirective):
-    """One picture of the gallery in the text: whose, and a caption."""
+    """One picture of the gallery in the text: the function that draws it, and a caption."""
 
     required_arguments = 1
     has_content = True
@@ -136,7 +136,7 @@ class Drawn(SphinxDirective):
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Tell Sphinx."""
+    """Register the directives and handlers."""
     app.add_directive("pictures", Pictures)
     app.add_directive("drawn", Drawn)
     app.connect("builder-inited", draw)

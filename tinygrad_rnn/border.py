@@ -1,8 +1,9 @@
-"""What comes in from outside as numbers?
+"""Which values from outside count as numbers?
 
-NumPy arrays of real numbers, Python's numbers, and lists, tuples and ranges of these. All else is
-refused by its full name, at every entrance by these functions: NumPy would drop the mask of a
-masked array and the history of another library's tensor, and make objects of what it does not know.
+NumPy arrays of real numbers, Python's numbers, and lists, tuples and ranges of these. Every
+function that takes numbers refuses anything else by its full name, with the checks in this file:
+NumPy would drop the mask of a masked array and the history of another library's tensor, and turn an
+unknown type into an array of objects.
 """
 
 from __future__ import annotations
@@ -23,19 +24,19 @@ _DEPTH = 64  # more axes than NumPy has
 
 
 def as_array(x: Any, owner: str) -> Any:
-    """`x` as an array of real numbers, itself if it is one; a NumPy scalar stays one.
+    """`x` as an array of real numbers; an array is returned as it is, a NumPy scalar stays one.
 
     Parameters
     ----------
     x
         An array, a number, or nested lists, tuples or ranges of one shape.
     owner
-        Who was called, for the error.
+        Name of the caller, for the error.
 
     Raises
     ------
     TypeError
-        It is anything else: a masked array, an object of another library (a torch.Tensor, a
+        `x` is anything else: a masked array, an object of another library (a torch.Tensor, a
         pandas.Series), complex numbers, dates, text, objects, or rows of several lengths.
 
     Examples
@@ -70,8 +71,8 @@ pass x.filled(0), and the mask as an array of its own.
         _refuse(x, owner)
     if array.dtype.kind not in REAL:
         raise TypeError(
-            f"{owner}: expected real numbers, got dtype {array.dtype}. Convert them first, as by "
-            "x.astype(float), if that is what they mean."
+            f"{owner}: expected real numbers, got dtype {array.dtype}. Convert them first, "
+            "e.g. with x.astype(float), if they stand for numbers."
         )
     return array
 

@@ -1,8 +1,8 @@
-"""How does a file appear, complete or not at all?
+"""How is a file written, complete or not at all?
 
-It is written under a name of its own in the same folder and then renamed, so that a reader finds
-the old file or the new one, and two writers of one path do not meet. The system applies the umask
-when the file is created: to ask for the umask is to change it, for all threads.
+The file is written under a temporary name in the same folder and then renamed. A reader finds the
+old file or the new one, and two writers of one path do not disturb each other. The system applies
+the umask when it creates the file; Python can read the umask only by changing it, for all threads.
 """
 
 from __future__ import annotations
@@ -42,27 +42,27 @@ def replacing(
 ) -> Iterator[IO[bytes]]:
     """A binary file to write to, which takes the place of `path` when the block ends.
 
-    If the block or the disk fails, what stood at `path` is as it was, and nothing stays beside it.
+    If the block or the disk fails, the file at `path` is unchanged and no temporary file is left.
 
     Parameters
     ----------
     path
         A regular file keeps its mode; a new one gets what the umask allows.
     owner
-        Who writes, for the errors.
+        Name of the caller, for the errors.
     private
-        The file is the user's alone, mode 0600, whatever was there.
+        Only the user can read and write the file: mode 0600, whatever mode it had before.
     durable
-        The file and its name are on the disk at the end, and what killed writers of `path` left
-        in the folder is removed.
+        The file and its name are on the disk at the end, and temporary files that killed writers of
+        `path` left in the folder are removed.
 
     Raises
     ------
     OSError
-        `path` is no regular file (a link, a folder, a device), there is no such folder, no right
-        to write there, or no room.
+        `path` is not a regular file (but a link, a folder or a device), the folder is missing or
+        cannot be written to, or the disk is full.
     ValueError
-        `path` is no path of this system, as with a zero in it.
+        `path` is not a valid path on this system, e.g. it contains a zero byte.
 
     Examples
     --------
@@ -134,7 +134,7 @@ def _mode(path: Path) -> int | None:
 
 
 def _opened(beside: Path, mode: int) -> tuple[IO[bytes], int | None]:
-    """A new file, and a second descriptor, by which it stays locked until it has its name."""
+    """A new file, and a second descriptor that keeps it locked until it has its final name."""
 
     def opener(name: str, _: int) -> int:
         return os.open(name, _NEW, mode)
@@ -149,7 +149,7 @@ def _opened(beside: Path, mode: int) -> tuple[IO[bytes], int | None]:
 
 
 def _lock(descriptor: int, *, wait: bool = True) -> bool:
-    """Whether the file is locked now; not on systems and disks that have no locks."""
+    """Lock the file. False if it is locked already, or the system or disk has no locks."""
     if fcntl is None:
         return False
     with suppress(OSError):
@@ -159,7 +159,7 @@ def _lock(descriptor: int, *, wait: bool = True) -> bool:
 
 
 def _tidy(path: Path) -> None:
-    """Remove what killed writers of `path` left: their files, which no process locks any more."""
+    """Remove the temporary files of killed writers of `path`: no process locks them any more."""
     left = re.compile(rf"\.{re.escape(path.name[:40])}\.[0-9a-f]{{16}}\.tmp")
     with suppress(OSError):
         for beside in path.parent.iterdir():
@@ -174,7 +174,7 @@ def _remove_unlocked(beside: Path) -> None:
 
 
 def _mended(owner: str, path: Path, error: OSError) -> OSError:
-    """The same error, saying what was written and what to do."""
+    """The same error, with what was written and what to do."""
     said = type(error)(_sentence(owner, path, error))
     said.errno = error.errno
     return said
@@ -188,7 +188,7 @@ def _sentence(owner: str, path: Path, error: OSError | ValueError) -> str:
 
 
 def _fsync_folder(folder: Path) -> None:
-    """Have the rename itself on the disk; Windows has no such call, and needs none."""
+    """Write the rename itself to the disk; Windows has no such call and needs none."""
     with suppress(PermissionError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -38,7 +38,7 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 
 def save(drawing, name):
-    """Write a picture, and hand it back so that a notebook shows it."""
+    """Write a picture, and return it so that a notebook shows it."""
     print("wrote", drawing.save(OUT / name))
     return drawing
 
@@ -320,8 +320,9 @@ print(f"The Elman net ends {REACHED - FULL:+.4f} from the best anybody can do, {
 # No amount of training moves the feed-forward net below 1.27: the information is not in its input.
 # The Elman net has one matrix more, and its loss is a third of that.
 #
-# Being below 8 ln 2 / 11 it must carry some of the wrapping across the inner string. We can look
-# at that directly, at the one letter where it matters. Guessing between T and P there costs ln 2.
+# Its loss is below 8 ln 2 / 11, so it must carry some of the wrapping across the inner string. We
+# can look at that directly, at the one letter where it matters. Guessing between T and P there
+# costs ln 2.
 
 
 # %%
@@ -416,7 +417,7 @@ assert none[-1] > 0
 # ## Starting afresh: the reset
 #
 # The state is memory of *this* sequence. Before the next, independent one it has to go back to
-# zero. What happens if somebody forgets? First with a cell that anyone can follow. It counts ones.
+# zero. What happens if you forget? First with a cell that is easy to follow: it counts ones.
 
 
 # %%

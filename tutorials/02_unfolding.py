@@ -29,7 +29,7 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 
 def save(drawing, name):
-    """Write a picture, and hand it back so that a notebook shows it."""
+    """Write a picture, and return it so that a notebook shows it."""
     print("wrote", drawing.save(OUT / name))
     return drawing
 
@@ -37,8 +37,8 @@ def save(drawing, name):
 # %% [markdown]
 # ## The model, in two functions
 #
-# Lectures like to draw it so: an input goes into f, which also hears its own last result; after
-# the last step g reads the answer off.
+# Lectures draw it like this: an input goes into f, which also reads its own last result; after the
+# last step g computes the answer.
 #
 # $$h_t = f(h_{t-1}, x_t) \qquad y = g(h_k)$$
 #
@@ -185,7 +185,7 @@ assert difference < 1e-12
 
 # %%
 def copies(layer, k):
-    """K layers of their own, with names that tell them apart in pictures."""
+    """K separate layers, with names that tell them apart in pictures."""
     layers = [copy.deepcopy(layer) for _ in range(k)]
     for t, twin in enumerate(layers):
         for p in twin.parameters():

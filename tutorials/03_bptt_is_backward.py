@@ -25,7 +25,7 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 
 def save(drawing, name):
-    """Write a picture, and hand it back so that a notebook shows it."""
+    """Write a picture, and return it so that a notebook shows it."""
     print("wrote", drawing.save(OUT / name))
     return drawing
 
@@ -33,7 +33,7 @@ def save(drawing, name):
 # %% [markdown]
 # ## One training step in six
 #
-# A tiny net: one input, two units, three time steps. It shall say the sum of its inputs. Lectures
+# A tiny net: one input, two units, three time steps. Its task is the sum of its inputs. Lectures
 # count six stages, and here is each with its numbers.
 
 # %%
@@ -49,7 +49,7 @@ def show(x):
 
 
 def forward(trace=lambda *_: None):
-    """The loss and all states, telling `trace` what happens."""
+    """The loss and all states; `trace` prints what happens."""
     h, states = np.zeros((1, 2)), []
     for t, x in enumerate(xs):
         with scope("rnn", t=t, x=x):
@@ -402,7 +402,7 @@ class Echo(nn.Module):
         self.readout = nn.Linear(8, 1, rng=6)
 
     def losses(self, xs, last=False):
-        """Squared error of all answers, or of the last; the first two shall be 0."""
+        """Squared error of all answers, or of the last; the first two should be 0."""
         answers = np.concatenate([np.zeros_like(xs[:2]), xs])[: len(xs)]
         states, _ = nn.unroll(self.cell, xs)
         if last:

@@ -1,4 +1,4 @@
-"""What does a character model learn in twenty seconds, and what does it look like inside?
+"""What does a character model learn in twenty seconds, and how does its record look?
 
 Trains a small LSTM on the Python documentation, one character after the other, lets it write, and
 draws it folded, unrolled and with the gradient that flows back through time.
@@ -40,7 +40,7 @@ class CharModel(nn.Module):
 
 def train(model, numbers, seconds, rng):
     """Truncated backpropagation through time: the state is carried on, the gradient is cut."""
-    passes = []  # all chunks of one pass through the text, which begins somewhere else each time
+    passes = []  # all chunks of one pass through the text, each starting elsewhere
     length = len(list(chunks(numbers, BATCH, STEPS)))
 
     def batch(step):

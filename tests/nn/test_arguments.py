@@ -166,7 +166,7 @@ def free(targets, **how):
     [
         (lambda: writer()(SOURCE, steps=0), ValueError, "decode: steps must be a whole number"),
         (lambda: writer()(SOURCE, steps=2.0), ValueError, "steps must be a whole number"),
-        (lambda: writer()(SOURCE, (x for x in TARGETS)), TypeError, "Make a generator a list"),
+        (lambda: writer()(SOURCE, (x for x in TARGETS)), TypeError, "Turn a generator into a list"),
         (lambda: writer()(SOURCE, TARGETS, teacher="a"), ValueError, "teacher is a probability"),
         (lambda: writer(attention="yes"), TypeError, "attention is True or False"),
         (lambda: free(np.ones((3, 2, 1))), ValueError, "expected targets of shape (2, 4) per step"),

@@ -303,8 +303,8 @@ def test_a_comma_between_cells_says_that_points_are_decimal(table):
         ({"thousands": "0"}, "thousands is one character"),
         ({"thousands": "e"}, "thousands is one character"),
         ({"thousands": "-"}, "thousands is one character"),
-        ({"thousands": ".", "decimal": "."}, "not the decimal mark '.'"),
-        ({"thousands": ",", "decimal": ","}, "not the decimal mark ','"),
+        ({"thousands": ".", "decimal": "."}, "nor the decimal mark '.'"),
+        ({"thousands": ",", "decimal": ","}, "nor the decimal mark ','"),
     ],
 )
 def test_marks_that_cannot_be_meant_are_refused(table, marks, message):

@@ -142,9 +142,9 @@ def test_an_alphabet_refuses_a_character_it_has_not_seen():
 @pytest.mark.parametrize(
     ("numbers", "error", "message"),
     [
-        ([-1], ValueError, "-1 is the number of no character; its 4 .* numbers 0 … 3"),
-        ([0, 4], ValueError, "4 is the number of no character"),
-        ([2**64 - 1], ValueError, "18446744073709551615 is the number of no character"),
+        ([-1], ValueError, "-1 is not the number of a character; its 4 .* numbers 0 … 3"),
+        ([0, 4], ValueError, "4 is not the number of a character"),
+        ([2**64 - 1], ValueError, "18446744073709551615 is not the number of a character"),
         ([1.7], TypeError, "are integers, got dtype float64"),
         ([1.0], TypeError, "are integers, got dtype float64"),
         ([np.nan], TypeError, "are integers, got dtype float64"),
@@ -187,9 +187,9 @@ def test_a_python_without_its_documentation_is_told_how_to_get_it(monkeypatch):
 
 @pytest.mark.parametrize("text", [None, 1, b"abc", ["a", "b"], np.arange(3)])
 def test_an_alphabet_reads_text_alone(text):
-    with pytest.raises(TypeError, match=r"^Alphabet: expected a text, got a "):
+    with pytest.raises(TypeError, match=r"^Alphabet: expected text, got a "):
         Alphabet(text)
-    with pytest.raises(TypeError, match=r"^Alphabet\.encode: expected a text, got a "):
+    with pytest.raises(TypeError, match=r"^Alphabet\.encode: expected text, got a "):
         Alphabet("ab").encode(text)
 
 

@@ -131,7 +131,7 @@ def test_data_reaches_the_disk_before_the_name_and_the_name_before_the_return(pa
     ],
 )
 def test_what_could_not_be_read_back_is_not_written(path, name, array):
-    with pytest.raises(ValueError, match=r"save checkpoint run\.npz: .* cannot be kept"):
+    with pytest.raises(ValueError, match=r"save checkpoint run\.npz: .* cannot be saved"):
         save(path, {name: array}, None)
     with pytest.raises(TypeError, match="JSON"):
         save(path, {}, {1, 2})
@@ -200,20 +200,26 @@ def claims(shape, descr="<f8", order=False):
 
 MALICE = {
     "no JSON": (lambda m: m.pop("checkpoint.json"), "foreign archive"),
-    "broken JSON": (set_json(b'{"format": '), "is no JSON"),
+    "broken JSON": (set_json(b'{"format": '), "is not JSON"),
     "other JSON": (set_json(b'{"format": "of somebody else", "facts": 1}'), "does not say that"),
     "a JSON list": (set_json(b"[]"), "does not say that"),
-    "deep JSON": (set_json(b"[" * 10**6), r"no JSON|damaged \(RecursionError"),
+    "deep JSON": (set_json(b"[" * 10**6), r"not JSON|damaged \(RecursionError"),
     "version": (
         set_json(b'{"format": "tinygrad_rnn checkpoint", "version": 9, "facts": 1}'),
         "it has version 9, and this program reads 1",
     ),
     "foreign member": (lambda m: m.update({"setup.py": b"1"}), "foreign member in it, 'setup.py'"),
-    "a path up": (lambda m: m.update({"../a.npy": npy(np.zeros(1))}), "named like a place"),
-    "a path from the root": (lambda m: m.update({"/etc/a.npy": b""}), "named like a place"),
-    "a drive": (lambda m: m.update({"C:a.npy": b""}), "named like a place"),
-    "no npy": (lambda m: m.update({"one.npy": b"123456789"}), "'one.npy' is no .npy"),
-    "empty": (lambda m: m.update({"one.npy": b""}), "'one.npy' is no .npy"),
+    "a path up": (
+        lambda m: m.update({"../a.npy": npy(np.zeros(1))}),
+        "the name of a member is a path",
+    ),
+    "a path from the root": (
+        lambda m: m.update({"/etc/a.npy": b""}),
+        "the name of a member is a path",
+    ),
+    "a drive": (lambda m: m.update({"C:a.npy": b""}), "the name of a member is a path"),
+    "no npy": (lambda m: m.update({"one.npy": b"123456789"}), "'one.npy' is not a .npy"),
+    "empty": (lambda m: m.update({"one.npy": b""}), "'one.npy' is not a .npy"),
     "objects": (
         lambda m: m.update({"one.npy": npy(np.array([{}, 1]), allow_pickle=True)}),
         "holds object, not plain real numbers",
@@ -232,13 +238,13 @@ MALICE = {
         lambda m: m.update({"one.npy": npy(np.ones(1), version=(2, 0))}),
         "in another",
     ),
-    "huge shape": (lambda m: m.update({"one.npy": claims((10**12, 10**9))}), "its size denies"),
-    "overflowing shape": (lambda m: m.update({"one.npy": claims((2**62, 4))}), "its size denies"),
-    "negative shape": (lambda m: m.update({"one.npy": claims((-2, -3))}), "its size denies"),
-    "short shape": (lambda m: m.update({"one.npy": claims((5,))}), "its size denies"),
+    "huge shape": (lambda m: m.update({"one.npy": claims((10**12, 10**9))}), "contradicts its size"),
+    "overflowing shape": (lambda m: m.update({"one.npy": claims((2**62, 4))}), "contradicts its size"),
+    "negative shape": (lambda m: m.update({"one.npy": claims((-2, -3))}), "contradicts its size"),
+    "short shape": (lambda m: m.update({"one.npy": claims((5,))}), "contradicts its size"),
     "code in the header": (
         lambda m: m.update({"one.npy": as_npy("__import__('os').abort()")}),
-        "'one.npy' is no .npy",
+        "'one.npy' is not a .npy",
     ),
     "deep header": (lambda m: m.update({"one.npy": as_npy("(" * 9000)}), "no .npy|damaged"),
 }
@@ -266,7 +272,7 @@ def test_a_zip_bomb_is_refused_before_it_is_read(path):
         archive.writestr("checkpoint.json", json.dumps({"format": "tinygrad_rnn checkpoint"}))
         archive.writestr("a.npy", bytes(10**7))
     assert path.stat().st_size < 20_000
-    with pytest.raises(CheckpointError, match="is compressed or encrypted, as none of ours is"):
+    with pytest.raises(CheckpointError, match="is compressed or encrypted, which none of ours is"):
         load(path)
 
 
@@ -297,7 +303,7 @@ def test_nothing_is_ever_unpickled(path, tmp_path):
     pickled = pickle.dumps(Bomb(target))
     objects = np.array([Bomb(target)], dtype=object)
     path.write_bytes(pickled)
-    with pytest.raises(CheckpointError, match=r"it is no \.npz archive"):
+    with pytest.raises(CheckpointError, match=r"it is not an \.npz archive"):
         load(path)
     for content in (pickled, npy(objects, allow_pickle=True)):
         save(path, ARRAYS, FACTS)
@@ -320,5 +326,5 @@ def test_a_plain_npz_and_a_folder_are_refused(path):
     np.savez(path, a=np.zeros(2))
     with pytest.raises(CheckpointError, match=r"foreign archive: there is no checkpoint\.json"):
         load(path)
-    with pytest.raises(CheckpointError, match="it is no regular file"):
+    with pytest.raises(CheckpointError, match="it is not a regular file"):
         load(path.parent)

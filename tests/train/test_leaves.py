@@ -27,7 +27,9 @@ def test_an_old_leaf_with_a_gradient_that_is_no_parameter_is_named():
     model, bias = nn.Linear(3, 2, rng=0), float_leaf(2, name="bias")
     born = Tensor(0.0).serial
     loss = tanh(model(np.ones(3)) + bias).sum()
-    message = r"fit: the loss depends on bias \(shape \(2,\), used by add\), which is no parameter"
+    message = (
+        r"fit: the loss depends on bias \(shape \(2,\), used by add\), which is not a parameter"
+    )
     with pytest.raises(ValueError, match=message) as caught:
         check_leaves(loss, model.parameters(), (), born)
     with pytest.raises(ValueError, match=re.escape(str(caught.value))):
@@ -38,7 +40,7 @@ def test_an_old_leaf_with_a_gradient_that_is_no_parameter_is_named():
 
 def test_several_are_listed_and_many_are_counted():
     leaves = [float_leaf(name=f"w{k}") for k in range(7)]
-    with pytest.raises(ValueError, match=r"w0 .*w4 .* and 2 more, which are no parameters"):
+    with pytest.raises(ValueError, match=r"w0 .*w4 .* and 2 more, which are not parameters"):
         check(lambda: concatenate([x.reshape(1) for x in leaves]).sum())
 
 

@@ -290,7 +290,7 @@ def test_a_number_may_come_as_a_tensor_or_an_array(name, kind):
 
 def test_a_score_of_nan_is_refused():
     scores, model = iter([5.0, math.nan]), Bowl()
-    with pytest.raises(ValueError, match="fit: validate gave NaN, which is no score") as caught:
+    with pytest.raises(ValueError, match="fit: validate gave NaN, which is not a score") as caught:
         quiet(model, steps=6, validate=lambda: next(scores), every=2)
     assert caught.value.__notes__ == ["fit: at step 4"]
 
@@ -456,7 +456,7 @@ def test_going_on_from_a_checkpoint_is_said(tmp_path, capsys):
         model = Bowl()
         fit(model, ones, SGD(model.parameters(), lr=0.1), steps=steps, path=tmp_path / "run.npz")
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("fit:")]
-    going_on = f"fit: {tmp_path / 'run.npz'} is there, the run goes on from step 2"
+    going_on = f"fit: {tmp_path / 'run.npz'} exists, the run goes on from step 2"
     assert [line for line in said if "runs eagerly" not in line] == [going_on]
 
 

@@ -310,10 +310,16 @@ TAMPERED = {
     "facts": (lambda arrays, facts: (arrays, [1, 2]), "TypeError"),
     "no generator": (fact(generator=None), "it was saved without a random generator, and this run"),
     "other generator": (generator(bit_generator="MT19937"), "'MT19937', and this run has a PCG64"),
-    "flag": (generator(has_uint32=7), "has_uint32 of the generator is no integer in 0 … 1"),
-    "bits": (generator(state={"state": 2**128, "inc": 1}), "state of the generator is no integer"),
+    "flag": (generator(has_uint32=7), "has_uint32 of the generator is not an integer in 0 … 1"),
+    "bits": (
+        generator(state={"state": 2**128, "inc": 1}),
+        "state of the generator is not an integer",
+    ),
     "half bits": (generator(state={"state": 1}), "state is not the state of such a generator"),
-    "float bits": (generator(state={"state": 1.5, "inc": 1}), "state of the generator is no int"),
+    "float bits": (
+        generator(state={"state": 1.5, "inc": 1}),
+        "state of the generator is not an int",
+    ),
 }
 
 
@@ -341,11 +347,11 @@ def test_a_place_outside_a_generators_memory_is_refused(tmp_path):
     arrays, facts = files.load(path)
     facts["generator"]["state"]["pos"] = 10**6
     files.save(path, arrays, facts)
-    with pytest.raises(CheckpointError, match="pos of the generator is no integer in 0 … 624"):
+    with pytest.raises(CheckpointError, match="pos of the generator is not an integer in 0 … 624"):
         load_run(path, model, optimiser, rng)
     facts["generator"]["state"]["key"] = [1, 2]
     files.save(path, arrays, facts)
-    with pytest.raises(CheckpointError, match="key of the generator has not 624 entries"):
+    with pytest.raises(CheckpointError, match="key of the generator does not have 624 entries"):
         load_run(path, model, optimiser, rng)
 
 

@@ -1,4 +1,4 @@
-"""Cells and what belongs around them: modules, time, layers, losses and start values."""
+"""Cells, modules, the loop over time, layers, losses and start values."""
 
 from tinygrad_rnn.nn import start
 from tinygrad_rnn.nn.attention import dot_attention

@@ -1,6 +1,6 @@
-"""Can it be done with what was passed?
+"""Do the arguments fit?
 
-Each check is silent, or says who was called, what was expected and what it got.
+A check that fails names the function called, what it expected and what it got.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ __all__ = [
 
 
 def as_lengths(lengths: Any, owner: str) -> Any:
-    """Lengths as an array, a Tensor as it is; those of no examples are integers, too."""
+    """Lengths as an array, or a Tensor unchanged; an empty list becomes an array of integers."""
     nobody = isinstance(lengths, (list, tuple)) and not lengths
     return operand(np.zeros(0, int) if nobody else lengths, owner)
 
 
 def is_number(x: Any) -> bool:
-    """Whether it is a real number, and neither a truth value nor NaN."""
+    """Whether `x` is a real number, neither a bool nor NaN."""
     return isinstance(x, Real) and not isinstance(x, (bool, np.bool_)) and not isnan(x)
 
 
@@ -53,7 +53,7 @@ def check_sizes(owner: str, **sizes: object) -> None:
 
 
 def check_dtype(owner: str, dtype: DTypeLike) -> None:
-    """TypeError unless it is a type of floats: as integers all start values would be 0."""
+    """TypeError unless `dtype` is a float type: as integers all start values would be 0."""
     if np.dtype(dtype).kind != "f":
         raise TypeError(
             f"{owner}: parameters are floats, got dtype {np.dtype(dtype)}. Take float64 or float32."
@@ -61,7 +61,7 @@ def check_dtype(owner: str, dtype: DTypeLike) -> None:
 
 
 def check_probability(owner: str, what: str, p: Any, *, one: bool = False) -> None:
-    """ValueError unless it is a number in [0, 1), or in [0, 1]."""
+    """ValueError unless `p` is a number in [0, 1), or in [0, 1] with `one`."""
     if not is_number(p) or not (0 <= p < 1 or (one and p == 1)):
         raise ValueError(
             f"{owner}: {what} is a probability in [0, 1{']' if one else ')'}, got {p!r}."
@@ -69,14 +69,14 @@ def check_probability(owner: str, what: str, p: Any, *, one: bool = False) -> No
 
 
 def check_flags(owner: str, **flags: object) -> None:
-    """TypeError unless each is True or False: any text would count as True."""
+    """TypeError unless each flag is True or False: any text would count as True."""
     for what, flag in flags.items():
         if not isinstance(flag, (bool, np.bool_)):
             raise TypeError(f"{owner}: {what} is True or False, got {flag!r}.")
 
 
 def check_generator(owner: str, rng: Any) -> None:
-    """TypeError unless it is a generator or None."""
+    """TypeError unless `rng` is a generator or None."""
     if rng is not None and not isinstance(rng, np.random.Generator):
         raise TypeError(
             f"{owner}: expected rng as a generator or None, got {type(rng).__name__}; a seed would "
@@ -85,7 +85,7 @@ def check_generator(owner: str, rng: Any) -> None:
 
 
 def check_cell(owner: str, cell: Any, *, starts: bool = False) -> None:
-    """TypeError unless it is a cell, and if it must, says its first state."""
+    """TypeError unless `cell` is a cell, with an ``initial_state`` if `starts`."""
     if isinstance(cell, type):
         raise TypeError(
             f"{owner}: expected a cell, got the class {cell.__name__}. Make one: "
@@ -105,7 +105,7 @@ def check_cell(owner: str, cell: Any, *, starts: bool = False) -> None:
 
 
 def check_sequence(owner: str, xs: Any) -> None:
-    """TypeError or ValueError unless it holds steps, to be read more than once."""
+    """TypeError or ValueError unless `xs` is a sequence of at least one step."""
     if type(xs) is not Tensor:
         refuse_foreign(xs, owner)
     if not isinstance(xs, (Tensor, np.ndarray, list, tuple)):
@@ -124,7 +124,7 @@ def check_sequence(owner: str, xs: Any) -> None:
 
 
 def check_call(owner: str, cell: Any, xs: Any, state: Any) -> None:
-    """TypeError or ValueError unless the cell can run through `xs`."""
+    """ValueError unless the cell can run through `xs`."""
     check_sequence(owner, xs)
     check_cell(owner, cell, starts=state is None)
     head, expected = values(values(xs)[0]), getattr(cell, "input_size", None)
@@ -147,7 +147,7 @@ def check_call(owner: str, cell: Any, xs: Any, state: Any) -> None:
 
 
 def check_state(new: Any, old: Any, name: str) -> None:
-    """TypeError unless a cell returned a state that is built up like the one it was given."""
+    """TypeError unless a cell returned a state with the structure of the one it was given."""
     kinds = {
         tuple(s) if isinstance(s, dict) else len(s) if isinstance(s, (tuple, list)) else 0
         for s in (new, old)
@@ -168,7 +168,7 @@ def _described(state: Any) -> str:
 def require_range(
     x: Any, low: int, high: int, message: Callable[[], str], error: type[Exception] = ValueError
 ) -> None:
-    """Raise an error unless all of `x`, an array or Tensor, lies in low … high; see `require`."""
+    """Raise an error unless all of the array or Tensor `x` lies in low … high; see `require`."""
     if type(x) is Tensor and recorder() is not None:
         below = x <= high
         holds = below if x.dtype.kind == "u" and low == 0 else (x >= low) & below

@@ -1,4 +1,4 @@
-"""How does a decoder look back at all that was read?"""
+"""How does a decoder look back at the whole input?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["dot_attention"]
 
 
 def dot_attention(query: Any, memory: Any, mask: Any = None) -> tuple[Any, Any]:
-    """What of `memory` resembles `query`: weights = softmax(memory · query), and their mean.
+    """The mean of `memory` with weights softmax(memory · query) over time, and these weights.
 
     Luong et al. 2015, "Effective approaches to attention-based neural machine translation", eq. 7
     with the score *dot*.
@@ -25,8 +25,7 @@ def dot_attention(query: Any, memory: Any, mask: Any = None) -> tuple[Any, Any]:
     memory
         (S, *batch, features), as `stack` of the outputs of `unroll` gives it.
     mask
-        Bool (S, *batch), true where there is something to see. Where there is nothing at all, the
-        result is 0.
+        Bool (S, *batch), true at the steps that count. If no step counts, the result is 0.
 
     Returns
     -------
@@ -36,7 +35,7 @@ def dot_attention(query: Any, memory: Any, mask: Any = None) -> tuple[Any, Any]:
     Raises
     ------
     ValueError
-        The shapes or the dtype of the mask do not fit, or there is nothing in memory.
+        The shapes or the dtype of the mask do not fit, or `memory` is empty.
     """
     shape, expected = np.shape(values(query)), np.shape(values(memory))
     if len(expected) < 2 or expected[1:] != shape or not expected[0]:
@@ -51,10 +50,10 @@ def dot_attention(query: Any, memory: Any, mask: Any = None) -> tuple[Any, Any]:
         mask = operand(mask, "dot_attention")
         if mask.dtype != bool or mask.shape != expected[:-1]:
             raise ValueError(
-                f"dot_attention: expected mask as bool {expected[:-1]}, true where there is "
-                f"something to see, got {mask.dtype} {mask.shape}."
+                f"dot_attention: expected mask as bool {expected[:-1]}, true at the "
+                f"steps that count, got {mask.dtype} {mask.shape}."
             )
-        # any finite number serves for what is masked, since it is weighted with 0 afterwards
+        # any finite number will do where masked: its weight is set to 0 afterwards
         weights = softmax(where(mask, scores, -1e30), axis=0)
         weights = named(attention=where(mask, weights, 0))
     return named(context=sum(weights[..., None] * memory, axis=0)), weights

@@ -1,9 +1,9 @@
-"""How much of the past must be kept?
+"""How many states does backpropagation through time have to keep?
 
-Every √T-th state is enough: a segment between two of them is run unrecorded, and when a gradient
-arrives it is run once more, recorded, differentiated and dropped. So 2√T states are alive at most,
-for the time of one more forward pass (Chen et al. 2016, "Training deep nets with sublinear memory
-cost"; for recurrent nets Gruslys et al. 2016).
+Every √T-th state is enough. A segment between two of them runs unrecorded; when a gradient arrives
+it runs once more, recorded, is differentiated and dropped. At most 2√T states are alive, at the
+cost of one more forward pass (Chen et al. 2016, "Training deep nets with sublinear memory cost";
+for recurrent nets Gruslys et al. 2016).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def checkpointed(
 ) -> tuple[list[Any], Any]:
     """The same outputs and state as ``steps.run(ts, state)``, in segments of √T steps.
 
-    Of a record that becomes a program nothing is left out.
+    A record that becomes a program keeps all steps.
     """
     if recorder() is not None:
         return steps.run(ts, state)
@@ -53,7 +53,7 @@ def _segment(
     outputs: list[Any] = []
     given: set[Tensor] = set()
     end = state
-    for t in ts:  # recorded one step at a time, to see which Tensors it takes from outside
+    for t in ts:  # recorded one step at a time, to find the Tensors it reads from outside
         made = steps(t, end)
         given |= _older(parts(made), born)
         output, end = detach(made)
@@ -68,7 +68,7 @@ def _segment(
     frames, after = context.get().scope, [values(x) for x in parts(end)]
 
     def again(g: Any) -> list[Any]:
-        """The gradients of the inputs, from those of all results in a row."""
+        """The gradients of the inputs, from the gradients of all results concatenated."""
         recorded = type(g) is Tensor
         now = recorded_again(context.get())
         token = context.set(now.at(now.scope if recorded else frames))
@@ -109,7 +109,7 @@ def _replayed(
 
 
 def _older(results: list[Any], born: int) -> set[Tensor]:
-    """The Tensors from before `born` that results were made from without others in between."""
+    """The Tensors older than `born` that newer ones were computed from directly."""
     todo = [x for x in results if type(x) is Tensor]
     found, seen = set(), set(todo)
     while todo:

@@ -1,4 +1,4 @@
-"""How wrong is it, when nobody says at which step each label belongs?"""
+"""How is a loss computed without knowing at which step each label belongs?"""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def ctc_loss(
 ) -> Any:
     """Mean over the batch of -log p(labels), summed over all alignments, in nats.
 
-    An alignment names one class per step; without its repetitions, and then without its blanks, it
-    reads as the labels (connectionist temporal classification, Graves et al. 2006, eqs. 5-8). The
-    sum over alignments is the forward algorithm in logarithms; its gradient is whatever reverse
-    mode makes of it. Torch's ``reduction="mean"`` divides each example by its number of labels
-    first; this does not.
+    An alignment names one class per step; without repetitions, and then without blanks, it spells
+    the labels (connectionist temporal classification, Graves et al. 2006, eqs. 5-8). The sum over
+    alignments is the forward algorithm in logarithms, and its gradient comes from reverse mode.
+    Torch's ``reduction="mean"`` first divides each example by its number of labels; this mean does
+    not.
 
     Parameters
     ----------
     logits
         Scores before the softmax, shape (T, batch, classes).
     labels
-        Integers (batch, S) in 0 … classes-1, none of them `blank`; anything beyond their lengths.
+        Integers (batch, S) in 0 … classes-1 other than `blank`; any integer beyond their lengths.
     lengths, label_lengths
         How many steps and labels of each example count, shape (batch,); all by default.
     blank
@@ -52,8 +52,8 @@ def ctc_loss(
     Raises
     ------
     ValueError
-        If shapes, lengths or labels do not fit, or if there are more labels (and blanks needed
-        between equal ones) than steps, so that nothing reads as the labels.
+        Shapes, lengths or labels do not fit, or there are more labels (and blanks needed between
+        equal ones) than steps, so that no alignment spells the labels.
     """
     T, labels, lengths, counts = _checked(logits, labels, lengths, label_lengths, blank)
     batch, S = labels.shape
@@ -73,13 +73,13 @@ def ctc_loss(
         with scope("ctc", t=t):
             ways = [alpha, _later(alpha, 1), where(skips, _later(alpha, 2), _NEVER)]
             alpha = where(valid[t][:, None], emitted[t] + logsumexp(stack(ways), axis=0), alpha)
-    ends = 2 * counts[:, None] - np.array([0, 1])  # in the last blank, or in the last label
+    ends = 2 * counts[:, None] - np.array([0, 1])  # in the last blank or the last label
     last = where(ends >= 0, alpha[(np.arange(batch)[:, None], where(ends >= 0, ends, 0))], _NEVER)
     return named(loss=-mean(logsumexp(last, axis=1)))
 
 
 def _later(alpha: Any, k: int) -> Any:
-    """What stood `k` places before: no alignment comes from before the first."""
+    """`alpha` shifted by `k` places; log 0 enters at the front."""
     before = np.full((alpha.shape[0], k), _NEVER, alpha.dtype)
     return concatenate([before, alpha], axis=1)[:, : alpha.shape[1]]
 
@@ -87,7 +87,7 @@ def _later(alpha: Any, k: int) -> Any:
 def _checked(
     logits: Any, labels: Any, lengths: Any, counts: Any, blank: int
 ) -> tuple[int, Any, Any, Any]:
-    """How many steps there are, and labels and both lengths as arrays or Tensors."""
+    """The number of steps, and labels and both lengths as arrays or Tensors."""
     shape, labels = operand(logits, "ctc_loss").shape, operand(labels, "ctc_loss")
     if 0 in shape or 0 in labels.shape[:1]:
         raise ValueError(
@@ -130,7 +130,7 @@ def _checked(
 
 
 def _lengths(what: str, given: Any, top: int, batch: int) -> Any:
-    """How many steps or labels of each example count, as int64."""
+    """The number of steps or labels of each example, as int64."""
     n = np.full(batch, top) if given is None else given
     n = operand(n, "ctc_loss")
 

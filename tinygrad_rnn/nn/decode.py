@@ -1,7 +1,7 @@
-"""How does a network write?
+"""How does a network generate a sequence?
 
-It reads what it wrote last. While it learns it may be given what it should have written instead:
-always (teacher forcing), never (free running), or now and then (scheduled sampling).
+At each step it reads its own last output, or in training the target in its place: always (teacher
+forcing), never (free running), or with some probability (scheduled sampling).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["decode", "most_likely"]
 
 
 def most_likely(scores: Any) -> Any:
-    """The symbol with the highest score, as an integer; the first of several."""
+    """The symbol with the highest score, as an integer; the first if several are equal."""
     if recorder() is None or type(scores) is not Tensor:
         return np.argmax(values(scores), axis=-1)
     n = scores.shape[-1]  # a program finds the symbol at each call
@@ -42,49 +42,49 @@ def decode(
     rng: np.random.Generator | None = None,
     name: str = "decoder",
 ) -> tuple[list[Any], Any]:
-    """Let `step` write, from `start` on.
+    """Call `step` again and again, starting with the input `start`.
 
     Parameters
     ----------
     step
-        ``y, state = step(x, state)``: reads what was written last, gives what comes next.
+        ``y, state = step(x, state)``: the next output y from the input x.
     start
         The first x, (*batch) symbols or (*batch, features).
     state
-        The state before it, e.g. the last one of an encoder.
+        The state before the first step, e.g. the last state of an encoder.
     targets
-        What should be written, (T, *batch) or (T, *batch, features); needed where the teacher
-        speaks.
+        The right outputs, (T, *batch) or (T, *batch, features); needed unless `teacher` is 0.
     steps
-        How much to write; as much as there is in `targets` by default.
+        How many outputs to write; as many as there are `targets` by default.
     teacher
-        Probability with which what is read next is the target and not what was written: 1 is
-        teacher forcing (Williams & Zipser 1989), 0 free running, between scheduled sampling (Bengio
-        et al. 2015), which draws for each example and step from `rng`.
+        Probability in [0, 1] that the next input is the target and not the last output: 1 is
+        teacher forcing (Williams & Zipser 1989), 0 free running, and a value between them scheduled
+        sampling (Bengio et al. 2015), drawn for each example and step from `rng`.
     choose
-        What is read next, from y: by default the most likely symbol, through which no gradient
-        flows. ``lambda y: y`` feeds numbers back, and their gradient flows.
+        A function from y to the next input: by default the most likely symbol, which passes no
+        gradient. ``lambda y: y`` feeds numbers back, with their gradient.
     rng
         Generator for scheduled sampling.
     name
-        What the scope of each step is called.
+        Name of the scope of each step.
 
     Returns
     -------
     ys, state
-        A list of what was written (e.g. scores), and the state after the last step.
+        The list of outputs y (e.g. scores), and the state after the last step.
 
     Raises
     ------
     ValueError, TypeError
-        Nobody says how long; the teacher has no targets, or too few; a generator is missing.
+        Neither `targets` nor `steps` is given; there are too few targets, or they have another
+        shape; a generator is missing.
     """
     if steps is None and targets is None:
         raise ValueError("decode: pass targets, or steps= to say how much to write.")
     if targets is not None and not isinstance(targets, (Tensor, np.ndarray, list, tuple)):
         raise TypeError(
             "decode: expected targets as an array, Tensor or list of what should be written, time "
-            f"first, got {type(targets).__name__}. Make a generator a list."
+            f"first, got {type(targets).__name__}. Turn a generator into a list."
         )
     T = steps if steps is not None else 0 if targets is None else len(targets)
     check_sizes("decode", steps=T)
@@ -98,7 +98,9 @@ def decode(
         )
     check_generator("decode", rng)
     if 0 < teacher < 1 and rng is None:
-        raise TypeError(f"decode: teacher={teacher} draws who is read; pass rng=, a generator.")
+        raise TypeError(
+            f"decode: teacher={teacher} draws the inputs at random; pass rng=, a generator."
+        )
     x: Any = start
     ys: list[Any] = []
     for t in range(T):
@@ -119,7 +121,7 @@ def _next(
     choose: Callable[[Any], Any],
     rng: np.random.Generator | None,
 ) -> Any:
-    """What is read after `y` was written."""
+    """The input of the next step, after the output `y`."""
     if teacher == 1:
         return target
     written = choose(y)

@@ -17,8 +17,15 @@ __all__ = ["drop_mask", "dropout"]
 def dropout(x: Any, p: float, rng: np.random.Generator | None) -> Any:
     """Zero each element with probability `p`, scale the others by 1/(1-p); x itself without `rng`.
 
-    Whoever trains passes the generator, whoever evaluates passes None: there is no hidden mode and
-    no hidden generator.
+    Pass the generator in training and None in evaluation: there is no hidden mode and no hidden
+    generator.
+
+    Raises
+    ------
+    ValueError
+        `p` is not in [0, 1).
+    TypeError
+        `rng` is not a generator, or `x` holds integers.
     """
     check_probability("dropout", "p", p)
     if rng is None or p == 0:

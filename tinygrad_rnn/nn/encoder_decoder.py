@@ -22,7 +22,7 @@ __all__ = ["EncoderDecoder"]
 
 
 class EncoderDecoder(Module):
-    """One cell reads, another writes, starting from the state in which the first one ended.
+    """One cell reads; another writes, starting from the last state of the first.
 
     Cho et al. 2014; Sutskever et al. 2014; with attention Luong et al. 2015 (dot score, without
     their extra tanh layer): the read-out sees the decoder's output and what it attends to.
@@ -32,9 +32,9 @@ class EncoderDecoder(Module):
     encoder, decoder
         Cells whose states have the same structure and sizes.
     embed
-        From a symbol that was written to the decoder's input, e.g. an `Embedding`.
+        From a written symbol to the decoder's input, e.g. an `Embedding`.
     read
-        From the decoder's output (with `attention` twice as wide) to scores.
+        From the decoder's output (twice as wide with `attention`) to scores.
     attention
         Whether the decoder looks back at the encoder's outputs, see `dot_attention`.
     """
@@ -67,7 +67,7 @@ class EncoderDecoder(Module):
         mask: Any = None,
         **how: Any,
     ) -> Any:
-        """Scores (m, *batch, symbols) of what to write.
+        """Scores (m, *batch, symbols) of the symbols to write.
 
         Parameters
         ----------
@@ -76,15 +76,15 @@ class EncoderDecoder(Module):
         targets, steps, teacher, rng
             As in `decode`; `rng` is also for the draws of both cells.
         start
-            The symbol that is read first.
+            The symbol that the decoder reads first.
         **how
-            For the encoder, as in `unroll`.
+            Options of `unroll` for the encoder.
 
         Raises
         ------
         TypeError, ValueError
-            As `unroll` of the encoder and `decode`; at its step, if the states of the two cells
-            differ or what was read is not as wide as `embed` or `read` expect.
+            As in `unroll` and `decode`; the states of the two cells differ; an input is not as wide
+            as the decoder, `embed` or `read` expects.
         """
         outputs, state = unroll(
             self.encoder, source, lengths=lengths, mask=mask, rng=rng, name="encoder", **how

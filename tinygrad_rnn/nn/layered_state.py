@@ -1,7 +1,7 @@
-"""How are the states of many layers and directions one state?
+"""How do the states of many layers and directions form one state?
 
-Each part has one more axis in front, of all layers and directions, as in torch; or it is a list of
-states, where they differ in size.
+Each part gets one more axis in front, over all layers and directions, as in torch. If the states
+differ in size, they form a list.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What stands around a cell?"""
+"""Which layers go before and after a cell?"""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ __all__ = ["Embedding", "Linear", "TiedLinear"]
 
 
 class Linear(Module):
-    """y = x W + b on the last axis, from U[-1/√in, 1/√in) as torch.nn.Linear.
+    """y = x W + b on the last axis; starts from U[-1/√in, 1/√in) as torch.nn.Linear does.
 
     `W` has shape (in, out), `b` (out,).
+
+    Raises
+    ------
+    ValueError, TypeError
+        A size is not a whole number of at least 1, or `dtype` is not a float type.
     """
 
     def __init__(
@@ -44,9 +49,16 @@ class Linear(Module):
 
 
 class Embedding(Module):
-    """A learned row for each of `num_embeddings` symbols, from N(0, 1) as torch.nn.Embedding.
+    """A learned row for each of `num_embeddings` symbols; starts from N(0, 1) as in torch.
 
-    Called with integers of any shape (…) it gives (…, embedding_dim).
+    Called with integers of shape (…) it returns rows of shape (…, embedding_dim).
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `Linear`; in a call, symbols are not integers.
+    IndexError
+        In a call, a symbol is negative or too large.
     """
 
     def __init__(
@@ -64,7 +76,7 @@ class Embedding(Module):
         self.W = Tensor(start, dtype=dtype)
 
     def __call__(self, symbols: Any) -> Any:
-        """The rows of `symbols`; a negative or too large one is an IndexError."""
+        """The rows of `symbols`; an IndexError for a symbol that is negative or too large."""
         symbols = operand(symbols, "Embedding")
         found = values(symbols)
         if found.dtype.kind not in "iu":
@@ -81,9 +93,14 @@ class Embedding(Module):
 
 
 class TiedLinear(Module):
-    """Scores of symbols by their own embedding: y = x W^T + b (Press & Wolf 2017).
+    """Scores of symbols by the weights of their embedding: y = x W^T + b (Press & Wolf 2017).
 
     `W` is the embedding's, one parameter in two places; `b` (symbols,) starts at 0.
+
+    Raises
+    ------
+    TypeError
+        `embedding` is not an `Embedding`.
     """
 
     def __init__(self, embedding: Embedding, *, bias: bool = True) -> None:

@@ -1,8 +1,8 @@
-"""How wrong is it?
+"""How wrong is an output?
 
-Every loss is a mean over what counts. What is left out, by `lengths`, `mask` or `ignore_index`, is
-replaced by zeros before anything is computed from it, so whatever the padding holds (NaN too)
-reaches neither the loss nor a gradient.
+Every loss is a mean over the entries that count. Entries left out by `lengths`, `mask` or
+`ignore_index` are replaced by zeros before anything is computed from them, so no value in the
+padding, not even NaN, reaches the loss or a gradient.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ def mse_loss(y: Any, target: Any, *, lengths: Any = None, mask: Any = None) -> A
     Parameters
     ----------
     y, target
-        Of one shape; (T, batch, …) with `lengths`.
+        Arrays or Tensors of one shape; (T, batch, …) with `lengths`.
     lengths
         How many steps of each sequence count: integers in 0 … T of shape (batch,).
     mask
-        True where it counts: bool of the shape of `y`, or of its leading axes, as (T, batch).
+        True where an entry counts: bool of the shape of `y` or of its leading axes, e.g. (T,
+        batch).
 
     Raises
     ------
@@ -48,7 +49,8 @@ def huber_loss(
 ) -> Any:
     """Mean of d²/2 where |d| ≤ delta and of delta·(|d| - delta/2) beyond, for d = y - target.
 
-    Outliers pull with at most `delta` (Huber 1964; torch's huber_loss). The rest as in `mse_loss`.
+    The gradient of an outlier is at most `delta` > 0 (Huber 1964; torch's huber_loss). Parameters
+    and errors are those of `mse_loss`.
     """
     if not is_number(delta) or not 0 < delta < np.inf:
         raise ValueError(f"huber_loss: delta must be positive and finite, got {delta!r}.")
@@ -59,7 +61,7 @@ def huber_loss(
 
 
 def binary_cross_entropy(logits: Any, target: Any, *, lengths: Any = None, mask: Any = None) -> Any:
-    """Mean of -t log σ(logits) - (1-t) log(1 - σ(logits)), in nats; exact however large the logits.
+    """Mean of -t log σ(logits) - (1-t) log(1 - σ(logits)), in nats; exact for large logits, too.
 
     Parameters
     ----------
@@ -69,6 +71,11 @@ def binary_cross_entropy(logits: Any, target: Any, *, lengths: Any = None, mask:
         Probabilities t in [0, 1] of the same shape; bool and integers 0 and 1 too.
     lengths, mask
         As in `mse_loss`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A target lies outside [0, 1]; otherwise as in `mse_loss`.
     """
     name = "binary_cross_entropy"
     logits, target, valid = paired(name, logits, target, lengths, mask)
@@ -98,17 +105,17 @@ def cross_entropy(
     logits
         Scores before the softmax, shape (…, classes); (T, batch, …, classes) with `lengths`.
     labels
-        The right classes, integers of shape (…) in 0 … classes-1, whatever else where left out.
+        The right classes, integers of shape (…) in 0 … classes-1; any integer where left out.
     lengths, mask
         As in `mse_loss`, for the shape of the labels.
     ignore_index
-        A label that marks what is left out; None for none.
+        The label that marks entries to leave out; None for none.
 
     Raises
     ------
     ValueError, TypeError
-        If labels are no integers, have another shape, or lie outside the classes; if lengths or
-        mask do not fit; if no label is left.
+        Labels are not integers, have another shape, or lie outside the classes; lengths or mask do
+        not fit; no label is left.
     """
     logits, labels = (operand(x, "cross_entropy") for x in (logits, labels))
     shape, right = np.shape(values(logits)), values(labels)

@@ -1,9 +1,9 @@
 """What has parameters?
 
-A module is any object whose attributes hold Tensors, arrays, cells and other modules. Its
-parameters are the Tensors. An array is a constant: *freezing* a parameter is
-``cell.W_h = cell.W_h.data``, and ``cell.W_h = Tensor(cell.W_h)`` thaws it. There is no hidden train
-or eval mode and no hidden random generator: both are arguments of what needs them.
+A module is an object whose attributes hold Tensors, arrays, cells and other modules. Its parameters
+are the Tensors. An array is a constant: ``cell.W_h = cell.W_h.data`` freezes a parameter, and
+``cell.W_h = Tensor(cell.W_h)`` thaws it. There is no hidden train or eval mode and no hidden random
+generator: functions that need them take them as arguments.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ __all__ = ["Module"]
 class Module(ModuleBase):
     """Base of cells, layers and models: assign Tensors and modules to attributes.
 
-    Lists, tuples, deques and dicts of them are looked into; so are dataclasses, cells of any class
-    (objects that can be called), bound methods and `functools.partial`. A class attribute counts
-    as an attribute of each object of the class. A Tensor without a name takes that of its
-    attribute. Copying (`copy.deepcopy`) and pickling work.
+    Parameters are also found inside lists, tuples, deques, dicts, dataclasses, cells of any class
+    (objects that can be called), bound methods and `functools.partial`. A class attribute counts as
+    an attribute of each object of the class. A Tensor without a name gets that of its attribute.
+    Copying (`copy.deepcopy`) and pickling work.
 
     Raises
     ------
     TypeError
-        When parameters or values are asked for: a float Tensor is where it has no path or copies
-        would share it, and nowhere else in the module. Such places are functions (their closure,
-        defaults and globals), sets, and objects that are none of the above.
+        Parameters or values are asked for, and a float Tensor is found only where it has no path or
+        where copies would share it: in a function (its closure, defaults and globals), a set, or an
+        object that is none of the above.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_found")  # the last not among what vars() gives
+    __slots__ = ("__dict__", "__weakref__", "_found")  # vars() does not list _found
 
     def __setattr__(self, name: str, value: Any) -> None:
         if type(value) is Tensor and value.op is None and value.name is None:
@@ -54,25 +54,25 @@ class Module(ModuleBase):
         object.__setattr__(self, name, value)
 
     def named_parameters(self) -> dict[str, Tensor]:
-        """The Tensors by their path, e.g. ``"cells.0.W_h"``; a shared one where it stands first."""
+        """The Tensors by path, e.g. ``"cells.0.W_h"``; a shared one has the path found first."""
         return dict(self._known()[1])
 
     def shared_parameters(self) -> dict[str, str]:
-        """Where a Tensor stands once more, and where first, as ``{"readout.W": "embedding.W"}``."""
+        """Further paths of shared Tensors, and their first: ``{"readout.W": "embedding.W"}``."""
         return dict(self._known()[2])
 
     def structure(self) -> tuple[Any, ...]:
-        """All but the values of its parameters, as it was when an attribute was last replaced.
+        """All but the values of the parameters, as of the last replacement of an attribute.
 
-        The paths of parameters and where they are shared, the types of its parts, numbers, words,
-        the code of functions, and checksums of arrays: if one of them is another, so is a program
-        of the module. An array that is written into, and what objects hold that are no cells, is
-        not seen.
+        It contains the paths of parameters and which are shared, the types of the parts, numbers,
+        strings, the code of functions, and checksums of arrays. Modules with another structure need
+        another program. An array that is written into and attributes of objects that are not cells
+        are not noticed.
         """
         return self._known()[3]
 
     def _known(self) -> tuple[list[Place], dict[str, Tensor], dict[str, str], tuple[Any, ...]]:
-        """The places looked into, the parameters, where they are shared, and the structure."""
+        """The places searched, the parameters, the paths that share them, and the structure."""
         known = getattr(self, "_found", None)
         if known is None or not unchanged(self, known[0]):
             leaves, places = self._look()
@@ -90,7 +90,7 @@ class Module(ModuleBase):
         return known
 
     def _look(self) -> tuple[list[Leaf], list[Place]]:
-        """Every Tensor and array, and the places looked into; TypeError for one out of place."""
+        """Every Tensor and array, and the places searched; TypeError if a Tensor has no path."""
         leaves, places, refused = look(self)
         if refused:
             raise TypeError(refused)
@@ -101,30 +101,30 @@ class Module(ModuleBase):
         return list(self.named_parameters().values())
 
     def zero_grad(self) -> None:
-        """Forget what ``backward()`` has added up: every ``.grad`` is None again."""
+        """Set every ``.grad`` to None."""
         for p in self.parameters():
             p.grad = None
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """All values by path, parameters and frozen ones alike, as copies in C order."""
+        """Copies of all values by path, parameters and frozen ones, as arrays in C order."""
         return {
             path: np.array(v.data if type(v) is Tensor else v, order="C")
             for path, _, _, v in self._look()[0]
         }
 
     def check_state_dict(self, state: Mapping[str, Any]) -> None:
-        """ValueError, naming all that does not fit, unless `load_state_dict` would take `state`."""
+        """ValueError unless `load_state_dict` accepts `state`; names all that does not fit."""
         self._fitting(state)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over values by path. Nothing is changed unless everything fits.
+        """Set all values by path. Nothing is changed unless everything fits.
 
         Raises
         ------
         ValueError
-            Names every missing, unexpected and misshapen key, every value that is no array of real
-            numbers (a torch.Tensor, a masked array), every dtype that would lose its fractions
-            (floats for integers), and values beyond the range of the module's dtype.
+            A path is missing or unexpected; a value has another shape, is not an array of real
+            numbers (a torch.Tensor, a masked array), would lose its fractions (floats for integers)
+            or lies beyond the range of the module's dtype. The error names all of them.
         """
         for owner, key, value, array in self._fitting(state):
             if type(value) is Tensor:
@@ -133,7 +133,7 @@ class Module(ModuleBase):
                 replace(owner, key, array)
 
     def _fitting(self, state: Mapping[str, Any]) -> list[tuple[Any, Any, Any, np.ndarray]]:
-        """Owner, key, old value and new array of each place; ValueError unless everything fits."""
+        """Owner, key, old value and new array of each path; ValueError unless everything fits."""
         places = {path: (owner, key, value) for path, owner, key, value in self._look()[0]}
         problems = [f"missing {path!r}" for path in places if path not in state]
         problems += [f"unexpected {path!r}" for path in state if path not in places]
@@ -167,7 +167,7 @@ class Module(ModuleBase):
         return fitting
 
     def __getstate__(self) -> Any:
-        """For copies, of which nothing is found yet, and which take along what a class holds."""
+        """The state for copies, with class attributes and without the cached parameters."""
         look(self)
         with suppress(AttributeError):  # or another thread has just done so
             object.__delattr__(self, "_found")

@@ -1,4 +1,4 @@
-"""How do cells become a layer, several layers, and two directions?
+"""How do cells form a layer, several layers, and two directions?
 
 By composition: each direction of each layer is one `unroll`. Shapes are torch's.
 """
@@ -45,26 +45,26 @@ _MERGES: dict[str, Callable[[Any, Any], Any]] = {
 
 
 class Recurrent(Module):
-    """Layers of any cells through time, each in one direction or both.
+    """Layers of any cells, run through time in one direction or both.
 
     Parameters
     ----------
     *cells
-        One per layer, the first next to the input: a cell, or a pair (forward, backward) of cells
-        for a layer that reads both ways. Wrappers (`Zoneout`, `LearnedState` …) are cells too.
+        One per layer, from the input up: a cell, or a pair of cells (forward, backward) for a layer
+        that reads both ways. Wrappers (`Zoneout`, `LearnedState` …) are cells too.
     merge
-        How the outputs of two directions become one: ``"concat"`` (torch), ``"sum"``, ``"mean"``
+        How the outputs of two directions are combined: ``"concat"`` (torch), ``"sum"``, ``"mean"``
         or ``"multiply"``.
     dropout
-        Probability, applied to the outputs of all layers but the last, at each step anew; where no
-        ``rng`` is given there is none.
+        Probability in [0, 1) with which outputs of all layers but the last are dropped, drawn anew
+        at each step; without ``rng`` nothing is dropped.
     batch_first
-        Whether inputs and outputs are (batch, T, …); states never are.
+        Inputs and outputs are (batch, T, …); the shapes of states do not change.
 
     Raises
     ------
     ValueError
-        There is no cell; some layers are pairs and others are not; an unknown `merge`.
+        There is no cell; some layers are pairs and others are not; `merge` is unknown.
 
     Examples
     --------
@@ -111,18 +111,18 @@ class Recurrent(Module):
         merge: Merge = "concat",
         **options: Any,
     ) -> Recurrent:
-        """Layers of cells that ``make(input_size)`` gives, each as wide as what is below it.
+        """Layers of cells ``make(input_size)``, each with the width of the layer below it.
 
         Parameters
         ----------
         make
             A function from the number of features to a new cell.
         input_size, num_layers
-            Features of the input, and how many layers; at least 1.
+            Features of the input, and the number of layers; at least 1.
         bidirectional
-            Whether each layer has a second cell that reads backwards.
+            Each layer has a second cell that reads backwards.
         merge, **options
-            As for the class.
+            Arguments of the class.
 
         Examples
         --------
@@ -153,11 +153,12 @@ class Recurrent(Module):
             (T, batch, features), or (batch, T, features) if `batch_first`; without a batch (T,
             features). Integers are symbols, without features.
         state
-            First states as they are returned, e.g. the last ones of the batch before, detached.
+            First states, in the form in which they are returned: e.g. those of the last batch,
+            detached.
         reverse
-            Read from the end; each pair of directions the other way round.
+            Read from the end; in a pair, each cell reads in the other direction.
         rng
-            Generator of all that is dropped in training; None: nothing is.
+            Generator for random draws in training; None for none.
         **how
             ``lengths``, ``mask``, ``truncate``, ``checkpoint``, as in `unroll`, for all layers.
 
@@ -168,6 +169,12 @@ class Recurrent(Module):
             and the final states in the cell's structure, each part (layers · directions, batch, …)
             with index ``layer · directions + direction`` (a list of states if layers differ in
             size).
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `unroll`; the state is for other layers or another batch; outputs to be merged
+            differ in width.
         """
         check_flags(type(self).__name__, reverse=reverse)
         check_sequence(type(self).__name__, xs)
@@ -209,7 +216,7 @@ class Recurrent(Module):
 def built(
     make: Callable[[int], Any], size: int, num_layers: int, bidirectional: bool, merge: str
 ) -> list[Any]:
-    """The cells of each layer, the next as wide as the last one's output."""
+    """The cells of each layer; each input is as wide as the output of the layer below."""
     check_sizes("Recurrent layers", num_layers=num_layers)
     check_flags("Recurrent layers", bidirectional=bidirectional)
     layers = []
@@ -222,7 +229,7 @@ def built(
 
 
 def _each_step(name: str, f: Callable[..., Any], *sequences: Any) -> list[Any]:
-    """`f` of the values of each step, recorded in that step."""
+    """`f` of the values of each step, recorded in the scope of that step."""
     found = []
     for t, xs in enumerate(zip(*sequences, strict=True)):
         with scope(name, t=t):

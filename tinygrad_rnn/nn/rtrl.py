@@ -1,9 +1,9 @@
-"""Can a gradient through time be had without going back in time?
+"""Can a gradient through time be computed without going back in time?
 
-Yes: carry along how the state depends on the parameters, ``S = ∂s/∂θ``, and move it one step on
-with the state: ``S' = (∂s'/∂s) S + ∂s'/∂θ``. That is real-time recurrent learning (Williams &
-Zipser 1989). It keeps one step's record instead of T, and pays with S, as many numbers as states
-times parameters.
+Yes: carry along the Jacobian of the state by the parameters, ``S = ∂s/∂θ``, and update it with the
+state: ``S' = (∂s'/∂s) S + ∂s'/∂θ``. This is real-time recurrent learning (Williams & Zipser 1989).
+It keeps the record of one step instead of T, at the cost of S, which has as many numbers as the
+state times the parameters.
 """
 
 from __future__ import annotations
@@ -41,23 +41,23 @@ def rtrl(
     cell, xs, state
         As in `unroll`.
     loss
-        ``loss(output, t)``, a recorded scalar: what step t adds.
+        ``loss(output, t)`` gives the loss of step t, a recorded scalar.
     wrt
         A list of Tensors; leaves; the cell's parameters by default.
     on_step
-        Called as ``on_step(t, loss, gradients)`` with the gradients so far, to be read only:
-        learning in real time.
+        Called as ``on_step(t, loss, gradients)`` after each step with the gradients so far, which
+        must not be changed: for learning in real time.
 
     Returns
     -------
     total, gradients
-        The same as ``grad`` of the sum of the losses on the record that `unroll` makes, for the
-        price of as many walks over one step, at each step, as the state has numbers.
+        The sum of the losses, and the same gradients as ``grad`` of that sum on the record that
+        `unroll` makes. Each step costs one backward walk over it per number in the state.
 
     Raises
     ------
     TypeError, ValueError
-        `xs` or the cell do not fit, as in `unroll`; `wrt` is no list of leaves; a loss is no
+        `xs` or the cell do not fit, as in `unroll`; `wrt` is not a list of leaves; a loss is not a
         recorded scalar.
 
     Examples
@@ -118,7 +118,7 @@ def _slopes(state: Any, wrt: list[Tensor]) -> list[np.ndarray]:
 
 
 def _alone(x: Any) -> Any:
-    """The same values as a leaf: the record of the step before is dropped."""
+    """The same values as a leaf, without the record of the step before."""
     return Tensor(values(x)) if _moves(x) else x
 
 

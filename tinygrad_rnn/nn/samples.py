@@ -1,7 +1,7 @@
-"""With which small cells is a kind of cell tested and drawn?
+"""With which small samples is a class of cells tested and drawn?
 
-A class of cells is enrolled by its classmethod `samples`, and listed by being public: tests, the
-gallery, README's table and the site take what `cells_of` finds, and keep no lists.
+A class of cells makes its samples in the classmethod `samples`. Tests, the gallery, README's table
+and the site list the public classes that have one, with `cells_of`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Sample = tuple[Any, np.ndarray, Any]  # a cell, inputs (T, batch, …) and a sta
 
 
 def sampled(cell: Any, features: int = 0, space: tuple[int, ...] = ()) -> Sample:
-    """The cell with random inputs of 3 steps for 2 examples, and a random state; counters stay 0.
+    """The cell, random inputs of 3 steps for 2 examples, and a random state; counters stay 0.
 
     Parameters
     ----------
     cell
-        Any with a first state.
+        Any cell with a first state.
     features
         The last axis of the inputs; the cell's `input_size` by default.
     space
@@ -34,7 +34,7 @@ def sampled(cell: Any, features: int = 0, space: tuple[int, ...] = ()) -> Sample
     Raises
     ------
     ValueError
-        Nobody says how many features the inputs have.
+        The cell has no `input_size`, and `features` is not given.
 
     Examples
     --------

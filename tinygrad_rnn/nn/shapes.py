@@ -1,6 +1,6 @@
 """What goes in, and what comes out: 1→1, 1→n, n→1, n→n, n→m?
 
-The five shapes of the lectures are five ways to put a cell, time and a read-out together.
+Five ways to combine a cell, the loop over time and a read-out.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def sequence_to_sequence(
     attention: bool = False,
     rng: Any = None,
 ) -> EncoderDecoder:
-    """(n, batch, inputs) → scores (m, batch, symbols): first all is read, then it is written."""
+    """(n, batch, inputs) → scores (m, batch, symbols): one cell reads all, then another writes."""
     check_flags("sequence_to_sequence", attention=attention)
     rng = np.random.default_rng(rng)
     return EncoderDecoder(
@@ -85,7 +85,7 @@ def _model(
     cell: Callable[..., Any] = RNNCell,
     rng: Any = None,
 ) -> SequenceModel:
-    """A cell of the class `cell` and a linear read-out, from one seed or generator `rng`."""
+    """A cell of the class `cell` and a linear read-out, drawn from one seed or generator `rng`."""
     rng = np.random.default_rng(rng)
     made = cell(inputs, hidden, rng=rng)
     check_cell("SequenceModel", made, starts=True)
@@ -94,7 +94,7 @@ def _model(
 
 
 class SequenceModel(Module):
-    """A cell and a read-out, which reads one or many inputs and writes one or many outputs.
+    """A cell and a read-out: one or many inputs, one or many outputs.
 
     Parameters
     ----------
@@ -104,6 +104,11 @@ class SequenceModel(Module):
         From the cell's output to y.
     reads, writes
         ``"one"`` or ``"many"``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `cell` is not a cell with a first state; `reads` or `writes` is neither "one" nor "many".
     """
 
     def __init__(
@@ -136,9 +141,9 @@ class SequenceModel(Module):
         xs
             One input (*batch, features), or many, time first.
         targets, steps, teacher
-            Of 1→n, as in `decode`; what is written is read as it is.
+            For 1→n, as in `decode`; each output is the next input.
         rng, **how
-            As in `unroll`: ``state``, ``lengths`` …; of 1→n ``state`` alone.
+            As in `unroll`: ``state``, ``lengths`` …; for 1→n only ``state``.
 
         Returns
         -------
@@ -147,7 +152,8 @@ class SequenceModel(Module):
         Raises
         ------
         TypeError, ValueError
-            As `unroll` and `decode`; arguments of 1→n in another shape, or the other way round.
+            As in `unroll` and `decode`; an argument of 1→n is given to another shape, or the
+            reverse.
         """
         if self.reads == "one":
             check_sequence("SequenceModel", xs)
@@ -155,7 +161,7 @@ class SequenceModel(Module):
         if (self.reads, self.writes) == ("one", "many"):
             x, state = xs, how.pop("state", None)
             if how:
-                raise TypeError(f"SequenceModel 1→n: there is no {', '.join(how)} to one input.")
+                raise TypeError(f"SequenceModel 1→n: one input takes no {', '.join(how)}.")
             state = self.cell.initial_state(*batch_of(x)) if state is None else state
             cell = prepared(self.cell, rng, x, state)
 

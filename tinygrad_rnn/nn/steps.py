@@ -1,4 +1,4 @@
-"""What is one step of a cell in time, and what are several?"""
+"""How does a cell run one step, or several?"""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = ["Steps", "batch_of"]
 
 @dataclass(frozen=True)
 class Steps:
-    """All there is to know to run any step: the cell, its inputs, who is valid, what is cut.
+    """Everything needed to run any step: the cell, its inputs, the mask, and the cuts.
 
-    `xs` begins at step `offset`. ``between(t, state)`` is what passes into step t.
+    `xs` begins at step `offset`. ``between(t, state)`` is the state that enters step t.
     """
 
     cell: Any
@@ -71,16 +71,16 @@ class Steps:
         return outputs, state
 
     def part(self, ts: range) -> Steps:
-        """The same for these steps alone: of a Tensor `xs` one slice is recorded for all."""
+        """The same for these steps only; if `xs` is a Tensor, one slice is recorded for all."""
         low, high = min(ts), max(ts) + 1
         return replace(self, xs=self.xs[low - self.offset : high - self.offset], offset=low)
 
 
 def _as_tensor(x: Any) -> Any:
-    """A state that is a constant as a Tensor: so the first step is recorded like all others."""
+    """A constant state as a Tensor, so that the first step is recorded like all others."""
     return Tensor(x) if type(x) is np.ndarray and x.dtype.kind == "f" else x
 
 
 def batch_of(x: Any) -> tuple[int, ...]:
-    """The batch axes of one input: all of symbols, all but the features otherwise."""
+    """The batch axes of one input: all axes of symbols, otherwise all but the features."""
     return x.shape if x.dtype.kind in "iu" else x.shape[:-1]

@@ -1,8 +1,8 @@
 """How does a cell run through time?
 
 A cell is any object that can be called as ``state = cell(x, state)``. `unroll` calls it once per
-step, each time inside a scope that says which step it is, and what is recorded is the unrolled
-graph. Nothing here knows any cell.
+step, each time inside a scope that names the step; the record is the unrolled graph. Nothing here
+knows any cell.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ __all__ = ["Cell", "unroll"]
 
 @runtime_checkable
 class Cell(Protocol):
-    """What `unroll` asks of a cell; it need not inherit from anything.
+    """The methods of a cell; it need not inherit from anything.
 
-    ``cell(x, state)`` gives the next state. ``initial_state(*batch)`` gives the first one (not
-    needed if one is passed to `unroll`). A method ``output(state)`` picks the part that others see;
-    without it that is the state itself, or its first part if the state is a tuple.
+    ``cell(x, state)`` gives the next state. ``initial_state(*batch)`` gives the first one; it is
+    not needed if `unroll` is given a state. An optional method ``output(state)`` gives the output;
+    by default that is the state, or its first part if it is a tuple.
 
-    Two methods are called once per sequence, if the cell has them. ``once()`` returns a cell that
-    gives the same, in which what depends on parameters alone is already computed. Then
-    ``sample(rng, x, state)``, given the first input and state, draws what is random in training and
-    returns what is to be called instead; it is not called without `rng`.
+    Two optional methods are called once per sequence. ``once()`` returns an equal cell in which
+    everything that depends only on parameters is already computed. Then ``sample(rng, x, state)``,
+    given the first input and state, draws what is random in training and returns the function to
+    call in place of the cell; it is called only with `rng`.
     """
 
     def __call__(self, x: Any, state: Any) -> Any:
@@ -63,44 +63,44 @@ def unroll(
     Parameters
     ----------
     cell
-        A cell (see `Cell`): from this package, or any object of your own.
+        A cell from this package, or any object with the methods of `Cell`.
     xs
         Inputs, time first: an array or Tensor (T, batch, features), or (T, features) without a
-        batch, or a list of T inputs. Integers are symbols: (T, batch).
+        batch, or a list of T inputs. Symbols are integers (T, batch).
     state
         The state before the first step; ``cell.initial_state(batch)`` by default. Pass a detached
         state (`detach`) to carry it from batch to batch.
     lengths, mask
-        How many steps of each example count: integers (batch,) in 0 … T; or which: bool (T, batch).
-        The last axes of the batch may be missing: then it counts for all along them. Through the
-        other steps the state stays as it is, and their outputs are 0, whatever `xs` holds there
-        (NaN too).
+        The steps of each example that count: their number, integers (batch,) in 0 … T, or a mask,
+        bool (T, batch). The last axes of the batch may be missing; the same steps then count along
+        them. At the other steps the state does not change and the outputs are 0, even if `xs` is
+        NaN there.
     reverse
-        Run from the last step to the first; ``outputs[t]`` still stands beside ``xs[t]``. With
+        Run from the last step to the first; ``outputs[t]`` still belongs to ``xs[t]``. With
         `lengths`, each example is read backwards from its own end.
     truncate
-        Where the gradient is cut: ``(k1, k2)`` every k1 steps, reaching back k2 steps; ``k`` means
-        ``(k, k)``; or at random, see `RandomTruncation`.
+        Where the gradient is cut: with ``(k1, k2)`` it reaches back k2 steps from every k1-th one;
+        ``k`` means ``(k, k)``. A `RandomTruncation` cuts at random.
     checkpoint
-        Keep only every √T-th state, and compute the steps between once more in the backward pass:
-        the memory of 2√T steps, and of the outputs, for the time of one more forward pass.
+        Keep only every √T-th state, and compute the steps between them once more in the backward
+        pass: this takes the memory of 2√T steps and the outputs, and the time of one more forward
+        pass.
     rng
-        Generator for what is random in training: the draws of a cell with ``sample``, random cuts.
+        Generator for random draws in training: those of a cell with ``sample``, and random cuts.
     name
-        What the scope of each step is called; the cell's class in lower case without "Cell" by
-        default.
+        Name of the scope of each step; by default the cell's class in lower case without "Cell".
 
     Returns
     -------
     outputs, state
         A list of T outputs (`stack` makes one Tensor of them), and the state after the last step
-        (under `lengths` each example's last valid one).
+        (with `lengths`, after each example's last valid step).
 
     Raises
     ------
     TypeError, ValueError
-        `xs` is no sequence, is empty, or has not the features the cell expects; lengths, mask,
-        truncation or generator do not fit.
+        `xs` is not a sequence, is empty, or does not have the features that the cell expects;
+        lengths, mask, truncation or generator do not fit.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def unroll(
 
 
 def prepared(cell: Any, rng: np.random.Generator | None, x: Any, state: Any) -> Any:
-    """What to call for one sequence: see `Cell` for ``once`` and ``sample``."""
+    """The function to call for one sequence: see `Cell` for ``once`` and ``sample``."""
     cell = cell.once() if hasattr(cell, "once") else cell
     if rng is None or not hasattr(cell, "sample"):
         return cell
@@ -140,7 +140,7 @@ def prepared(cell: Any, rng: np.random.Generator | None, x: Any, state: Any) -> 
 
 
 def name_of(cell: Any) -> str:
-    """What a cell is called: its class in lower case without "Cell", what is around it aside."""
+    """The name of a cell: its class in lower case without "Cell"; wrappers do not count."""
     while hasattr(cell, "around"):  # a wrapper
         cell = cell.around
     name = getattr(cell, "__name__", type(cell).__name__)

@@ -1,4 +1,4 @@
-"""What are the layers RNN, LSTM and GRU, with torch's arguments?"""
+"""Which layers take torch's arguments?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _lstm(input_size: int, hidden_size: int, proj_size: int = 0, **options: Any)
 
 
 class _Torch(Recurrent):
-    """What RNN, LSTM and GRU share: torch's arguments.
+    """Base of RNN, LSTM and GRU: torch's arguments.
 
     Parameters
     ----------
@@ -30,12 +30,12 @@ class _Torch(Recurrent):
     bidirectional, merge, dropout, batch_first
         As in `Recurrent`.
     wrap
-        What goes around each cell: ``wrap=lambda cell: Zoneout(cell, 0.1)``.
+        A function that wraps each cell: ``wrap=lambda cell: Zoneout(cell, 0.1)``.
     rng, dtype
         Seed or generator for start values (drawn layer by layer), and their type.
     **options
-        Of the cell: ``bias``, ``activation`` (RNN), ``proj_size`` (LSTM), ``reset`` and ``update``
-        (GRU).
+        Arguments of the cell: ``bias``, ``activation`` (RNN), ``proj_size`` (LSTM), ``reset`` and
+        ``update`` (GRU).
     """
 
     cell: Callable[..., Any]

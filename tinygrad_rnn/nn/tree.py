@@ -1,7 +1,7 @@
 """How does a cell run over a tree instead of a sequence?
 
-A tree is a nested list: ``[x, child, child, …]``, each child a tree; a leaf may be its x alone. An
-inner node without an input of its own has ``None`` for x.
+A tree is a nested list: ``[x, child, child, …]``, each child a tree; a leaf may be just x. An inner
+node without an input has ``None`` for x.
 """
 
 from __future__ import annotations
@@ -23,17 +23,22 @@ def unroll_tree(cell: Any, tree: Any, *, name: str = "tree") -> tuple[list[Any],
     Parameters
     ----------
     cell
-        Called as ``cell(x, states)``, with the states of the children from left to right, none for
-        a leaf.
+        Called as ``cell(x, states)`` with the list of the children's states from left to right,
+        empty for a leaf.
     tree
         A nested list as above; x of any shape the cell takes.
     name
-        What the scope of each node is called; its t counts the nodes, children before parents.
+        Name of the scope of each node; its t counts the nodes, children before parents.
 
     Returns
     -------
     outputs, state
         The output of each node, children before parents, and the state of the root.
+
+    Raises
+    ------
+    TypeError
+        A node has no array or Tensor for its x, or None without children.
     """
     outputs: list[Any] = []
     found: list[Any] = []

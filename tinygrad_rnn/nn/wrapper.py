@@ -1,4 +1,4 @@
-"""What does everything share that goes around a cell?"""
+"""What do all wrappers of a cell have in common?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Wrapper"]
 
 
 class Wrapper(Module):
-    """Base: sizes, first state, output and draws are those of the cell inside."""
+    """Base of wrappers: sizes, first state, output and draws are those of the cell inside."""
 
     def __init__(self, cell: Any) -> None:
         check_cell(type(self).__name__, cell)
@@ -27,19 +27,19 @@ class Wrapper(Module):
         return getattr(self.around, "input_size", None)
 
     def initial_state(self, *batch: int) -> Any:
-        """That of the cell inside."""
+        """The first state of the cell inside."""
         return self.around.initial_state(*batch)
 
     def output(self, state: Any) -> Any:
-        """What others see of the state."""
+        """The output of the cell inside."""
         return output_of(self.around, state)
 
     def __call__(self, x: Any, state: Any) -> Any:
-        """The next state, nothing drawn."""
+        """The next state, without random draws."""
         return self.around(x, state)
 
     def once(self) -> Any:
-        """The same around the cell inside, with what depends on parameters alone computed."""
+        """The wrapper around ``cell.once()``, see `Cell`."""
         if not hasattr(self.around, "once"):
             return self
         twin = copy(self)
@@ -47,6 +47,6 @@ class Wrapper(Module):
         return twin
 
     def sample(self, rng: np.random.Generator, x: Any, state: Any) -> Any:
-        """What to call in training: the cell inside with its draws, if it has any."""
+        """The function to call in training: the cell inside with its draws, if it has any."""
         inside = self.around
         return inside.sample(rng, x, state) if hasattr(inside, "sample") else inside

@@ -1,8 +1,8 @@
-"""What can be put around any cell?
+"""Which wrappers fit around any cell?
 
-A wrapper is a cell that holds another in `around`; wrappers go around wrappers. Called, it is what
-it is when tested. Where it draws at random in training it has ``sample(rng, x, state)``, which
-`unroll` asks once per sequence if it is given ``rng=``: there is no hidden mode.
+A wrapper is a cell that holds another in `around`; wrappers can be nested. A call computes what is
+used in testing. If a wrapper draws at random in training, it has ``sample(rng, x, state)``, which
+`unroll` calls once per sequence if it is given ``rng=``: there is no hidden mode.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ class Zoneout(Wrapper):
     Parameters
     ----------
     cell
-        The cell around which it goes.
+        The cell to wrap.
     p
-        In [0, 1]; for a state of several parts one number for all or one for each, e.g. for the
-        LSTM's (h, c) the paper's ``(0.05, 0.5)``.
+        In [0, 1]; one number for all parts of the state or one for each, e.g. the paper's ``(0.05,
+        0.5)`` for the LSTM's (h, c).
 
     Raises
     ------
     ValueError
-        A probability lies outside.
+        A probability lies outside [0, 1].
     """
 
     def __init__(self, cell: Any, p: float | tuple[float, ...]) -> None:
@@ -89,15 +89,22 @@ class Zoneout(Wrapper):
 class VariationalDropout(Wrapper):
     """Dropout with the same mask at every step of a sequence (Gal & Ghahramani 2016).
 
-    What is kept is scaled by ``1/(1-p)``, as in `dropout`; in testing nothing is dropped.
+    Kept units are scaled by ``1/(1-p)``, as in `dropout`; in testing nothing is dropped.
 
     Parameters
     ----------
     cell
-        The cell around which it goes.
+        The cell to wrap.
     inputs, state
-        Probabilities in [0, 1): for features of x; for units of what the cell is given of its own
-        output (h; the LSTM's c is left alone). The state that is handed on stays whole.
+        Probabilities in [0, 1) for features of x, and for units of the first part of the state (h)
+        where the cell reads it. The LSTM's c is not masked, nor is the state that the cell returns.
+
+    Raises
+    ------
+    ValueError
+        A probability lies outside [0, 1).
+    TypeError
+        In a call, `inputs` is not 0 and x holds symbols.
     """
 
     def __init__(self, cell: Any, inputs: float = 0.0, state: float = 0.0) -> None:
@@ -129,8 +136,13 @@ class VariationalDropout(Wrapper):
 class ClippedGradient(Wrapper):
     """The gradient that flows back from step to step, clipped to [-limit, limit] by element.
 
-    Inside the recurrence, where it explodes, not once after it (Graves 2013, section 2.1). Values
-    are not changed.
+    The clip is part of the recurrence, where gradients explode, and not applied once at the end
+    (Graves 2013, section 2.1). Values are not changed; `limit` is positive.
+
+    Raises
+    ------
+    ValueError
+        `limit` is not a positive number.
     """
 
     def __init__(self, cell: Any, limit: float) -> None:
@@ -146,7 +158,7 @@ class ClippedGradient(Wrapper):
         return self.around(x, self._clipped(state))
 
     def sample(self, rng: np.random.Generator, x: Any, state: Any) -> Any:
-        """The same around the draws of the cell inside."""
+        """The wrapper around the draws of the cell inside."""
         inside = super().sample(rng, x, state)
 
         def call(x: Any, state: Any) -> Any:
@@ -159,12 +171,12 @@ class ClippedGradient(Wrapper):
 
     @classmethod
     def samples(cls, **how: Any) -> list[Sample]:
-        """Around an LSTM; the bound is far away."""
+        """Around an LSTM, with a limit that no gradient reaches."""
         return [sampled(cls(LSTMCell(3, 4, **how), 100.0))]
 
 
 class LearnedState(Wrapper):
-    """The first state is a parameter, the same for every example; it starts as the cell's own.
+    """The first state is a parameter, the same for every example; it starts as that of the cell.
 
     `start` has the structure of the state, without batch axes.
     """

@@ -1,4 +1,8 @@
-"""Data whose right answer is known, and text that is on every machine."""
+"""Tasks with known best scores, series of measurements, and text.
+
+A size that is not an integer is a TypeError, and a size below the minimum in the docstring of its
+task is a ValueError.
+"""
 
 from tinygrad_rnn.tasks.batch import Batch, one_hot
 from tinygrad_rnn.tasks.bits import (

@@ -12,15 +12,15 @@ from tinygrad_rnn.border import as_array
 
 __all__ = ["Batch", "Seed", "ending", "no_less", "one_hot", "pad", "within"]
 
-# A seed, or the generator itself: the same seed gives the same arrays, a generator goes on.
-# In quotes, because NumPy loads its generators when first asked for them.
+# A seed gives the same arrays at every call, a generator goes on. In quotes, because NumPy loads
+# its generators on first use.
 Seed: TypeAlias = "int | np.random.Generator"
 
 
 class Batch(NamedTuple):
-    """What every task hands out: arrays, time first.
+    """The arrays of a task, time first.
 
-    Rows shorter than the longest are filled up at their end; what is there counts for nothing.
+    Rows shorter than the longest are padded at their end; padding does not count.
 
     Attributes
     ----------
@@ -28,13 +28,13 @@ class Batch(NamedTuple):
         Inputs: numbers of shape (T, batch, features), or symbols, integers of shape (T, batch).
     targets
         One answer per step, shape (T, batch) for classes and (T, batch, outputs) for numbers; or
-        one per row, shape (batch,) for classes and (batch, outputs) for numbers, due at its end.
+        one per row, due at its end, shape (batch,) for classes and (batch, outputs) for numbers.
     lengths
-        How many steps each row really has, integers of shape (batch,).
+        The number of steps of each row without padding, integers of shape (batch,).
     mask
-        Where an answer is due, booleans of shape (T, batch).
+        The steps at which an answer is due, booleans of shape (T, batch).
     legal
-        For grammars, else None: which symbols may come next, booleans (T, batch, symbols).
+        For grammars the symbols that may come next, booleans (T, batch, symbols); otherwise None.
     """
 
     xs: np.ndarray
@@ -45,25 +45,25 @@ class Batch(NamedTuple):
 
     @property
     def per_step(self) -> bool:
-        """Is there a target for every step, not one for every row?"""
+        """Whether there is a target for every step, instead of one for every row."""
         return self.targets.ndim == (3 if self.targets.dtype.kind == "f" else 2)
 
     def astype(self, dtype: DTypeLike) -> Batch:
-        """The same with floating-point xs and targets in `dtype`; symbols, classes, masks stay."""
+        """The batch with floating-point xs and targets in `dtype`; integers and masks are kept."""
         xs, targets = (
             a.astype(dtype) if a.dtype.kind == "f" else a for a in (self.xs, self.targets)
         )
         return self._replace(xs=xs, targets=targets)
 
     def pad(self, *, multiple: int) -> Batch:
-        """The same with T rounded up to a multiple, so that batches have fewer lengths.
+        """The batch with T rounded up to a multiple, so that batches have fewer lengths.
 
-        The new steps are zeros, no row's own, and no answer is due there; `lengths` stay.
+        The new steps are zeros and padding of every row; `lengths` do not change.
 
         Raises
         ------
         TypeError, ValueError
-            `multiple` is no integer, or less than 1.
+            `multiple` is not an integer, or less than 1.
 
         Examples
         --------
@@ -87,7 +87,7 @@ class Batch(NamedTuple):
         )
 
     def take(self, rows: Any) -> Batch:
-        """Some of the rows: `rows` is a slice, a mask or an array of integers.
+        """A batch of some of the rows: `rows` is a slice, a mask or an array of integers.
 
         Examples
         --------
@@ -105,7 +105,12 @@ class Batch(NamedTuple):
 
 
 def one_hot(symbols: np.ndarray, size: int, dtype: DTypeLike = np.float64) -> np.ndarray:
-    """A row of the identity for each symbol: from integers (…) in 0 … size-1 to (…, size).
+    """A row of the identity matrix for each symbol: from integers (…) in 0 … size-1 to (…, size).
+
+    Raises
+    ------
+    TypeError, ValueError
+        Symbols are not integers, or lie outside 0 … size-1.
 
     Examples
     --------
@@ -135,7 +140,7 @@ def pad(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def within(lengths: np.ndarray) -> np.ndarray:
-    """Booleans (T, batch): is this step one of the row's own, not one of the filling?"""
+    """Booleans (T, batch): is this step not padding?"""
     return np.arange(lengths.max())[:, None] < lengths
 
 
@@ -145,7 +150,7 @@ def ending(lengths: np.ndarray) -> np.ndarray:
 
 
 def no_less(task: str, least: int, **size: int) -> None:
-    """Refuse a size that is no integer, or below the least for which the task makes sense."""
+    """TypeError for a size that is not an integer, ValueError for one below `least`."""
     ((name, value),) = size.items()
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{task}: {name} is an integer, got {value!r}.")

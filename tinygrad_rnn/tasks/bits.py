@@ -1,4 +1,4 @@
-"""Can a network do arithmetic on bits: keep a parity, carry a one?"""
+"""Can a network keep a parity, and add binary numbers?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def parity(batch: int, T: int, rng: Seed, *, every_step: bool = False) -> Batch:
     rng
         A seed or a generator.
     every_step
-        Ask for the parity so far at every step, instead of once at the end.
+        Whether the parity so far is due at every step, instead of once at the end.
 
     Returns
     -------
@@ -30,8 +30,8 @@ def parity(batch: int, T: int, rng: Seed, *, every_step: bool = False) -> Batch:
 
     Notes
     -----
-    No T-1 of the bits tell anything about the answer (Minsky and Papert 1969). Solved by guessing
-    weights in Hochreiter and Schmidhuber 1996, "Bridging long time lags by weight guessing".
+    T-1 of the bits carry no information about the answer (Minsky and Papert 1969). Hochreiter and
+    Schmidhuber 1996, "Bridging long time lags by weight guessing", solve it by guessing weights.
     """
     no_less("parity", 1, batch=batch)
     no_less("parity", 1, T=T)
@@ -44,7 +44,7 @@ def parity(batch: int, T: int, rng: Seed, *, every_step: bool = False) -> Batch:
 
 
 def parity_baseline() -> float:
-    """Nats per answer of who missed even one bit: ln 2, and half of the answers wrong."""
+    """Nats per answer if even one bit is unknown: ln 2, and half of the answers are wrong."""
     return math.log(2)
 
 
@@ -83,9 +83,9 @@ def binary_addition(batch: int, bits: int, rng: Seed) -> Batch:
 
 
 def binary_addition_baseline(bits: int) -> float:
-    """Nats per bit of who sees the two bits of a step, but has not kept the carry.
+    """Nats per bit given the two bits of a step, but not the carry.
 
-    After t steps there is a carry with probability (1 − 2⁻ᵗ)/2, and just that is unknown.
+    After t steps there is a carry with probability (1 − 2⁻ᵗ)/2.
     """
     chances = [(1 - 2.0**-t) / 2 for t in range(1, bits + 1)]
     nats = sum(-p * math.log(p) - (1 - p) * math.log(1 - p) for p in chances)

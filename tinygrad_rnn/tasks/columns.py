@@ -1,4 +1,4 @@
-"""How does a column of a spreadsheet become numbers, and never other numbers than it shows?"""
+"""How is a column of a CSV file read, without ever misreading a number?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tinygrad_rnn.tasks.text import read_text
 
 __all__ = ["read_column"]
 
-# What a spreadsheet writes into a cell that it cannot compute: it begins like a comment.
+# A spreadsheet writes such a word into a cell that it cannot compute; it begins like a comment.
 ERRORS = ("#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!")
 
 
@@ -32,14 +32,14 @@ def read_column(
     Parameters
     ----------
     path
-        The file. Blank lines and lines that begin with # are passed over; names after the # right
-        above the first row are known, too.
+        The file. Blank lines and lines that begin with # are skipped, but names may stand after the
+        # right above the first row.
     column
         The name of the column, or its number, counted from 0.
     header
-        Whether the first line names the columns; if not, `column` is a number.
+        Whether the first line names the columns; otherwise `column` is a number.
     delimiter, encoding
-        What separates the cells, and how the file is written.
+        The character between cells, and the text encoding.
     decimal, thousands
         The mark before the fraction, a point by default or a comma; and the mark between groups of
         three digits, none by default.
@@ -51,9 +51,9 @@ def read_column(
     TypeError
         The column is neither a name nor a number; another argument is of another type.
     ValueError
-        It is no text or empty, has no such column (or two of that name) or no rows; a row is too
-        long, a cell is missing or not a finite number, or its point may mean either: says in which
-        line.
+        The file is empty or not text, has no such column (or two of that name) or no rows; a row is
+        too long; a cell is missing or not a finite number; or a point may stand for decimals or for
+        thousands. The error names the line.
 
     Examples
     --------
@@ -98,18 +98,18 @@ def read_column(
 
 
 def _check_delimiter(delimiter: str) -> None:
-    """TypeError or ValueError unless it can stand between cells."""
+    """TypeError or ValueError unless `delimiter` can stand between cells."""
     if not isinstance(delimiter, str):
         raise TypeError(f"read_column: delimiter is one character, got {delimiter!r}.")
     if len(delimiter) != 1 or delimiter.isalnum() or delimiter in '\n\r"\0#.+-':
         raise ValueError(
-            "read_column: delimiter is one character between cells, as , ; | or a tab, and none "
-            f"that may be part of a number, a comment or a line end; got {delimiter!r}."
+            "read_column: delimiter is one character between cells, such as , ; | or a tab, and "
+            f"none that may be part of a number, a comment or a line end; got {delimiter!r}."
         )
 
 
 class _Table:
-    """The rows of a file with their lines, without comments and blank lines."""
+    """The rows of a file with their line numbers, without comments and blank lines."""
 
     def __init__(self, path: str | PathLike[str], text: str, delimiter: str) -> None:
         self.path, self.delimiter = path, delimiter
@@ -119,7 +119,7 @@ class _Table:
         self.first = next(self.parsed, None)
 
     def names(self, column: str | int, header: bool) -> list[str]:
-        """The names of the columns; without a header the first row, which stays a row."""
+        """The names of the columns; without a header, the cells of the first row, which is kept."""
         if self.first is None:
             return [""]
         cells = self.first[1]
@@ -133,7 +133,7 @@ class _Table:
         return cells
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """The rows that are no names."""
+        """The rows without the names of columns."""
         if self.first is not None:
             yield self.first
         yield from self.parsed
@@ -154,7 +154,7 @@ class _Table:
             ) from error
 
     def _counted(self) -> Iterator[str]:
-        """The lines, but for comments: lines with a # where a row may begin."""
+        """The lines without comments, which have a # where a row could begin."""
         for line in self.lines:
             self.line += 1
             start = line.lstrip()
@@ -170,14 +170,14 @@ class _Table:
 
 
 def _ended(row: list[str]) -> list[str]:
-    """The cells up to the last that is not empty."""
+    """The cells up to the last one that is not empty."""
     return row[: max((k for k, cell in enumerate(row, 1) if cell), default=0)]
 
 
 def _place(
     path: str | PathLike[str], names: list[str], column: str | int, header: bool, delimiter: str
 ) -> int:
-    """The number of the column."""
+    """The index of the column."""
     if isinstance(column, str) and names.count(column) > 1:
         raise ValueError(
             f"read_column: {path} has two columns {column!r}. Pass the number of the one you mean, "

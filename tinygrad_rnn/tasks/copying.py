@@ -1,4 +1,4 @@
-"""Can a network repeat ten symbols after T steps of nothing?"""
+"""Can a network repeat ten symbols after T empty steps?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["copy_memory", "copy_memory_baseline"]
 
 
 def copy_memory(batch: int, T: int, rng: Seed, *, symbols: int = 8, items: int = 10) -> Batch:
-    """Read `items` symbols, wait, and at the signal say them again.
+    """Read `items` symbols, wait, and repeat them after a signal.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def copy_memory(batch: int, T: int, rng: Seed, *, symbols: int = 8, items: int =
     rng
         A seed or a generator.
     symbols, items
-        How many different symbols, and how many are to be kept.
+        The number of different symbols, and the number to remember; at least 1.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def copy_memory(batch: int, T: int, rng: Seed, *, symbols: int = 8, items: int =
 
 
 def copy_memory_baseline(T: int, *, symbols: int = 8, items: int = 10) -> float:
-    """Nats per step without memory: blanks for certain, then a guess: 10 ln 8 / (T + 20).
+    """Nats per step without memory: blanks are certain, symbols are guessed: 10 ln 8 / (T + 20).
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Can a network count: as many b as a, and as many c?"""
+"""Can a network count, as aⁿbⁿ and aⁿbⁿcⁿ require?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["an_bn", "an_bn_cn", "counting_entropy", "counting_symbols"]
 
 
 def counting_symbols(letters: int) -> str:
-    """What the numbers mean: S, which begins, the letters, and T, which ends.
+    """The symbol of each number: S for the start, the letters, and T for the end.
 
     Examples
     --------
@@ -23,7 +23,7 @@ def counting_symbols(letters: int) -> str:
 
 
 def an_bn(batch: int, rng: Seed, *, n: tuple[int, int] = (1, 10)) -> Batch:
-    """Strings S aⁿ bⁿ T, to be continued symbol by symbol.
+    """Strings S aⁿ bⁿ T: predict each next symbol.
 
     Parameters
     ----------
@@ -32,14 +32,14 @@ def an_bn(batch: int, rng: Seed, *, n: tuple[int, int] = (1, 10)) -> Batch:
     rng
         A seed or a generator.
     n
-        The least and the greatest n, each in between equally likely; from 1 on. (k, k) for one n.
+        The least and the greatest n, at least 1; n is uniform between them.
 
     Returns
     -------
     Batch
         xs (T, batch), T = 2 n + 1 of the longest: S aⁿ bⁿ as numbers in "SabT". targets (T, batch):
         aⁿ bⁿ T. legal (T, batch, 4): after S an a; after an a either a or b; after a b it is
-        certain. Filled up with 0 and False.
+        certain. Padded with 0 and False.
 
     Notes
     -----
@@ -62,7 +62,7 @@ def an_bn_cn(batch: int, rng: Seed, *, n: tuple[int, int] = (1, 10)) -> Batch:
 
 
 def counting_entropy(letters: int = 2, *, n: tuple[int, int] = (1, 10)) -> float:
-    """Nats per symbol of who counts: all a string hides is its n, ln(choices of n) nats.
+    """Nats per symbol at best, by counting: only n is unknown, ln(choices of n) nats per string.
 
     Examples
     --------

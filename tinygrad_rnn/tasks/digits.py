@@ -23,7 +23,7 @@ def digits() -> Batch:
     Raises
     ------
     ModuleNotFoundError
-        Without scikit-learn: says how to install it.
+        scikit-learn is not installed; the error says how to install it.
 
     Notes
     -----
@@ -45,5 +45,5 @@ def digits() -> Batch:
 
 
 def digits_baseline() -> float:
-    """Share of right answers of who always says 3, the most frequent digit: 183 of 1797."""
+    """Share of right answers from always answering 3, the most frequent digit: 183 of 1797."""
     return 183 / 1797

@@ -1,4 +1,4 @@
-"""Can a network keep one bit while much else goes by?"""
+"""Can a network keep one bit during long distraction?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 
 
 def long_lag(batch: int, p: int, rng: Seed) -> Batch:
-    """Always the same p-1 symbols, with an x before and behind them, or a y: predict each next.
+    """The same p-1 symbols each time, between two x or two y: predict each next symbol.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def long_lag(batch: int, p: int, rng: Seed) -> Batch:
     -------
     Batch
         xs (p, batch): symbols a₁ … a_{p-1} are 0 … p-2, x is p-1, y is p. targets (p, batch): the
-        symbol that comes next, in the end the one that came first.
+        next symbol; the last target is the first symbol.
 
     Notes
     -----
@@ -50,24 +50,24 @@ def long_lag(batch: int, p: int, rng: Seed) -> Batch:
 
 
 def long_lag_random(batch: int, p: int, rng: Seed) -> Batch:
-    """As `long_lag`, but the p-1 symbols between are drawn anew; experiment 2b."""
+    """As `long_lag`, but the p-1 symbols are drawn anew for each row; experiment 2b."""
     return _framed("long_lag_random", batch, p, rng, random=True)
 
 
 def long_lag_entropy(p: int, *, random: bool = False, memory: bool = True) -> float:
-    """Nats per prediction at best: ln(p-1) for each random symbol, ln 2 for a forgotten frame."""
+    """Nats per prediction at best: ln(p-1) for each random symbol, ln 2 for a forgotten x or y."""
     return (random * (p - 1) * math.log(p - 1) + (not memory) * math.log(2)) / p
 
 
 def long_lag_distracted(batch: int, q: int, p: int, rng: Seed) -> Batch:
-    """A b, then x or y, at least q of p distractors, an e: was it x or y?
+    """b, then x or y, then at least q of p distractors, then e: was it x or y?
 
     Parameters
     ----------
     batch
         Rows.
     q, p
-        The least number of distractors, and how many different ones: q ≥ 0, p ≥ 1. The paper:
+        The least number of distractors, and the number of different ones: q ≥ 0, p ≥ 1. The paper:
         50 … 1000 of each.
     rng
         A seed or a generator.
@@ -75,14 +75,14 @@ def long_lag_distracted(batch: int, q: int, p: int, rng: Seed) -> Batch:
     Returns
     -------
     Batch
-        xs (T, batch): distractors are 0 … p-1, e is p, b is p+1, x is p+2, y is p+3; filled up with
-        0. targets (batch,): 0 for x, 1 for y, due at the e.
+        xs (T, batch): distractors are 0 … p-1, e is p, b is p+1, x is p+2, y is p+3; padded with 0.
+        targets (batch,): 0 for x, 1 for y, due at the e.
 
     Notes
     -----
-    Hochreiter and Schmidhuber 1997, experiment 2c. After q distractors each further one comes with
-    probability 9/10, so with the answer a row has q + 13 symbols on average (the paper's own sum,
-    which it gives as q + 14).
+    Hochreiter and Schmidhuber 1997, experiment 2c. After q distractors another one follows with
+    probability 9/10, so a row with its answer has q + 13 symbols on average (the sum of the paper's
+    terms; it states q + 14).
     """
     no_less("long_lag_distracted", 1, batch=batch)
     no_less("long_lag_distracted", 0, q=q)
@@ -96,7 +96,7 @@ def long_lag_distracted(batch: int, q: int, p: int, rng: Seed) -> Batch:
 
 
 def long_lag_distracted_baseline() -> float:
-    """Nats of who forgot the second symbol: ln 2."""
+    """Nats without memory of the second symbol: ln 2."""
     return math.log(2)
 
 
@@ -106,14 +106,14 @@ def two_sequence(batch: int, T: int, rng: Seed, *, N: int = 3, variant: str = "a
     Parameters
     ----------
     batch, T
-        Rows, and their least length: each has T to T + T//10 steps; T ≥ N.
+        Rows, and least length: each row has T to T + T//10 steps; T ≥ N.
     rng
         A seed or a generator.
     N
-        How many numbers tell; the paper: 1 or 3.
+        How many numbers carry the answer, at least 1; the paper: 1 or 3.
     variant
-        "a": as above, target 1 for 1 and 0 for −1. "b": the N numbers are noisy as well. "c": as
-        "a", but the targets are .2 for 1 and .8 for −1, with noise of variance .1.
+        "a": as above, target 1 for 1 and 0 for −1. "b": the N numbers are noisy, too. "c": as "a",
+        but the targets are .2 for 1 and .8 for −1, with noise of variance .1.
 
     Returns
     -------
@@ -142,7 +142,12 @@ def two_sequence(batch: int, T: int, rng: Seed, *, N: int = 3, variant: str = "a
 def two_sequence_baseline(variant: str = "a", *, memory: bool = False) -> float:
     """Mean squared error of `two_sequence` at best: 1/4 (c: .09 + .1) without memory; 0 (c: .1).
 
-    With memory, variant "b" has no short formula: ask `two_sequence_error`.
+    Variant "b" with memory has no short formula; see `two_sequence_error`.
+
+    Raises
+    ------
+    ValueError
+        `variant` is unknown, or "b" with memory.
     """
     _known_variant("two_sequence_baseline", variant)
     if memory and variant == "b":
@@ -154,7 +159,7 @@ def two_sequence_baseline(variant: str = "a", *, memory: bool = False) -> float:
 
 
 def two_sequence_error(N: int) -> float:
-    """How often even the best decision in variant "b" is wrong: the sum of N has the wrong sign.
+    """Error rate of the best decision in variant "b": the sum of N numbers has the wrong sign.
 
     Examples
     --------

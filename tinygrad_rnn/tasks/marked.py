@@ -1,4 +1,4 @@
-"""Can a network find two marked numbers among many, keep them, and add or multiply them?"""
+"""Can a network add or multiply two marked numbers among many?"""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ def adding(batch: int, T: int, rng: Seed) -> Batch:
 
 
 def adding_baseline(known: int = 0) -> float:
-    """Mean squared error of the best answer to `adding` by who kept `known` = 0, 1 or 2 numbers.
+    """Mean squared error of the best answer to `adding` that knows `known` = 0, 1 or 2 numbers.
 
-    Each number that is not known leaves its variance of 1/12: 1/6 for who always answers 1.
+    Each unknown number adds its variance of 1/12: 1/6 for always answering 1. ValueError for
+    another `known`.
     """
     if known not in (0, 1, 2):
         raise ValueError(f"adding_baseline: known is 0, 1 or 2 numbers, got {known}.")
@@ -53,7 +54,7 @@ def adding_baseline(known: int = 0) -> float:
 
 
 def multiplication(batch: int, T: int, rng: Seed) -> Batch:
-    """The product of the two marked numbers; all else is as in `adding`.
+    """The product of the two marked numbers; otherwise as `adding`.
 
     targets (batch, 1) lie in [0, 1). Hochreiter and Schmidhuber 1997, experiment 5.
     """
@@ -62,9 +63,10 @@ def multiplication(batch: int, T: int, rng: Seed) -> Batch:
 
 
 def multiplication_baseline(known: int = 0) -> float:
-    """Mean squared error of the best answer to `multiplication`, `known` = 0, 1 or 2 numbers.
+    """Mean squared error of the best answer to `multiplication` that knows `known` numbers.
 
-    Var(X₁X₂) = 1/9 − 1/16 = 7/144 for who always answers 1/4; E[X₁²]/12 = 1/36 with X₁ known.
+    Var(X₁X₂) = 1/9 − 1/16 = 7/144 for always answering 1/4; E[X₁²]/12 = 1/36 with X₁ known.
+    ValueError unless `known` is 0, 1 or 2.
     """
     if known not in (0, 1, 2):
         raise ValueError(f"multiplication_baseline: known is 0, 1 or 2 numbers, got {known}.")
@@ -77,7 +79,7 @@ def adding_1997(batch: int, T: int, rng: Seed) -> Batch:
     Parameters
     ----------
     batch, T
-        Rows, and their least length: each has T to T + T//10 steps; T ≥ 11. The paper: 100 … 1000.
+        Rows, and least length: each row has T to T + T//10 steps; T ≥ 11. The paper: 100 … 1000.
     rng
         A seed or a generator.
 

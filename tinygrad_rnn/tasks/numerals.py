@@ -1,4 +1,4 @@
-"""Which number does a cell of a spreadsheet show?"""
+"""Which number is in a cell of a CSV file?"""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 
 __all__ = ["MISSING", "check_points", "is_data", "marks_of", "number_in"]
 
-MISSING = {"", "-", "--", ".", "?", "NA", "N/A", "NAN", "NULL", "NONE"}  # where there is no value
-ALIKE = {" ": " \u00a0\u2009\u202f", "'": "'\u2019"}  # thousands mark: what is typed for it, too
+MISSING = {"", "-", "--", ".", "?", "NA", "N/A", "NAN", "NULL", "NONE"}  # no value
+ALIKE = {" ": " \u00a0\u2009\u202f", "'": "'\u2019"}  # other spellings of a thousands mark
 
 
 def is_data(cell: str) -> bool:
@@ -18,7 +18,7 @@ def is_data(cell: str) -> bool:
 
 
 def marks_of(decimal: str | None, thousands: str | None) -> tuple[str, str]:
-    """The marks in numbers, checked; an empty one for no thousands."""
+    """The checked decimal and thousands marks; the second is empty for none."""
     point = decimal if decimal is not None else "," if thousands == "." else "."
     if point not in (".", ","):
         raise ValueError(f"read_column: decimal is a point or a comma, got {decimal!r}.")
@@ -28,14 +28,14 @@ def marks_of(decimal: str | None, thousands: str | None) -> tuple[str, str]:
         raise TypeError(f"read_column: thousands is one character, got {thousands!r}.")
     if len(thousands) != 1 or thousands.isalnum() or thousands in f"+-{point}":
         raise ValueError(
-            "read_column: thousands is one character that is no digit, letter or sign, and not the "
+            "read_column: thousands is one character that is not a digit, letter or sign, nor the "
             f"decimal mark {point!r}; got {thousands!r}."
         )
     return point, thousands
 
 
 def number_in(cell: str, where: str, decimal: str, thousands: str) -> float:
-    """The finite number in a cell; ValueError, with a way to mend it, for anything else."""
+    """The finite number in a cell; otherwise a ValueError that says how to fix the cell."""
     number = _float(cell, decimal, thousands)
     if not math.isfinite(number):
         found = cell if len(cell) <= 40 else f"{cell[:37]}..."
@@ -55,7 +55,7 @@ def number_in(cell: str, where: str, decimal: str, thousands: str) -> float:
 
 
 def _float(cell: str, decimal: str, thousands: str) -> float:
-    """The number in a cell, NaN for none; 1_000, which Python would read, is none."""
+    """The number in a cell, or NaN; unlike in Python, 1_000 is not a number."""
     if thousands:
         mark = re.escape(ALIKE.get(thousands, thousands))
         if not re.fullmatch(rf"[+-]?([1-9]\d{{0,2}}([{mark}]\d{{3}})+|\d*)(?!\d)[^{mark}]*", cell):
@@ -70,7 +70,7 @@ def _float(cell: str, decimal: str, thousands: str) -> float:
 
 
 def check_points(cells: list[tuple[str, str]]) -> None:
-    """ValueError if each point could stand between thousands: a semicolon promises no language."""
+    """ValueError if every point could also separate thousands, as files with semicolons may."""
     pointed = [(where, cell) for where, cell in cells if "." in cell]
     if pointed and all(re.fullmatch(r"[+-]?[1-9]\d{0,2}\.\d{3}", cell) for _, cell in pointed):
         where, cell = pointed[0]

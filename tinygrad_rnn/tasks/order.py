@@ -1,4 +1,4 @@
-"""Can a network tell in which order a few symbols came, far apart and among others?"""
+"""Can a network tell the order of a few symbols, far apart among others?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def temporal_order(batch: int, T: int, rng: Seed, *, symbols: int = 2) -> Batch:
     Parameters
     ----------
     batch, T
-        Rows, and their least length: each has T to T + T//10 steps. The paper: T = 100; T ≥ 10.
+        Rows, and least length: each row has T to T + T//10 steps; T ≥ 10. The paper: T = 100.
     rng
         A seed or a generator.
     symbols
@@ -34,11 +34,11 @@ def temporal_order(batch: int, T: int, rng: Seed, *, symbols: int = 2) -> Batch:
     Returns
     -------
     Batch
-        xs (T', batch): numbers in `ORDER_SYMBOLS`, filled up with 0. E comes first, B last, between
-        them random a, b, c, d but for an X or a Y at steps t₁ … drawn from windows of T//10 + 1
-        steps that begin at T//10 and T//2, or at T//10, T//3 and 2T//3: for T = 100 at 10 … 20 and
-        50 … 60, or at 10 … 20, 33 … 43 and 66 … 76. targets (batch,): XX, XY, YX, YY are 0 … 3,
-        XXX … YYY are 0 … 7, due at the last step.
+        xs (T', batch): numbers in `ORDER_SYMBOLS`, padded with 0. E comes first, B last, and
+        between them random a, b, c, d, with an X or a Y at each of the steps t₁ …, which are drawn
+        from windows of T//10 + 1 steps that begin at T//10 and T//2, or at T//10, T//3 and 2T//3.
+        For T = 100 these are 10 … 20 and 50 … 60, or 10 … 20, 33 … 43 and 66 … 76. targets
+        (batch,): XX, XY, YX, YY are 0 … 3, XXX … YYY are 0 … 7, due at the last step.
 
     Notes
     -----
@@ -60,7 +60,7 @@ def temporal_order(batch: int, T: int, rng: Seed, *, symbols: int = 2) -> Batch:
 
 
 def temporal_order_scaled(batch: int, T: int, rng: Seed) -> Batch:
-    """Two symbols, places in proportion to the length: t₁ in [T/10, 2T/10), t₂ in [5T/10, 6T/10).
+    """Two symbols at steps in proportion to T: t₁ in [T/10, 2T/10), t₂ in [5T/10, 6T/10).
 
     Parameters
     ----------
@@ -88,12 +88,12 @@ def temporal_order_scaled(batch: int, T: int, rng: Seed) -> Batch:
 
 
 def temporal_order_baseline(symbols: int = 2) -> float:
-    """Nats of who guesses: ln 4 for two symbols, ln 8 for three (chance error 75 %, 87.5 %)."""
+    """Nats of a guess: ln 4 for two symbols, ln 8 for three (error rate 75 % or 87.5 %)."""
     return symbols * math.log(2)
 
 
 def _place(xs: np.ndarray, windows: list[tuple[int, int]], rng: np.random.Generator) -> np.ndarray:
-    """Write an X or a Y into each window of `xs`, and say which they were, as a binary number."""
+    """Write an X or a Y into each window of `xs`; returns which, as a binary number."""
     rows = np.arange(xs.shape[1])
     targets = np.zeros(xs.shape[1], dtype=np.int64)
     for start, stop in windows:

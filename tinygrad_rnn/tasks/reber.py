@@ -1,4 +1,4 @@
-"""Which letters may come next in Reber's grammar, and how well can anybody know?"""
+"""Which letters may come next in Reber's grammar, and how well can they be predicted?"""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def reber_successors(string: str, *, embedded: bool = True) -> list[str]:
     Raises
     ------
     ValueError
-        If the string leaves the grammar: says where, and what was expected.
+        The string leaves the grammar: names the position and the expected letters.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def reber_successors(string: str, *, embedded: bool = True) -> list[str]:
 
 
 def reber(batch: int, rng: Seed) -> Batch:
-    """Strings of Reber's grammar, to be continued letter by letter; see `embedded_reber`.
+    """Strings of Reber's grammar: predict each next letter; see `embedded_reber`.
 
     Reber 1967, "Implicit learning of artificial grammars". The shortest has 5 letters.
     """
@@ -104,7 +104,7 @@ def embedded_reber(batch: int, rng: Seed) -> Batch:
     Parameters
     ----------
     batch
-        Rows. Their lengths differ: a string has 9 letters or more, 12 on average.
+        Rows of different lengths: a string has 9 letters or more, 12 on average.
     rng
         A seed or a generator.
 
@@ -112,8 +112,8 @@ def embedded_reber(batch: int, rng: Seed) -> Batch:
     -------
     Batch
         xs (T, batch): numbers in `REBER_SYMBOLS`, all letters of a string but the last; `one_hot`
-        with size 7 makes vectors of them. targets (T, batch): all letters but the first. legal
-        (T, batch, 7): the letters that may come next. Filled up with 0 and False.
+        with size 7 makes vectors of them. targets (T, batch): all letters but the first. legal (T,
+        batch, 7): the letters that may come next. Padded with 0 and False.
 
     Notes
     -----
@@ -126,7 +126,7 @@ def continual_reber(batch: int, T: int, rng: Seed) -> Batch:
     """Embedded Reber strings without end or pause: after E comes the B of the next string.
 
     As `embedded_reber`, but each row is the beginning of an endless stream: xs, targets of shape
-    (T, batch), T ≥ 1, no filling. Gers, Schmidhuber and Cummins 2000, "Learning to forget".
+    (T, batch), T ≥ 1, without padding. Gers, Schmidhuber and Cummins 2000, "Learning to forget".
     """
     no_less("continual_reber", 1, batch=batch)
     no_less("continual_reber", 1, T=T)
@@ -144,17 +144,17 @@ def continual_reber(batch: int, T: int, rng: Seed) -> Batch:
 
 
 def reber_entropy(memory: str = "full", *, embedded: bool = True, continual: bool = False) -> float:
-    """Nats per letter of the best predictor, exactly, by what it remembers.
+    """Nats per letter of the best predictor with a given memory, exactly.
 
     Parameters
     ----------
     memory
-        "full"; "short": where in the grammar we are, but not which letter the string was wrapped
-        in; "symbol": the current letter alone.
+        "full"; "short": the node of the grammar, but not the letter that the string is wrapped in;
+        "symbol": only the current letter.
     embedded
         The embedded grammar, or Reber's own.
     continual
-        Also count the B of the next string, which is certain.
+        Whether to count the B of the next string, which is certain.
 
     Examples
     --------

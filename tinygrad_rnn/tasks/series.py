@@ -1,4 +1,4 @@
-"""How is a series of measurements cut into questions, and what must a forecast beat?"""
+"""How does a series of measurements become a batch, and which score must a forecast beat?"""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["persistence", "split", "sunspots", "windows"]
 def sunspots() -> tuple[np.ndarray, np.ndarray]:
     """The mean number of sunspots of each year from 1700 to 2008: years (309,), numbers (309,).
 
-    The international sunspot number of the World Data Center SILSO as it was before its revision
-    in 2015, in the public domain; the file beside this one names the way it came.
+    The international sunspot number of the World Data Center SILSO before its revision in 2015, in
+    the public domain; the data file names its source.
 
     Examples
     --------
@@ -30,9 +30,14 @@ def sunspots() -> tuple[np.ndarray, np.ndarray]:
 
 
 def split(values: np.ndarray, train: float = 0.8) -> tuple[np.ndarray, np.ndarray]:
-    """The first part to learn from and the rest to test on, in the order of time.
+    """The first part of a series for training and the rest for testing, in the order of time.
 
-    Shuffling first would let a network see the years on both sides of those it is asked about.
+    Shuffling first would show a network the values on both sides of those to predict.
+
+    Raises
+    ------
+    ValueError
+        One of the two parts would be empty.
     """
     values = as_array(values, "split")
     cut = round(len(values) * train)
@@ -52,13 +57,14 @@ def windows(values: np.ndarray, steps: int, *, horizon: int = 1) -> Batch:
     values
         Numbers of shape (N,), N ≥ steps + horizon.
     steps, horizon
-        How many values are seen, and how many are asked for.
+        The number of values seen, and the number of values to predict; at least 1.
 
     Returns
     -------
     Batch
         xs (steps, windows, 1) and targets (windows, horizon), windows = N − steps − horizon + 1, in
-        the order of time. Split the series before cutting it, so that no window looks across.
+        the order of time. Split the series before cutting it, so that no window reaches across the
+        split.
 
     Examples
     --------
@@ -77,9 +83,9 @@ def windows(values: np.ndarray, steps: int, *, horizon: int = 1) -> Batch:
 
 
 def persistence(values: np.ndarray, *, horizon: int = 1) -> float:
-    """Mean squared error of "as it was `horizon` steps ago": what every forecast has to beat.
+    """Mean squared error of the forecast "as `horizon` steps ago", which others have to beat.
 
-    For a random walk nothing beats it: `horizon` times the variance of a step.
+    For a random walk it is the best forecast: `horizon` times the variance of a step.
     """
     no_less("persistence", 1, horizon=horizon)
     series = _series("persistence", values, 1 + horizon)

@@ -1,4 +1,4 @@
-"""When is one direction provably not enough?"""
+"""When does a network provably need both directions?"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["tagging", "tagging_accuracy"]
 
 
 def tagging(batch: int, T: int, rng: Seed, *, symbols: int = 3, distance: int = 1) -> Batch:
-    """Tag each symbol with the sum of the one before and the one behind it, modulo `symbols`.
+    """Tag each symbol with the sum, modulo `symbols`, of the ones before and after it.
 
     Parameters
     ----------
@@ -19,8 +19,8 @@ def tagging(batch: int, T: int, rng: Seed, *, symbols: int = 3, distance: int = 
     rng
         A seed or a generator.
     symbols, distance
-        How many different symbols, at least 2, and how many steps away the two are, at least 1.
-        Beyond the ends there are zeros.
+        The number of different symbols, at least 2, and the distance of the two in steps, at least
+        1. Beyond the ends there are zeros.
 
     Returns
     -------
@@ -29,8 +29,8 @@ def tagging(batch: int, T: int, rng: Seed, *, symbols: int = 3, distance: int = 
 
     Notes
     -----
-    The last symbol makes every tag equally likely whatever the others are, so a network that reads
-    from left to right can only guess, however large it is: `tagging_accuracy` says how well.
+    A network that reads from left to right, however large, has not seen the second symbol of the
+    sum, and without it every tag is equally likely: `tagging_accuracy` says how well it can guess.
 
     Examples
     --------
@@ -50,9 +50,9 @@ def tagging(batch: int, T: int, rng: Seed, *, symbols: int = 3, distance: int = 
 
 
 def tagging_accuracy(T: int, *, sees: str, symbols: int = 3, distance: int = 1) -> float:
-    """Share of right tags at best, for who `sees` the "past", the "future" or "both".
+    """Share of right tags at best, for a network that `sees` the "past", the "future" or "both".
 
-    One direction leaves T − distance tags to be guessed, one in `symbols` rightly; at the other
+    With one direction, T − distance tags are guessed, and one in `symbols` is right; at the other
     `distance` steps the missing symbol lies beyond the end.
 
     Examples

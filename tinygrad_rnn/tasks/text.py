@@ -1,4 +1,4 @@
-"""Which text is on every machine, and how does any text become numbers?"""
+"""Which text comes with Python, and how does text become numbers?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tinygrad_rnn.tasks.batch import no_less
 
 __all__ = ["Alphabet", "chunks", "python_documentation", "read_text"]
 
-# The marks that a file may begin with; that of UTF-32 comes first, for it begins like UTF-16's.
+# Byte order marks; UTF-32 comes first, because its mark begins like that of UTF-16.
 WIDE = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"}
 WIDE |= {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -28,29 +28,29 @@ def read_text(path: str | PathLike[str], *, encoding: str = "utf-8", min_lines: 
     path
         The file.
     encoding
-        How its bytes stand for characters. A file that begins with the mark of UTF-16 or UTF-32
-        is read as that in place of UTF-8, which cannot begin so.
+        The text encoding. A file that begins with the byte order mark of UTF-16 or UTF-32 is read
+        as that instead of UTF-8, which cannot begin so.
     min_lines
-        How many lines that are not blank it must have. A file of one line is seldom the text that
-        was meant; 1 accepts it.
+        The least number of lines that are not blank. A file of one line is seldom the text that was
+        meant; 1 accepts it.
 
     Raises
     ------
     FileNotFoundError, IsADirectoryError
         There is no such file, or it is a folder.
     ValueError
-        It is empty, binary, in another encoding, or has too few lines.
+        The file is empty, binary, in another encoding, or has too few lines.
     TypeError
         An argument is of another type.
     """
     if not isinstance(path, (str, PathLike)):
         raise TypeError(f"read_text: expected a path, got {path!r}.")
     if not isinstance(encoding, str):
-        raise TypeError(f'read_text: encoding is a name, as "utf-8", got {encoding!r}.')
+        raise TypeError(f'read_text: encoding is a name, e.g. "utf-8", got {encoding!r}.')
     if not isinstance(min_lines, (int, np.integer)) or isinstance(min_lines, bool):
         raise TypeError(f"read_text: min_lines is a whole number, got {min_lines!r}.")
     if "\0" in str(path):
-        raise ValueError(f"read_text: {str(path)!r} is no path: there is a zero in it.")
+        raise ValueError(f"read_text: {str(path)!r} is not a path: it contains a zero byte.")
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"read_text: {path} is a folder; expected a file of text.")
@@ -93,12 +93,12 @@ def _decode(data: bytes, path: Path, encoding: str) -> str:
 
 
 def _guess(data: bytes) -> str:
-    """An encoding of one byte a character: quotation marks of Windows are no text in latin-1."""
+    """An encoding of one byte per character: cp1252 if there are quotation marks of Windows."""
     return "cp1252" if re.search(rb"[\x80-\x9f]", data) else "latin-1"
 
 
 def _not_in(encoding: str, data: bytes, path: Path, error: UnicodeDecodeError) -> ValueError:
-    """What is wrong with bytes that do not stand for text in this encoding."""
+    """The error for bytes that are not text in this encoding."""
     if b"\0" in data:
         return ValueError(_binary(path, data.index(b"\0")))
     guess = _guess(data) if "utf" in encoding else "utf-8"
@@ -111,20 +111,20 @@ def _not_in(encoding: str, data: bytes, path: Path, error: UnicodeDecodeError) -
 
 def _binary(path: Path, offset: int) -> str:
     return (
-        f"read_text: {path} is binary: a zero at offset {offset}, which no text holds. Expected a "
-        "file of text; save it as such (a document or an archive is none)."
+        f"read_text: {path} is binary: a zero at offset {offset}, which text never contains. "
+        "Expected a text file; save a document as text first."
     )
 
 
 def python_documentation() -> str:
-    """The English of the language reference that `help()` reads, about 400 kB in every Python.
+    """The English text of the language reference that `help()` shows, about 400 kB.
 
-    Tables, rules and runs of spaces are left out, characters beyond ASCII too.
+    Tables, rules, runs of spaces and characters beyond ASCII are left out.
 
     Raises
     ------
     FileNotFoundError
-        Some distributions leave `pydoc_data` out of their minimal Python.
+        This Python comes without `pydoc_data`, as in some minimal distributions.
     """
     try:
         from pydoc_data.topics import topics
@@ -160,16 +160,16 @@ class Alphabet:
         return len(self.characters)
 
     def encode(self, text: str) -> np.ndarray:
-        """The numbers of the characters, shape (len(text),); ValueError for one not in it.
+        """The numbers of the characters, shape (len(text),); ValueError for an unknown one.
 
-        TypeError for what is no text.
+        TypeError if `text` is not a string.
         """
         _check_text("Alphabet.encode", text)
         unknown = set(text) - self._numbers.keys()
         if unknown:
             raise ValueError(
                 f"Alphabet.encode: {''.join(sorted(unknown))!r} is not among its {len(self)} "
-                "characters. Build the alphabet from all text it shall read."
+                "characters. Build the alphabet from all text that it will read."
             )
         return np.array([self._numbers[c] for c in text], dtype=np.int64)
 
@@ -179,14 +179,14 @@ class Alphabet:
         Raises
         ------
         TypeError, ValueError
-            The numbers are no integers, stand in several axes, or belong to no character: -1, too,
-            which Python would take for the last.
+            The numbers are not integers, have several axes, or are not 0 … len(alphabet) - 1; -1 is
+            refused, too.
         """
         found = np.asarray(as_array(numbers, "Alphabet.decode"))
         if found.ndim != 1:
             raise ValueError(
                 f"Alphabet.decode: expected one sequence of numbers, got shape {found.shape}. "
-                "Decode each row for itself."
+                "Decode each row separately."
             )
         if found.size and found.dtype.kind not in "iu":
             raise TypeError(
@@ -195,7 +195,7 @@ class Alphabet:
         wrong = found[(found < 0) | (found >= len(self))]
         if wrong.size:
             raise ValueError(
-                f"Alphabet.decode: {wrong[0]} is the number of no character; its {len(self)} "
+                f"Alphabet.decode: {wrong[0]} is not the number of a character; its {len(self)} "
                 f"characters have the numbers 0 … {len(self) - 1}."
             )
         return "".join(self.characters[k] for k in found)
@@ -203,31 +203,30 @@ class Alphabet:
 
 def _check_text(owner: str, text: str) -> None:
     if not isinstance(text, str):
-        raise TypeError(f"{owner}: expected a text, got a {type(text).__name__}. Join its parts.")
+        raise TypeError(f"{owner}: expected text, got a {type(text).__name__}. Join its parts.")
 
 
 def chunks(numbers: np.ndarray, batch: int, steps: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Read `batch` places of a sequence side by side, `steps` symbols at a time.
+    """Cut a sequence into `batch` parallel rows, and yield `steps` symbols of each at a time.
 
-    Row k of each chunk goes on where row k of the one before ended, so a state can be carried from
-    chunk to chunk.
+    Row k of each chunk continues row k of the chunk before, so a state can be carried along.
 
     Parameters
     ----------
     numbers
         Integers of shape (N,).
     batch, steps
-        How many rows, and how many symbols of each at a time, 1 or more; N > batch · steps.
+        The number of rows, and of symbols of each at a time, at least 1; N > batch · steps.
 
     Yields
     ------
     x, y
-        Integers of shape (steps, batch): the symbols, and those one place further.
+        Integers of shape (steps, batch): the symbols, and the symbol after each.
 
     Raises
     ------
     ValueError
-        If the sequence is too short for one chunk.
+        The sequence is too short for one chunk.
     """
     numbers = as_array(numbers, "chunks")
     no_less("chunks", 1, batch=batch)

@@ -1,9 +1,8 @@
-"""Can a network tell how much time has passed, and keep time by itself?
+"""Can a network measure time, and keep time by itself?
 
 The tasks of Gers, Schraudolph and Schmidhuber 2002, "Learning precise timing with LSTM recurrent
 networks". Spikes come at T(n) = T(n-1) + F + I(n): a fixed interval F, and an offset I(n) drawn
-anew from 0 … I for each. Steps are counted from 1: the first spike comes F + I(1) steps after
-nothing, at index F + I(1) - 1.
+from 0 … I for each spike. Steps are counted from 1, so the first spike is at index F + I(1) - 1.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ __all__ = [
 def measure_spikes(
     batch: int, spikes: int, rng: Seed, *, F: int = 10, offsets: tuple[int, ...] = (0, 1)
 ) -> Batch:
-    """See spikes, and at each say by how much it was late.
+    """At each spike, say by how much it is late.
 
     Parameters
     ----------
@@ -50,18 +49,17 @@ def measure_spikes(
 
 
 def measure_spikes_baseline(offsets: tuple[int, ...] = (0, 1)) -> float:
-    """Mean squared error at spikes of who cannot tell the time: the variance of the offsets."""
+    """Mean squared error at spikes without a measure of time: the variance of the offsets."""
     return float(np.var(offsets))
 
 
 def timed_spikes(
     batch: int, spikes: int, rng: Seed, *, F: int = 10, offsets: tuple[int, ...] = (0, 1)
 ) -> Batch:
-    """Hear by how much the next spike shall be late, and make it: `measure_spikes` turned round.
+    """Given by how much the next spike is late, produce it: `measure_spikes` turned round.
 
-    xs (T, batch, 1) holds I(n) during the whole interval that ends with spike n. targets
-    (T, batch, 1): 1 at a spike, else 0. That I(n) is held, rather than given once, is the choice
-    made here.
+    xs (T, batch, 1) holds I(n) during the whole interval that ends with spike n. targets (T, batch,
+    1): 1 at a spike, else 0. Holding I(n), instead of giving it once, is a choice of this version.
     """
     offset, lengths, spike = _spikes("timed_spikes", batch, spikes, rng, F, offsets)
     xs = np.zeros(spike.shape)
@@ -77,14 +75,14 @@ def timed_spikes_baseline(F: int = 10, offsets: tuple[int, ...] = (0, 1)) -> flo
 
 
 def periodic(T: int, *, shape: str = "cos", period: int = 10) -> Batch:
-    """Without any input, draw a wave: "cos", "triangle" or "rectangle", between 0 and 1.
+    """Without any input, produce a wave between 0 and 1: "cos", "triangle" or "rectangle".
 
     Parameters
     ----------
     T
-        Steps; T ≥ 1. Nothing is random here.
+        Steps; T ≥ 1. The task has no randomness.
     shape, period
-        Which wave, and steps in one period, at least 2. The paper: 10 and 25.
+        The wave, and the steps of one period, at least 2. The paper: 10 and 25.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What changes the parameters, and the loop that lets it."""
+"""Optimisers, gradient clipping, schedules, checkpoints, and the training loop `fit`."""
 
 from tinygrad_rnn.train.checkpoint import CheckpointError
 from tinygrad_rnn.train.clipping import clip_grad_norm, clip_grad_norm_each, clip_grad_value

@@ -1,7 +1,7 @@
-"""Which runs cannot be meant?
+"""Which arguments of `fit` are mistakes?
 
-What would train nothing, never end, or fail only when the first checkpoint is due is said before
-the first step.
+A run that would train nothing, never end, or fail when the first checkpoint is due is refused
+before the first step.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ __all__ = ["check_budget", "check_checkpoint", "check_functions", "check_parts",
 
 
 def check_parts(model: Module, batch: Any, optimiser: Optimiser) -> None:
-    """The model has a loss, `batch` is a function, and the optimiser moves what is in the model."""
+    """The model has a loss, `batch` is a function, and the model has the optimiser's parameters."""
     if not callable(getattr(model, "loss", None)):
         raise TypeError(
             f"fit: {type(model).__name__} has no method loss. Put it into an nn.Module of yours, "
-            "whose loss(x, y) runs it and compares what comes out."
+            "whose loss(x, y) runs it and compares its output."
         )
     if not callable(batch):
         raise TypeError(
@@ -45,7 +45,7 @@ def check_parts(model: Module, batch: Any, optimiser: Optimiser) -> None:
 
 
 def check_functions(schedule: Any, clip: Any, validate: Any) -> None:
-    """TypeError or ValueError unless functions can be called, and the longest norm is positive."""
+    """TypeError or ValueError unless functions can be called and the largest norm is positive."""
     for name, function in (("schedule", schedule), ("validate", validate)):
         if function is not None and not callable(function):
             raise TypeError(f"fit: {name} is a function, or None for none; got {function!r}.")
@@ -53,20 +53,20 @@ def check_functions(schedule: Any, clip: Any, validate: Any) -> None:
         return
     if not isinstance(clip, Real) or isinstance(clip, bool):
         raise TypeError(
-            f"fit: clip is the longest gradient norm or a function, got {clip!r}. Leave it out for "
-            "gradients as they are."
+            f"fit: clip is the largest gradient norm or a function, got {clip!r}. Leave it out "
+            "for no clipping."
         )
     if not float(clip) > 0:
         raise ValueError(
-            f"fit: clip is the longest gradient norm, a positive number; got {clip}. Leave it out "
-            "for gradients as they are."
+            f"fit: clip is the largest gradient norm, a positive number; got {clip}. Leave it out "
+            "for no clipping."
         )
 
 
 def number(name: str, found: Any) -> float:
-    """What a function given to fit has returned, as a float; a Tensor of one number is fine."""
+    """The result of a function given to `fit`, as a float; it may be a Tensor of one number."""
     x = values(found)
-    if type(x) is np.ndarray and x.size == 1:  # not one that is masked, whose item is 0
+    if type(x) is np.ndarray and x.size == 1:  # not a masked array, whose item would be 0
         x = x.item()
     elif not isinstance(x, np.ndarray):
         refuse_foreign(x, f"fit: {name}")
@@ -84,7 +84,7 @@ def check_budget(
     patience: int | None,
     validates: bool,
 ) -> None:
-    """There is an end, and what is asked for happens before it."""
+    """The run has an end, and validation takes place before it."""
     if steps is None and seconds is None:
         raise ValueError("fit: expected a budget, steps= or seconds=.")
     if seconds is not None and (not isinstance(seconds, Real) or isinstance(seconds, bool)):
@@ -114,7 +114,7 @@ def check_budget(
 
 
 def check_checkpoint(path: str | os.PathLike[str] | None, rng: Any) -> None:
-    """The generator is one, and there is a folder in which a checkpoint can be written."""
+    """`rng` is a generator or None, and a checkpoint can be written at `path`."""
     if rng is not None and not isinstance(rng, np.random.Generator):
         raise TypeError(
             f"fit: rng is the generator that the batches are drawn from, got {rng!r}. Make it "

@@ -1,6 +1,6 @@
-"""How is what is carried from batch to batch written down?
+"""How is the state that is carried from batch to batch saved?
 
-A state is whatever the loss gives beside its value: Tensors and arrays, numbers, words and None, in
+A state is what the loss returns beside its value: Tensors, arrays, numbers, strings and None, in
 tuples, lists and dicts.
 """
 
@@ -19,15 +19,15 @@ _PLAIN = (type(None), bool, int, float, str)
 
 
 def packed(state: Any, parts: list[np.ndarray]) -> Any:
-    """A state as JSON, in which numbers stand for the arrays that are added to `parts`.
+    """A state as JSON; each array is appended to `parts`, and its index stands for it.
 
-    ``["tuple", …]``, ``["list", …]`` and ``["dict", [key, value], …]`` hold others;
-    ``["tensor", 3]``, ``["array", 3]``, ``["scalar", 3]`` and ``["plain", value]`` are ends.
+    ``["tuple", …]``, ``["list", …]`` and ``["dict", [key, value], …]`` hold other states;
+    ``["tensor", 3]``, ``["array", 3]``, ``["scalar", 3]`` and ``["plain", value]`` are leaves.
 
     Raises
     ------
     TypeError
-        There is something in it that a file cannot hold.
+        The state contains an object that a checkpoint cannot hold.
     """
     kind = type(state)
     if kind in (tuple, list):
@@ -47,7 +47,7 @@ def packed(state: Any, parts: list[np.ndarray]) -> Any:
 
 
 def unpacked(structure: Any, parts: dict[str, np.ndarray]) -> Any:
-    """The state again; its parts are taken out of `parts`. KeyError if one is missing."""
+    """The state that `packed` wrote; takes its arrays out of `parts`. KeyError if one is gone."""
     kind, *inside = structure
     if kind in ("tuple", "list"):
         found = [unpacked(part, parts) for part in inside]

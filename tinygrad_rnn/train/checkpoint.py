@@ -1,8 +1,8 @@
-"""How do arrays become a file that is whole or not there, and that nobody can turn against us?
+"""How are arrays saved in one file, completely or not at all, and loaded safely?
 
 A checkpoint is a plain .npz (``np.load`` reads it): each array as .npy, stored without compression,
-and one member of JSON with everything else. A reader finds the old file or the new one. Reading
-believes nothing: every name, size, dtype and checksum is compared before an array is made, and
+and one member of JSON with everything else. A reader finds the old file or the new one. Loading
+trusts nothing: every name, size, dtype and checksum is compared before an array is made, and
 nothing in the file is ever run or unpickled.
 """
 
@@ -31,28 +31,29 @@ _FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # no clock in the file: the same contents, t
 
 
 class CheckpointError(ValueError):
-    """A file that was not loaded, by its name, and the reason; nothing has changed."""
+    """A checkpoint that could not be loaded: names the file and the reason. Nothing has changed."""
 
 
 def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], facts: Any) -> None:
-    """Write `arrays` and `facts` to `path`, all or nothing, and have them on the disk on return.
+    """Write `arrays` and `facts` to `path`, all or nothing; on return they are on the disk.
 
     Parameters
     ----------
     path
-        A regular file there is replaced in one step. The folder has to exist; for a moment there
-        is a second file in it, whose name begins with a point and ends in ".tmp".
+        A regular file there is replaced in one step. The folder has to exist; for a moment it also
+        holds a temporary file, named ".….tmp".
     arrays
-        Real numbers by name; a name holds no slash, backslash or colon.
+        Arrays of real numbers by name; a name contains no slash, backslash or colon.
     facts
-        What JSON can hold.
+        Anything that JSON can hold.
 
     Raises
     ------
     ValueError, TypeError
-        An array or a fact that could not be read back; then nothing is written.
+        An array or a fact could not be read back; nothing is written.
     OSError
-        `path` is no regular file, there is no such folder, no right to write there, or no room.
+        `path` is not a regular file, the folder is missing or cannot be written to, or the disk is
+        full.
     """
     path = Path(path)
     for name, array in arrays.items():
@@ -61,7 +62,7 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], facts: Any) ->
     for name, array in found.items():
         if not _is_safe(name) or array.dtype.kind not in REAL:
             raise ValueError(
-                f"save checkpoint {path.name}: {name!r} ({array.dtype}) cannot be kept. Names go "
+                f"save checkpoint {path.name}: {name!r} ({array.dtype}) cannot be saved. Names go "
                 "without slash, backslash or colon, arrays hold real numbers."
             )
     text = json.dumps({"format": _FORMAT, "version": VERSION, "facts": facts})
@@ -71,7 +72,7 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], facts: Any) ->
     except OSError as error:  # no folder, no right to write, no room
         error.add_note(
             f"save checkpoint {path.name}: nothing was written to {path.absolute().parent}, and "
-            "what stood there before is as it was. Make room, or choose another folder."
+            "a file that was there is unchanged. Make room, or choose another folder."
         )
         raise
 
@@ -84,21 +85,21 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], Any]:
     FileNotFoundError
         There is no file.
     CheckpointError
-        With the file's name and the reason: it is no checkpoint, of another version, truncated,
-        damaged, or made by someone who means ill.
+        The file is not a checkpoint, or it is of another version, truncated, damaged or tampered
+        with: names the file and the reason.
     """
     path = Path(path)
     if not path.is_file() and path.exists():
-        _refuse(path, "it is no regular file")
+        _refuse(path, "it is not a regular file")
     with path.open("rb") as file:
         if file.read(4) != b"PK\x03\x04":
-            _refuse(path, "it is no .npz archive")
+            _refuse(path, "it is not an .npz archive")
         try:
             with zipfile.ZipFile(file) as archive:
                 return _read(path, archive, path.stat().st_size)
         except CheckpointError:
             raise
-        except Exception as error:  # whatever zipfile and NumPy make of bytes nobody meant to write
+        except Exception as error:  # zipfile and NumPy raise many kinds for damaged bytes
             _refuse(path, f"it is truncated or damaged ({type(error).__name__}: {error})")
 
 
@@ -106,7 +107,8 @@ def _write(file: IO[bytes], arrays: dict[str, np.ndarray], text: str) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             with archive.open(_entry(f"{name}.npy"), "w", force_zip64=True) as member:
-                # contiguous, or NumPy would note another order; 0-d arrays would get an axis by it
+                # contiguous, so that NumPy notes C order; that gives 0-d arrays an axis, reshape
+                # removes it
                 plain = np.ascontiguousarray(array).reshape(array.shape)
                 npy.write_array(member, plain, version=(1, 0), allow_pickle=False)
         archive.writestr(_entry(_FACTS), text.encode())
@@ -119,11 +121,11 @@ def _read(path: Path, archive: zipfile.ZipFile, size: int) -> tuple[dict[str, np
         _refuse(path, "two of its members have the same name")
     for member in members:
         if not _is_safe(member.filename):
-            _refuse(path, f"a member is named like a place, {member.filename!r}")
+            _refuse(path, f"the name of a member is a path, {member.filename!r}")
         if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
-            _refuse(path, f"{member.filename!r} is compressed or encrypted, as none of ours is")
+            _refuse(path, f"{member.filename!r} is compressed or encrypted, which none of ours is")
         if member.file_size != member.compress_size:
-            _refuse(path, f"{member.filename!r} claims another size than it has")
+            _refuse(path, f"{member.filename!r} has another size than it states")
     if sum(member.file_size for member in members) > size:
         _refuse(path, "its members claim to be larger than the file")
     if _FACTS not in names:
@@ -131,7 +133,7 @@ def _read(path: Path, archive: zipfile.ZipFile, size: int) -> tuple[dict[str, np
     try:
         head = json.loads(archive.read(_FACTS))
     except ValueError as error:
-        _refuse(path, f"{_FACTS} is no JSON ({error})")
+        _refuse(path, f"{_FACTS} is not JSON ({error})")
     if not isinstance(head, dict) or head.get("format") != _FORMAT or "facts" not in head:
         _refuse(path, f"{_FACTS} does not say that it is a {_FORMAT}")
     if head.get("version") != VERSION:
@@ -153,14 +155,16 @@ def _array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.
                 _refuse(path, f"{member.filename!r} is in another version of .npy")
             shape, fortran, dtype = npy.read_array_header_1_0(file)
         except ValueError as error:
-            _refuse(path, f"{member.filename!r} is no .npy ({error})")
+            _refuse(path, f"{member.filename!r} is not a .npy file ({error})")
         if dtype.kind not in REAL or dtype.hasobject or fortran:
             _refuse(path, f"{member.filename!r} holds {dtype}, not plain real numbers in C order")
         expected = dtype.itemsize
         for n in shape:  # Python's integers, which do not overflow
             expected *= n
         if min(shape, default=0) < 0 or expected != member.file_size - file.tell():
-            _refuse(path, f"{member.filename!r} claims the shape {shape}, which its size denies")
+            _refuse(
+                path, f"{member.filename!r} states the shape {shape}, which contradicts its size"
+            )
         return np.frombuffer(bytearray(file.read()), dtype).reshape(shape)  # read to its checksum
 
 

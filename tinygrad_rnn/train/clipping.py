@@ -15,20 +15,20 @@ __all__ = ["clip_grad_norm", "clip_grad_norm_each", "clip_grad_value"]
 
 
 def clip_grad_norm(parameters: Tensor | Iterable[Tensor], max_norm: float) -> float:
-    """Scale all ``.grad`` so that together they are at most `max_norm` long; gives the old norm.
+    """Scale all ``.grad`` so that their joint norm is at most `max_norm`; returns the old norm.
 
     The norm is that of all gradients as one long vector (Pascanu et al. 2013), in float64, so that
-    a gradient of 1e22 in float32 is clipped too. One Tensor stands for itself. Parameters without a
-    gradient are passed over, a shared one counts once. Torch divides by norm + 1e-6, so that its
-    clipped gradients are that little bit shorter.
+    a float32 gradient of 1e22 is clipped too. Parameters without a gradient are skipped, and a
+    shared one counts once. Torch divides by norm + 1e-6, so its clipped gradients are slightly
+    shorter.
 
     Raises
     ------
     ValueError
-        There are no parameters, `max_norm` is no positive number, or the norm is not finite: a
+        There are no parameters, `max_norm` is not a positive number, or the norm is not finite: a
         scaled NaN would spoil every parameter.
     TypeError
-        They are no Tensors, as a module, whose ``.parameters()`` are.
+        `parameters` is neither a Tensor nor an iterable of Tensors, e.g. it is a module.
     """
     clipped, norm = _measured("clip_grad_norm", parameters, max_norm)
     if norm > max_norm:
@@ -46,14 +46,19 @@ def clip_grad_norm_each(
     Parameters
     ----------
     groups
-        Tensors, each clipped for itself (by parameter), or lists of Tensors (by layer, as
-        ``[layer.parameters() for layer in layers]``).
+        Tensors, each clipped separately, or lists of Tensors, each clipped together, e.g. by layer:
+        ``[layer.parameters() for layer in layers]``.
     max_norm
-        How long the gradient of each group may be.
+        The largest norm of each group.
 
     Returns
     -------
-    The old norm of each group; errors as in `clip_grad_norm`, and then nothing is scaled.
+    The old norm of each group.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in `clip_grad_norm`, or there are no groups; nothing is scaled.
     """
     listed = [[group] if isinstance(group, Tensor) else list(group) for group in _each(groups)]
     if not listed:
@@ -65,9 +70,10 @@ def clip_grad_norm_each(
 
 
 def clip_grad_value(parameters: Tensor | Iterable[Tensor], max_value: float) -> float:
-    """Cut each entry of every ``.grad`` to [-max_value, max_value]; gives the norm before.
+    """Clip each entry of every ``.grad`` to [-max_value, max_value]; returns the norm before.
 
-    This changes the direction of the gradient, `clip_grad_norm` does not. Errors as there.
+    This changes the direction of the gradient, `clip_grad_norm` does not. It raises the same
+    errors.
     """
     clipped, norm = _measured("clip_grad_value", parameters, max_value)
     for p in clipped:
@@ -84,7 +90,7 @@ def _each(parameters: Any) -> Iterable[Any]:
 def _measured(
     name: str, parameters: Tensor | Iterable[Tensor], bound: float
 ) -> tuple[list[Tensor], float]:
-    """The parameters that have a gradient, each once, and how long it is in all."""
+    """The parameters that have a gradient, each once, and the joint norm of the gradients."""
     what = "max_value" if name.endswith("value") else "max_norm"
     if not is_number(bound) or not bound > 0:
         raise ValueError(f"{name}: {what} must be positive, got {bound}.")
@@ -106,8 +112,8 @@ def _measured(
     norm = length(*(p.grad for p in found))
     if not np.isfinite(norm) and all(np.isfinite(p.grad).all() for p in found):
         raise ValueError(
-            f"{name}: all entries are finite, but together they are longer than the largest "
-            "number of float64. Scale the loss down."
+            f"{name}: all entries are finite, but their joint norm is beyond the range "
+            "of float64. Scale the loss down."
         )
     if not np.isfinite(norm):
         raise ValueError(

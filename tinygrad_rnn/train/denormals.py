@@ -1,4 +1,4 @@
-"""Has a gradient vanished so far that it is slow to compute?"""
+"""How much of a gradient has vanished so far that computing it is slow?"""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ __all__ = ["denormal"]
 def denormal(loss: Tensor, parameters: Sequence[Tensor]) -> float:
     """The share, from 0 to 1, of denormal numbers in the gradient of `loss`.
 
-    Denormal is what lies below the smallest normal number and is not 0. All numbers count that flow
-    back: the gradient of a parameter, a sum over time, hides what vanished on the way.
+    A denormal number lies between 0 and the smallest normal number. Every number that flows back
+    along an edge counts: the gradient of a parameter is a sum over time, which hides vanishing
+    terms.
     """
     small = total = 0
 

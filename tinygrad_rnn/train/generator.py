@@ -1,8 +1,8 @@
-"""How does a random generator become text, and back?
+"""How is the state of a random generator saved and restored?
 
-NumPy gives the state of a generator as a dict of integers and small arrays. What comes back is held
-against the state of the generator it is for, entry by entry: some of these numbers are places in
-its memory.
+NumPy gives the state of a generator as a dict of integers and small arrays. A loaded state is
+checked entry by entry against that of the generator it is for, because some entries are indices
+into the generator's memory.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ _HIGHEST = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "uinteger": 2**32 - 1}
 
 
 def generator_facts(rng: np.random.Generator | None) -> Any:
-    """The state of `rng` in what JSON can hold; None for no generator."""
+    """The state of `rng` in types that JSON can hold; None for no generator."""
     return None if rng is None else _plain(rng.bit_generator.state)
 
 
 def generator_state(facts: Any, rng: np.random.Generator | None) -> Any:
-    """What `facts` say, in the form that ``rng.bit_generator.state`` takes. `rng` stays as it is.
+    """The state in `facts`, in the form of ``rng.bit_generator.state``; `rng` is not changed.
 
     Raises
     ------
     ValueError
-        The facts are not of a generator of that kind.
+        `facts` is not the state of a generator of that kind.
     """
     if (facts is None) != (rng is None):
         raise ValueError(
@@ -37,7 +37,7 @@ def generator_state(facts: Any, rng: np.random.Generator | None) -> Any:
     if rng is None:
         return None
     state = _shaped(facts, rng.bit_generator.state, "generator")
-    type(rng.bit_generator)().state = state  # a stranger tries it first
+    type(rng.bit_generator)().state = state  # another generator tries it first
     return state
 
 
@@ -59,12 +59,12 @@ def _shaped(given: Any, like: Any, name: str) -> Any:
         return like
     if isinstance(like, np.ndarray):
         if not isinstance(given, list) or len(given) != len(like):
-            raise ValueError(f"{name} of the generator has not {len(like)} entries")
+            raise ValueError(f"{name} of the generator does not have {len(like)} entries")
         return np.array([_number(n, name, np.iinfo(like.dtype).max) for n in given], like.dtype)
     return _number(given, name, _HIGHEST.get(name, 2**128 - 1))
 
 
 def _number(given: Any, name: str, highest: int) -> int:
     if type(given) is not int or not 0 <= given <= highest:
-        raise ValueError(f"{name} of the generator is no integer in 0 … {highest}")
+        raise ValueError(f"{name} of the generator is not an integer in 0 … {highest}")
     return given

@@ -1,9 +1,9 @@
-"""How to keep a gradient from vanishing on its way back?
+"""How can a loss keep its own gradient from vanishing through time?
 
-By asking for it: Pascanu's regulariser Ω is small where the error signal neither grows nor shrinks
-from state to state. It is made of gradients, so its own gradient is a second derivative. The paper
-takes only a part of that, holding signal and states constant; here the signal is recorded, and the
-gradient of Ω is exact.
+Pascanu's regulariser Ω is small where the error signal neither grows nor shrinks from state to
+state. Ω is made of gradients, so its own gradient is a second derivative. The paper takes only part
+of that, holding signal and states constant; here the signal is recorded, and the gradient of Ω is
+exact.
 """
 
 from __future__ import annotations
@@ -40,29 +40,29 @@ def information_flow(loss: Tensor, states: Sequence[Any]) -> Tensor:
         Ω = Σ_k ( |∂E/∂h_{k+1} · ∂h_{k+1}/∂h_k| / |∂E/∂h_{k+1}| - 1 )²
 
     The norm is that of each example, over all units of its state; Ω is summed over steps and
-    averaged over examples. Where no signal arrives (∂E/∂h_{k+1} = 0, as beyond the end of a padded
-    sequence) there is nothing to keep steady, and the term is 0. Norms are taken in float64. Where
-    the signal itself falls below the smallest normal number of its dtype, its terms count, but the
-    gradient of Ω holds them constant: it would be infinite. A warning says from which step.
+    averaged over examples. Where no signal arrives (∂E/∂h_{k+1} = 0, e.g. beyond the end of a
+    padded sequence) the term is 0. Norms are taken in float64. Terms in which the signal falls
+    below the smallest normal number of its dtype count in Ω, but its gradient holds them constant,
+    as it would be infinite. A warning says from which step.
 
     Parameters
     ----------
     loss
         The recorded scalar E. An average over the batch will do: only ratios count.
     states
-        The states after each step, as `unroll` makes them: Tensors h of shape (*batch, hidden), or
-        pairs (h, c) whose parts then count as one vector. A cell whose method ``output`` gives the
-        whole state makes `unroll` return them.
+        The states after each step, as the cell returned them: Tensors h of shape (*batch, hidden),
+        or pairs (h, c) whose parts count as one vector. `unroll` returns whole states if the method
+        ``output`` of the cell does.
 
     Returns
     -------
-    A recorded scalar: ``(loss + 0.5 * information_flow(loss, states)).backward()``.
+    A recorded scalar ≥ 0: ``(loss + 0.5 * information_flow(loss, states)).backward()``.
 
     Raises
     ------
     ValueError
-        Fewer than two states, or states that do not come from successive steps of one scope: which
-        part of the signal passes through the next step is read off the scopes of the record.
+        There are fewer than two states, a state was not made inside one step of a scope, or no
+        signal passes between them.
 
     Examples
     --------
@@ -78,14 +78,14 @@ def information_flow(loss: Tensor, states: Sequence[Any]) -> Tensor:
         raise ValueError(f"information_flow: expected at least two states, got {len(parts)}.")
     frames = [_step_of(p, k) for k, p in enumerate(parts)]
     place = {node: k for k, p in enumerate(parts) for node in p}
-    through: list[dict[Tensor, Any]] = [{} for _ in parts]  # what comes back by the next step
-    around: list[dict[Tensor, Any]] = [{} for _ in parts]  # by any other way
+    through: list[dict[Tensor, Any]] = [{} for _ in parts]  # signal through the next step
+    around: list[dict[Tensor, Any]] = [{} for _ in parts]  # signal by any other way
 
     def watch(node: Tensor, argument: int, g: Any) -> None:
         x = node.inputs[argument]
         if x not in place:
             return
-        if g.shape != x.shape:  # of a slice of the state
+        if g.shape != x.shape:  # the gradient of a slice of the state
             g = put_back([(g, node.inputs, node.options)], x)
         k = place[x]
         last = k + 1 == len(frames)
@@ -102,7 +102,7 @@ def information_flow(loss: Tensor, states: Sequence[Any]) -> Tensor:
         before, after = _norm([through[k].get(x) for x in parts[k]]), _norm(signal)
         if before is None or after is None:
             continue
-        arrives = after != 0  # NaN is no silence
+        arrives = after != 0  # NaN is a signal
         term = where(arrives, (before / where(arrives, after, 1.0) - 1.0) ** 2, 0.0)
         smallest = np.finfo(parts[k][0].dtype).tiny
         weak = [(x > 0) & (x < smallest) for x in (before, after)]
@@ -131,7 +131,7 @@ def _both(a: Any, b: Any) -> Any:
 
 
 def _norm(signals: list[Any]) -> Any:
-    """The norm of each example, over all parts of the state; its slope is 0 where it is 0."""
+    """The norm of each example, over all parts of the state; where it is 0, so is its gradient."""
     wide = [astype(g, dtype=np.float64) for g in signals if g is not None]
     if not wide:
         return None
@@ -149,7 +149,7 @@ def _mean(x: Any) -> Any:
 
 
 def _step_of(parts: list[Any], k: int) -> Frame:
-    """The innermost frame with a step that the parts of a state were made in."""
+    """The innermost frame with a step in which all parts of state `k` were made."""
     frames = [_steps(p)[-1:] for p in parts if isinstance(p, Tensor)]
     found = {id(frame): frame for inner in frames for frame in inner}
     if len(frames) != len(parts) or len(found) != 1 or not all(frames):

@@ -13,10 +13,10 @@ __all__ = ["interruptible"]
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Inside, a first Ctrl-C is only noted, and a second one raises KeyboardInterrupt as ever.
+    """In this block a first Ctrl-C is only noted; a second one raises KeyboardInterrupt as usual.
 
-    Gives a function that says whether it was pressed. Python tells of Ctrl-C in the main thread
-    alone; in another, or where somebody else already listens for it, everything stays as it is.
+    Yields a function that says whether it was pressed. Python delivers Ctrl-C to the main thread
+    only; in another thread, or if a handler is installed already, nothing changes.
     """
     pressed = False
 

@@ -1,9 +1,9 @@
-"""Which Tensors would stay untrained without a word?
+"""Which Tensors would silently stay untrained?
 
-A float leaf that a gradient reaches is meant to be trained. If it is not part of the model, as a
-bias that the loss takes from around it, no optimiser over the model's parameters moves it, no
-checkpoint holds it, and a program would keep its first value. A parameter of the model that the
-optimiser does not have stays as it is, too, which can be meant.
+A float leaf that a gradient reaches is meant to be trained. If it is not part of the model, e.g. a
+global bias that the loss reads, the optimiser does not move it, no checkpoint holds it, and a
+program would keep its first value: that is an error. A parameter of the model that the optimiser
+does not have may be left out on purpose: it is named in one line.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def check_leaves(
     born: int,
     reached: Collection[Tensor] | None = None,
 ) -> None:
-    """Every old leaf that a gradient of `loss` reaches is a parameter or was handed to the loss.
+    """Every old leaf that a gradient of `loss` reaches is a parameter or was given to the loss.
 
     Parameters
     ----------
@@ -43,19 +43,19 @@ def check_leaves(
     parameters
         Those of the model.
     known
-        What the loss was given, batch and carried state: Tensors in tuples, lists and dicts. What a
-        recorded one of them was made from is known as well.
+        The arguments of the loss, batch and carried state: Tensors in tuples, lists and dicts. The
+        leaves that a recorded one was made from are known as well.
     born
-        A serial number, as ``Tensor(0.0).serial`` at the start of `fit`. Leaves that came later, as
-        those made inside of the loss, are passed over.
+        A serial number, e.g. ``Tensor(0.0).serial`` at the start of `fit`. Later leaves, made
+        inside the loss, are skipped.
     reached
-        The leaves that `tinygrad_rnn.engine.backward.backward` gave for `loss`; with them there is
-        nothing to look for. Without them the record is walked once.
+        The leaves that `tinygrad_rnn.engine.backward.backward` returned for `loss`. Without them
+        the record is walked once.
 
     Raises
     ------
     ValueError
-        Names the leaves, with shape and one user of each.
+        A leaf is none of these: names each with its shape and one operation that uses it.
     """
     own = {*parameters}
     leaves = [x for x in ancestors(loss) if x.op is None] if reached is None else reached
@@ -69,7 +69,7 @@ def check_leaves(
     strange = [x for x in strange if x in used]
     if strange:
         named = [f"{called(x)} (shape {x.shape}, used by {called(used[x])})" for x in strange]
-        what = "which is no parameter" if len(named) == 1 else "which are no parameters"
+        what = "which is not a parameter" if len(named) == 1 else "which are not parameters"
         raise ValueError(
             f"fit: the loss depends on {_listed(named)}, {what} of the model and would not be "
             "trained. Make it an attribute of the model (an nn.Module), or, if it is a constant, "
@@ -78,7 +78,7 @@ def check_leaves(
 
 
 def untrained(model: Module, optimiser: Optimiser) -> str:
-    """One line that names the float parameters the optimiser does not have; empty if it has all."""
+    """A line that names the float parameters that the optimiser does not have; empty for none."""
     moved = {*optimiser.parameters}
     names = [
         path
@@ -89,7 +89,7 @@ def untrained(model: Module, optimiser: Optimiser) -> str:
 
 
 def tensors_in(tree: Any) -> list[Tensor]:
-    """The Tensors in tuples, lists, dicts and modules; TypeError for arrays that are no numbers."""
+    """The Tensors in tuples, lists, dicts and modules; TypeError for arrays without numbers."""
     found, todo = list[Tensor](), [tree]
     while todo:
         x = todo.pop()

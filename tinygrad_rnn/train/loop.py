@@ -1,8 +1,8 @@
 """How does a model train?
 
-A step is: batch, loss, gradient, clip, optimiser; the loss runs as it is written, or as a program
-if one is asked for. The rest of the loop says when to stop, when to look, and when to write
-everything down, so that a run killed at any moment goes on to the same bits.
+A step is: batch, loss, gradient, clip, optimiser. The loss runs as it is written, or as a program
+if one is asked for. The rest of the loop decides when to stop, to validate and to write a
+checkpoint, so that a run killed at any moment goes on to the same bits.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def fit(
     progress: bool = True,
     target: str = "eager",
 ) -> Run:
-    """Train `model` until a budget is used up or validation has stopped getting better.
+    """Train `model` until the budget is used up or the validation score stops improving.
 
     Parameters
     ----------
@@ -71,64 +71,65 @@ def fit(
         detached and carried on: the next call is ``model.loss(*batch, state)``.
     batch
         ``batch(step)`` gives the arguments of a step as a tuple, the first an array (T, batch, …).
-        It may depend on `step` and draw from `rng`, and should on nothing else.
+        It should depend only on `step` and on draws from `rng`.
     optimiser
-        Of the model's parameters.
+        Moves the model's parameters; it may leave some out, but has no others.
     steps, seconds
-        The budget: steps in all, those of a resumed run included, and seconds in this call. One of
-        them has to be given.
+        The budget: steps in total, including those before a resumption, and seconds in this call.
+        One of them has to be given.
     schedule
         The learning rate as a function of the step; the optimiser's own by default.
     clip
-        The longest gradient norm, or a function ``(parameters, step)`` that changes the gradients
-        and gives their norm before, as ``lambda ps, step: clip_grad_value(ps, 1.0)``.
+        The largest gradient norm, or a function ``(parameters, step)`` that changes the gradients
+        and returns their norm before, e.g. ``lambda ps, step: clip_grad_value(ps, 1.0)``.
     state
-        The carried state before the first step, as ``cell.initial_state(batch_size)``; by default
+        The carried state before the first step, e.g. ``cell.initial_state(batch_size)``; by default
         there is none, and the first call is ``model.loss(*batch)``.
     restart
-        Begin with that state again every so many steps; never by default.
+        Start again from `state` every `restart` steps; never by default.
     validate
-        Gives a score, less is better, asked every `every` steps without recording. At the end the
-        model has the values of the best score.
+        ``validate()`` gives a score, lower is better; it is called every `every` steps, without
+        recording. At the end the model has the values of the best score.
     every
-        How many steps between validations, and between checkpoints.
+        Steps between validations, and between checkpoints.
     patience
-        How many validations may pass without a better one.
+        Stop after this many validations without a better score.
     path
-        A checkpoint. If the file is there, the run goes on from it, with the settings of this
-        `optimiser`: a line says which differ from those it was begun with. It is written every
-        `every` steps and at the end.
+        The checkpoint file, written every `every` steps and at the end. If it exists, the run goes
+        on from it, with the settings of this `optimiser`; a line says which differ from those of
+        the first call.
     rng
-        The generator that `batch`, the loss (dropout) and `validate` draw from, all of them: its
-        state is in the checkpoint.
+        The one generator that `batch`, the loss (dropout) and `validate` draw from; its state is in
+        the checkpoint.
     progress
-        Whether to show a bar with loss, gradient norm and tokens (steps times sequences) per
-        second; where nobody watches, as in a file or a pipe, a few lines instead.
+        Show a bar with loss, gradient norm and tokens (steps times sequences) per second, or a few
+        lines if stderr is a file or a pipe.
     target
         ``"eager"`` runs the loss as it is written, once in each step. ``"c"`` and ``"numpy"`` run
-        the program that `tinygrad_rnn.compile` prints from its record, ``"auto"`` the one in C if
-        there is a compiler. That is faster, and for a loss that depends on nothing but parameters,
-        batch and carried state: to ask for a program is to promise that, as with jax.jit. A loss
-        that changes the model, draws by itself or asks for a value runs eagerly, and with progress
-        a line says why; one that changes what is outside of the model is an error. At steps 2, 4,
-        8, …, before each checkpoint and at the end the loss is run as written, too, and compared:
-        by n·eps, or by what one ulp at each operation changes. ``"check"`` is ``"auto"``, compared
-        at every step. The numbers used are the program's. ``run.explain()`` says what ran.
+        the program that `tinygrad_rnn.compile` prints from its record; ``"auto"`` chooses C if
+        there is a compiler. A program is faster. Asking for one is a promise, as with jax.jit, that
+        the loss depends on nothing but parameters, batch and carried state. A loss that changes the
+        model, draws random numbers by itself or asks for a value runs eagerly, and with `progress`
+        a line says why; a loss that changes anything outside the model is an error. At steps 2, 4,
+        8, …, before each checkpoint and at the end the loss also runs as written, and the results
+        are compared: they may differ by n·eps, or by what one ulp at each operation changes.
+        ``"check"`` is ``"auto"`` with a comparison at every step. Training uses the program's
+        numbers. ``run.explain()`` says what ran.
 
     Raises
     ------
     TypeError, ValueError
-        No budget, or arguments that do not fit together; `batch` gave no tuple, or the model no
-        recorded loss; or loss or gradient are not finite; or `schedule`, `clip` or `validate` gave
-        no number; or a program gives something else than the loss as written, or the loss changes
-        what is outside of the model while it is recorded: a note says at which step.
+        There is no budget, or arguments do not fit together; `batch` gave no tuple, or the model no
+        recorded loss; loss or gradient are not finite; `schedule`, `clip` or `validate` gave no
+        number; the program differs from the loss as written; or the loss changes something outside
+        the model while it is recorded. A note says at which step.
     OSError
-        There is no folder for `path`, or it cannot be written to, or `path` is no regular file.
+        The folder of `path` is missing or cannot be written to, or `path` is not a regular file.
     CheckpointError
-        The file at `path` is no checkpoint of this model, optimiser and kind of generator.
+        The file at `path` is not a checkpoint of this model, optimiser and kind of generator.
     KeyboardInterrupt
-        Ctrl-C was pressed. The step is finished and the checkpoint written first; pressed twice,
-        nothing is waited for.
+        Ctrl-C was pressed. The step is finished and the checkpoint written first; a second Ctrl-C
+        stops at once.
     """
     check_parts(model, batch, optimiser)
     check_functions(schedule, clip, validate)
@@ -139,7 +140,7 @@ def fit(
     asked = optimiser.settings()
     run = load_run(path, model, optimiser, rng) if path and resumed else Run(state=state)
     if resumed and progress:
-        print(f"fit: {path} is there, the run goes on from step {run.step}", file=sys.stderr)
+        print(f"fit: {path} exists, the run goes on from step {run.step}", file=sys.stderr)
     if differs := settle(run, optimiser, asked):
         say(differs, wanted=progress)
     clipped = clip if callable(clip) else lambda ps, _: clip_grad_norm(ps, clip)
@@ -162,7 +163,7 @@ def fit(
                 kept = path is not None and (run.step + 1) % every == 0
                 loss, after = gradients(x, run.state, kept=kept)
                 if path is not None and run.step == begun:
-                    packed(after, [])  # what no checkpoint can hold is refused before any step
+                    packed(after, [])  # refuses a state that no checkpoint can hold
                 norm = number("clip", clipped(optimiser.parameters, run.step))
                 _check_finite(loss, norm)
                 optimiser.step()
@@ -205,7 +206,7 @@ def _over(
 
 
 def _tokens(batch: tuple[Any, ...]) -> int:
-    """Steps times sequences, if the first thing in a batch is an array (T, batch, …)."""
+    """Steps times sequences, if the first argument of a batch is an array (T, batch, …)."""
     x = values(batch[0]) if batch else None
     return math.prod(x.shape[:2]) if isinstance(x, np.ndarray) else 0
 
@@ -248,7 +249,7 @@ def _judge(run: Run, model: Module, validate: Callable[[], float]) -> None:
     with _at_step(run.step), no_grad():
         score = number("validate", validate())
         if math.isnan(score):
-            raise ValueError("fit: validate gave NaN, which is no score. Is there any data in it?")
+            raise ValueError("fit: validate gave NaN, which is not a score. Is its data empty?")
     run.scores.append((run.step, score))
     if run.waited == 0:
         run.best = model.state_dict()

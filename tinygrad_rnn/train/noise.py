@@ -1,4 +1,4 @@
-"""Can a little chance help a gradient along?"""
+"""How is noise added to a gradient?"""
 
 from __future__ import annotations
 
@@ -24,15 +24,22 @@ def add_gradient_noise(
     Parameters
     ----------
     parameters
-        Those without a gradient are passed over, a shared one gets noise once.
+        Leaves; those without a gradient are skipped, and a shared one gets noise once.
     step
-        Counted from 0: the noise dies down.
+        Counted from 0; the noise decays with it.
     rng
-        A generator; a seed would add the same noise at every step.
+        A generator. A seed is refused: it would add the same noise at every step.
     eta
-        The variance at step 0; the paper chooses among 0.01, 0.3 and 1.0.
+        The variance at step 0, at least 0; the paper chooses among 0.01, 0.3 and 1.0.
     gamma
-        How fast the variance falls.
+        How fast the variance decays; at least 0.
+
+    Raises
+    ------
+    TypeError
+        `rng` is not a generator.
+    ValueError
+        `step`, `eta` or `gamma` is out of range.
     """
     if not isinstance(rng, np.random.Generator):
         raise TypeError(

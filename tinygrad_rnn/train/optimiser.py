@@ -1,8 +1,8 @@
 """What does every optimiser do?
 
-It gives each parameter new data and never writes into the old, so a record keeps the values it was
-made from. What it remembers between steps are arrays, by the letters of its formula, one for each
-parameter; `state_dict` hands them out and `load_state_dict` takes them back.
+An optimiser gives each parameter new data and never writes into the old array, so a record keeps
+the values it was made from. Between steps it keeps arrays, named by the letters of its formula, one
+for each parameter; `state_dict` returns them and `load_state_dict` restores them.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ __all__ = ["Optimiser", "check_range"]
 
 
 class Optimiser(ABC):
-    """The parameters (a shared one once), their learning rate, and one `update` for each.
+    """Base of all optimisers: parameters (a shared one once), a learning rate, and an `update`.
 
-    A subclass names what it `remembers` and writes its formula in `update`.
+    A subclass lists the letters that it `remembers` and writes its formula in `update`.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Optimiser(ABC):
     Raises
     ------
     ValueError
-        No parameters (a generator that was used up?), or a number outside its range.
+        There are no parameters (a used-up generator?), or a number is outside its range.
     TypeError
         A parameter is not a float leaf.
     """
@@ -58,7 +58,7 @@ class Optimiser(ABC):
         check_range(name, weight_decay=weight_decay)
         self.parameters = list(dict.fromkeys(given))
         self.lr, self.weight_decay = lr, weight_decay
-        self.t = [0] * len(self.parameters)  # how many steps each has gone
+        self.t = [0] * len(self.parameters)  # steps taken by each
         self.memory = {
             letter: [np.zeros(p.shape, p.dtype) for p in self.parameters]
             for letter in self.remembers
@@ -66,7 +66,7 @@ class Optimiser(ABC):
 
     @property
     def lr(self) -> float:
-        """The learning rate; ValueError for a new one that is negative or not finite."""
+        """The learning rate. Setting it to a negative or infinite number is a ValueError."""
         return self._lr
 
     @lr.setter
@@ -75,7 +75,7 @@ class Optimiser(ABC):
         self._lr = lr
 
     def zero_grad(self) -> None:
-        """Forget the gradients: every ``.grad`` is None again."""
+        """Set every ``.grad`` to None."""
         for p in self.parameters:
             p.grad = None
 
@@ -92,24 +92,24 @@ class Optimiser(ABC):
 
     @abstractmethod
     def update(self, k: int, p: np.ndarray, g: np.ndarray) -> np.ndarray:
-        """New data for parameter number `k` from the old and its gradient."""
+        """New data for parameter number `k` from its data `p` and gradient `g`, of one shape."""
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Copies of what is remembered, as ``"v.0"``, of the steps gone, ``"t"``, and of ``"lr"``.
+        """Copies of the arrays kept, e.g. ``"v.0"``, of the steps taken ``"t"``, and of ``"lr"``.
 
-        The numbers of the formula, as momentum, are not in it; `settings` gives them.
+        The constants of the formula, e.g. momentum, are in `settings`.
         """
         state = {f"{a}.{k}": m.copy("C") for a, ms in self.memory.items() for k, m in enumerate(ms)}
         return {"lr": np.array(float(self.lr)), "t": np.array(self.t, dtype=np.int64), **state}
 
     def settings(self) -> dict[str, Any]:
-        """The numbers of the formula as they are now, by name: ``"lr"``, ``"weight_decay"`` …"""
+        """The constants of the formula as they are now, by name: ``"lr"``, ``"weight_decay"`` …"""
         ours = ("parameters", "t", "memory")
         found = {k: _plain(x) for k, x in vars(self).items() if k not in ours and k[:1] != "_"}
         return {"lr": float(self.lr)} | {k: x for k, x in found.items() if x is not None}
 
     def check_state_dict(self, state: Mapping[str, Any]) -> None:
-        """ValueError, naming all that does not fit, unless `load_state_dict` would take `state`."""
+        """ValueError unless `load_state_dict` accepts `state`; names all that does not fit."""
         expected = self.state_dict()
         problems = [f"missing {key!r}" for key in expected if key not in state]
         problems += [f"unexpected {key!r}" for key in state if key not in expected]
@@ -133,12 +133,12 @@ class Optimiser(ABC):
             )
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave. Nothing is changed unless everything fits.
+        """Restore the result of `state_dict`. Nothing is changed unless everything fits.
 
         Raises
         ------
         ValueError
-            Names every missing, unexpected and misshapen entry.
+            An entry is missing, unexpected, or of another shape, dtype or range: names each.
         """
         self.check_state_dict(state)
         self.lr, self.t = float(state["lr"]), [int(n) for n in state["t"]]
@@ -147,7 +147,7 @@ class Optimiser(ABC):
 
 
 def check_range(name: str, below: float = np.inf, **numbers: float) -> None:
-    """TypeError or ValueError unless every number is one and lies in [0, below)."""
+    """TypeError or ValueError unless every value is a real number in [0, below)."""
     for what, number in numbers.items():
         if not isinstance(number, Real):
             raise TypeError(f"{name}: {what} must be a number, got {number!r}.")
@@ -157,7 +157,7 @@ def check_range(name: str, below: float = np.inf, **numbers: float) -> None:
 
 
 def _plain(x: Any) -> Any:
-    """A number, a word, or a list of such; None for anything else."""
+    """A number, a string, or a list of these; None for anything else."""
     x = x.item() if isinstance(x, np.generic) else x
     if isinstance(x, (tuple, list)):
         items = [_plain(item) for item in x]

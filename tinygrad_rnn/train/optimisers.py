@@ -22,7 +22,7 @@ class SGD(Optimiser):
     Parameters
     ----------
     parameters, lr, weight_decay
-        As of every `Optimiser`.
+        As for every `Optimiser`.
     momentum
         In [0, 1); 0 for none.
     nesterov
@@ -70,7 +70,7 @@ class Adagrad(Optimiser):
         self.eps = eps
 
     def update(self, k: int, p: np.ndarray, g: np.ndarray) -> np.ndarray:
-        """One step, the shorter the more gradient there has been."""
+        """One step, divided by the root of the sum of squared gradients."""
         s = self.memory["s"][k] = self.memory["s"][k] + g * g
         return p - self.lr * g / (np.sqrt(s) + self.eps)
 
@@ -103,7 +103,7 @@ class RMSprop(Optimiser):
         self.alpha, self.eps, self.momentum, self.centered = alpha, eps, momentum, centered
 
     def update(self, k: int, p: np.ndarray, g: np.ndarray) -> np.ndarray:
-        """One step by the gradient over its running size."""
+        """One step along the gradient divided by its running root mean square."""
         a, memory = self.alpha, self.memory
         s = memory["s"][k] = a * memory["s"][k] + (1 - a) * g * g
         if self.centered:
@@ -114,7 +114,7 @@ class RMSprop(Optimiser):
 
 
 class Adam(Optimiser):
-    """Adam (Kingma & Ba 2015): steps of about `lr` whatever the size of the gradient.
+    """Adam (Kingma & Ba 2015): steps of about `lr`, however large the gradient.
 
     ::
 
@@ -140,7 +140,7 @@ class Adam(Optimiser):
         self.betas, self.eps = betas, eps
 
     def update(self, k: int, p: np.ndarray, g: np.ndarray) -> np.ndarray:
-        """One step by the ratio of the running means of g and of g²."""
+        """One step along the ratio of the running means of g and g²."""
         b1, b2 = self.betas
         t, memory = self.t[k], self.memory
         m = memory["m"][k] = b1 * memory["m"][k] + (1 - b1) * g
@@ -151,7 +151,7 @@ class Adam(Optimiser):
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019): p = (1 - lr·λ)p, then Adam.
 
-    The decay is not in g, so it is the same for all, however large their gradients have been.
+    The decay is not part of g, so it is the same for all entries, however large their gradients.
     """
 
     decoupled = True

@@ -1,4 +1,4 @@
-"""How far is it, in one line?"""
+"""How far has training come, in one line?"""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Show = Callable[[float, Callable[[], str]], None]
 
 @contextmanager
 def progress_bar(total: float, unit: str, wanted: bool = True) -> Iterator[Show]:
-    """A bar on stderr, by tqdm; plain lines without tqdm, or if stderr is a file or a pipe.
+    """A tqdm bar on stderr; plain lines without tqdm, or if stderr is a file or a pipe.
 
-    Gives a function ``show(done, text)``: how much of `total` is done, and what gives the text
-    beside the bar (a function, called only if the text is shown).
+    Yields a function ``show(done, text)``: `done` out of `total`, and a function that gives the
+    text beside the bar, called only if the text is shown.
     """
     if not wanted:
         yield lambda done, text: None
@@ -31,7 +31,7 @@ def progress_bar(total: float, unit: str, wanted: bool = True) -> Iterator[Show]
         print("A bar instead of these lines: pip install tqdm", file=sys.stderr)
         yield _plain(total, unit)
         return
-    # brackets, or tqdm would take the unit for one of its fields
+    # concatenated, or tqdm would read the unit as one of its fields
     form = "{l_bar}{bar}| {n:.0f}/{total:.0f} " + unit + "{postfix}"
     with tqdm(total=total, bar_format=form, mininterval=0.1) as bar:
         last = -1.0
@@ -55,12 +55,12 @@ def say(line: str, *, wanted: bool = True) -> None:
 
 
 def _watched() -> bool:
-    """Is there a terminal, or a notebook, in which a bar can be drawn over?"""
+    """Is there a terminal or a notebook that can redraw a bar?"""
     return "ipykernel" in sys.modules or (sys.stderr is not None and sys.stderr.isatty())
 
 
 def _plain(total: float, unit: str) -> Show:
-    """A line now, then after 2, 4, 8 … seconds, at least once a minute; and one at the end."""
+    """A line now, after 2, 4, 8 … seconds, at least once a minute, and at the end."""
     due, pause = time.monotonic(), 2.0
 
     def show(done: float, text: Callable[[], str]) -> None:

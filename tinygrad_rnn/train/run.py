@@ -1,8 +1,8 @@
-"""What does a run know, so that it can go on where it was killed?
+"""What does a run keep, so that it can go on where it was killed?
 
-Step, losses, carried state and best parameters; the model's values; what the optimiser remembers,
-and the settings it was begun with; and where the random generator stands. All of it goes into one
-checkpoint, and all of it is checked before any of it is taken over.
+Step, losses, carried state and best parameters; the model's values; the arrays and settings of the
+optimiser; and the state of the random generator. All of it goes into one checkpoint, and all of it
+is checked before any of it is restored.
 """
 
 from __future__ import annotations
@@ -40,29 +40,30 @@ class Run:
     Attributes
     ----------
     step
-        How many steps are done.
+        Steps done.
     losses, norms
-        Loss and gradient norm (before clipping) of each.
+        Loss and gradient norm (before clipping) of each step.
     scores
-        What validation found: pairs (step, score), less is better.
+        Results of validation: pairs (step, score), lower is better.
     state
-        What is carried to the next batch: detached Tensors in tuples or lists, or None.
+        The state carried to the next batch: detached Tensors, arrays, numbers and strings in
+        tuples, lists and dicts, or None.
     best
         The model's values at the best score so far.
     counts
-        How many steps ran ``"eager"``, as a program in ``"c"`` or ``"numpy"``, and how many of
-        these were ``"compared"`` with the loss as written.
+        Steps that ran ``"eager"`` or as a program in ``"c"`` or ``"numpy"``, and programs that were
+        ``"compared"`` with the loss as written.
     reasons
-        What ran another way than was asked for, and why; a sentence each.
+        Sentences that say why steps ran in another way than asked for.
     signatures
-        Of the shapes that steps were given, by a digest: which program they have, by another that
-        is the same for all lengths, or that they run ``"eager"``.
+        For a digest of the shapes of each kind of step: a digest of its program, the same for all
+        lengths, or ``"eager"``.
     target
-        What the last step ran: ``"c"``, ``"numpy"`` or ``"eager"``.
+        How the last step ran: ``"c"``, ``"numpy"`` or ``"eager"``.
     settings
-        The `Optimiser.settings` that the run was begun with.
+        The `Optimiser.settings` at the start of the run.
     small
-        Whether its products are small, and run on one thread unless a number was set.
+        Whether matrix products are small and therefore run on one thread, unless a number was set.
     """
 
     step: int = 0
@@ -79,9 +80,9 @@ class Run:
     small: bool = False
 
     def explain(self) -> str:
-        """What ran the steps, and why what was asked for did not.
+        """How the steps ran, and why not as asked for.
 
-        The line of the loss that asked for a value, where that is why, stands in the sentence.
+        If the loss asked for a value, the sentence names the line.
         """
         ran = {name: f"{self.counts[name]:,} {what}" for name, what in COUNTED.items()}
         by = [ran[name] for name in ("c", "numpy", "eager") if self.counts[name]]
@@ -92,8 +93,8 @@ class Run:
 
     @property
     def waited(self) -> int:
-        """How many validations ago the best was."""
-        found = [score if score == score else np.inf for _, score in self.scores]  # NaN: no better
+        """The number of validations since the best score."""
+        found = [score if score == score else np.inf for _, score in self.scores]  # NaN: never best
         return len(found) - 1 - found.index(min(found)) if found else 0
 
 
@@ -104,7 +105,7 @@ def save_run(
     optimiser: Optimiser,
     rng: np.random.Generator | None = None,
 ) -> None:
-    """Write everything a run needs to go on into one file, all or nothing."""
+    """Write everything that a run needs to go on into one file, all or nothing."""
     arrays = {
         "run.losses": np.array(run.losses, float),
         "run.norms": np.array(run.norms, float),
@@ -139,17 +140,18 @@ def load_run(
     optimiser: Optimiser,
     rng: np.random.Generator | None = None,
 ) -> Run:
-    """Give model, optimiser and generator what `save_run` wrote, and return the run.
+    """Restore model, optimiser and generator from the file of `save_run`, and return the run.
 
-    The optimiser keeps its settings but for the learning rate; ``run.settings`` are those that the
-    run was begun with.
+    The optimiser keeps its settings, except for the learning rate; ``run.settings`` are those at
+    the start of the run.
 
     Raises
     ------
     FileNotFoundError
         There is no file.
     CheckpointError
-        With the file's name and the reason; then nothing has changed.
+        The file cannot be loaded or does not fit: names the file and the reason. Nothing has
+        changed.
     """
     arrays, facts = checkpoint.load(path)
     rooms: dict[str, dict[str, np.ndarray]] = {}
@@ -181,10 +183,10 @@ def load_run(
 
 
 def settle(run: Run, optimiser: Optimiser, asked: dict[str, Any]) -> str:
-    """Go on with the settings `asked` for; which of them differ is told in a line, if any do.
+    """Go on with the settings `asked` for; returns a line that names those that differ, or "".
 
-    A learning rate that changed on the way, as by a schedule, goes on where it was, unless another
-    is asked for than the run was begun with.
+    A learning rate that a schedule changed goes on where it was, unless the optimiser was built
+    with another one than at the start of the run.
     """
     begun = run.settings or asked
     other = [name for name in asked | begun if asked.get(name) != begun.get(name)]
@@ -208,7 +210,7 @@ def _run(facts: dict[str, Any], rooms: dict[str, dict[str, np.ndarray]], model: 
     if type(step) is not int or step < 0:
         raise ValueError(f"expected a step of at least 0, got {step!r}")
     n = len(kept.get("scores", ()))
-    each = np.broadcast_to(0.0, (step,))  # takes no memory, whatever the file claims
+    each = np.broadcast_to(0.0, (step,))  # takes no memory, however many
     expected = {"losses": each, "norms": each}
     expected |= {"scored": np.zeros(n, np.int64), "scores": np.zeros(n)}
     _check_like("the run", kept, expected)
@@ -237,7 +239,7 @@ def _run(facts: dict[str, Any], rooms: dict[str, dict[str, np.ndarray]], model: 
     if not known or type(begun.get("lr")) is not float:
         raise ValueError(f"expected the settings of an optimiser, got {begun!r}")
     losses, norms = kept["losses"].tolist(), kept["norms"].tolist()
-    small = facts.get("small") is True  # files of before have none
+    small = facts.get("small") is True  # older files have none
     return Run(
         step, losses, norms, scores, state, best, counts, reasons, ways, settings=begun, small=small
     )

@@ -1,7 +1,7 @@
-"""How fast to learn at which step?
+"""How does the learning rate change from step to step?
 
-A schedule is a plain function of the step (counted from 0) that gives a learning rate. These make
-some; any other function will do: ``optimiser.lr = schedule(step)``.
+A schedule is a function from the step (counted from 0) to a learning rate. The functions here make
+schedules; any other function works too: ``optimiser.lr = schedule(step)``.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ Schedule = Callable[[int], float]
 
 
 def constant(lr: float) -> Schedule:
-    """Always `lr`."""
+    """A schedule that is always `lr`."""
     return lambda step: lr
 
 
 def staircase(lr: float, every: int, factor: float = 0.1) -> Schedule:
-    """Times `factor` at every `every`-th step: lr · factor^⌊step/every⌋."""
+    """The rate lr · factor^⌊step/every⌋: times `factor` after each `every` steps, at least 1."""
     if every < 1:
         raise ValueError(f"staircase: every must be at least 1 step, got {every}.")
     return lambda step: lr * factor ** (step // every)
 
 
 def exponential(lr: float, factor: float) -> Schedule:
-    """Times `factor` at each step: lr · factor^step."""
+    """The rate lr · factor^step: times `factor` after each step."""
     return lambda step: lr * factor**step
 
 
@@ -46,7 +46,7 @@ def cosine(lr: float, steps: int, low: float = 0.0) -> Schedule:
 
 
 def warm_up(schedule: Schedule, steps: int) -> Schedule:
-    """Up to `schedule` in equal parts over the first `steps`, none of them 0, then as it says.
+    """`schedule` times (step + 1)/steps over the first `steps`, at least 1; then `schedule` itself.
 
     Examples
     --------

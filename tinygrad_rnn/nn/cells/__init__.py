@@ -1,10 +1,10 @@
 """How does a state move one step on?
 
-Each cell is pure: ``state = cell(x, state)``, in the letters of its paper. Products stand row by
-row, ``x @ W_x``: a row is one example, so `W_x` has shape (input, gates · hidden).
+Each cell is pure: ``state = cell(x, state)``, in the letters of its paper. A row is one example, so
+products are written ``x @ W_x``, and `W_x` has shape (input, gates · hidden).
 
-`named` gives the gates their letters, which is how they appear in pictures and errors. Nobody
-writes a backward pass, and a cell of your own needs no registration.
+`named` gives the gates the letters under which they appear in pictures and errors. No cell has a
+backward pass of its own, and your own cells need no registration.
 """
 
 from tinygrad_rnn.nn.cells.base import GatedCell, SizedCell, affine

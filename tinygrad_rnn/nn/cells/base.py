@@ -1,7 +1,7 @@
 """What do cells have in common?
 
-Sizes, parameters in torch's arrangement, a first state of zeros, and plain words when an input or a
-state does not fit.
+Sizes, parameters in torch's layout, a first state of zeros, and an error that explains when an
+input or a state does not fit.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _COUNT = {2: "two", 3: "three", 4: "four", 5: "five"}
 
 
 class SizedCell(Module):
-    """Base of all cells here: two sizes, a first state of zeros, and checks of what comes in.
+    """Base of all cells here: two sizes, a first state of zeros, and checks of inputs and states.
 
-    A subclass says which parts its state has: ``state_letters = ("h", "c")`` is the LSTM's pair.
+    A subclass names the parts of its state: ``state_letters = ("h", "c")`` is the LSTM's pair.
     """
 
     state_letters: tuple[str, ...] = ("h",)
@@ -46,11 +46,11 @@ class SizedCell(Module):
         return zeros if len(zeros) > 1 else zeros[0]
 
     def _size(self, letter: str) -> int:
-        """How many units the part of the state that goes by this letter has."""
+        """The number of units in the part of the state with this letter."""
         return self.hidden_size
 
     def _parts(self, x: Any, state: Any, *letters: str) -> Any:
-        """The parts of a state, after a check that they are as many and fit beside `x`."""
+        """The parts of a state, after a check of their number and shapes."""
         if not isinstance(state, (tuple, list)) or len(state) != len(letters):
             kind = "pair" if len(letters) == 2 else "tuple"
             expected = f"{_COUNT[len(letters)]} parts, the {kind} ({', '.join(letters)})"
@@ -81,33 +81,40 @@ class SizedCell(Module):
 
     @classmethod
     def samples(cls, **how: Any) -> list[Sample]:
-        """Small cells of this kind for tests and pictures; `how` (bias, rng, dtype) makes each."""
+        """Small cells of this kind for tests and pictures, made with `how` (bias, rng, dtype)."""
         return [sampled(cls(3, 4, **how))]
 
 
 class GatedCell(SizedCell):
-    """Base of cells whose gates see x and h: sizes, torch's parameters and start values, checks.
+    """Base of cells with gates that see x and h: torch's parameters and start values, checks.
 
-    A subclass says how many `gates` it has and how the state moves on: ``__call__(x, state)``. It
-    may say that there is one bias, as in most papers, and not torch's two (``two_biases = False``).
+    A subclass sets the number of `gates` and defines the next state, ``__call__(x, state)``. It may
+    set ``two_biases = False`` for one bias, as in most papers, instead of torch's two.
 
     Parameters
     ----------
     input_size, hidden_size
         Features per input x and units per state h; at least 1.
     bias
-        Whether there are `b_x` and `b_h`; None in their place otherwise.
+        Whether the cell has biases; otherwise `b_x` and `b_h` are None.
     rng
         Seed or generator for the start values, all U[-1/√hidden_size, 1/√hidden_size) as in torch.
     dtype
-        Of the parameters and of the zero state; float64 by default.
+        Type of the parameters and of the zero state; float64 by default.
 
     Attributes
     ----------
     W_x, W_h
         Shapes (input_size, gates · hidden_size) and (hidden_size, gates · hidden_size).
     b_x, b_h
-        Shape (gates · hidden_size,). With one bias that is `b_x`, and `b_h` is None.
+        Shape (gates · hidden_size,). With one bias, `b_h` is None.
+
+    Raises
+    ------
+    ValueError
+        A size is not a whole number of at least 1; in a call, x or the state does not fit.
+    TypeError
+        `dtype` is not a float type.
     """
 
     gates = 1
@@ -132,7 +139,7 @@ class GatedCell(SizedCell):
 
 
 def _broadcasts(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
-    """Whether a state of this shape is one for every example: (hidden,), (1, hidden)."""
+    """Whether a state of this shape is shared by all examples: (hidden,), (1, hidden)."""
     around = shape[:-1]
     return shape[-1:] == expected[-1:] and (
         len(around) < len(expected)
@@ -156,5 +163,5 @@ def check_activation(owner: str, activation: Any) -> Any:
 
 
 def activated(activation: str | Callable[[Any], Any], x: Any) -> Any:
-    """``activation(x)``, where the activation may be given by name."""
+    """``activation(x)``; the activation may be given by name."""
     return (activation if callable(activation) else _ACTIVATIONS[activation])(x)

@@ -24,7 +24,7 @@ class ClockworkCell(GatedCell):
 
         h' = tanh(x W_x + h W_h + b_x) where t mod T_k = 0, else h
 
-    Modules hear from themselves and from slower ones: the other blocks of W_h count as 0. The state
+    Modules read from themselves and from slower ones: the other blocks of W_h count as 0. The state
     is the pair (h, t); t counts steps from 0, an integer array of shape (*batch, 1).
 
     Parameters
@@ -32,7 +32,13 @@ class ClockworkCell(GatedCell):
     periods
         T_k of each module, ascending; they share hidden_size equally.
     input_size, hidden_size, bias, rng, dtype
-        As for every cell; one bias, start values as in `GatedCell`.
+        As in `GatedCell`; one bias.
+
+    Raises
+    ------
+    ValueError
+        `periods` are not ascending, or their number does not divide `hidden_size`; otherwise as in
+        `GatedCell`.
     """
 
     two_biases = False

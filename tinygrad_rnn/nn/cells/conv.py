@@ -18,7 +18,7 @@ __all__ = ["ConvLSTM1dCell", "ConvLSTM2dCell"]
 
 
 class _ConvLSTMCell(SizedCell):
-    """A ConvLSTM on as many axes of space as a subclass says."""
+    """A ConvLSTM on the number of spatial axes that a subclass sets."""
 
     axes: int
     state_letters = ("h", "c")
@@ -44,7 +44,7 @@ class _ConvLSTMCell(SizedCell):
     def initial_state(self, *batch: int) -> Any:
         """The pair (h, c) of zeros of shape (*batch, *space, hidden_size), as constants.
 
-        The lengths of space are the last that are given.
+        The last arguments are the lengths of the spatial axes.
         """
         return super().initial_state(*batch)
 
@@ -56,7 +56,7 @@ class _ConvLSTMCell(SizedCell):
             self._refuse(
                 "x", f"{self.axes} axes of space and one of features", np.shape(values(x)), x
             )
-        if values(h).shape != shape:  # one state for all places: borders must see it repeated
+        if values(h).shape != shape:  # a state shared by all positions is repeated for the borders
             h = broadcast_to(h, shape=shape)
         a = conv(x, self.W_x) + conv(h, self.W_h)
         i, f, g, o = split(a if self.b is None else a + self.b, 4)
@@ -74,9 +74,9 @@ class ConvLSTM1dCell(_ConvLSTMCell):
         i, f, o = σ(…)    g = tanh(…)      each … = conv(x, W_x) + conv(h, W_h) + b
         c' = f*c + i*g    h' = o*tanh(c')  columns in the order i, f, g, o
 
-    Without the paper's peepholes, so that it runs on any length. Channels come last and space
-    counts as batch: x is (*batch, length, input_size), h and c (*batch, length, hidden_size), and
-    zeros around keep the length.
+    It has no peepholes, unlike the paper's, so it runs on any length. Channels come last and space
+    counts as batch: x is (*batch, length, input_size), h and c (*batch, length, hidden_size).
+    Padding with zeros keeps the length.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class ConvLSTM1dCell(_ConvLSTMCell):
 
     @classmethod
     def samples(cls, **how: Any) -> list[Sample]:
-        """Of a line."""
+        """On a line."""
         return [sampled(cls(3, 2, **how), space=(4,))]
 
 
@@ -106,5 +106,5 @@ class ConvLSTM2dCell(_ConvLSTMCell):
 
     @classmethod
     def samples(cls, **how: Any) -> list[Sample]:
-        """Of a picture."""
+        """On a picture."""
         return [sampled(cls(3, 2, 2, **how), space=(2, 3))]

@@ -1,4 +1,4 @@
-"""What can a network do that never learns its recurrence?"""
+"""What can a network do without learning its recurrence?"""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["EchoStateCell"]
 class EchoStateCell(SizedCell):
     """The reservoir of an echo state network: h' = tanh(x W_x + h W_h + b)  (Jaeger 2001).
 
-    All three are arrays, so nothing here learns and a sequence of arrays is not even recorded: only
-    a read-out learns, ``ReadOutCell(EchoStateCell(…), outputs, shortcut=True)``. With leaky units
-    it is ``LeakyCell(EchoStateCell(…), alpha)``.
+    W_x, W_h and b are arrays: nothing here learns, and a sequence of arrays is not recorded. Only a
+    read-out learns, ``ReadOutCell(EchoStateCell(…), outputs, shortcut=True)``. For leaky units use
+    ``LeakyCell(EchoStateCell(…), alpha)``.
 
     Parameters
     ----------
@@ -35,7 +35,13 @@ class EchoStateCell(SizedCell):
     scale
         W_x and b start from U[-scale, scale).
     rng, dtype
-        As for every cell; the radius is exact to the rounding of the dtype.
+        As in `GatedCell`; the radius is exact up to rounding.
+
+    Raises
+    ------
+    ValueError
+        `radius`, `scale` or `density` is out of range, or a sparse W_h has no eigenvalue but 0;
+        otherwise as in `GatedCell`.
     """
 
     def __init__(
@@ -78,5 +84,5 @@ class EchoStateCell(SizedCell):
 
     @classmethod
     def samples(cls, **how: Any) -> list[Sample]:
-        """One; it has no bias to leave out."""
+        """One; the bias cannot be left out."""
         return [sampled(cls(3, 4, **{k: x for k, x in how.items() if k != "bias"}))]

@@ -23,8 +23,12 @@ class RNNCell(GatedCell):
     activation
         ``"tanh"``, ``"relu"``, ``"sigmoid"``, or a function of a Tensor.
     input_size, hidden_size, bias, rng, dtype
-        As for every cell: see the attributes W_x (input_size, hidden_size),
-        W_h (hidden_size, hidden_size), b_x, b_h.
+        As in `GatedCell`, with one gate.
+
+    Raises
+    ------
+    ValueError
+        `activation` is unknown; otherwise as in `GatedCell`.
 
     Examples
     --------
@@ -62,7 +66,7 @@ class IRNNCell(RNNCell):
     """Elman's network with ReLU that starts as a memory: W_h = I (Le, Jaitly & Hinton 2015).
 
     Starts with W_h the identity times `scale`, biases 0 and W_x from N(0, 0.001²): at first the
-    state is the sum of what has come in. All else as in `RNNCell`.
+    state adds up its inputs. Everything else is as in `RNNCell`.
     """
 
     def __init__(
@@ -90,7 +94,7 @@ class IRNNCell(RNNCell):
 
 
 class IndRNNCell(GatedCell):
-    """Units that see only themselves: h' = act(x W_x + u*h + b)  (Li et al. 2018).
+    """Each unit sees only its own past: h' = act(x W_x + u*h + b) (Li et al. 2018).
 
     Attributes
     ----------

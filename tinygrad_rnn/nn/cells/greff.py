@@ -1,4 +1,4 @@
-"""Which part of an LSTM does what? Take one away and see."""
+"""What does each part of an LSTM contribute?"""
 
 from __future__ import annotations
 
@@ -33,21 +33,26 @@ class GreffLSTMCell(GatedCell):
     Parameters
     ----------
     input_size, hidden_size, bias, rng, dtype
-        As for every cell; a gate that is gone has no weights.
+        As in `GatedCell`; a gate that is removed has no weights.
     *switches
-        Which of the changes to make: ``GreffLSTMCell(3, 4, "CIFG")``. More than one may be given.
+        The changes to make, one or more: ``GreffLSTMCell(3, 4, "CIFG")``.
 
     Attributes
     ----------
     W_x, W_h, b_x
-        As in `GatedCell`, columns in the order i, f, g, o as far as they are there.
+        As in `GatedCell`, columns in the order i, f, g, o, without removed gates.
     p_i, p_f, p_o
-        Peepholes of shape (hidden_size,), of the gates that are there.
+        Peepholes of shape (hidden_size,), for the gates that are left.
     W_u
-        With FGR, from the n gates before to those now: shape (n · hidden_size, n · hidden_size).
-        All from U[-1/√hidden_size, 1/√hidden_size).
+        With FGR, from the n gates of the step before: shape (n · hidden_size, n · hidden_size). All
+        from U[-1/√hidden_size, 1/√hidden_size).
 
-    The state is the pair (h, c), with FGR followed by the gates that have weights: (h, c, i, f, o).
+    The state is the pair (h, c); with FGR the gates with weights follow: (h, c, i, f, o).
+
+    Raises
+    ------
+    ValueError
+        A switch is unknown, or CIFG stands with NIG or NFG; otherwise as in `GatedCell`.
     """
 
     two_biases = False

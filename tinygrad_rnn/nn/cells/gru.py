@@ -29,6 +29,11 @@ class GRUCell(GatedCell):
 
     Weights of one convention give wrong results in another. Parameters as in `RNNCell`, three
     gates wide.
+
+    Raises
+    ------
+    ValueError
+        `reset` or `update` is unknown; otherwise as in `GatedCell`.
     """
 
     gates = 3
@@ -74,6 +79,6 @@ class GRUCell(GatedCell):
 
     @classmethod
     def samples(cls, **how: Any) -> list[Sample]:
-        """In torch's convention, and in both others."""
+        """In torch's convention, and in two others."""
         conventions: list[dict[str, Any]] = [{}, {"reset": "before"}, {"update": "replaces"}]
         return [sampled(cls(3, 4, **convention, **how)) for convention in conventions]

@@ -1,4 +1,4 @@
-"""Which nets did the papers train, weight by weight?"""
+"""Which nets did the papers of 1997 to 2002 train?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["HISTORIC", "HistoricNet", "historic_net"]
 
 @dataclass(frozen=True)
 class HistoricNet:
-    """One published net: sizes, how many weights the paper counts, and what is not the default.
+    """One published net: sizes, number of weights in the paper, and options.
 
     `cell` goes to `MemoryBlockCell`, `readout` to `ReadOutCell`, `biases` start the gates' biases.
     """
@@ -71,9 +71,14 @@ def historic_net(
     Parameters
     ----------
     name
-        A key of `HISTORIC`: the experiment of 1997, or the year.
+        A key of `HISTORIC`: an experiment of 1997, or a year.
     truncated
-        Whether gradients are cut as the papers did (see `MemoryBlockCell`); the full gradient else.
+        Whether gradients are cut as in the papers (see `MemoryBlockCell`).
+
+    Raises
+    ------
+    ValueError
+        `name` is not a key of `HISTORIC`.
 
     Examples
     --------

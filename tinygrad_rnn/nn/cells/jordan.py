@@ -1,4 +1,4 @@
-"""What if the loop carries the output?"""
+"""What if the output is fed back instead of the hidden units?"""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class JordanCell(GatedCell):
     input_size, hidden_size, output_size
         Features of x, units h, units y.
     activation, output_activation
-        Of h and of y: a name or a function as in `RNNCell`; ``None`` leaves y linear.
+        Activations of h and y: a name or a function as in `RNNCell`; ``None`` leaves y linear.
 
     Attributes
     ----------

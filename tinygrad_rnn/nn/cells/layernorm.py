@@ -1,4 +1,4 @@
-"""How does a gated cell normalise what it sums up?"""
+"""How does layer normalisation enter a gated cell?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def layer_norm(a: Any, gain: Any, eps: float = 1e-5) -> Any:
 
 
 class _LayerNormCell(GatedCell):
-    """Gains of 1 beside each product; else as `GatedCell`, with one bias."""
+    """A `GatedCell` with one bias and a gain, starting at 1, for each product."""
 
     two_biases = False
 
@@ -48,8 +48,8 @@ class LayerNormLSTMCell(_LayerNormCell):
         i, f, o = σ(…)    g = tanh(…)     each … = LN(x W_x)*g_x + LN(h W_h)*g_h + b_x
         c' = f*c + i*g    h' = o*tanh(LN(c')*g_c + b_c)
 
-    LN makes mean 0 and variance 1 over all columns at once (i, f, g, o). The state is the pair
-    (h, c). Gains start at 1, b_c at 0, the rest as in `GatedCell`.
+    LN normalises over all columns together (i, f, g, o). The state is the pair (h, c). Gains start
+    at 1, b_c at 0, other parameters as in `GatedCell`.
     """
 
     gates = 4
@@ -80,9 +80,9 @@ class LayerNormGRUCell(_LayerNormCell):
         r, z = σ(x_r + h_r), σ(x_z + h_z)
         n = tanh(x_n + r*h_n)            h' = (1-z)*h + z*n
 
-    In the conventions of `GRUCell` that is reset="after", update="replaces". Columns in the order
-    r, z, n; the gates are normalised together, n by itself. Gains start at 1, the rest as in
-    `GatedCell`.
+    In the conventions of `GRUCell` this is reset="after", update="replaces". Columns in the order
+    r, z, n; LN normalises r and z together and n separately. Gains start at 1, other parameters as
+    in `GatedCell`.
     """
 
     gates = 3

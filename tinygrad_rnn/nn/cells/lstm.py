@@ -1,4 +1,4 @@
-"""What is long short-term memory, and with which changes?"""
+"""What is long short-term memory, with and without peepholes?"""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LSTMCell(GatedCell):
         i, f, o = σ(…)    g = tanh(…)      each … = x W_x + b_x + h W_h + b_h
         c' = f*c + i*g    h' = o*tanh(c')  columns in the order i, f, g, o
 
-    The state is the pair (h, c); its output is h. Parameters as in `RNNCell`, four gates wide.
+    The state is the pair (h, c); its output is h. Parameters as in `GatedCell`, with four gates.
 
     Examples
     --------
@@ -89,7 +89,7 @@ class PeepholeLSTMCell(GatedCell):
 
 
 class CoupledLSTMCell(GatedCell):
-    """An LSTM that forgets as much as it lets in: f = 1 - i  (Greff et al. 2015, CIFG).
+    """An LSTM with coupled input and forget gates: f = 1 - i (Greff et al. 2015, CIFG).
 
     ::
 

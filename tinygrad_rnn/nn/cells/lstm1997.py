@@ -1,4 +1,4 @@
-"""What was the LSTM of 1997, and how did it get its forget gate and its peepholes?"""
+"""How did the LSTM develop from 1997 to 2002?"""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ class MemoryBlockCell(SizedCell):
         peepholes      i and f also see c, o sees c', weight by weight (2002)
         truncated      past and what peepholes see are cut: no gradient flows back through them
 
-    Truncated is the learning of the papers: the error is caught in c, and with it ∂c_T/∂c_0 is
-    the product of the forget gates.
+    The papers learn with `truncated`: error flows back only through c, so that ∂c_T/∂c_0 is the
+    product of the forget gates.
 
     Parameters
     ----------
     input_size, blocks, size
-        Features of x, number of blocks, cells in each: hidden_size is blocks · size.
+        Features of x, number of blocks, cells in each; hidden_size is blocks · size.
     gates, sees, peepholes, truncated
         As above.
     bias
-        Which units have one: ``"gates"``, ``"all"`` (the cells too) or ``"none"``.
+        Which units have a bias: ``"gates"``, ``"all"`` (the cells too) or ``"none"``.
     g, squash
         Functions of the cells' input and of c; None is the identity.
     bound
@@ -66,7 +66,7 @@ class MemoryBlockCell(SizedCell):
     p_i, p_f, p_o
         Shape (hidden_size,): a gate sees every cell of its block.
 
-    The state is (h, c), and if the gates are seen it goes on with them, (*batch, blocks) each.
+    The state is (h, c), followed by the gates if sees="all", (*batch, blocks) each.
     """
 
     def __init__(
@@ -107,7 +107,13 @@ class MemoryBlockCell(SizedCell):
             setattr(self, f"p_{letter}", uniform((cells,), bound, rng, dtype))
 
     def start_bias(self, letter: str, *values: float) -> None:
-        """Start the biases of a gate at these values, one for each block: ``("o", -1, -2)``."""
+        """Set the biases of a gate to these values, one for each block: ``("o", -1, -2)``.
+
+        Raises
+        ------
+        ValueError
+            The cell has no such gate or no bias for it, or there is not one value for each block.
+        """
         b, n = self.b, self.blocks
         if b is None or letter not in self.gates or len(values) != n:
             raise ValueError(
@@ -127,14 +133,14 @@ class MemoryBlockCell(SizedCell):
         return ("h", "c", *(self.gates if self.sees == "all" else ""))
 
     def initial_state(self, *batch: int) -> Any:
-        """Zeros for each part of the state, as constants: before the first step nothing is active.
+        """Zeros for each part of the state, as constants.
 
         h and c have shape (*batch, hidden_size), gates (*batch, blocks).
         """
         return tuple(np.zeros((*batch, self._size(s)), self.dtype) for s in self._letters())
 
     def __call__(self, x: Any, state: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The next state from x (*batch, input_size) and parts as `initial_state` gives them."""
+        """The next state from x (*batch, input_size) and parts in the shapes of `initial_state`."""
         h, c, *before = self._parts(x, state, *self._letters())
         cut = stop_gradient if self.truncated else _same
         a = x @ self.W_x
@@ -172,7 +178,7 @@ class MemoryBlockCell(SizedCell):
 
     @classmethod
     def samples(cls, **how: Any) -> list[Sample]:
-        """Of 1997, of 2002, of input gates alone, and of forget gates with all biases."""
+        """Blocks of 1997, of 2002, with input gates only, and with forget gates and all biases."""
         kinds: list[dict[str, Any]] = [
             {"size": 2},
             {"size": 2, "gates": "ifo", "sees": "cells", "peepholes": True},
@@ -186,7 +192,7 @@ class MemoryBlockCell(SizedCell):
 
 @lru_cache
 def _cells_of_blocks(blocks: int, size: int, dtype: Any) -> np.ndarray:
-    """1 where a cell (column) belongs to a block (row): a product takes gates to their cells."""
+    """1 where a cell (column) belongs to a block (row): ``gate @ matrix`` repeats it per cell."""
     return np.repeat(np.eye(blocks, dtype=dtype), size, axis=1)
 
 

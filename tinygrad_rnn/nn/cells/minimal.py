@@ -1,4 +1,4 @@
-"""With how few gates does a cell still work?"""
+"""How few gates does a cell need?"""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ class MGUCell(GatedCell):
         update="keeps"      h' = (1-f)*n + f*h
 
     Columns in the order f, n; one bias; start values as in `GatedCell`.
+
+    Raises
+    ------
+    ValueError
+        `reset` or `update` is unknown; otherwise as in `GatedCell`.
     """
 
     gates = 2
@@ -64,7 +69,7 @@ class MGUCell(GatedCell):
 
     @classmethod
     def samples(cls, **how: Any) -> list[Sample]:
-        """In the paper's convention, and in the GRU's."""
+        """In the paper's convention, and in that of torch's GRU."""
         conventions: list[dict[str, Any]] = [{}, {"reset": "after", "update": "keeps"}]
         return [sampled(cls(3, 4, **convention, **how)) for convention in conventions]
 
@@ -80,10 +85,16 @@ class SimplifiedMGUCell(GatedCell):
     Attributes
     ----------
     W_x, W_h, b_x
-        Of n only: shapes (input_size, hidden_size), (hidden_size, hidden_size), (hidden_size,).
+        Parameters of n: shapes (input_size, hidden_size), (hidden_size, hidden_size),
+        (hidden_size,).
     W_f, b_f
         Shapes (hidden_size, hidden_size) and (hidden_size,); None where the gate has none. All
         from U[-1/√hidden_size, 1/√hidden_size).
+
+    Raises
+    ------
+    ValueError
+        `form` is not 1, 2 or 3; otherwise as in `GatedCell`.
     """
 
     two_biases = False
@@ -128,8 +139,8 @@ class JANETCell(GatedCell):
         s = x_f + h W_hf    g = tanh(x_g + h W_hg)     x_f, x_g = columns of x W_x + b_x
         f = σ(s)            h' = f*h + (1 - σ(s-β))*g
 
-    `beta` lets in a little more than was forgotten; 1 in the paper, 0 couples the two. Columns in
-    the order f, g; one bias; start values as in `GatedCell` (the paper's are the chrono start).
+    `beta` > 0 lets in a little more than is forgotten; 1 in the paper, 0 couples the two. Columns
+    in the order f, g; one bias; start values as in `GatedCell` (the paper's are the chrono start).
     """
 
     gates = 2

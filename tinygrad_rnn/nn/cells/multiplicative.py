@@ -1,4 +1,4 @@
-"""What if each input has a transition of its own?"""
+"""What if each input has its own transition?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["MultiplicativeLSTMCell"]
 
 
 class MultiplicativeLSTMCell(GatedCell):
-    """An LSTM that sees h through the input, by a product (mLSTM, Krause et al. 2016).
+    """An LSTM whose gates see the product of h and the input (mLSTM, Krause et al. 2016).
 
     ::
 

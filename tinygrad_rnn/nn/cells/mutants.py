@@ -1,4 +1,4 @@
-"""Which cells did a search over ten thousand find as good as the GRU?"""
+"""Which cells, of ten thousand searched, are as good as the GRU?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _MutantCell(GatedCell):
 
     two_biases = False
     from_x = from_h = "zrn"  # which gates have weights from x, which from h
-    bare_x = False  # whether x itself is added somewhere
+    bare_x = False  # whether x is added without weights
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class _MutantCell(GatedCell):
 
     @classmethod
     def samples(cls, **how: Any) -> list[Sample]:
-        """With as many inputs as units, as two of the three ask for."""
+        """With as many inputs as units, as MUT1 and MUT2 require."""
         return [sampled(cls(4, 4, **how))]
 
 
@@ -63,6 +63,11 @@ class MUT1Cell(_MutantCell):
 
     `W_x` holds columns z, r, `W_h` columns r, n, `b_x` all of z, r, n; start values as in
     `GatedCell`. Input and hidden size are equal.
+
+    Raises
+    ------
+    ValueError
+        `input_size` and `hidden_size` differ; otherwise as in `GatedCell`.
     """
 
     from_x, from_h, bare_x = "zr", "rn", True
@@ -87,6 +92,11 @@ class MUT2Cell(_MutantCell):
 
     `W_x` holds columns z, n, `W_h` and `b_x` columns z, r, n; start values as in `GatedCell`.
     Input and hidden size are equal.
+
+    Raises
+    ------
+    ValueError
+        `input_size` and `hidden_size` differ; otherwise as in `GatedCell`.
     """
 
     from_x, bare_x = "zn", True

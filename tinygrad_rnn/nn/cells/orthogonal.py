@@ -26,14 +26,14 @@ class OrthogonalCell(SizedCell):
 
         h' = act(x W_x + h W_h + b)    W_h = H_1 H_2 …    H_k = I - 2 u_kᵀ u_k,  u_k = V_k/|V_k|
 
-    Whatever V is, W_h is orthogonal, so nothing has to be projected back after a step. A call by
-    itself reflects h, at O(hidden_size) for each reflection; `unroll` makes W_h once per sequence.
+    W_h is orthogonal for every V, so no projection is needed after a training step. A single call
+    reflects h, at O(hidden_size) for each reflection; `unroll` computes W_h once per sequence.
 
     Parameters
     ----------
     reflections
-        How many; hidden_size by default, which reaches every orthogonal matrix of determinant
-        (-1)^hidden_size. The cost of a step grows with it.
+        Number of reflections, at least 1; hidden_size by default, which reaches every orthogonal
+        matrix of determinant (-1)^hidden_size. The cost of a step grows with it.
     activation
         As in `RNNCell`.
 
@@ -47,7 +47,7 @@ class OrthogonalCell(SizedCell):
         1/√hidden_size).
     """
 
-    _W_h: Any = None  # once it is made for a sequence
+    _W_h: Any = None  # the matrix, in the cell that once() returns
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class OrthogonalCell(SizedCell):
         return named(h=activated(self.activation, a))
 
     def once(self) -> OrthogonalCell:
-        """The same cell for one sequence: W_h is made."""
+        """The same cell for one sequence, with W_h computed."""
         twin = copy(self)
         twin._W_h = self.W_h
         return twin

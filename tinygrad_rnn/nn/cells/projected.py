@@ -1,4 +1,4 @@
-"""What if an LSTM shows less than it keeps?"""
+"""What if the output of an LSTM is smaller than its memory?"""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ __all__ = ["ProjectedLSTMCell"]
 class ProjectedLSTMCell(GatedCell):
     """An LSTM with a projection: h' = (o*tanh(c')) W_r  (LSTMP, Sak et al. 2014).
 
-    Without the paper's peepholes, as torch.nn.LSTM with ``proj_size``. The state is the pair (h, c)
-    of output_size and hidden_size units.
+    It has no peepholes, unlike the paper's, and equals torch.nn.LSTM with ``proj_size``. The state
+    is the pair (h, c) of output_size and hidden_size units.
 
     Attributes
     ----------

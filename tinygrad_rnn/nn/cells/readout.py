@@ -1,4 +1,4 @@
-"""What makes a cell slower, and what reads it out?"""
+"""How does any cell get leaky units or an output layer?"""
 
 from __future__ import annotations
 
@@ -24,15 +24,19 @@ __all__ = ["LeakyCell", "ReadOutCell"]
 class LeakyCell(Wrapper):
     """Leaky units: h' = (1-α)*h + α*cell(x, h)  (Jaeger et al. 2007; Bengio et al. 2013).
 
-    Every part of the state leaks; counters (integers) run on. With α = 1 it is the cell itself.
+    Every part of the state leaks, except counters (integers). With α = 1 it equals the cell.
 
     Parameters
     ----------
     cell
         Any cell.
     alpha
-        In (0, 1]: a number, or a Tensor that is to be learned, of a shape that broadcasts against
-        the state.
+        In (0, 1]: a number, or a Tensor to be learned, whose shape broadcasts against the state.
+
+    Raises
+    ------
+    ValueError
+        `alpha` is a number outside (0, 1].
     """
 
     def __init__(self, cell: Any, alpha: float | Tensor) -> None:
@@ -47,11 +51,11 @@ class LeakyCell(Wrapper):
         self.alpha = alpha if found.ndim or isinstance(alpha, Tensor) else float(alpha)
 
     def __call__(self, x: Any, state: Any) -> Any:
-        """The next state, in the structure of the cell's."""
+        """The next state, in the structure of the cell's state."""
         return each(self._leak, self.around(x, state), state)
 
     def sample(self, rng: np.random.Generator, x: Any, state: Any) -> Any:
-        """The same around the draws of the cell inside."""
+        """The wrapper with leaks around the draws of the cell inside."""
         inside = super().sample(rng, x, state)
 
         def call(x: Any, state: Any) -> Any:
@@ -66,17 +70,17 @@ class LeakyCell(Wrapper):
 
     @classmethod
     def samples(cls, **how: Any) -> list[Sample]:
-        """Around an LSTM, and with rates that are learned."""
+        """Around an LSTM, with a fixed and with a learned α."""
         rates = Tensor(np.linspace(0.2, 0.9, 4), how.get("dtype"))
         lstm, rnn = LSTMCell(3, 4, **how), ClockworkCell(3, 4, (1, 3), **how)
         return [sampled(cls(lstm, 0.3)), sampled(cls(rnn, rates))]
 
 
 class ReadOutCell(Wrapper):
-    """Any cell with its output layer: y = act(h W_y + b_y), or act(h W_y + x W_s + b_y).
+    """Any cell with an output layer: y = act(h W_y + b_y), or act(h W_y + x W_s + b_y).
 
-    The state is the pair (y, state of the cell), so the output is y. Where the cell has nothing to
-    learn (an echo state network), this is all that learns.
+    The state is the pair (y, state of the cell), and the output is y. Around a cell without
+    parameters (an echo state network) only the output layer learns.
 
     Parameters
     ----------
@@ -93,7 +97,13 @@ class ReadOutCell(Wrapper):
     ----------
     W_y, W_s, b_y
         Shapes (units of h, output_size), (input_size, output_size) and (output_size,), from
-        U[-bound, bound), where bound is 1/√(units of h) by default; None where there is none.
+        U[-bound, bound), where bound is 1/√(units of h) by default; None without bias or shortcut.
+
+    Raises
+    ------
+    ValueError, TypeError
+        `output_size` or `activation` does not fit, `cell` is not a cell with a first state, or a
+        shortcut is asked for and it has no `input_size`.
     """
 
     def __init__(
@@ -137,7 +147,7 @@ class ReadOutCell(Wrapper):
         return self._read_out(x, self.around(x, _inner(state)))
 
     def sample(self, rng: np.random.Generator, x: Any, state: tuple[Any, Any]) -> Any:
-        """The same on top of the draws of the cell inside."""
+        """The wrapper around the draws of the cell inside."""
         inside = super().sample(rng, x, _inner(state))
 
         def call(x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -153,7 +163,7 @@ class ReadOutCell(Wrapper):
 
     @classmethod
     def samples(cls, **how: Any) -> list[Sample]:
-        """Of a GRU, whose input it also sees."""
+        """Around a GRU, with a shortcut."""
         bias = how.get("bias", True)
         return [sampled(cls(GRUCell(3, 4, **how), 2, shortcut=True, bias=bias, rng=1))]
 

@@ -1,4 +1,4 @@
-"""What has a cell to remember that has children instead of a past?"""
+"""How does an LSTM run on a tree?"""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["ChildSumTreeLSTMCell", "NaryTreeLSTMCell"]
 
 
 class _TreeLSTMCell(GatedCell):
-    """What both kinds share: one bias, states (h, c), and how a chain is a tree."""
+    """Base of both kinds: one bias, states (h, c), and a chain as a tree."""
 
     two_biases = False
     state_letters = ("h", "c")
 
     def _children(self, x: Any, states: Any) -> list[tuple[Any, Any]]:
-        """The states of the children, checked; a leaf has one of zeros."""
+        """The checked states of the children; a leaf gets one state of zeros."""
         if not isinstance(states, (tuple, list)):
             self._refuse("states", "a list of the children's (h, c)", type(states).__name__, x)
         states = [states] if isinstance(states, tuple) else list(states)
@@ -35,7 +35,7 @@ class _TreeLSTMCell(GatedCell):
         return states or [self.initial_state(*values(x).shape[:-1])]
 
     def _of_x(self, x: Any) -> Any:
-        """``x W_x + b_x``, where nothing stands for x at a node without one."""
+        """``x W_x + b_x``, and ``b_x`` alone at a node without x."""
         if x is not None:
             return affine(x, self.W_x, self.b_x)
         return np.zeros(self.W_x.shape[1], self.dtype) if self.b_x is None else self.b_x
@@ -50,8 +50,8 @@ class ChildSumTreeLSTMCell(_TreeLSTMCell):
         f_k  = σ(x W_xf + b_f + h_k W_hf)
         c    = i*g + Σ_k f_k*c_k      h = o*tanh(c)    columns in the order i, f, g, o
 
-    Called with the list of the children's states (h, c); one state alone is one child, so it also
-    runs along a sequence, as an LSTM. One bias; start values as in `GatedCell`.
+    Called with the list of the children's states (h, c). A single state counts as one child, so the
+    cell also runs along a sequence, as an LSTM. One bias; start values as in `GatedCell`.
     """
 
     gates = 4
@@ -83,7 +83,7 @@ class NaryTreeLSTMCell(_TreeLSTMCell):
         i, f_1 … f_N, o = σ(…)    g = tanh(…)    each … = x W_x + b_x + h_1 W_1 + … + h_N W_N
         c = i*g + f_1*c_1 + … + f_N*c_N          h = o*tanh(c)
 
-    The forget gates share their weights from x. Missing children count as zeros.
+    The forget gates share their weights for x. Missing children count as zeros.
 
     Attributes
     ----------
@@ -92,6 +92,11 @@ class NaryTreeLSTMCell(_TreeLSTMCell):
     W_h
         Shape (N · hidden_size, (3 + N) · hidden_size): W_1 … W_N one below the other, columns
         i, f_1 … f_N, g, o. Start values as in `GatedCell`.
+
+    Raises
+    ------
+    ValueError
+        In a call, there are more than N states or a leaf has no x; otherwise as in `GatedCell`.
     """
 
     gates = 4

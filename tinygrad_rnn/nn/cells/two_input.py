@@ -1,4 +1,4 @@
-"""What if there is more than one input?"""
+"""What if a cell has two inputs?"""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ __all__ = ["TwoInputCell"]
 class TwoInputCell(SizedCell):
     """Elman's network with two inputs, each with its weights: h' = act(u W_u + v W_v + h W_h + b).
 
-    Called with the pair (u, v), or with x = [u, v] side by side, as `unroll` gives it. On a grid, u
-    may be the pixel and v the state of the neighbour above (Graves et al. 2007).
+    Called with the pair (u, v), or with x = [u, v] concatenated, as `unroll` does. On a grid, u may
+    be the pixel and v the state of the neighbour above (Graves et al. 2007).
 
     Attributes
     ----------
@@ -75,5 +75,5 @@ class TwoInputCell(SizedCell):
 
     @classmethod
     def samples(cls, **how: Any) -> list[Sample]:
-        """With two features and one."""
+        """With two features in u and one in v."""
         return [sampled(cls((2, 1), 4, **how), features=3)]

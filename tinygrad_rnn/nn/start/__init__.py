@@ -1,4 +1,4 @@
-"""Where does training start?
+"""From which values does training start?
 
 Functions that give a cell other start values, in place, and return it:
 ``cell = start.chrono(nn.LSTMCell(3, 64), t_max=200, rng=0)``.

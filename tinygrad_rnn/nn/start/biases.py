@@ -1,8 +1,8 @@
 """How open are gates at the start?
 
 A gate is found by its letter: one step of the cell is recorded, and the columns of the bias that
-move the node named `f` are those of the forget gate. So this works for every cell that names its
-gates, a user's own too.
+move the node named `f` are those of the forget gate. This works for every cell that names its
+gates, including your own.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ __all__ = ["chrono", "forget_bias"]
 
 
 def forget_bias(cell: Any, value: float = 1.0) -> Any:
-    """The bias of the forget gate f is `value`; where there are two biases, their sum.
+    """Set the bias of the forget gate f to `value`; if there are two biases, their sum.
 
-    At 1 a new cell keeps σ(1) = 73 % of its state per step, not half (Gers et al. 2000; Jozefowicz
-    et al. 2015); where f replaces the state instead of keeping it (the MGU of the paper), the bias
-    is -`value`. Everything else stays as it is.
+    With 1 a new cell keeps σ(1) = 73 % of its state per step, not half (Gers et al. 2000;
+    Jozefowicz et al. 2015). If f replaces the state instead of keeping it (the MGU of the paper),
+    the bias is -`value`. Nothing else is changed; the cell is returned.
 
     Raises
     ------
@@ -42,17 +42,17 @@ def forget_bias(cell: Any, value: float = 1.0) -> Any:
 def chrono(cell: Any, t_max: float, rng: Any = None) -> Any:
     """Gates open for between 1 and `t_max` steps: b_f = log U[1, t_max - 1), b_i = -b_f.
 
-    A forget gate of bias b keeps its state for about 1 + e^b steps (Tallec & Ollivier 2018,
-    eq. 16). A cell without a gate i (JANET, a coupled one) gets b_f alone; a GRU has b_z in place
-    of b_f. Where the gate replaces the state instead of keeping it (Chung's GRU), its bias is
-    -b_f. Where there are two biases this is their sum. Everything else stays as it is.
+    A forget gate with bias b keeps its state for about 1 + e^b steps (Tallec & Ollivier 2018, eq.
+    16). A cell without a gate i (JANET, coupled LSTM) gets only b_f; in a GRU b_z takes its place.
+    If the gate replaces the state instead of keeping it (Chung's GRU), its bias is -b_f. If there
+    are two biases, their sum is set. Nothing else is changed; the cell is returned.
 
     Parameters
     ----------
     cell
-        With a gate named f, or z.
+        A cell with a gate named f or z.
     t_max
-        The longest time over which the cell shall remember, in steps; more than 2.
+        The longest time that the cell should remember, in steps; more than 2.
     rng
         Seed or generator.
 
@@ -76,7 +76,7 @@ def chrono(cell: Any, t_max: float, rng: Any = None) -> Any:
 
 
 def _columns(name: str, cell: Any, letter: str) -> np.ndarray | None:
-    """Which entries of the bias `b_x` move the gate that goes by this letter; None without it."""
+    """The entries of the bias `b_x` that move the gate with this letter; None without a gate."""
     bias = getattr(cell, "b_x", None)
     if not isinstance(bias, Tensor):
         raise ValueError(f"{name}: {type(cell).__name__} has no bias b_x that could be set.")
@@ -90,7 +90,7 @@ def _columns(name: str, cell: Any, letter: str) -> np.ndarray | None:
 
 
 def _keeps(cell: Any, letter: str) -> bool:
-    """Whether more of this gate leaves more of a large state as it is, or replaces it."""
+    """Whether a wider open gate keeps more of a large state, rather than replacing it."""
     gate, parts = _step(cell, letter, 10.0)
     return sum(float(grad(s, gate, np.ones(s.shape), unused="zero").sum()) for s in parts) > 0
 
@@ -113,7 +113,7 @@ def _step(cell: Any, letter: str, size: float) -> tuple[Any, list[Tensor]]:
 
 
 def _set(cell: Any, columns: np.ndarray, bias: np.ndarray) -> None:
-    """Their bias, in `b_x`; 0 in `b_h`, if there is one."""
+    """Set these columns of `b_x` to `bias`, and those of `b_h`, if there is one, to 0."""
     for b, fresh in ((cell.b_x, bias), (getattr(cell, "b_h", None), np.zeros(len(columns)))):
         if isinstance(b, Tensor):
             data = b.data.copy()

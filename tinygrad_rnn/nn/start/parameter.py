@@ -1,4 +1,4 @@
-"""Where does a parameter start?"""
+"""From which values does a parameter start?"""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ __all__ = ["uniform"]
 def uniform(
     shape: tuple[int, ...], bound: float, rng: Any = None, dtype: DTypeLike = np.float64
 ) -> Tensor:
-    """A parameter drawn from U[-bound, bound); torch starts everything in a recurrent cell so.
+    """A parameter drawn from U[-bound, bound), as all parameters of torch's recurrent cells.
 
-    `rng` is a seed or a generator, None for a different draw each time.
+    `rng` is a seed or a generator; None gives a different draw each time.
     """
     return Tensor(np.random.default_rng(rng).uniform(-bound, bound, shape), dtype=dtype)

@@ -1,8 +1,8 @@
 """How large are weights at the start?
 
-The matrices of several gates stand side by side in one. What is said here of a matrix holds for the
-block of each gate, unless it says "whole": one gate's block of an orthogonal whole is far from
-orthogonal.
+The matrices of several gates are blocks, side by side, of one matrix. Each function treats the
+block of each gate as a matrix of its own, unless ``per="whole"``: a block of an orthogonal whole
+matrix is far from orthogonal.
 """
 
 from __future__ import annotations
@@ -19,9 +19,14 @@ __all__ = ["glorot", "he", "identity", "orthogonal", "uniform_all"]
 
 
 def uniform_all(module: Any, bound: float, rng: Any = None) -> Any:
-    """Every parameter inside, weights and biases alike, from U[-bound, bound).
+    """Draw every parameter of the module, weights and biases, from U[-bound, bound).
 
-    Hochreiter & Schmidhuber (1997) start so, with a bound of 0.1 or 0.2.
+    Hochreiter & Schmidhuber (1997) use a bound of 0.1 or 0.2. The module is returned.
+
+    Raises
+    ------
+    ValueError
+        `bound` is not positive and finite.
     """
     if not is_number(bound) or not 0 < bound < np.inf:
         raise ValueError(f"uniform_all: bound must be positive and finite, got {bound!r}.")
@@ -32,19 +37,25 @@ def uniform_all(module: Any, bound: float, rng: Any = None) -> Any:
 
 
 def glorot(cell: Any, rng: Any = None, *, per: Literal["gate", "whole"] = "gate") -> Any:
-    """All matrices of a cell or Linear from U[-a, a), a = √(6 / (rows + columns)).
+    """Draw all matrices of a cell or Linear from U[-a, a), a = √(6 / (rows + columns)).
 
-    The variance is 2/(rows + columns) (Glorot & Bengio 2010, eq. 16). Biases stay as they are.
+    The variance is 2/(rows + columns) (Glorot & Bengio 2010, eq. 16). Biases are not changed; the
+    cell is returned.
 
     Parameters
     ----------
     cell
-        A cell, a Linear, or another module with matrices of its own.
+        A cell, a Linear, or another module that itself has matrices.
     rng
         Seed or generator.
     per
-        Whose rows and columns count: each gate's block, or the whole matrix of all gates as in
-        Keras, which makes an LSTM's input weights up to half as large.
+        ``"gate"`` takes rows and columns of each gate's block, ``"whole"`` of the matrix of all
+        gates as Keras does, which makes an LSTM's input weights smaller by up to one half.
+
+    Raises
+    ------
+    ValueError
+        `cell` itself has no matrices, or `per` is unknown.
     """
 
     def draw(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
@@ -55,9 +66,14 @@ def glorot(cell: Any, rng: Any = None, *, per: Literal["gate", "whole"] = "gate"
 
 
 def he(cell: Any, rng: Any = None) -> Any:
-    """All matrices of a cell or Linear from N(0, 2/rows), for relu (He et al. 2015, eq. 10).
+    """Draw all matrices of a cell or Linear from N(0, 2/rows), for relu (He et al. 2015, eq. 10).
 
-    Rows are inputs. Biases stay as they are.
+    Rows are inputs. Biases are not changed; the cell is returned.
+
+    Raises
+    ------
+    ValueError
+        `cell` itself has no matrices.
     """
 
     def draw(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
@@ -69,34 +85,45 @@ def he(cell: Any, rng: Any = None) -> Any:
 def orthogonal(
     cell: Any, rng: Any = None, *, per: Literal["gate", "whole"] = "gate", gain: float = 1.0
 ) -> Any:
-    """The recurrent matrix W_h random orthogonal, times `gain` (Saxe et al. 2014).
+    """Set the recurrent matrix W_h to a random orthogonal one, times `gain` (Saxe et al. 2014).
 
     Parameters
     ----------
     cell
-        With a matrix W_h (hidden, gates · hidden); everything else stays as it is.
+        A cell with a matrix W_h (hidden, gates · hidden); nothing else is changed.
     rng
         Seed or generator.
     per
-        ``"gate"``: the (hidden, hidden) block of each gate is orthogonal, drawn for itself.
+        ``"gate"``: the (hidden, hidden) block of each gate is orthogonal, each drawn separately.
         ``"whole"``: the rows of the whole W_h are orthonormal (Keras); no block is orthogonal.
     gain
-        What all singular values are.
+        The value of all singular values.
+
+    Raises
+    ------
+    ValueError
+        `cell` has no parameter W_h, or `per` is unknown.
     """
 
     def draw(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
         long, short = max(rows, columns), min(rows, columns)
         q, r = np.linalg.qr(rng.standard_normal((long, short)))
-        q = q * np.where(np.diag(r) < 0, -1, 1)  # else not uniform among all orthogonal matrices
+        q = q * np.where(np.diag(r) < 0, -1, 1)  # makes the draw uniform
         return gain * (q if rows >= columns else q.T)
 
     return _fill("orthogonal", cell, ["W_h"], per, draw, rng)
 
 
 def identity(cell: Any, scale: float = 1.0) -> Any:
-    """W_h the identity, times `scale`, in the block of each gate; biases 0.
+    """Set W_h to `scale` times the identity in the block of each gate, and biases to 0.
 
-    With relu, a state that nothing disturbs stays what it is (IRNN; Le, Jaitly & Hinton 2015).
+    With relu and no input the state does not change (IRNN; Le, Jaitly & Hinton 2015). The cell is
+    returned.
+
+    Raises
+    ------
+    ValueError
+        `cell` has no parameter W_h.
     """
 
     def draw(_: np.random.Generator, rows: int, columns: int) -> np.ndarray:
@@ -129,7 +156,7 @@ def _fill(
     draw: Callable[[np.random.Generator, int, int], np.ndarray],
     rng: Any,
 ) -> Any:
-    """Draw each matrix anew, block by block or whole."""
+    """Draw each matrix again, block by block or as a whole."""
     if per not in ("gate", "whole"):
         raise ValueError(f'{name}: per must be "gate" or "whole", got {per!r}.')
     rng = np.random.default_rng(rng)
