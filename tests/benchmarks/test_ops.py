@@ -1,9 +1,9 @@
 """What does one operation cost, recorded and differentiated, where the arrays are tiny?"""
 
 import numpy as np
-from measure import machine, table, take_turns
+from measure import machine, seconds, table, take_turns
 
-from tinygrad_rnn import Tensor, grad, matmul, no_grad, sigmoid, split, sum, tanh
+from tinygrad_rnn import Tensor, concatenate, grad, matmul, no_grad, sigmoid, split, sum, tanh
 
 N = 60  # operations in a row, so that what surrounds them hardly counts
 
@@ -52,3 +52,10 @@ def test_operations_on_tiny_arrays(show):
     head = ["µs per operation", "recorded (goal 1.6)", "and backward (goal 5.8)", "no_grad"]
     show(machine(), table(head, rows))
     assert all(value > 0 for row in rows for value in row[1:])
+
+
+def test_a_call_with_many_inputs_is_linear_in_them():
+    arrays = [np.ones(1) for _ in range(40_000)]
+    few = min(seconds(lambda: concatenate(arrays[:10_000]))[0] for _ in range(3))
+    many = min(seconds(lambda: concatenate(arrays))[0] for _ in range(3))
+    assert many < 10 * few  # 4 times as long, and 16 times where each input copies all before it

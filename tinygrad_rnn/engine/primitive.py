@@ -97,26 +97,27 @@ class Primitive:
             inputs, options = self._options_by_place(inputs, options)
         arrays: list[Any] = []
         recorded = False
-        lent: tuple[Any, ...] = ()  # arrays that others may write into
+        lent: list[Any] = []  # arrays that others may write into
         for x in inputs:
             kind = type(x)
             if kind is Tensor:
                 recorded = True
                 arrays.append(x._data)
                 if x.fingerprints and x.op is None:
-                    lent = (*lent, x._data)
+                    lent.append(x._data)
             elif kind in _NUMBERS:
                 arrays.append(x)
             elif kind is np.ndarray and x.dtype.kind in REAL:
                 arrays.append(x)
-                lent = (*lent, x)
+                lent.append(x)
             elif kind is np.ndarray and x.dtype is OBJECT:
                 return OPS["on_scalars"](self, inputs, options)
             else:
                 x = as_array(x, messages.placed(self.name))
                 inputs = (*inputs[: len(arrays)], x, *inputs[len(arrays) + 1 :])
                 arrays.append(x)
-                lent = (*lent, x) if type(x) is np.ndarray else lent
+                if type(x) is np.ndarray:
+                    lent.append(x)
         now = context.get() if recorded else UNRECORDED
         try:
             if now.observers:
@@ -149,9 +150,8 @@ class Primitive:
             out.inputs = inputs
             out.options = options or NO_OPTIONS
             if options:
-                for x in options.values():
-                    if type(x) is np.ndarray and x.dtype is not OBJECT:
-                        lent = (*lent, x)
+                arrays = [x for x in options.values() if type(x) is np.ndarray]
+                lent += [x for x in arrays if x.dtype is not OBJECT]
             out.fingerprints = fingerprints(lent) if lent else ()
         else:
             out.op = None

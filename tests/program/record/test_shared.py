@@ -7,6 +7,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import Tensor, grad, nn
+from tinygrad_rnn.program.record import sharing
 
 
 class Made(nn.Module):
@@ -98,6 +99,38 @@ def test_what_a_sequence_has_in_common_with_an_element_of_it_stays_apart():
     A, xs = Tensor(rng.standard_normal((3, 4))), rng.standard_normal((6, 2, 3))
     value, gradient = step(A, xs)
     assert len(step._last.whole.program.loops) == 2
+    np.testing.assert_allclose(value, anchored(A, xs).data, rtol=1e-12)
+    np.testing.assert_allclose(gradient, grad(anchored(A, xs), A), rtol=1e-9)
+
+
+def test_what_reads_another_element_at_each_step_is_not_looked_through(monkeypatch):
+    """Steps of a long sequence cost one look at the element that they read."""
+    looks, frozen = [], sharing.frozen
+    monkeypatch.setattr(sharing, "frozen", lambda x: looks.append(1) or frozen(x))
+    cell, embed, counts = nn.LSTMCell(3, 4, rng=0), nn.Linear(3, 3, rng=1), []
+    for T in (10, 20):
+        looks.clear()
+        tg.compile(lambda m, xs: loss(m[0], m[1](xs)))([cell, embed], np.ones((T, 2, 3)))
+        counts.append(len(looks))
+    runs = counts[1] - counts[0]
+    assert runs % 10 == 0
+    assert runs <= 10 * 3  # the first record, the second on other values, the one as written
+
+
+def test_a_row_that_is_read_at_each_step_is_one():
+    """Of parameters, of an argument, and of what is made of either."""
+
+    def anchored(A, xs):
+        rows, h = tg.tanh(A), np.zeros(4)
+        for t in range(6):
+            with tg.scope("anchored", t=t):
+                h = tg.tanh(xs[t] + h * tg.exp(A[2]) * tg.exp(xs[3]) * tg.exp(rows[1]))
+        return tg.sum(h)
+
+    step, rng = tg.compile(anchored), np.random.default_rng(0)
+    A, xs = Tensor(rng.standard_normal((3, 4))), rng.standard_normal((6, 4))
+    value, gradient = step(A, xs)
+    assert [v.lo for v in step._last.whole.sample.values if v.op == "exp"] == [None] * 3
     np.testing.assert_allclose(value, anchored(A, xs).data, rtol=1e-12)
     np.testing.assert_allclose(gradient, grad(anchored(A, xs), A), rtol=1e-9)
 

@@ -28,19 +28,16 @@ from tinygrad_rnn.program.record.keys import certificates
 __all__ = ["shared"]
 
 
-def shared(
-    ends: Sequence[Tensor], leaves: Sequence[Tensor], parameters: int, born: int
-) -> list[Tensor]:
+def shared(ends: Sequence[Tensor], leaves: Sequence[Tensor], born: int) -> list[Tensor]:
     """The ends of a record in which what is the same at all steps is there once, without a time.
 
-    Steps are those that scopes tell of. `leaves` are the arguments, so many `parameters` first,
-    whose values count for nothing. The record is changed, but none of its nodes that is older than
-    the serial number `born`.
+    Steps are those that scopes tell of. `leaves` are the arguments, whose values count for nothing.
+    The record is changed, but none of its nodes that is older than the serial number `born`.
     """
     nodes = ancestors(*ends)
     made = [x for x in nodes if x.serial >= born]
-    arguments = {x: k >= parameters for k, x in enumerate(leaves)}
-    one = _repeated(made, arguments) if _may_repeat(made, arguments) else {}
+    arguments, own = {*leaves}, _of_one_step(made)
+    one = _repeated(made, arguments, own) if _may_repeat(made, arguments, own) else {}
     if not one:
         return list(ends)
     steps: dict[Any, list[tuple[Tensor, int | None]]] = defaultdict(list)
@@ -51,8 +48,7 @@ def shared(
     for alike in steps.values():
         (x, _), *more = alike
         # a plain loop is known by its repeating, which one node less at all steps but one breaks
-        timed = any(frame.t is not None for frame in x.scope)
-        if timed and more and x in one and all(one.get(y) is one[x] for y, _ in more):
+        if _steps(x) and more and x in one and all(one.get(y) is one[x] for y, _ in more):
             same |= {y: kept.setdefault(one[x], x) for y, _ in alike}
     for y in kept.values():
         y.scope = tuple([replace(frame, t=None) for frame in y.scope])
@@ -62,25 +58,49 @@ def shared(
     return [same.get(x, x) for x in ends]
 
 
-def _repeated(nodes: list[Tensor], arguments: dict[Tensor, bool]) -> dict[Tensor, Tensor]:
+def _of_one_step(nodes: list[Tensor]) -> set[Tensor]:
+    """The elements of sequences that are read at one step alone, such as x[t].
+
+    What is made of them is the same at no other step, and need not be looked through. Sequences are
+    what is there before all steps.
+    """
+    reads: dict[Any, list[Tensor]] = defaultdict(list)
+    for x in nodes:
+        if x.op is getitem and len(x.inputs) == 1 and not _steps(x.inputs[0]):
+            reads[x.inputs[0], frozen(x.options["index"])].append(x)
+    alone = (xs for xs in reads.values() if len({_steps(x) for x in xs}) == 1)
+    return {x for xs in alone for x in xs if _steps(x)}
+
+
+def _steps(x: Tensor) -> tuple[int, ...]:
+    """The steps that a node belongs to, the outermost first."""
+    return tuple([frame.t for frame in x.scope if frame.t is not None])
+
+
+def _repeated(
+    nodes: list[Tensor], arguments: set[Tensor], own: set[Tensor]
+) -> dict[Tensor, Tensor]:
     """What is made of arguments and constants alone, by which node does the same first.
 
-    Empty if nothing is made twice.
+    Empty if nothing is made twice. What is made of elements that steps have as their `own` is left
+    out.
     """
     first: dict[Any, Tensor] = {}
     found: dict[Tensor, Tensor] = {}
     for x in nodes:
-        if (key := _said(x, arguments, found)) is not None:
+        if x not in own and (key := _said(x, arguments, found)) is not None:
             found[x] = first.setdefault(key, x)
     return found if len(first) < len(found) else {}
 
 
-def _may_repeat(nodes: list[Tensor], arguments: dict[Tensor, bool]) -> bool:
+def _may_repeat(nodes: list[Tensor], arguments: set[Tensor], own: set[Tensor]) -> bool:
     """Whether two nodes have one hash; what is said of all of them takes more than the record."""
+    if not any(map(_steps, nodes)):
+        return False
     seen: set[int] = set()
     found: dict[Tensor, Tensor] = {}
     for x in nodes:
-        if (key := _said(x, arguments, found)) is not None:
+        if x not in own and (key := _said(x, arguments, found)) is not None:
             found[x] = x
             if hash(key) in seen:
                 return True
@@ -88,19 +108,13 @@ def _may_repeat(nodes: list[Tensor], arguments: dict[Tensor, bool]) -> bool:
     return False
 
 
-def _said(x: Tensor, arguments: dict[Tensor, bool], found: dict[Tensor, Tensor]) -> Any:
-    """What a node does to what; None unless that is arguments, constants, and what is `found`.
-
-    Nor is the element of a sequence that belongs to a step said to be made of arguments: it is
-    another at each step, and so is all that is made of it.
-    """
-    if x.op is getitem and arguments.get(x.inputs[0]):
-        step = next((frame.t for frame in reversed(x.scope) if frame.t is not None), None)
-        if step is not None and x.options["index"] == (step,):
-            return None
-    made = [y for y in x.inputs if type(y) is Tensor and y.op is not None]
-    if x.op is None or not all(y in found for y in made):
+def _said(x: Tensor, arguments: set[Tensor], found: dict[Tensor, Tensor]) -> Any:
+    """What a node does to what; None unless that is arguments, constants, and what is `found`."""
+    if x.op is None:
         return None
+    for y in x.inputs:
+        if type(y) is Tensor and y.op is not None and y not in found:
+            return None
 
     def known(y: Any) -> Any:
         if type(y) is Tensor and (y in arguments or y.op is not None):

@@ -333,7 +333,7 @@ def recorded(
     called += [str(x.name) for x in (*leaves[len(wrt) :], *drawn)]
     leaves, beside = [*leaves, *drawn], [x for x in beside if x is not None]
     ends = [loss, *beside, *recorder.requirements]
-    (loss, *rest), unread = _once(ends, leaves, len(wrt), recorder, born)
+    (loss, *rest), unread = _once(ends, leaves, recorder, born)
     beside, recorder.requirements = rest[: len(beside)], rest[len(beside) :]
     return Forward(leaves, called, len(wrt), loss, beside, aux, twin, recorder, unread)
 
@@ -399,14 +399,14 @@ def _check_pure(held: Surroundings, around: Surroundings, recorder: Recorder) ->
 
 
 def _once(
-    ends: list[Tensor], leaves: list[Tensor], parameters: int, recorder: Recorder, born: int
+    ends: list[Tensor], leaves: list[Tensor], recorder: Recorder, born: int
 ) -> tuple[list[Tensor], list[Tensor]]:
     """The ends of a record after `shared`, and the operations of which nothing is made."""
     operations = recorder.operations
     recorder.operations = []  # it lives as long as the program
     read = set(ancestors(*ends))
     unread = [x for x in operations if x.op is not None and x not in read]
-    found = shared([*ends, *unread], leaves, parameters, born)
+    found = shared([*ends, *unread], leaves, born)
     return found[: len(ends)], [x for x in found[len(ends) :] if x not in read]
 
 
