@@ -74,7 +74,7 @@ def _rows(a: Arg, k: int, n: int, before: int = 0, after: int = 0) -> Any:
 def _ends(x: Arg, y: Arg) -> Any:
     """How many rows at either end of one constant for each step repeat a row; None if it is not y.
 
-    The others are the rows of `y` at the same steps. See `ir.borders.padded`.
+    The others are the rows of `y` at the same steps. See `ir.boundaries.padded`.
     """
     n = len(x.value)
     if not n or x.value.shape[1:] != y.value.shape[1:] or x.value.dtype != y.value.dtype:

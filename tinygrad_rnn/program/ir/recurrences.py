@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from tinygrad_rnn.program.ir.borders import Borders
+from tinygrad_rnn.program.ir.boundaries import Borders
 from tinygrad_rnn.program.ir.graph import Value
 from tinygrad_rnn.program.ir.sequences import NoFamily
 

@@ -16,7 +16,7 @@ from tinygrad_rnn.engine.kinds import IDENTITY, VIEW
 from tinygrad_rnn.engine.primitives import Input, getitem, transpose
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program.constants import same_constant
-from tinygrad_rnn.program.ir.borders import Borders
+from tinygrad_rnn.program.ir.boundaries import Borders
 from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.ir.ops import those
 from tinygrad_rnn.program.ir.recurrences import components, loop_range
