@@ -29,22 +29,22 @@ from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.evaluate import FOLDED, computed
 from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.ir.ops import those
-from tinygrad_rnn.program.ir.sequences import NoFamily, Step
+from tinygrad_rnn.program.ir.sequences import NoSequence, Step
 
-__all__ = ["Borders", "padded"]
+__all__ = ["Boundaries", "padded"]
 
 SUMS, PRODUCTS, LINEAR, MOVES = (those(linear=of) for of in (BOTH, EACH, FIRST, ALL))
 
 
-class Borders:
+class Boundaries:
     """Completes sequences, users before what they read: what a user needs, its operands learn.
 
-    `means` says which constant or other element an added element is known to equal.
+    `boundary_values` says which constant or other element an added element is known to equal.
     """
 
     def __init__(self, loops: Iterable[Collection[Value]] = ()) -> None:
         self.in_loops = {v for loop in loops for v in loop}
-        self.means: dict[tuple[Value, int], Arg] = {}
+        self.boundary_values: dict[tuple[Value, int], Arg] = {}
         self.free: list[tuple[Value, int]] = []  # read there, but nobody reads what is made of it
 
     def complete(self, values: list[Value]) -> tuple[int, int]:
@@ -52,7 +52,7 @@ class Borders:
 
         Raises
         ------
-        NoFamily
+        NoSequence
             An operation that is added would give something else than what stood in its place.
         """
         lo = min(v.lo for v in values if v.lo is not None)
@@ -65,27 +65,27 @@ class Borders:
             for t in (v.lo - 1, v.hi + 1)
             if lo <= t <= hi
         ]:
-            ends.sort(key=lambda end: end[1] not in end[0].init)  # others may then be anything
+            ends.sort(key=lambda end: end[1] not in end[0].initial)  # others may then be anything
             if not any(self._added(v, t, lo, hi, inside) for v, t in ends):
                 _refuse(*ends[0], lo, hi)
-        self.settle(inside)
+        self.let_be_zero(inside)
         return lo, hi
 
     def single(self, v: Value) -> None:
         """Compute what a sequence starts from, where its operands give just that."""
         if v.lo is not None and v.hi is not None:
-            while any(t in v.init and self._added(v, t) for t in (v.lo - 1, v.hi + 1)):
+            while any(t in v.initial and self._added(v, t) for t in (v.lo - 1, v.hi + 1)):
                 pass
-        self.settle({v})
+        self.let_be_zero({v})
 
-    def settle(self, done: Collection[Value] | None = None) -> None:
+    def let_be_zero(self, done: Collection[Value] | None = None) -> None:
         """Let what is read where it is not computed, to no effect, be zero: of these values."""
         free, self.free = self.free, list[tuple[Value, int]]()
         for v, t in free:
             if done is not None and v not in done:
                 self.free.append((v, t))
             elif self._element(v, t) is None:
-                v.init[t] = _zero(v)
+                v.initial[t] = _zero(v)
 
     def _added(
         self, v: Value, t: int, lo: int = 0, hi: int = -1, inside: Collection[Value] = ()
@@ -94,7 +94,7 @@ class Borders:
 
         It is one of `inside`, a loop over the steps lo … hi.
         """
-        want, reads = v.init.get(t), [self._read(a, t) for a in v.args]
+        want, reads = v.initial.get(t), [self._read(a, t) for a in v.args]
         missing = [k for k, r in enumerate(reads) if r is None]
         if not _taken(v, t):
             return False
@@ -108,14 +108,14 @@ class Borders:
             if k in given:
                 later = w in inside and lo <= at <= hi and want is None
                 if not later:
-                    w.init.setdefault(at, given[k])
+                    w.initial.setdefault(at, given[k])
             elif not (w in inside and lo <= at <= hi) and not self._spread(w, at):
                 if not inside:
                     return False
                 self.free.append((w, at))
         self._extend(v, t)
         if want is not None:
-            self.means[v, t] = v.init.pop(t)
+            self.boundary_values[v, t] = v.initial.pop(t)
         return True
 
     def _read(self, a: Arg, t: int) -> Arg | None:
@@ -126,8 +126,8 @@ class Borders:
 
     def _element(self, v: Value, t: int) -> Arg | None:
         if v.lo is not None and v.hi is not None and v.lo <= t <= v.hi:
-            return self.means.get((v, t), Arg("at", v, t))
-        return v.init.get(t)
+            return self.boundary_values.get((v, t), Arg("at", v, t))
+        return v.initial.get(t)
 
     def _spread(self, v: Value, t: int) -> bool:
         """Whether a value outside of all loops can be, and now is, computed at step t as well."""
@@ -136,7 +136,12 @@ class Borders:
             v, t = todo.pop()
             if self._element(v, t) is not None or (v, t) in chain:
                 continue
-            if v in self.in_loops or v.init or v.lo is None or t not in (v.lo - 1, (v.hi or 0) + 1):
+            if (
+                v in self.in_loops
+                or v.initial
+                or v.lo is None
+                or t not in (v.lo - 1, (v.hi or 0) + 1)
+            ):
                 return False
             if not _taken(v, t) or _cotangent(v):
                 return False
@@ -155,8 +160,8 @@ class Borders:
 
 def _cotangent(v: Value) -> bool:
     """Whether it is made of what flows back."""
-    family = v.options.get("family")
-    return family is not None and family.cotangent
+    sequence = v.options.get("sequence")
+    return sequence is not None and sequence.cotangent
 
 
 def _supplied(
@@ -209,7 +214,7 @@ def _result(v: Value, reads: list[Arg | None]) -> Arg | None:
         return _zero(v)
     moves = any(type(p) in (Step, Input) for p in v.options.get("index", ()))
     if v.op in FOLDED and not moves and all(r is not None and r.kind == "const" for r in reads):
-        options = {k: x for k, x in v.options.items() if k != "family"}
+        options = {k: x for k, x in v.options.items() if k != "sequence"}
         with np.errstate(all="ignore"):
             found = computed(v.op, [r.value for r in reads if r is not None], options)
         return Arg("const", np.asarray(found, v.dtype))
@@ -261,15 +266,15 @@ def padded(a: Arg, t: int) -> Arg:
 
 def _refuse(v: Value, t: int, lo: int, hi: int) -> None:
     step = "the first step" if t == lo else "the last step" if t == hi else f"step {t}"
-    want = v.init.get(t)
+    want = v.initial.get(t)
     if want is None:
         what = "unused"
     elif want.kind == "const":
         what = "a constant" if np.any(want.value) else "zero"
     else:
         what = want.value.name or want.value.op
-    raise NoFamily(
-        v.options.get("family"),
+    raise NoSequence(
+        v.options.get("sequence"),
         f"{v.name or v.op} of {step} is {what}, and made as at the other steps it would not be",
         t,
     )

@@ -63,7 +63,7 @@ class Value:
     name: str | None = None
     lo: int | None = None
     hi: int | None = None
-    init: dict[int, Arg] = field(default_factory=dict)
+    initial: dict[int, Arg] = field(default_factory=dict)
     serial: int = 0
     named: bool = False  # by the cell, not by us
     of: tuple[int, int] | None = None  # the serial of whose gradient it is, so many steps away
@@ -76,7 +76,7 @@ class Value:
     @property
     def operands(self) -> list[Arg]:
         """All it reads, initial values included."""
-        return [*self.args, *self.init.values()]
+        return [*self.args, *self.initial.values()]
 
 
 def structure_of(values: list[Value], leaves: list[Value]) -> str:

@@ -16,29 +16,29 @@ from tinygrad_rnn.engine.kinds import IDENTITY, VIEW
 from tinygrad_rnn.engine.primitives import Input, getitem, transpose
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program.constants import same_constant
-from tinygrad_rnn.program.ir.boundaries import Borders
+from tinygrad_rnn.program.ir.boundaries import Boundaries
 from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.ir.ops import those
 from tinygrad_rnn.program.ir.recurrences import components, loop_range
 from tinygrad_rnn.program.ir.sequences import (
     Extra,
-    Family,
     Node,
-    NoFamily,
+    NoSequence,
+    Sequence,
     Step,
-    find_slots,
+    find_operands,
     linear_options,
     place_extra,
     source,
 )
 from tinygrad_rnn.program.record.keys import (
-    Certificate,
-    Place,
-    certificates,
+    NodeKey,
+    Origin,
     cotangents,
     flowing,
     letters,
     marks,
+    node_keys,
 )
 from tinygrad_rnn.program.record.trace import Trace, no_garbage
 
@@ -65,7 +65,7 @@ def roll(trace: Trace, loops: bool = True) -> tuple[list[Value], list[Value], li
     with no_garbage():
         found = _rolled(trace, loops)
         if found[-1]:
-            with suppress(NoFamily):
+            with suppress(NoSequence):
                 fine = _rolled(trace, loops, fine=True)
                 found = min(found, fine, key=lambda found: len(found[0]))  # the shorter program
         return found
@@ -81,15 +81,17 @@ def _rolled(
     births = _births(trace, fine)
     for attempt in range(ATTEMPTS):
         nodes, outputs = _nodes(trace, births)
-        families = (
-            _families(nodes, apart, peeled) if loops and attempt < ATTEMPTS - 1 else list[Family]()
+        sequences = (
+            _sequences(nodes, apart, peeled)
+            if loops and attempt < ATTEMPTS - 1
+            else list[Sequence]()
         )
         try:
-            nodes += _all_slots(families)
+            nodes += _all_operands(sequences)
             values = _values(nodes, outputs)
             _check_loops(values[0])
-        except NoFamily as error:
-            broken = error.family
+        except NoSequence as error:
+            broken = error.sequence
             if broken is None:
                 raise
             node = next(iter(broken.members.values()))
@@ -99,20 +101,20 @@ def _rolled(
             peeled.clear()  # the others differ from step to step as well
             outside.clear()
             said.append(f"{node.name} = {node.op}: {error}")
-            around = node.key.place.around or node.key.place
+            around = node.key.origin.around or node.key.origin
             apart.add(around if around.inferred else node.key)
             continue
         return *values, said + outside
     raise AssertionError("straight-line code has no families")
 
 
-def _scope(x: Node) -> tuple[Place, bool]:
+def _scope(x: Node) -> tuple[Origin, bool]:
     """Where a node belongs to: nodes of one scope, forward or backward, are of one loop."""
-    place = x.key.place
-    return place.around or place, place.gradient
+    origin = x.key.origin
+    return origin.around or origin, origin.gradient
 
 
-def _peel(nodes: list[Node], family: Family, t: int | None, peeled: Peeled) -> str:
+def _peel(nodes: list[Node], sequence: Sequence, t: int | None, peeled: Peeled) -> str:
     """Leave a step at the border, where a family is another, and all beyond it out of the loop.
 
     So it is for all scopes that begin, or end, at the same step. What is left out, "up to" or
@@ -125,7 +127,7 @@ def _peel(nodes: list[Node], family: Family, t: int | None, peeled: Peeled) -> s
         if x.t is not None:
             lo, hi = spans.get(_scope(x), (x.t, x.t))
             spans[_scope(x)] = min(lo, x.t), max(hi, x.t)
-    scope = _scope(next(iter(family.members.values())))
+    scope = _scope(next(iter(sequence.members.values())))
     (lo, hi), (first, last) = spans[scope], peeled.get(scope, spans[scope])
     late = hi - t < t - lo
     if (hi - t if late else t - lo) >= min(PEELED, (hi - lo) // 4) or not first <= t <= last:
@@ -145,7 +147,7 @@ class Births(NamedTuple):
     uses: Counter[Tensor]
     gradients: dict[Tensor, Tensor]
     flows: set[Tensor]  # what flows back from the loss
-    sums: dict[Place, Certificate]  # of all terms of a gradient together
+    sums: dict[Origin, NodeKey]  # of all terms of a gradient together
 
 
 def _births(trace: Trace, fine: bool) -> Births:
@@ -154,7 +156,7 @@ def _births(trace: Trace, fine: bool) -> Births:
     uses = Counter([y for x in nodes for y in x.inputs if type(y) is Tensor])
     uses.update(trace.outputs)
     of = marks(nodes)
-    found = certificates(nodes, of, fine), letters(nodes, given, of), uses, cotangents(nodes, of)
+    found = node_keys(nodes, of, fine), letters(nodes, given, of), uses, cotangents(nodes, of)
     return Births(*found, flowing(nodes, of), {})
 
 
@@ -180,9 +182,9 @@ def _nodes(trace: Trace, births: Births) -> tuple[list[Node], list[Node]]:
         if op == "where" and ins[1] is ins[2] and getattr(ins[1], "shape", None) == x.shape:
             found[x] = ins[1]  # a cut at some steps: forward nothing is chosen
             continue
-        if op == "add" and key.place.adds:
+        if op == "add" and key.origin.adds:
             op = "addn"
-            key = sums.setdefault(key.place, Certificate(key.place, op, 0))
+            key = sums.setdefault(key.origin, NodeKey(key.origin, op, 0))
             first = x.inputs[0]
             if type(first) is Tensor and uses[first] == 1 and getattr(ins[0], "key", None) is key:
                 ins[0].ins.append(ins[1])
@@ -214,7 +216,7 @@ def _alive(nodes: list[Node], ends: set[Node]) -> list[Node]:
     return [x for x in nodes if x in seen]
 
 
-def _families(nodes: list[Node], apart: set[Any], peeled: Peeled) -> list[Family]:
+def _sequences(nodes: list[Node], apart: set[Any], peeled: Peeled) -> list[Sequence]:
     groups: dict[Any, dict[int, Node]] = defaultdict(dict)
     for x in nodes:
         if x.t is not None:
@@ -223,7 +225,7 @@ def _families(nodes: list[Node], apart: set[Any], peeled: Peeled) -> list[Family
                 groups[x.key][x.t] = x
     found = []
     for key, members in groups.items():
-        around = key.place.around or key.place
+        around = key.origin.around or key.origin
         if key in apart or around in apart:
             continue
         ts = _longest(_alike(members))
@@ -233,10 +235,10 @@ def _families(nodes: list[Node], apart: set[Any], peeled: Peeled) -> list[Family
         options = linear_options(members)
         if options is None:
             continue
-        family = Family(members, ts[0], ts[-1], options=options)
+        sequence = Sequence(members, ts[0], ts[-1], options=options)
         for m in members.values():
-            m.family = family
-        found.append(family)
+            m.sequence = sequence
+        found.append(sequence)
     return found
 
 
@@ -255,27 +257,27 @@ def _alike(members: dict[int, Node]) -> list[int]:
     return sorted(t for t, kind in kinds.items() if kind == most)
 
 
-def _all_slots(families: list[Family]) -> list[Node]:
+def _all_operands(sequences: list[Sequence]) -> list[Node]:
     """Slots of all families; what is the same at every step becomes one node. New nodes.
 
     In two rounds, as slots of gradients may point to families whose own slots come later.
     """
-    rest, aliases = list[Family](), False
-    for family in families:
-        if family.op == "addn" or not _constant(family):
-            rest.append(family)
+    rest, aliases = list[Sequence](), False
+    for sequence in sequences:
+        if sequence.op == "addn" or not _constant(sequence):
+            rest.append(sequence)
             continue
-        first, *others = family.members.values()
-        first.family = None
+        first, *others = sequence.members.values()
+        first.sequence = None
         for node in others:
-            node.family, node.op, node.ins = None, "alias", [first]
+            node.sequence, node.op, node.ins = None, "alias", [first]
         aliases = True
-    for family in rest if aliases else []:
-        for node in family.members.values():
+    for sequence in rest if aliases else []:
+        for node in sequence.members.values():
             node.ins = [_real(x) for x in node.ins]
     later = list[Extra]()
-    for family in rest:
-        find_slots(family, later)
+    for sequence in rest:
+        find_operands(sequence, later)
     return [node for extra in later for node in place_extra(extra)]
 
 
@@ -283,13 +285,13 @@ def _real(x: Any) -> Any:
     return x.ins[0] if type(x) is Node and x.op == "alias" else x
 
 
-def _constant(family: Family) -> bool:
+def _constant(sequence: Sequence) -> bool:
     """Whether it is the same at every step."""
-    first, *others = family.members.values()
+    first, *others = sequence.members.values()
     heads = [_real(x) for x in first.ins]
-    if any(type(x) is Node and x.family is not None for x in heads):
+    if any(type(x) is Node and x.sequence is not None for x in heads):
         return False
-    if any(type(p) is Step for p in family.options.get("index", ())):
+    if any(type(p) is Step for p in sequence.options.get("index", ())):
         return False
     return all(
         all(_real(m.ins[j]) is x for m in others)
@@ -302,33 +304,33 @@ def _constant(family: Family) -> bool:
 def _values(nodes: list[Node], outputs: list[Node]) -> tuple[list[Value], list[Value]]:
     made: dict[Any, Value] = {}
     for x in nodes:
-        family = x.family
-        if family is None:
+        sequence = x.sequence
+        if sequence is None:
             x.ins = [_real(y) for y in x.ins]
-        owner: Any = x if family is None else family
+        owner: Any = x if sequence is None else sequence
         if owner not in made and x.op != "alias":
-            options = x.options if family is None else family.options
+            options = x.options if sequence is None else sequence.options
             value = Value(x.op, [], options, x.shape, x.dtype, x.name, serial=x.serial)
             value.named = x.named
-            if family is not None:
-                value.lo, value.hi = family.lo, family.hi
-                value.options = {**options, "family": family}
+            if sequence is not None:
+                value.lo, value.hi = sequence.lo, sequence.hi
+                value.options = {**options, "sequence": sequence}
             elif x.t is not None:
-                value.options = {**options, "family": Family({x.t: x}, x.t, x.t)}
+                value.options = {**options, "sequence": Sequence({x.t: x}, x.t, x.t)}
             made[owner] = value
     joined = list[Value]()
     for owner, value in made.items():
-        if type(owner) is Family:
-            value.args = [_arg(s, made) for s in owner.slots]
-            value.init = {t: _arg(s, made) for t, s in owner.init.items()}
+        if type(owner) is Sequence:
+            value.args = [_arg(s, made) for s in owner.operands]
+            value.initial = {t: _arg(s, made) for t, s in owner.initial.items()}
         else:
             value.args = [_arg(source(x), made) for x in owner.ins]
             joined += _join(value)
     for x in nodes:
         of = x.of
-        if of is not None and (of.family or of) in made and (x.family or x) in made:
-            away = 0 if of.family is None else (of.t or 0) - (x.t or 0)
-            made[x.family or x].of = made[of.family or of].serial, away
+        if of is not None and (of.sequence or of) in made and (x.sequence or x) in made:
+            away = 0 if of.sequence is None else (of.t or 0) - (x.t or 0)
+            made[x.sequence or x].of = made[of.sequence or of].serial, away
     found = [*made.values(), *joined]
     sums = [v for v in found if v.op == "addn" and v.lo is None]
     for value in sums:
@@ -336,10 +338,10 @@ def _values(nodes: list[Node], outputs: list[Node]) -> tuple[list[Value], list[V
     results = []
     for x in outputs:
         x = _real(x)
-        if x.family is None:
+        if x.sequence is None:
             results.append(made[x])
         else:  # an output that is one member of a family
-            taken = Value("copy", [Arg("at", made[x.family], x.t)], {}, x.shape, x.dtype, x.name)
+            taken = Value("copy", [Arg("at", made[x.sequence], x.t)], {}, x.shape, x.dtype, x.name)
             found.append(taken)
             results.append(taken)
     return found, results
@@ -349,7 +351,7 @@ def _arg(s: Any, made: dict[Any, Value]) -> Arg:
     kind = s[0]
     if kind == "step":
         return Arg("step", made[s[1]], s[2])
-    if kind == "fam":
+    if kind == "at":
         return Arg("at", made[s[1]], s[2])
     if kind == "one":
         return Arg("one", made[_real(s[1])])
@@ -507,14 +509,14 @@ def _summed(value: Value) -> list[Value]:
 
 
 def _check_loops(values: list[Value]) -> None:
-    """Complete loops at their borders, and what they read; NoFamily if one is no loop."""
+    """Complete loops at their borders, and what they read; NoSequence if one is no loop."""
     found = components(values)
-    borders = Borders(c.values for c in found if c.loop)
+    boundaries = Boundaries(c.values for c in found if c.loop)
     for component in reversed(found):  # users first: they say what they need
         if component.loop:
-            loop_range(component, borders)
+            loop_range(component, boundaries)
         else:
-            borders.single(component.values[0])
+            boundaries.single(component.values[0])
     for component in components(values):  # others, where initial values are computed now
         if component.loop:
             loop_range(component)

@@ -48,7 +48,7 @@ def _lone(a: Arg, op: tuple[str, ...], readers: Readers) -> Value | None:
     v = a.value
     if a.kind not in ("step", "one") or a.k or not isinstance(v, Value) or v.op not in op:
         return None
-    return v if len(readers[v]) == 1 and not v.init else None
+    return v if len(readers[v]) == 1 and not v.initial else None
 
 
 def _outside(a: Arg, loop: int, loops: dict[Value, int]) -> bool:
@@ -84,7 +84,7 @@ def squares(values: list[Value], outputs: list[Value]) -> int:
     """The derivative of tanh, g - g*y*y, is g*(1 - y*y): what stands in brackets can be lifted."""
     readers, count = readers_of(values, outputs), 0
     for v in list(values):
-        if v.op != "subtract" or v.init:
+        if v.op != "subtract" or v.initial:
             continue
         g, second = v.args
         p = _lone(second, ("multiply",), readers)
@@ -120,7 +120,7 @@ def _early(values: list[Value], outputs: list[Value], ops: tuple[str, ...], op: 
     while again:
         again = False
         for v in list(values):
-            if v.op not in ops or v not in loops or len(v.args) != 2 or v.init:
+            if v.op not in ops or v not in loops or len(v.args) != 2 or v.initial:
                 continue
             loop = loops[v]
             for k in (0, 1):
@@ -152,7 +152,7 @@ def small_first(values: list[Value], outputs: list[Value]) -> int:
     """(x + b) + d, where b and d are rows or numbers, is x + (b + d)."""
     readers, count, ops = readers_of(values, outputs), 0, ("add", "addn")
     for v in list(values):
-        if v.op not in ops or len(v.args) != 2 or v.init:
+        if v.op not in ops or len(v.args) != 2 or v.initial:
             continue
         for u_arg, z in (v.args, v.args[::-1]):
             u = _lone(u_arg, ops, readers)
@@ -202,7 +202,7 @@ def products(values: list[Value], outputs: list[Value]) -> int:
         if left.kind == "consts":
             rows = left.value[lo - left.k : hi - left.k + 1].transpose(0, 2, 1)
             first = Arg("const", np.ascontiguousarray(rows))
-        elif left.kind == "step" and left.value.op == "transpose" and not left.value.init:
+        elif left.kind == "step" and left.value.op == "transpose" and not left.value.initial:
             x = left.value.args[0]
             if x.kind != "step" or len(x.value.shape) != 2:
                 continue
@@ -238,7 +238,7 @@ def row_sums(values: list[Value], outputs: list[Value]) -> int:
         if v.op != "sum" or not v.options.get("keepdims"):
             continue
         s = v.args[0].value
-        if not isinstance(s, Value) or s.op != "scatter" or s.init or v.args[0].k:
+        if not isinstance(s, Value) or s.op != "scatter" or s.initial or v.args[0].k:
             continue
         axis, ndim = v.options.get("axis"), len(s.shape)
         index = s.options["indices"]
@@ -270,12 +270,12 @@ def gates(values: list[Value], outputs: list[Value]) -> int:
     for v in values:
         if (
             v.op in ("sigmoid", "tanh")
-            and not v.init
+            and not v.initial
             and v.args[0].kind == "step"
             and not v.args[0].k
         ):
             cut = v.args[0].value
-            if cut.op == "getitem" and len(cut.args) == 1 and not cut.init and v not in outputs:
+            if cut.op == "getitem" and len(cut.args) == 1 and not cut.initial and v not in outputs:
                 source = cut.args[0]
                 if source.kind == "step" and not source.k and (v.lo, v.hi) == (cut.lo, cut.hi):
                     groups[source.value, v.lo, v.hi].append(v)

@@ -37,7 +37,7 @@ def replaced(values: list[Value], outputs: list[Value], moves: Moves) -> None:
     for v in values:
         if any(isinstance(a.value, Value) and a.value in moves for a in v.operands):
             v.args = [moved(a, moves) for a in v.args]
-            v.init = {t: moved(a, moves) for t, a in v.init.items()}
+            v.initial = {t: moved(a, moves) for t, a in v.initial.items()}
     outputs[:] = [moved(Arg("one", v), moves).value for v in outputs]
 
 
@@ -59,7 +59,7 @@ def unstacked(values: list[Value], outputs: list[Value]) -> int:
     moves = Moves()
     for v in values:
         index = v.options.get("index", ())
-        if v.op != "getitem" or len(index) != 1 or type(index[0]) is not Step or v.init:
+        if v.op != "getitem" or len(index) != 1 or type(index[0]) is not Step or v.initial:
             continue
         source = v.args[0]
         stacked = source.value
@@ -87,7 +87,7 @@ def folded(values: list[Value], outputs: list[Value]) -> int:
     while todo:
         v = todo.popleft()
         constant = v.args and all(a.kind == "const" for a in v.args)
-        if not constant or v.init or v in outputs or v in done or v.op == "addn" or _moves(v):
+        if not constant or v.initial or v in outputs or v in done or v.op == "addn" or _moves(v):
             continue
         if v.op not in FOLDED:
             continue
@@ -121,14 +121,14 @@ def _read_constant(readers: Iterable[Value], v: Value, x: np.ndarray) -> None:
         user.args = [
             read(a, number if spread or (put and not k) else x) for k, a in enumerate(user.args)
         ]
-        user.init = {t: read(a, x) for t, a in user.init.items()}
+        user.initial = {t: read(a, x) for t, a in user.initial.items()}
 
 
 def copies(values: list[Value], outputs: list[Value]) -> int:
     """A copy is what it is a copy of."""
     moves, results = Moves(), {*outputs}
     for v in values:
-        if v.op not in ("copy", "addn") or len(v.args) != 1 or v.init or v in results:
+        if v.op not in ("copy", "addn") or len(v.args) != 1 or v.initial or v in results:
             continue
         a = moved(v.args[0], moves)
         x = a.value
@@ -160,7 +160,7 @@ def _alike(values: list[Value]) -> Moves:
             continue
         args = tuple([_key(moved(a, moves)) for a in v.args])
         key = (v.op, args, str(v.options), v.lo, v.hi, v.shape, v.dtype)
-        key = (*key, tuple([(t, _key(moved(a, moves))) for t, a in sorted(v.init.items())]))
+        key = (*key, tuple([(t, _key(moved(a, moves))) for t, a in sorted(v.initial.items())]))
         first = seen.setdefault(key, v)
         if first is not v:
             moves[v] = first, 0
@@ -191,9 +191,9 @@ def running_sums(values: list[Value], outputs: list[Value]) -> int:
         start, end = (v.lo - 1, v.hi) if own[0].k == -1 else (v.hi + 1, v.lo)
         outside = [a for user, a in readers[v] if user is not v]
         ends = all(a.kind == "at" and a.k == end for a in outside)
-        if not ends or list(v.init) != [start]:
+        if not ends or list(v.initial) != [start]:
             continue
-        term, first = rest[0], v.init[start]
+        term, first = rest[0], v.initial[start]
         if term.kind != "step" or term.value.shape != v.shape or term.value.dtype != v.dtype:
             continue
         span = (v.lo + term.k, v.hi + term.k)
@@ -214,8 +214,8 @@ def running_sums(values: list[Value], outputs: list[Value]) -> int:
                 else user.args
             )
             if user is not v:
-                user.init = {
-                    t: Arg("one", whole) if a.value is v else a for t, a in user.init.items()
+                user.initial = {
+                    t: Arg("one", whole) if a.value is v else a for t, a in user.initial.items()
                 }
         values.remove(v)
         count += 1

@@ -18,12 +18,12 @@ def owners(
     arrays: list[Array],
     parts: list[list[str]],
     inside: dict[str, str],
-    heirs: set[tuple[str, str]],
+    aliases: set[tuple[str, str]],
 ) -> dict[str, Array]:
     """For each array, by name, the one in whose room it is: itself, or one as large at any T.
 
-    `inside` says which names are parts of which arrays, `heirs` which arrays may follow each other
-    in one part.
+    `inside` says which names are parts of which arrays, `aliases` which arrays may follow which
+    others in one part.
     """
     lives: dict[str, tuple[int, int]] = {}
     for now, lines in enumerate(parts):
@@ -39,8 +39,8 @@ def owners(
                 owner.name in tenants
                 and fits(array, owner)
                 and all(
-                    last < start + ((array.name, x.name) in heirs)
-                    or end < first + ((x.name, array.name) in heirs)
+                    last < start + ((array.name, x.name) in aliases)
+                    or end < first + ((x.name, array.name) in aliases)
                     for x in tenants[owner.name]
                     for start, end in [lives[x.name]]
                 )

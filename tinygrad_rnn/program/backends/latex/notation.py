@@ -503,7 +503,7 @@ def index_shift(p: Any, first: int) -> int:
 
 def cut_of(v: Value) -> int | None:
     """Which part it is, if it is one of equal parts of the last axis."""
-    source = v.args[0].value if v.op == "getitem" and not v.init else None
+    source = v.args[0].value if v.op == "getitem" and not v.initial else None
     if not isinstance(source, Value) or len(source.shape) != len(v.shape):
         return None
     ends, n = _columns(v.options["index"], source.shape), v.shape[-1] if v.shape else 0
