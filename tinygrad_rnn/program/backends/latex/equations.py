@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tinygrad_rnn.program.backends.latex.formula import ZERO, Formula, Step
-from tinygrad_rnn.program.backends.latex.notation import TRIVIAL, Notation, cut_of
+from tinygrad_rnn.program.backends.latex.indices import part_of
+from tinygrad_rnn.program.backends.latex.notation import Notation
+from tinygrad_rnn.program.backends.latex.operands import TRIVIAL
 from tinygrad_rnn.program.backends.latex.printer import Letter
 from tinygrad_rnn.program.backends.latex.shapes import filled
 from tinygrad_rnn.program.ir.graph import Value, ancestors
@@ -79,9 +81,9 @@ class Equations:
             if v.op == "leaf" or v not in self.forward:
                 continue
             source = v.args[0].value if v.args else None
-            piece = cut_of(v)
-            if piece is not None and isinstance(source, Value) and v.args[0].kind != "at":
-                self.parts[v] = source, piece
+            part = part_of(v)
+            if part is not None and isinstance(source, Value) and v.args[0].kind != "at":
+                self.parts[v] = source, part
                 if source.op != "leaf":
                     found.add(source)
             elif v.named and v.op not in ("getitem", "copy"):
