@@ -208,7 +208,7 @@ def test_a_program_in_pieces_draws_the_same(name, target):
     loss_fn = LOSSES[name][0]
     step = compile(loss_fn, target=target, memory="sqrt")
     agree(step, loss_fn, Model(), [(X,)] * 3)
-    assert "divided in time: pieces of 3 steps" in step.explain()
+    assert "divided in time: segments of 3 steps" in step.explain()
 
 
 @TARGETS

@@ -59,7 +59,7 @@ def test_gradients_are_those_of_the_whole(cell, loss_fn, target):
     m, step = Model(cell), compile(loss_fn, target=target, memory="sqrt")
     same(loss_fn, m, step, *data())
     assert step.outline.piece == 5
-    assert "divided in time: pieces of 5 steps, 11 states at one time" in step.explain()
+    assert "divided in time: segments of 5 steps, 11 states at one time" in step.explain()
 
 
 @pytest.mark.parametrize("steps", [5, 16, 17, 24, 25, 26])

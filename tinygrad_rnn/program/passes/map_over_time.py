@@ -1,8 +1,8 @@
-"""Which values are whole sequences, and could be computed step by step?
+"""Which operations on all steps at once can be computed step by step?
 
-``stack(hs) @ W`` is ``h_t @ W`` at each step. Said so, a loss over all steps at once and a loss at
-every step are one program, and its length is no number in it but T. What runs over a sequence along
-another axis than time becomes a sequence; what adds up over time becomes a sum over it.
+``stack(hs) @ W`` is ``h_t @ W`` at each step. Written so, a loss over all steps at once and a loss
+at every step are one program, and its length is no number in it but T. An operation along another
+axis than time becomes a sequence; a sum along time becomes a sum over time.
 """
 
 from __future__ import annotations
@@ -36,7 +36,22 @@ class Stacked(NamedTuple):
 
 
 def map_over_time(values: list[Value], outputs: list[Value]) -> int:
-    """Turn operations on whole sequences into operations of each step; how many there were."""
+    """Turn operations on stacks over time into operations of each step; returns how many.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     hs = stack_t(h[0:5], axis=0, sign=1)
+    ...     ys = matmul(hs, W)
+    ...     e = multiply(ys, ys)
+    ...     loss = sum(e)
+    ... ''', hs=(5, 2, 3), W=(3, 3), ys=(5, 2, 3), e=(5, 2, 3), loss=())
+    >>> map_over_time(values, outputs)
+    3
+    >>> print(text_of(values, outputs))
+    ys[t] = matmul(h[t], W)
+    e[t] = multiply(ys[t], ys[t])
+    loss = sum_t(e[0:5], axis=(0, 1, 2))
+    """
     count = sum(
         _Conversion(values, outputs, v).done()
         for c in components(values)
@@ -49,8 +64,8 @@ def map_over_time(values: list[Value], outputs: list[Value]) -> int:
 def _sums_of_arguments(values: list[Value], outputs: list[Value]) -> int:
     """Turn sums over arguments that are read step by step into sums over time.
 
-    Such as how many labels are none: what is computed from labels alone does not say that their
-    first axis is time, but a loss that reads those of each step does.
+    Such as the count of labels that are none: a sum of labels alone does not say that their first
+    axis is time, but a loss that reads those of each step does.
     """
     timed: dict[Value, int] = {}
     for v in values:
@@ -87,7 +102,7 @@ def _along(x: Any, n: int, timed: dict[Value, int]) -> None:
 
 
 def stacked_of(v: Any) -> Stacked | None:
-    """What sequence a value is all steps of."""
+    """The sequence that a value stacks all steps of."""
     if not isinstance(v, Value) or v.lo is not None:
         return None
     merged = v.op == "reshape" and v.args[0].kind == "one"
@@ -293,7 +308,7 @@ class _Conversion:
         return True
 
     def element(self) -> bool:
-        """The element of a whole that belongs to a step is that of its sequence."""
+        """Read the element of a stack that belongs to a step in its sequence."""
         v = self.v
         a, index = v.args[0], v.options.get("index", ())
         w = stacked_of(a.value)

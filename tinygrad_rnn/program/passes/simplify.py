@@ -1,7 +1,7 @@
 """Which values need not be computed?
 
-Each pass here is one function on the list of values: it returns how often it applied. What they
-leave behind unused is swept up by `alive`.
+Each pass here is one function on the list of values: it returns how often it applied. `alive`
+sweeps up the values that nothing reads any more.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def replaced(values: list[Value], outputs: list[Value], moves: Moves) -> None:
 
 
 def moved(a: Arg, moves: Moves) -> Arg:
-    """What is read in place of an operand."""
+    """The operand that is read in place of another."""
     while isinstance(a.value, Value) and a.value in moves:
         new, shift = moves[a.value]
         k = a.k
@@ -55,7 +55,19 @@ def moved(a: Arg, moves: Moves) -> Arg:
 
 
 def unstacked(values: list[Value], outputs: list[Value]) -> int:
-    """An element of what was stacked over time is what was put there: ``stack(h)[t]`` is h_t."""
+    """Read an element of a stack over time where it came from: ``stack(h)[t]`` is h_t.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     hs = stack_t(h[0:5], axis=0, sign=1)
+    ...     k[t] = getitem(hs, index=(t,))
+    ...     y[t] = matmul(k[t], W)
+    ... ''', W=(3, 3), hs=(5, 2, 3))
+    >>> unstacked(values, outputs)
+    1
+    >>> print(text_of(values, outputs))
+    y[t] = matmul(h[t], W)
+    """
     moves = Moves()
     for v in values:
         index = v.options.get("index", ())
@@ -74,9 +86,19 @@ def unstacked(values: list[Value], outputs: list[Value]) -> int:
 
 
 def folded(values: list[Value], outputs: list[Value]) -> int:
-    """What is made of constants alone, at all steps of the same ones, is a constant.
+    """Compute operations on constants once; those that are the same at all steps are a constant.
 
     If all its elements are equal it is written as one number where the shape is known without it.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     k = subtract(1.0, 0.25)
+    ...     y[t] = multiply(x[t], k)
+    ... ''', k=())
+    >>> folded(values, outputs)
+    1
+    >>> print(text_of(values, outputs))
+    y[t] = multiply(x[t], 0.75)
     """
     todo, done = deque(sorted(values, key=lambda v: v.serial)), set[Value]()
     readers: dict[Value, dict[Value, None]] = defaultdict(dict)
@@ -125,7 +147,20 @@ def _read_constant(readers: Iterable[Value], v: Value, x: np.ndarray) -> None:
 
 
 def copies(values: list[Value], outputs: list[Value]) -> int:
-    """A copy is what it is a copy of."""
+    """Read a copy where it was copied from, which takes its name.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     k[t] = multiply(x[t], w)
+    ...     g[t] = copy(k[t])
+    ...     y[t] = add(g[t], b)
+    ... ''')
+    >>> copies(values, outputs)
+    1
+    >>> print(text_of(values, outputs))
+    g[t] = multiply(x[t], w)
+    y[t] = add(g[t], b)
+    """
     moves, results = Moves(), {*outputs}
     for v in values:
         if v.op not in ("copy", "addn") or len(v.args) != 1 or v.initial or v in results:
@@ -144,7 +179,20 @@ def copies(values: list[Value], outputs: list[Value]) -> int:
 
 
 def common(values: list[Value], outputs: list[Value]) -> int:
-    """Two values of the same operation on the same operands are one."""
+    """Make two values of the same operation on the same operands one.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     k[t] = square(y[t])
+    ...     l[t] = square(y[t])
+    ...     d[t] = add(k[t], l[t])
+    ... ''')
+    >>> common(values, outputs)
+    1
+    >>> print(text_of(values, outputs))
+    k[t] = square(y[t])
+    d[t] = add(k[t], k[t])
+    """
     count = 0
     while moves := _alike(values):
         replaced(values, outputs, moves)
@@ -153,7 +201,7 @@ def common(values: list[Value], outputs: list[Value]) -> int:
 
 
 def _alike(values: list[Value]) -> Moves:
-    """What is computed a second time, and where it was first."""
+    """Values that are computed a second time, and those that were first."""
     moves, seen = Moves(), dict[Any, Value]()
     for v in sorted(values, key=lambda v: v.serial):
         if v.op == "leaf":
@@ -174,7 +222,19 @@ def _key(a: Arg) -> Any:
 
 
 def running_sums(values: list[Value], outputs: list[Value]) -> int:
-    """A recurrence that only adds, and of which only the end is read, is a sum over time."""
+    """Make a recurrence that only adds, and of which only the end is read, a sum over time.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     s[t] = add(s[t - 1], e[t]); s[-1] = 0.0
+    ...     loss = copy(s[4])
+    ... ''')
+    >>> running_sums(values, outputs)
+    1
+    >>> print(text_of(values, outputs))
+    s = sum_t(e[0:5])
+    loss = copy(s)
+    """
     readers: dict[Value, list[tuple[Value, Arg]]] = defaultdict(list)
     for v in values:
         for a in v.operands:

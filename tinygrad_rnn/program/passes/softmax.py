@@ -17,7 +17,27 @@ __all__ = ["exponentials", "one_of_each_row"]
 
 
 def exponentials(values: list[Value], outputs: list[Value]) -> int:
-    """exp(log_softmax(x)) is e / Σe with e = exp(x - max x), and log_softmax x - max x - log Σe."""
+    """Write exp(log_softmax(x)) as e / Σe with e = exp(x - max x).
+
+    Then log_softmax is x - max x - log Σe, of the same e. A factor is divided by Σe first, which
+    has one element for each row.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     l = log_softmax(x, axis=-1)
+    ...     p = exp(l)
+    ...     g = multiply(p, s)
+    ... ''', s=())
+    >>> exponentials(values, outputs)
+    1
+    >>> print(text_of(values, outputs))
+    top = max(x, axis=1, keepdims=True)
+    exp_x = subtract(x, top)
+    exp_x2 = exp(exp_x)
+    total = sum(exp_x2, axis=1, keepdims=True)
+    scale = divide(s, total)
+    g = multiply(exp_x2, scale)
+    """
     count = 0
     for v in [v for v in values if v.op == "log_softmax" and not v.initial and v not in outputs]:
         readers = [(user, a) for user in values for a in user.operands if a.value is v]

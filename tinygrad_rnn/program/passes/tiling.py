@@ -26,7 +26,7 @@ __all__ = ["blocks", "gate_layout", "small_products"]
 
 Loops = dict[Value, Component]
 
-APART = 1 << 14  # bytes of all gates of a step from which calls cost less than rows in pieces
+GATES = 1 << 14  # bytes of all gates of a step from which calls cost less than broken rows
 SMALL = 10**6  # m n k of a product that OpenBLAS multiplies without copying its factors
 ROWS = 8  # of a batch, from which a product is no product by a vector
 ACROSS = 256  # bytes of a row of a block of a weight: four lines of the cache
@@ -44,7 +44,27 @@ def small_products() -> bool:
 
 
 def gate_layout(values: list[Value], outputs: list[Value]) -> int:
-    """Gates are kept one after the other, (gates, batch, hidden), where they are many numbers."""
+    """Store gates of many numbers one after the other, as (gates, batch, hidden).
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> shapes = {"U": (256, 512), **dict.fromkeys(["i", "f", "h", "h0"], (16, 256))}
+    >>> values, outputs = graph_from('''
+    ...     k[t] = matmul(h[t - 1], U)
+    ...     a[t] = sigmoid(k[t])
+    ...     i[t] = getitem(a[t], index=(slice(None), slice(256)))
+    ...     f[t] = getitem(a[t], index=(slice(None), slice(256, 512)))
+    ...     h[t] = multiply(i[t], f[t]); h[-1] = h0
+    ... ''', **dict.fromkeys("ka", (16, 512)), **shapes)
+    >>> gate_layout(values, outputs)
+    2
+    >>> print(text_of(values, outputs))
+    U_b = divided(U, shape=(256, 2, 256), axes=(1, 0, 2))
+    k[t] = matmul(h[t - 1], U_b)
+    a[t] = sigmoid(k[t])
+    i[t] = getitem(a[t], index=(0,))
+    f[t] = getitem(a[t], index=(1,))
+    h[t] = multiply(i[t], f[t]); h[-1] = h0
+    """
     readers, count = readers_of(values, outputs), 0
     loops, done = _loops(values, outputs, readers), set[Value]()
     for v in list(values):
@@ -63,8 +83,8 @@ def gate_layout(values: list[Value], outputs: list[Value]) -> int:
 def _loops(values: list[Value], outputs: list[Value], readers: Readers) -> Loops:
     """The loop each value is in, or will be: products come back to the loop that reads them.
 
-    There they are small, and what they give is still in the cache when it is read. The writer puts
-    them there, see `Fusion.loop_fusion`.
+    There they are small, and their results are still in the cache when they are read. The writer
+    puts them there, see `Fusion.loop_fusion`.
     """
     found = components(values)
     loops = {v: c for c in found if c.loop for v in c.values}
@@ -81,7 +101,7 @@ def _loops(values: list[Value], outputs: list[Value], readers: Readers) -> Loops
 
 def _large(v: Value) -> bool:
     rows = v.shape[-2] if len(v.shape) in (2, 3) else 0
-    return rows >= ROWS and math.prod(v.shape) * v.dtype.itemsize >= APART
+    return rows >= ROWS and math.prod(v.shape) * v.dtype.itemsize >= GATES
 
 
 def _divisible(v: Value) -> bool:
@@ -93,7 +113,7 @@ def _divisible(v: Value) -> bool:
 
 
 def _width(v: Value) -> int | None:
-    """How wide the gate is that a value takes out of all of them."""
+    """The width of the gate that a value takes out of all of them."""
     if (
         v.op != "getitem"
         or len(v.args) != 1
@@ -107,7 +127,7 @@ def _width(v: Value) -> int | None:
 
 
 def _gate(index: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[int, int | None]:
-    """Which gate a slice of the last axis is, and how wide."""
+    """The number and the width of the gate that is a slice of the last axis."""
     if len(index) == 2 and index[0] in (slice(None), Ellipsis) and isinstance(index[1], slice):
         start, stop, step = index[1].indices(shape[-1])
         width = stop - start
@@ -197,7 +217,7 @@ def _laid_out(
 
 
 def _assembled_by_gate(values: list[Value], v: Value, readers: Readers) -> int:
-    """The gradients of gates are computed apart, and put side by side when all are there."""
+    """Compute the gradients of gates one after the other, then put them side by side."""
     if len(v.shape) != 2 or not _large(v) or v.initial or len(v.args) != len(v.options["indices"]):
         return 0
     gates = [_gate(index, v.shape) for index in v.options["indices"]]
@@ -210,11 +230,11 @@ def _assembled_by_gate(values: list[Value], v: Value, readers: Readers) -> int:
     if not all(alone) or any(_shape(a) != (v.shape[0], width) for a in v.args):
         return 0
     split = (v.shape[0], len(gates), width)
-    pieces = Value("scatter", v.args, {"indices": [(k,) for k, _ in gates]},
+    gates_first = Value("scatter", v.args, {"indices": [(k,) for k, _ in gates]},
                    (len(gates), v.shape[0], width), v.dtype, v.name, v.lo, v.hi,
                    serial=v.serial)  # fmt: skip
-    values.append(pieces)
-    v.op, v.args = "joined", [Arg("step", pieces, 0)]
+    values.append(gates_first)
+    v.op, v.args = "joined", [Arg("step", gates_first, 0)]
     v.options = {"shape": split, "axes": (1, 0, 2)}
     return 1
 

@@ -216,7 +216,7 @@ class Program(Running):
         times["transposes"] = "weights transposed once, not at every step"
         times["loop_fusion"] = f"{program.loop_fusion} operations on whole sequences done in loops"
         times["liveness"] = f"{program.reused} buffers that were free taken again"
-        lines = [f"{done['of']} families and single values, {done['values']} after the passes"]
+        lines = [f"{done['of']} sequences and single values, {done['values']} after the passes"]
         for name, what in times.items():
             if name in self.wanted:
                 lines.append(f"{name}: {what}" + (f"; {saved[name]}" if saved[name] else ""))
@@ -230,7 +230,7 @@ class Program(Running):
         lines.append(f"{program.buffers:,} bytes of buffers")
         if self.segments is not None:
             p = self.segments.division
-            lines.append(f"divided in time: pieces of {p.n} steps, {p.states} states at one time")
+            lines.append(f"divided in time: segments of {p.n} steps, {p.states} states at one time")
         return lines + self.noted + [f"not repeated: {why}" for why in self.said]
 
     def _numpy(self) -> NumPySource:
