@@ -1,10 +1,10 @@
 """What does a loop compute at its first and last steps, where the record computes less?
 
-What nobody reads is not recorded, and where nothing flows back no gradient is: at its border steps
-a recurrence lacks operations that it has everywhere else. In a loop every step is alike, so they
-are added, on two grounds. A cotangent that nobody makes is zero. Any other value that nobody reads
-may be anything. An operation is added only if what it gives of its operands is what stood in its
-place::
+Values that nobody reads are not recorded, nor are gradients where nothing flows back: at its
+boundaries a recurrence lacks operations that it has everywhere else. In a loop every step is alike,
+so they are added, on two grounds. A cotangent that nobody computes is zero. Any other value that
+nobody reads may be anything. An operation is added only if its result is the value that stood in
+its place::
 
     dp[t] = dy[t] + a*dp[t+1] + b*dq[t+1]      t = 0 … T-3
     dq[t] = a*dq[t+1] - b*dp[t+1]              t = 0 … T-3
@@ -37,7 +37,7 @@ SUMS, PRODUCTS, LINEAR, MOVES = (those(linear=of) for of in (BOTH, EACH, FIRST, 
 
 
 class Boundaries:
-    """Completes sequences, users before what they read: what a user needs, its operands learn.
+    """Completes sequences, readers first: so their operands learn which steps are needed.
 
     `boundary_values` says which constant or other element an added element is known to equal.
     """
@@ -45,7 +45,7 @@ class Boundaries:
     def __init__(self, loops: Iterable[Collection[Value]] = ()) -> None:
         self.in_loops = {v for loop in loops for v in loop}
         self.boundary_values: dict[tuple[Value, int], Arg] = {}
-        self.free: list[tuple[Value, int]] = []  # read there, but nobody reads what is made of it
+        self.free: list[tuple[Value, int]] = []  # read there, but to no effect
 
     def complete(self, values: list[Value]) -> tuple[int, int]:
         """Let all values of a loop be computed at all its steps: the first and the last.
@@ -53,7 +53,7 @@ class Boundaries:
         Raises
         ------
         NoSequence
-            An operation that is added would give something else than what stood in its place.
+            An added operation would give something else than the value that stood in its place.
         """
         lo = min(v.lo for v in values if v.lo is not None)
         hi = max(v.hi for v in values if v.hi is not None)
@@ -72,14 +72,30 @@ class Boundaries:
         return lo, hi
 
     def single(self, v: Value) -> None:
-        """Compute what a sequence starts from, where its operands give just that."""
+        """Compute the initial value of a sequence, where its operands give just that."""
         if v.lo is not None and v.hi is not None:
             while any(t in v.initial and self._added(v, t) for t in (v.lo - 1, v.hi + 1)):
                 pass
         self.let_be_zero({v})
 
     def let_be_zero(self, done: Collection[Value] | None = None) -> None:
-        """Let what is read where it is not computed, to no effect, be zero: of these values."""
+        """Let elements that are read where they are not computed, to no effect, be zero.
+
+        Of the values `done`, or of all. At the last step here, da is multiplied by a cotangent that
+        is zero, so the y that it also multiplies may be anything; it gets a value all the same:
+
+        >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+        >>> values, outputs = graph_from('''
+        ...     y[t] = tanh(x[t]); t = 0 … 3
+        ...     da[t] = multiply(dh[t], y[t])
+        ... ''')
+        >>> boundaries = Boundaries()
+        >>> boundaries.free.append((values[-2], 4))
+        >>> boundaries.let_be_zero()
+        >>> print(text_of(values, outputs))
+        y[t] = tanh(x[t]); t = 0 … 3; y[4] = 0.0
+        da[t] = multiply(dh[t], y[t])
+        """
         free, self.free = self.free, list[tuple[Value, int]]()
         for v, t in free:
             if done is not None and v not in done:
@@ -119,7 +135,7 @@ class Boundaries:
         return True
 
     def _read(self, a: Arg, t: int) -> Arg | None:
-        """What an operand is at step t; None if there is nothing."""
+        """The value of an operand at step t; None if there is none."""
         if a.kind == "consts":
             return Arg("const", a.value[min(max(t - a.k, 0), len(a.value) - 1)])
         return a if a.kind != "step" else self._element(a.value, t + a.k)
@@ -159,7 +175,7 @@ class Boundaries:
 
 
 def _cotangent(v: Value) -> bool:
-    """Whether it is made of what flows back."""
+    """Whether it flows back from the loss."""
     sequence = v.options.get("sequence")
     return sequence is not None and sequence.cotangent
 
@@ -167,7 +183,7 @@ def _cotangent(v: Value) -> bool:
 def _supplied(
     v: Value, want: Arg | None, reads: list[Arg | None], missing: list[int]
 ) -> dict[int, Arg]:
-    """What to start from in place of those operands that are missing: of the others, anything."""
+    """Initial values for those missing operands that need one; the others may be anything."""
     zeros = {k: _zero(v.args[k].value) for k in missing}
     flows = [k for k in missing if _cotangent(v.args[k].value)]
     if want is None:
@@ -191,7 +207,7 @@ def _supplied(
 
 
 def _result(v: Value, reads: list[Arg | None]) -> Arg | None:
-    """What `v` gives of operands that are known; None if that is not known."""
+    """The result of `v` from operands that are known; None if it is not known."""
     nulls = [_is_zero(r) for r in reads]
     if v.op in SUMS:
         left = [k for k, null in enumerate(nulls) if not null]
@@ -256,7 +272,7 @@ def _taken(v: Value, t: int) -> bool:
 
 
 def padded(a: Arg, t: int) -> Arg:
-    """Constants with one more at the end that step t needs: nobody reads what it makes of it."""
+    """Constants with one more at an end, for step t, whose result nobody reads."""
     if a.kind != "consts" or a.k <= t < a.k + len(a.value):
         return a
     x = a.value
@@ -275,6 +291,6 @@ def _refuse(v: Value, t: int, lo: int, hi: int) -> None:
         what = want.value.name or want.value.op
     raise NoSequence(
         v.options.get("sequence"),
-        f"{v.name or v.op} of {step} is {what}, and made as at the other steps it would not be",
+        f"{v.name or v.op} of {step} is {what}, and computed as at the other steps it would not be",
         t,
     )

@@ -1,4 +1,4 @@
-"""What is a program made of?
+"""What does a program consist of?
 
 Values. One is computed once (`lo` is None), or once per step ``t`` in ``lo … hi``: then it is a
 sequence. Each operand of a value says which other value it is, and which element of it.
@@ -70,7 +70,7 @@ class Value:
 
     @property
     def steps(self) -> int:
-        """How many elements it computes."""
+        """The number of elements it computes."""
         return 1 if self.lo is None or self.hi is None else self.hi - self.lo + 1
 
     @property

@@ -1,9 +1,9 @@
-"""Where does each operand of a family come from?
+"""Where does each operand of a sequence come from?
 
-From one node for all steps, or from another family at a fixed distance in time. What differs at the
-first or last step is the initial value of a recurrence, if that step of the other family does not
-exist; if it does, the nodes are no family, and stay single. Nothing is assumed: every operand of
-every member is looked at.
+From one node for all steps, or from another sequence at a fixed distance in time. An operand that
+differs at the first or last step is the initial value of a recurrence, if the other sequence has no
+such step; if it has one, the nodes are no sequence, and stay single. Nothing is assumed: every
+operand of every member is looked at.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ __all__ = [
     "source",
 ]
 
-Source = tuple[Any, ...]  # ("fam", family, t), ("one", node) or ("const", value)
+Source = tuple[Any, ...]  # ("at", sequence, t), ("one", node) or ("const", value)
 Term = tuple[Source, int]  # of a sum: its form, and how many of the same stand before it
 
 
 class NoSequence(Exception):
-    """These nodes do not repeat, at step t if that is known; the message says why."""
+    """Nodes that do not repeat, at step t if that is known; the message says why."""
 
     def __init__(self, sequence: Sequence | None, why: str, t: int | None = None) -> None:
         super().__init__(why)
@@ -40,7 +40,7 @@ class NoSequence(Exception):
 
 
 class Extra(NamedTuple):
-    """Terms of the sum at one step that others have not, and slots whose terms it has not."""
+    """Terms that the sum at one step has and others lack, and those that it lacks."""
 
     sequence: Sequence
     t: int
@@ -70,13 +70,13 @@ class Node:
     t: int | None = None
     sequence: Sequence | None = None
     named: bool = False
-    of: Any = None  # the Node whose whole gradient it is
-    flows: bool = False  # back from the loss: it is made of a cotangent
+    of: Any = None  # the Node whose gradient it is, of all its uses
+    flows: bool = False  # back from the loss: it is computed from a cotangent
 
 
 @dataclass(eq=False)
 class Sequence:
-    """Nodes alike but for t: where each operand comes from, and what precedes the first step."""
+    """Nodes alike but for t: where each operand comes from, and the initial values."""
 
     members: dict[int, Node]
     lo: int
@@ -87,7 +87,7 @@ class Sequence:
 
     @property
     def op(self) -> str:
-        """What its members do."""
+        """The operation of its members."""
         return self.members[next(iter(self.members))].op
 
     def has(self, t: int) -> bool:
@@ -96,12 +96,12 @@ class Sequence:
 
     @property
     def cotangent(self) -> bool:
-        """Whether its members are made of what flows back from the loss."""
+        """Whether its members flow back from the loss."""
         return self.members[self.lo].flows
 
 
 def source(x: Any) -> Source:
-    """What an operand of one node is."""
+    """The source of an operand of one node."""
     if type(x) is not Node:
         return ("const", x)
     return ("one", x) if x.sequence is None else ("at", x.sequence, x.t)
@@ -115,10 +115,10 @@ def same(a: Source | None, b: Source) -> bool:
 
 
 def find_operands(sequence: Sequence, later: list[Extra]) -> None:
-    """Fill in the slots of a family; NoSequence if its members do not agree.
+    """Fill in the operands of a sequence; NoSequence if its members do not agree.
 
-    What a sum has beside the terms of other steps is added to `later`: in place of which of them it
-    stands is known when all slots are.
+    Terms that a sum has at one step alone are added to `later`: which terms they stand for is known
+    only when all operands are.
     """
     if sequence.op == "addn":
         _terms(sequence, later)
@@ -134,7 +134,7 @@ def find_operands(sequence: Sequence, later: list[Extra]) -> None:
 
 
 def _alike(xs: list[Any], lo: int) -> Source | None:
-    """The slot of an operand that is alike at all steps from `lo` on; most are."""
+    """The source of an operand that is alike at all steps from `lo` on; most are."""
     x = xs[0]
     if type(x) is not Node:
         return None
@@ -188,7 +188,26 @@ def _exists(form: Source, t: int) -> bool:
 
 
 def _boundary(user: Sequence, form: Source, t: int, s: Source) -> None:
-    """Let the operand that `user` reads at step t, and nobody computes, be `s`."""
+    """Let the operand that `user` reads at step t, and nobody computes, be `s`: an initial value.
+
+    A state h reads itself one step before. At step 0 that is h[-1], which no member computes, so
+    the node that is read there becomes the initial value; the operand itself stays as it is:
+
+    >>> def node(name, t=None):
+    ...     return Node("tanh", [], {}, (3,), float, name, 0, t=t)
+    >>> h = Sequence({t: node("h", t) for t in range(5)}, 0, 4)
+    >>> form = "step", h, -1  # what h reads at steps 1 … 4
+    >>> _boundary(h, form, 0, ("one", node("h0")))
+    >>> {t: (kind, x.name) for t, (kind, x) in h.initial.items()}
+    {-1: ('one', 'h0')}
+
+    A step that is computed has no room for another value:
+
+    >>> _boundary(h, form, 2, ("one", node("h0")))
+    Traceback (most recent call last):
+    ...
+    tinygrad_rnn.program.ir.sequences.NoSequence: at step 2 it reads h0, elsewhere h
+    """
     if _exists(form, t):
         raise NoSequence(user, f"at step {t} it reads {_called(s)}, elsewhere {_called(form)}", t)
     if not same(form[1].initial.setdefault(t + form[2], s), s):
@@ -204,10 +223,37 @@ def _called(s: Source) -> str:
 
 
 def _terms(sequence: Sequence, later: list[Extra]) -> None:
-    """The slots of a sum of gradients.
+    """Find the operands of a sum of gradients.
 
-    A term is one of all steps if it lacks only where nobody computes it: there it is zero. Others
-    come from outside, as the gradient of a last state does.
+    A term belongs to all steps if it is missing only where nobody computes it: there it is zero.
+    Other terms come from outside, as the gradient of a last state does::
+
+        dh[t] = add(dy[t], da[t + 1]); t = 0 … 3        dh[t] = add(dy[t], da[t + 1])
+        dh[4] = add(dy[4], dlast)                       da[5] = dlast
+
+    >>> def sequence(name):
+    ...     nodes = {t: Node("copy", [], {}, (3,), float, name, t, t=t) for t in range(5)}
+    ...     found = Sequence(nodes, 0, 4)
+    ...     for x in nodes.values():
+    ...         x.sequence = found
+    ...     return found
+    >>> dy, da, dh = map(sequence, ["dy", "da", "dh"])
+    >>> last = Node("copy", [], {}, (3,), float, "dlast", 5)
+    >>> for t, x in dh.members.items():
+    ...     x.op, x.ins = "addn", [dy.members[t], da.members.get(t + 1, last)]
+    >>> later = []
+    >>> _terms(dh, later)
+    >>> [(kind, of.op, away) for kind, of, away in dh.operands]
+    [('step', 'copy', 0), ('step', 'copy', 1)]
+    >>> [(x.t, [s[1].name for s in x.terms]) for x in later]
+    [(4, ['dlast'])]
+
+    `place_extra` then makes it the initial value of the term that is missing:
+
+    >>> place_extra(later[0])
+    []
+    >>> {t: x.name for t, (_, x) in da.initial.items()}
+    {5: 'dlast'}
     """
     here = {t: _counted(node, t) for t, node in sequence.members.items()}
     often = Counter(term for terms in here.values() for term in terms)
@@ -242,10 +288,10 @@ def _counted(node: Node, t: int) -> dict[Term, Source]:
 
 
 def place_extra(x: Extra) -> list[Node]:
-    """Let terms that come from outside stand in place of those that are missing, the rest zero.
+    """Make terms from outside the initial values of the terms that are missing; the rest is zero.
 
-    One stands for the sum of which it is what is left; all others together for a term that is
-    carried from step to step, which is read here alone. Their sum is a new node.
+    A term that is left of a missing sum stands for that sum. All others together stand for a term
+    that is carried from step to step, which is read here alone; their sum is a new node.
     """
     missing, rest, new = list(x.missing), list[Source](), list[Node]()
     for s in x.terms:
