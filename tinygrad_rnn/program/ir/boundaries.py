@@ -47,8 +47,8 @@ class Boundaries:
         self.boundary_values: dict[tuple[Value, int], Arg] = {}
         self.free: list[tuple[Value, int]] = []  # read there, but to no effect
 
-    def complete(self, values: list[Value]) -> tuple[int, int]:
-        """Let all values of a loop be computed at all its steps: the first and the last.
+    def complete(self, values: list[Value]) -> None:
+        """Let all values of a loop be computed at all its steps.
 
         Raises
         ------
@@ -69,7 +69,6 @@ class Boundaries:
             if not any(self._added(v, t, lo, hi, inside) for v, t in ends):
                 _refuse(*ends[0], lo, hi)
         self.let_be_zero(inside)
-        return lo, hi
 
     def single(self, v: Value) -> None:
         """Compute the initial value of a sequence, where its operands give just that."""

@@ -15,7 +15,7 @@ from tinygrad_rnn.program.ir.boundaries import Boundaries
 from tinygrad_rnn.program.ir.graph import Value
 from tinygrad_rnn.program.ir.sequences import NoSequence
 
-__all__ = ["Component", "components", "loop_range"]
+__all__ = ["Component", "complete_loop", "components", "loop_range"]
 
 
 @dataclass(eq=False)
@@ -116,10 +116,34 @@ def _in_order(component: Component) -> list[Value]:
     return done
 
 
-def loop_range(component: Component, boundaries: Boundaries | None = None) -> tuple[int, int]:
-    """The first and last step of a loop; every value in it is made to compute all of them.
+def loop_range(component: Component) -> tuple[int, int]:
+    """The first and last step of a loop, all of which every value in it computes.
 
-    `boundaries` know what is said of its values by those who read them.
+    Raises
+    ------
+    NoSequence
+        A value computes other steps than the first one does, see `complete_loop`.
+    """
+    first, *others = component.values
+    for v in others:
+        if (v.lo, v.hi) != (first.lo, first.hi):
+            raise NoSequence(
+                v.options.get("sequence"), f"{v.name} and {first.name} have other steps"
+            )
+    assert first.lo is not None
+    assert first.hi is not None
+    return first.lo, first.hi
+
+
+def complete_loop(component: Component, boundaries: Boundaries | None = None) -> None:
+    """Let every value of a loop compute all of its steps.
+
+    `boundaries` know what the readers of its values need.
+
+    Raises
+    ------
+    NoSequence
+        It is no loop over time, or its values cannot compute the same steps.
     """
     inside = set(component.values)
     single = next((v for v in component.values if v.lo is None or v.hi is None), None)
@@ -130,7 +154,7 @@ def loop_range(component: Component, boundaries: Boundaries | None = None) -> tu
         raise NoSequence(owner.options.get("sequence"), why, None if alone is None else alone.lo)
     component.direction  # noqa: B018  (raises if there is none)
     known = boundaries or Boundaries([inside])
-    lo, hi = known.complete(component.values)
+    known.complete(component.values)
     if boundaries is None:
         known.let_be_zero()
     for v in component.values:
@@ -139,4 +163,3 @@ def loop_range(component: Component, boundaries: Boundaries | None = None) -> tu
                 raise NoSequence(
                     v.options.get("sequence"), "it starts from a step of its own loop", t
                 )
-    return lo, hi

@@ -19,7 +19,7 @@ from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.boundaries import Boundaries
 from tinygrad_rnn.program.ir.graph import Value
 from tinygrad_rnn.program.ir.ops import those
-from tinygrad_rnn.program.ir.recurrences import components, loop_range
+from tinygrad_rnn.program.ir.recurrences import complete_loop, components
 from tinygrad_rnn.program.ir.sequences import (
     Extra,
     Node,
@@ -303,9 +303,9 @@ def _check_loops(values: list[Value]) -> None:
     boundaries = Boundaries(c.values for c in found if c.loop)
     for component in reversed(found):  # users first: they say what they need
         if component.loop:
-            loop_range(component, boundaries)
+            complete_loop(component, boundaries)
         else:
             boundaries.single(component.values[0])
     for component in components(values):  # others, where initial values are computed now
         if component.loop:
-            loop_range(component)
+            complete_loop(component)
