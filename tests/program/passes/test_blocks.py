@@ -7,7 +7,7 @@ import pytest
 from agreeing import agrees
 
 from tinygrad_rnn import compile, concatenate, nn, stack
-from tinygrad_rnn.program.backends.numpy import fusion as in_place
+from tinygrad_rnn.program.backends.numpy import fusion
 from tinygrad_rnn.program.passes import tiling as blocks
 
 CELLS = [nn.RNNCell, nn.LSTMCell, nn.GRUCell, nn.PeepholeLSTMCell, nn.LayerNormLSTMCell]
@@ -40,7 +40,7 @@ def pieces(monkeypatch):
     monkeypatch.setattr(blocks, "APART", 0)
     monkeypatch.setattr(blocks, "SMALL", 500)
     monkeypatch.setattr(blocks, "ACROSS", 32)
-    monkeypatch.setattr(in_place, "LARGE", 0)
+    monkeypatch.setattr(fusion, "LARGE", 0)
 
 
 @pytest.mark.parametrize("B", [8, 24])
@@ -50,7 +50,7 @@ def test_results_stay_the_same(cell, B, pieces):
     for T in (3, 6):
         agrees(step, loss_fn, m, *data(T, B, 8))
     assert count(step, "blocks") >= (1 if B == 8 else 2)
-    assert count(step, "fused") > 0
+    assert count(step, "loop_fusion") > 0
     assert step.stats["structures"] == 1
 
 
@@ -60,7 +60,9 @@ def test_there_may_be_as_many_steps_as_gates():
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("left_out", ["apart", "blocks", "fused", "in_place", "transposes"])
+@pytest.mark.parametrize(
+    "left_out", ["gate_layout", "blocks", "loop_fusion", "fusion", "transposes"]
+)
 def test_each_serves_without_the_others(cell, left_out, pieces):
     step = compile(loss_fn, without=(left_out,))
     agrees(step, loss_fn, Model(cell, 8, 8), *data(5, 16, 8))
@@ -103,7 +105,7 @@ def test_products_are_divided_where_blas_has_code_for_small_ones_alone(monkeypat
         agrees(step, loss_fn, m, x, y)
         # by the transpose of W_h; by W_h and W_x single gates are small
         assert count(step, "blocks") == there
-        assert count(step, "apart") > 0
+        assert count(step, "gate_layout") > 0
         assert ("W_hT_b" in step.source) == there
 
 
@@ -112,7 +114,7 @@ def test_what_is_small_already_and_vectors_stay_as_they_are(B, H, monkeypatch):
     monkeypatch.setattr(blocks, "small_products", lambda: True)
     step = compile(loss_fn)
     agrees(step, loss_fn, Model(nn.RNNCell, 8, H), *data(4, B, 8))
-    assert count(step, "blocks") == count(step, "apart") == 0
+    assert count(step, "blocks") == count(step, "gate_layout") == 0
     assert "np.dot(h[t]" in step.source
 
 

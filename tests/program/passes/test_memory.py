@@ -5,7 +5,7 @@ import pytest
 
 from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
 from tinygrad_rnn.engine.backward import ancestors
-from tinygrad_rnn.program.passes.checkpointing import length
+from tinygrad_rnn.program.passes.checkpointing import segment_length
 from tinygrad_rnn.program.record.replay import replayed
 from tinygrad_rnn.program.record.trace import forward
 from tinygrad_rnn.program.runtime import compile as make
@@ -59,7 +59,7 @@ def test_gradients_are_those_of_the_whole(cell, loss_fn, target):
     m, step = Model(cell), compile(loss_fn, target=target, memory="sqrt")
     same(loss_fn, m, step, *data())
     assert step.outline.piece == 5
-    assert "divided in time: pieces of 5 steps, 11 states at one time" in step.explain()
+    assert "divided in time: segments of 5 steps, 11 states at one time" in step.explain()
 
 
 @pytest.mark.parametrize("steps", [5, 16, 17, 24, 25, 26])
@@ -142,7 +142,7 @@ def test_other_words_for_memory_are_refused(memory):
 
 @pytest.mark.parametrize("steps", [1, 2, 9, 10, 10_000])
 def test_a_piece_has_about_the_root_of_all_steps(steps):
-    n = length(steps, "sqrt", 1, 0, 1)
+    n = segment_length(steps, "sqrt", 1, 0, 1)
     assert n - 1 < np.sqrt(steps) <= n
 
 

@@ -12,8 +12,8 @@ from tinygrad_rnn.nn.state import output_of
 from tinygrad_rnn.program.record.abstract import AbstractArray
 from tinygrad_rnn.program.record.surroundings import Surroundings
 from tinygrad_rnn.program.record.trace import Refused, forward, trace, with_values
-from tinygrad_rnn.program.runtime.compile import How, made
-from tinygrad_rnn.program.runtime.known import Given, Known
+from tinygrad_rnn.program.runtime.compile import Options, program_for
+from tinygrad_rnn.program.runtime.known import Call, Known
 from tinygrad_rnn.program.runtime.pipeline import PASSES, WRITING
 
 T, B = 5, 2
@@ -50,7 +50,7 @@ def described(record):
 
 def given(f, params, *args):
     around = Surroundings(("the function", f), ("params", params), ("args", args))
-    return Given(f, params, args, [f"x{k}" for k in range(len(args))], around)
+    return Call(f, params, args, [f"x{k}" for k in range(len(args))], around)
 
 
 def both(f, params, *args):
@@ -226,10 +226,10 @@ def test_two_threads_may_record_one_model_at_once():
 
 
 def test_a_sentence_stands_in_place_of_a_program_that_there_is_none_of():
-    how = How(frozenset({*PASSES, *WRITING, "loops"}), "numpy", None, None)
+    options = Options(frozenset({*PASSES, *WRITING, "loops"}), "numpy", None, None)
     call = given(lambda p: p["W"], {"W": Tensor(np.ones(2))})
     with pytest.raises(Refused, match=r"^the function does not give one scalar Tensor$"):
-        made(call, [np.ones(2)], how, Known(), None)
+        program_for(call, [np.ones(2)], options, Known(), None)
 
 
 def told(x, yes):

@@ -58,7 +58,7 @@ def loss(cell, xs):
 def operations(make, T):
     step = tg.compile(loss)
     step(Made(make), np.ones((T, 2, 3)))
-    last = step._last.whole.program
+    last = step._last.full.program
     in_time = {v.name for v in last.values if v.lo is not None and v.shape == (4, 4)}
     return in_time, step.explain().splitlines()[0]
 
@@ -98,7 +98,7 @@ def test_what_a_sequence_has_in_common_with_an_element_of_it_stays_apart():
     step, rng = tg.compile(anchored), np.random.default_rng(0)
     A, xs = Tensor(rng.standard_normal((3, 4))), rng.standard_normal((6, 2, 3))
     value, gradient = step(A, xs)
-    assert len(step._last.whole.program.loops) == 2
+    assert len(step._last.full.program.loops) == 2
     np.testing.assert_allclose(value, anchored(A, xs).data, rtol=1e-12)
     np.testing.assert_allclose(gradient, grad(anchored(A, xs), A), rtol=1e-9)
 

@@ -51,13 +51,13 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def made(monkeypatch):
     """The programs that were made, and not found."""
-    found, real = [], make.Compiled.of
+    found, real = [], make.Program.of
 
     def counted(*args):
         found.append(args)
         return real(*args)
 
-    monkeypatch.setattr(make.Compiled, "of", counted)
+    monkeypatch.setattr(make.Program, "of", counted)
     return found
 
 
@@ -93,7 +93,7 @@ def test_all_that_is_said_of_a_program_is_the_same(target, folder):
     steps = [compile(loss_fn, target=target) for _ in range(2)]
     for step in steps:
         step(m, *args)
-    assert type(steps[1]._last) is cache.Kept
+    assert type(steps[1]._last) is cache.CachedProgram
     for said in ("source", "c_source", "latex", "constants"):
         assert getattr(steps[1], said) == getattr(steps[0], said)
     assert steps[1].explain() == steps[0].explain()
@@ -122,7 +122,7 @@ def test_another_process_finds_it(folder):
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         said.append(done.stdout.split())
-    assert [words[0] for words in said] == ["Compiled", "Kept", "Kept"]
+    assert [words[0] for words in said] == ["Program", "CachedProgram", "CachedProgram"]
     assert said[0][1:] == said[1][1:] == said[2][1:]
 
 
@@ -344,8 +344,8 @@ def test_what_is_divided_in_time_is_found_divided(target, memory, folder, made):
     results = first(m, *args)
     assert len(made) == len(entries(folder)) == 1
     same(again(m, *args), results)
-    assert type(again._last) is cache.Kept
-    assert again._last.pieces is not None
+    assert type(again._last) is cache.CachedProgram
+    assert again._last.segments is not None
     assert again.source == first.source
     assert len(made) == 1
     assert again.outline == first.outline

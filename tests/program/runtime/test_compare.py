@@ -139,8 +139,8 @@ def test_the_size_of_a_computation_is_about_the_roots_of_its_operations_and_its_
 
 def altered(monkeypatch, change):
     """Every program gives what `change` makes of the results."""
-    real = make.Compiled.__call__
-    monkeypatch.setattr(make.Compiled, "__call__", lambda self, xs: change(real(self, xs)))
+    real = make.Program.__call__
+    monkeypatch.setattr(make.Program, "__call__", lambda self, xs: change(real(self, xs)))
 
 
 def test_a_gradient_that_is_off_by_a_thousandth_is_found(monkeypatch):

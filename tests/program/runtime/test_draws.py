@@ -11,7 +11,7 @@ from tinygrad_rnn import Tensor, compile, grad, nn, stack
 from tinygrad_rnn.engine.recorder import draw
 from tinygrad_rnn.nn.decode import most_likely
 from tinygrad_rnn.program.runtime import compile as make
-from tinygrad_rnn.program.runtime.cache import Kept, key_of
+from tinygrad_rnn.program.runtime.cache import CachedProgram, key_of
 
 T, B = 7, 3
 X = np.random.default_rng(0).standard_normal((T, B, 4))
@@ -208,7 +208,7 @@ def test_a_program_in_pieces_draws_the_same(name, target):
     loss_fn = LOSSES[name][0]
     step = compile(loss_fn, target=target, memory="sqrt")
     agree(step, loss_fn, Model(), [(X,)] * 3)
-    assert "divided in time: pieces of 3 steps" in step.explain()
+    assert "divided in time: segments of 3 steps" in step.explain()
 
 
 @TARGETS
@@ -442,13 +442,13 @@ def test_a_program_found_on_disk_draws_the_same(target, monkeypatch, tmp_path):
         compile(loss_fn, target=target)(Model(), X)
         again = compile(loss_fn, target=target)
         agree(again, loss_fn, Model(seed=8), [(X,)] * 3)
-        assert type(again._last) is Kept
+        assert type(again._last) is CachedProgram
     again = compile(small, target=target)
     for step in (compile(small, target=target), again):
         rng = np.random.default_rng(4)
         expected = small(Small(), X, np.random.default_rng(4))
         np.testing.assert_allclose(step(Small(), X, rng)[0], expected.data, rtol=1e-12)
-    assert type(again._last) is Kept
+    assert type(again._last) is CachedProgram
 
 
 # -- what is refused -------------------------------------------------------------------------------

@@ -247,7 +247,7 @@ def test_what_is_divided_in_time_refuses_the_same(name, target):
         assert raised(step, m, *bad) == raised(f, m, *bad)
         is_right(step, f, m, good)
     if name in ("labels", "symbols at each step"):
-        assert step._last.pieces is not None
+        assert step._last.segments is not None
 
 
 @TARGETS
@@ -264,10 +264,12 @@ def test_what_comes_from_the_cache_refuses_the_same(target, tmp_path, monkeypatc
             for bad in refused:
                 assert raised(step, m, *bad) == raised(f, m, *bad)
             is_right(step, f, m, good)
-        assert kinds == ["Compiled", "Kept"]
+        assert kinds == ["Program", "CachedProgram"]
 
 
-@pytest.mark.parametrize("left_out", ["steps", "copies", "common", "in_place", "fused", "loops"])
+@pytest.mark.parametrize(
+    "left_out", ["mapped", "copies", "common", "fusion", "loop_fusion", "loops"]
+)
 @pytest.mark.parametrize("name", ["short labels", "symbols in a plain loop"])
 def test_without_any_pass_it_refuses_the_same(name, left_out):
     f, good, (bad, *_) = CASES[name]

@@ -27,7 +27,7 @@ class Cost(NamedTuple):
     flops: int
 
     def against(self, before: Cost) -> str:
-        """What is another number than before, as ``calls 900 → 700``."""
+        """The numbers that changed, as ``calls 900 → 700``."""
         return ", ".join(
             f"{name} {old:,} → {new:,}"
             for name, old, new in zip(self._fields, before, self, strict=True)

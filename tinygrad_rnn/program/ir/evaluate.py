@@ -1,4 +1,4 @@
-"""What does an operation give of constants?"""
+"""What is the result of an operation on constants?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FOLDED = frozenset((*PRIMITIVES, "addn", "copy", "square", "stack_t", "sum_t"))
 
 
 def computed(op: str, args: list[Any], options: dict[str, Any]) -> Any:
-    """What an operation gives of constants; of those that passes make beside the record, too."""
+    """The result of an operation on constants, also of operations that only passes make."""
     if op == "copy":
         return args[0]
     if op == "square":

@@ -1,4 +1,4 @@
-"""What is a program made of?
+"""What does a program consist of?
 
 Values. One is computed once (`lo` is None), or once per step ``t`` in ``lo … hi``: then it is a
 sequence. Each operand of a value says which other value it is, and which element of it.
@@ -63,20 +63,20 @@ class Value:
     name: str | None = None
     lo: int | None = None
     hi: int | None = None
-    init: dict[int, Arg] = field(default_factory=dict)
+    initial: dict[int, Arg] = field(default_factory=dict)
     serial: int = 0
     named: bool = False  # by the cell, not by us
     of: tuple[int, int] | None = None  # the serial of whose gradient it is, so many steps away
 
     @property
     def steps(self) -> int:
-        """How many elements it computes."""
+        """The number of elements it computes."""
         return 1 if self.lo is None or self.hi is None else self.hi - self.lo + 1
 
     @property
     def operands(self) -> list[Arg]:
         """All it reads, initial values included."""
-        return [*self.args, *self.init.values()]
+        return [*self.args, *self.initial.values()]
 
 
 def structure_of(values: list[Value], leaves: list[Value]) -> str:

@@ -19,12 +19,12 @@ from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.ir.sequences import Step
 
-__all__ = ["Another", "Line", "Open", "Sample", "dims_of", "interpolated", "shorter"]
+__all__ = ["Line", "Mismatch", "Open", "Sample", "dims_of", "interpolated", "shorter"]
 
 FEW, PERIOD = 12, 60  # steps of a short sample at least; lengths alike modulo this are cut alike
 
 
-class Another(Exception):
+class Mismatch(Exception):
     """A graph or a record that is not the same at another length."""
 
 
@@ -74,7 +74,7 @@ def _rows(a: Arg, k: int, n: int, before: int = 0, after: int = 0) -> Any:
 def _ends(x: Arg, y: Arg) -> Any:
     """How many rows at either end of one constant for each step repeat a row; None if it is not y.
 
-    The others are the rows of `y` at the same steps. See `ir.borders.padded`.
+    The others are the rows of `y` at the same steps. See `ir.boundaries.padded`.
     """
     n = len(x.value)
     if not n or x.value.shape[1:] != y.value.shape[1:] or x.value.dtype != y.value.dtype:
@@ -96,7 +96,7 @@ class Line:
 
     Raises
     ------
-    Another
+    Mismatch
         These shapes, or integers that are asked for, do not lie on it.
     """
 
@@ -104,18 +104,18 @@ class Line:
         away = {(n - u, v - u) for u, v, n in zip(a.dims, b.dims, dims, strict=True)}
         ratios = {Fraction(*pair) for pair in away if pair[1]}
         if len(ratios) != 1 or any(n for n, v in away if not v):
-            raise Another("its lengths do not grow together")
+            raise Mismatch("its lengths do not grow together")
         (self.ratio,) = ratios
 
     def __call__(self, u: Any, v: Any) -> Any:
         """What lies on the line through `u` and `v`."""
         kind = type(u)
         if kind is not type(v):
-            raise Another(f"{u} in one sample is {v} in the other")
+            raise Mismatch(f"{u} in one sample is {v} in the other")
         if kind is int:
             n = u + self.ratio * (v - u)
             if n.denominator != 1:
-                raise Another(f"{u} and {v} do not meet a whole number")
+                raise Mismatch(f"{u} and {v} do not meet a whole number")
             return int(n)
         if kind in (tuple, list) and len(u) == len(v):
             return kind(map(self, u, v))
@@ -131,7 +131,7 @@ class Line:
     def _same(u: Any, v: Any) -> Any:
         alike = same_constant(u, v) if isinstance(u, (np.ndarray, np.generic)) else u == v
         if not alike:
-            raise Another(f"{u} in one sample is {v} in the other")
+            raise Mismatch(f"{u} in one sample is {v} in the other")
         return v
 
 
@@ -140,22 +140,22 @@ def interpolated(a: Sample, b: Sample, dims: tuple[int, ...]) -> Sample:
 
     Raises
     ------
-    Another
+    Mismatch
         The two samples are not one graph at two lengths, or no graph lies there.
     """
     line = Line(a, b, dims)
     place, other = ({v: k for k, v in enumerate(x.values)} for x in (a, b))
     if len(place) != len(other) or _births(a) != _births(b):
-        raise Another("one sample has more values than the other")
+        raise Mismatch("one sample has more values than the other")
     new = {v: _at(line, u, v) for u, v in zip(a.values, b.values, strict=True)}
 
     def read(x: Arg, y: Arg) -> Arg:
         if x.kind != y.kind:
-            raise Another(f"an operand is {x.kind} in one sample and {y.kind} in the other")
+            raise Mismatch(f"an operand is {x.kind} in one sample and {y.kind} in the other")
         k = line(x.k, y.k)
         if isinstance(y.value, Value):
             if not isinstance(x.value, Value) or place[x.value] != other[y.value]:
-                raise Another("an operand is another value")
+                raise Mismatch("an operand is another value")
             return Arg(y.kind, new[y.value], k)
         if same_constant(x.value, y.value):
             return Arg(y.kind, y.value, k)
@@ -163,14 +163,16 @@ def interpolated(a: Sample, b: Sample, dims: tuple[int, ...]) -> Sample:
         return Arg(y.kind, Open(x, y, rows), k)
 
     for u, v in zip(a.values, b.values, strict=True):
-        made, times = new[v], zip(sorted(u.init), sorted(v.init), strict=True)
+        made, times = new[v], zip(sorted(u.initial), sorted(v.initial), strict=True)
         made.args = [read(x, y) for x, y in zip(u.args, v.args, strict=True)]
-        made.init = {line(s, t): _filled(line, read(u.init[s], v.init[t])) for s, t in times}
-        if any(isinstance(a.value, Open) for a in made.init.values()):
-            raise Another(f"{v.name or v.op} begins with another constant")
+        made.initial = {
+            line(s, t): _filled(line, read(u.initial[s], v.initial[t])) for s, t in times
+        }
+        if any(isinstance(a.value, Open) for a in made.initial.values()):
+            raise Mismatch(f"{v.name or v.op} begins with another constant")
     ends = [[other[v] for v in vs] for vs in (b.outputs, b.leaves)]
     if ends != [[place[v] for v in vs] for vs in (a.outputs, a.leaves)]:
-        raise Another("another value is a result")
+        raise Mismatch("another value is a result")
     outputs, leaves = ([new[v] for v in vs] for vs in (b.outputs, b.leaves))
     cuts = {
         key: Open(x, b.cuts[key], line(len(x.value), len(b.cuts[key].value)))
@@ -178,7 +180,7 @@ def interpolated(a: Sample, b: Sample, dims: tuple[int, ...]) -> Sample:
         if key in b.cuts
     }
     if a.through is None or b.through is None:
-        raise Another("it is not known where a sample scales, clips or stops gradients")
+        raise Mismatch("it is not known where a sample scales, clips or stops gradients")
     through = line(dict(a.through), dict(b.through))
     return Sample(dims, list(new.values()), outputs, leaves, cuts, through)
 
@@ -202,10 +204,10 @@ def _births(x: Sample) -> list[int]:
 def _at(line: Line, u: Value, v: Value) -> Value:
     """A value on the line, as yet without operands."""
     said = [
-        (x.op, x.name, x.named, x.dtype, x.lo is None, len(x.args), len(x.init)) for x in (u, v)
+        (x.op, x.name, x.named, x.dtype, x.lo is None, len(x.args), len(x.initial)) for x in (u, v)
     ]
     if said[0] != said[1]:
-        raise Another(f"{u.name or u.op} in one sample is {v.name or v.op} in the other")
+        raise Mismatch(f"{u.name or u.op} in one sample is {v.name or v.op} in the other")
     shape, options = line(u.shape, v.shape), line(u.options, v.options)
     made = Value(v.op, [], options, shape, v.dtype, v.name, serial=v.serial)
     made.lo, made.hi, made.named, made.of = line(u.lo, v.lo), line(u.hi, v.hi), v.named, v.of
@@ -220,7 +222,7 @@ def shorter(known: tuple[int, ...], dims: tuple[int, ...], periods: int = 0) -> 
 
     Raises
     ------
-    Another
+    Mismatch
         They are not longer than that.
     """
     away = [n - m for m, n in zip(known, dims, strict=True)]
@@ -230,5 +232,5 @@ def shorter(known: tuple[int, ...], dims: tuple[int, ...], periods: int = 0) -> 
     steps = min(((n - FEW) // k for n, k in zip(dims, slope, strict=True) if k > 0), default=0)
     cut = (steps // PERIOD - periods) * PERIOD
     if cut <= 0 or min(slope) < 0:
-        raise Another("its arguments are not long")
+        raise Mismatch("its arguments are not long")
     return tuple(n - cut * k for n, k in zip(dims, slope, strict=True))

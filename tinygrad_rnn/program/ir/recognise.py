@@ -17,9 +17,10 @@ import numpy as np
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.graph import Arg, Value
-from tinygrad_rnn.program.ir.lengths import Another, Open, Sample
-from tinygrad_rnn.program.ir.reroll import SAME, is_itself, stretches
+from tinygrad_rnn.program.ir.lengths import Mismatch, Open, Sample
+from tinygrad_rnn.program.ir.reroll import SAME, is_itself
 from tinygrad_rnn.program.ir.sequences import Step
+from tinygrad_rnn.program.ir.values import stretches
 from tinygrad_rnn.program.record.abstract import Unfrozen, frozen
 
 __all__ = ["cuts", "recognise", "through"]
@@ -46,7 +47,7 @@ def recognise(
 
     Raises
     ------
-    Another
+    Mismatch
         The graph is of another record.
     """
     found = _Record(graph, leaves)
@@ -61,9 +62,9 @@ def recognise(
             if copied
             else known[x] == (found.alike[v], None)
         ):
-            raise Another(f"{x.name or 'a result'} is computed in another way")
+            raise Mismatch(f"{x.name or 'a result'} is computed in another way")
     if found.passed(outputs.values()) != graph.through:
-        raise Another("gradients are scaled, clipped or stopped at other places")
+        raise Mismatch("gradients are scaled, clipped or stopped at other places")
     found.fill(cuts(nodes))
 
 
@@ -81,7 +82,7 @@ def through(
     try:
         found.read_all(nodes)
         return found.passed(ends)
-    except Another:
+    except Mismatch:
         return None
 
 
@@ -134,7 +135,7 @@ class _Record:
         for v in graph.values:
             self.add(v, None, v.args)
             # at some steps, what it reads are initial values
-            for t in {s - a.k for a in v.args if a.kind == "step" for s in a.value.init}:
+            for t in {s - a.k for a in v.args if a.kind == "step" for s in a.value.initial}:
                 if _there(v, t):
                     self.add(v, t, [_at(a, t) for a in v.args])
 
@@ -183,7 +184,7 @@ class _Record:
         try:
             said = op, frozen([*x.options.items()]), *(self.said(y, ins[0]) for y in ins[1:])
         except Unfrozen as error:
-            raise Another(f"an option of {op} is {error}") from None
+            raise Mismatch(f"an option of {op} is {error}") from None
         self.chain[x] = (said, *before[0]) if op in SAME else before[0]
         return ins[0]
 
@@ -207,7 +208,7 @@ class _Record:
             return self.by_itself(x, op, ins)  # see `roll`: forward nothing is chosen
         if op == "stack" and (now := self.stacked(x, ins)) is not None:
             return now
-        raise Another(f"there is no such {op}")
+        raise Mismatch(f"there is no such {op}")
 
     def stacked(self, x: Tensor, ins: list[Any]) -> At | None:
         """The value that is all steps of a sequence, with what stands before, between and after."""
@@ -287,7 +288,7 @@ class _Record:
         for v, k, a in opened:
             found = [value for x, y in read if y for value in a.value.value(a.k, x, y)]
             if not found or any(not same_constant(x, found[0]) for x in found):
-                raise Another(f"a constant of {v.name or v.op} changes with the length")
+                raise Mismatch(f"a constant of {v.name or v.op} changes with the length")
             v.args[k] = a._replace(value=found[0])
 
 
@@ -324,7 +325,7 @@ def _at(a: Arg, t: int) -> Arg:
     if a.kind != "step":
         return a
     when = t + a.k
-    initial = a.value.init.get(when)
+    initial = a.value.initial.get(when)
     return Arg("at", a.value, when) if _there(a.value, when) or initial is None else initial
 
 
@@ -333,7 +334,7 @@ def _alike(values: list[Value]) -> dict[Value, Value]:
     found = {v: v for v in values}
     groups: dict[Any, list[Value]] = defaultdict(list)
     for v in sorted(values, key=lambda v: v.serial):
-        if v.init or v.op == "leaf":
+        if v.initial or v.op == "leaf":
             continue
         group = groups[v.op, v.lo is None, v.shape, *[_head(found, a) for a in v.args]]
         found[v] = next((w for w in group if _do_the_same(v, w)), v)

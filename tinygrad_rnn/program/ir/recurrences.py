@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from tinygrad_rnn.program.ir.borders import Borders
+from tinygrad_rnn.program.ir.boundaries import Boundaries
 from tinygrad_rnn.program.ir.graph import Value
-from tinygrad_rnn.program.ir.sequences import NoFamily
+from tinygrad_rnn.program.ir.sequences import NoSequence
 
-__all__ = ["Component", "components", "loop_range"]
+__all__ = ["Component", "complete_loop", "components", "loop_range"]
 
 
 @dataclass(eq=False)
@@ -36,8 +36,8 @@ class Component:
             return 1
         if offsets and min(offsets) > 0:
             return -1
-        raise NoFamily(
-            self.values[0].options.get("family"), "it reads both earlier and later steps"
+        raise NoSequence(
+            self.values[0].options.get("sequence"), "it reads both earlier and later steps"
         )
 
 
@@ -112,29 +112,54 @@ def _in_order(component: Component) -> list[Value]:
             if not waits[v]:
                 heappush(ready, (v.serial, place[v], v))
     if len(done) < len(component.values):
-        raise NoFamily(component.values[0].options.get("family"), "a step waits for itself")
+        raise NoSequence(component.values[0].options.get("sequence"), "a step waits for itself")
     return done
 
 
-def loop_range(component: Component, borders: Borders | None = None) -> tuple[int, int]:
-    """The first and last step of a loop; every value in it is made to compute all of them.
+def loop_range(component: Component) -> tuple[int, int]:
+    """The first and last step of a loop, all of which every value in it computes.
 
-    `borders` know what is said of its values by those who read them.
+    Raises
+    ------
+    NoSequence
+        A value computes other steps than the first one does, see `complete_loop`.
+    """
+    first, *others = component.values
+    for v in others:
+        if (v.lo, v.hi) != (first.lo, first.hi):
+            raise NoSequence(
+                v.options.get("sequence"), f"{v.name} and {first.name} have other steps"
+            )
+    assert first.lo is not None
+    assert first.hi is not None
+    return first.lo, first.hi
+
+
+def complete_loop(component: Component, boundaries: Boundaries | None = None) -> None:
+    """Let every value of a loop compute all of its steps.
+
+    `boundaries` know what the readers of its values need.
+
+    Raises
+    ------
+    NoSequence
+        It is no loop over time, or its values cannot compute the same steps.
     """
     inside = set(component.values)
     single = next((v for v in component.values if v.lo is None or v.hi is None), None)
     if single is not None:
         owner = next(v for v in component.values if v.lo is not None)
-        alone = single.options.get("family")
+        alone = single.options.get("sequence")
         why = f"it waits for {single.name}, which is computed once"
-        raise NoFamily(owner.options.get("family"), why, None if alone is None else alone.lo)
+        raise NoSequence(owner.options.get("sequence"), why, None if alone is None else alone.lo)
     component.direction  # noqa: B018  (raises if there is none)
-    known = borders or Borders([inside])
-    lo, hi = known.complete(component.values)
-    if borders is None:
-        known.settle()
+    known = boundaries or Boundaries([inside])
+    known.complete(component.values)
+    if boundaries is None:
+        known.let_be_zero()
     for v in component.values:
-        for t, a in [*((None, a) for a in v.args), *v.init.items()]:
+        for t, a in [*((None, a) for a in v.args), *v.initial.items()]:
             if a.kind in ("at", "all") and a.value in inside:
-                raise NoFamily(v.options.get("family"), "it starts from a step of its own loop", t)
-    return lo, hi
+                raise NoSequence(
+                    v.options.get("sequence"), "it starts from a step of its own loop", t
+                )

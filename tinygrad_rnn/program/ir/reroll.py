@@ -1,7 +1,7 @@
 """How does a record become a program that is as short as the cell?
 
-Nodes that repeat become families, families become sequences, what adds up over time becomes a sum.
-Whatever does not repeat stays single: a record without repetition is straight-line code.
+Nodes that repeat at each step become sequences; everything else stays single. A record without
+repetition is straight-line code. Sequences are found here, and applied by `ir.values`.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from tinygrad_rnn.engine.kinds import IDENTITY, VIEW
-from tinygrad_rnn.engine.primitives import Input, getitem, transpose
+from tinygrad_rnn.engine.primitives import getitem, transpose
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program.constants import same_constant
-from tinygrad_rnn.program.ir.borders import Borders
-from tinygrad_rnn.program.ir.graph import Arg, Value
+from tinygrad_rnn.program.ir.boundaries import Boundaries
+from tinygrad_rnn.program.ir.graph import Value
 from tinygrad_rnn.program.ir.ops import those
-from tinygrad_rnn.program.ir.recurrences import components, loop_range
+from tinygrad_rnn.program.ir.recurrences import complete_loop, components
 from tinygrad_rnn.program.ir.sequences import (
     Extra,
-    Family,
     Node,
-    NoFamily,
+    NoSequence,
+    Sequence,
     Step,
-    find_slots,
+    find_operands,
     linear_options,
     place_extra,
-    source,
 )
+from tinygrad_rnn.program.ir.values import original, values_of
 from tinygrad_rnn.program.record.keys import (
-    Certificate,
-    Place,
-    certificates,
+    NodeKey,
+    Origin,
     cotangents,
     flowing,
     letters,
     marks,
+    node_keys,
 )
 from tinygrad_rnn.program.record.trace import Trace, no_garbage
 
-__all__ = ["SAME", "is_itself", "roll", "stretches"]
+__all__ = ["SAME", "is_itself", "roll"]
 
 SAME = those(IDENTITY)  # forward they change nothing
 
@@ -65,7 +65,7 @@ def roll(trace: Trace, loops: bool = True) -> tuple[list[Value], list[Value], li
     with no_garbage():
         found = _rolled(trace, loops)
         if found[-1]:
-            with suppress(NoFamily):
+            with suppress(NoSequence):
                 fine = _rolled(trace, loops, fine=True)
                 found = min(found, fine, key=lambda found: len(found[0]))  # the shorter program
         return found
@@ -74,49 +74,51 @@ def roll(trace: Trace, loops: bool = True) -> tuple[list[Value], list[Value], li
 def _rolled(
     trace: Trace, loops: bool, fine: bool = False
 ) -> tuple[list[Value], list[Value], list[str]]:
-    apart: set[Any] = set()
+    excluded: set[Any] = set()
     peeled: Peeled = {}
     said: list[str] = []
     outside: list[str] = []  # of loops: steps at their ends, and why
-    births = _births(trace, fine)
+    facts = _facts_of(trace, fine)
     for attempt in range(ATTEMPTS):
-        nodes, outputs = _nodes(trace, births)
-        families = (
-            _families(nodes, apart, peeled) if loops and attempt < ATTEMPTS - 1 else list[Family]()
+        nodes, outputs = _nodes(trace, facts)
+        sequences = (
+            _sequences(nodes, excluded, peeled)
+            if loops and attempt < ATTEMPTS - 1
+            else list[Sequence]()
         )
         try:
-            nodes += _all_slots(families)
-            values = _values(nodes, outputs)
+            nodes += _all_operands(sequences)
+            values = values_of(nodes, outputs)
             _check_loops(values[0])
-        except NoFamily as error:
-            broken = error.family
+        except NoSequence as error:
+            broken = error.sequence
             if broken is None:
                 raise
             node = next(iter(broken.members.values()))
             if side := _peel(nodes, broken, error.t, peeled):
-                outside.append(f"{node.name} {side} step {error.t}, computed apart: {error}")
+                outside.append(f"{node.name} {side} step {error.t}, outside of the loop: {error}")
                 continue
             peeled.clear()  # the others differ from step to step as well
             outside.clear()
             said.append(f"{node.name} = {node.op}: {error}")
-            around = node.key.place.around or node.key.place
-            apart.add(around if around.inferred else node.key)
+            around = node.key.origin.around or node.key.origin
+            excluded.add(around if around.inferred else node.key)
             continue
         return *values, said + outside
-    raise AssertionError("straight-line code has no families")
+    raise AssertionError("straight-line code has no sequences")
 
 
-def _scope(x: Node) -> tuple[Place, bool]:
-    """Where a node belongs to: nodes of one scope, forward or backward, are of one loop."""
-    place = x.key.place
-    return place.around or place, place.gradient
+def _scope(x: Node) -> tuple[Origin, bool]:
+    """The scope of a node, and whether it is backward: nodes of one scope are of one loop."""
+    origin = x.key.origin
+    return origin.around or origin, origin.gradient
 
 
-def _peel(nodes: list[Node], family: Family, t: int | None, peeled: Peeled) -> str:
-    """Leave a step at the border, where a family is another, and all beyond it out of the loop.
+def _peel(nodes: list[Node], sequence: Sequence, t: int | None, peeled: Peeled) -> str:
+    """Leave a step near an end, at which a sequence breaks, and all beyond it out of the loop.
 
-    So it is for all scopes that begin, or end, at the same step. What is left out, "up to" or
-    "from" that step; nothing if it is no border.
+    All scopes that begin, or end, at the same step are peeled together. Returns which steps are
+    left out, "up to" or "from" that one; nothing if it is not near an end.
     """
     if t is None:
         return ""
@@ -125,7 +127,7 @@ def _peel(nodes: list[Node], family: Family, t: int | None, peeled: Peeled) -> s
         if x.t is not None:
             lo, hi = spans.get(_scope(x), (x.t, x.t))
             spans[_scope(x)] = min(lo, x.t), max(hi, x.t)
-    scope = _scope(next(iter(family.members.values())))
+    scope = _scope(next(iter(sequence.members.values())))
     (lo, hi), (first, last) = spans[scope], peeled.get(scope, spans[scope])
     late = hi - t < t - lo
     if (hi - t if late else t - lo) >= min(PEELED, (hi - lo) // 4) or not first <= t <= last:
@@ -137,35 +139,35 @@ def _peel(nodes: list[Node], family: Family, t: int | None, peeled: Peeled) -> s
     return "from" if late else "up to"
 
 
-class Births(NamedTuple):
-    """What is known of each node: certificate, letter, how many readers, whose gradient it is."""
+class Facts(NamedTuple):
+    """The facts about each node: key and step, letter, count of readers, whose gradient it is."""
 
-    places: dict[Tensor, Any]
+    keys: dict[Tensor, Any]
     names: dict[Tensor, str]
     uses: Counter[Tensor]
     gradients: dict[Tensor, Tensor]
     flows: set[Tensor]  # what flows back from the loss
-    sums: dict[Place, Certificate]  # of all terms of a gradient together
+    sums: dict[Origin, NodeKey]  # of all terms of a gradient together
 
 
-def _births(trace: Trace, fine: bool) -> Births:
+def _facts_of(trace: Trace, fine: bool) -> Facts:
     nodes = sorted((*trace.nodes, *trace.unread), key=attrgetter("serial"))
     given = dict(zip(trace.leaves, trace.names, strict=True))
     uses = Counter([y for x in nodes for y in x.inputs if type(y) is Tensor])
     uses.update(trace.outputs)
     of = marks(nodes)
-    found = certificates(nodes, of, fine), letters(nodes, given, of), uses, cotangents(nodes, of)
-    return Births(*found, flowing(nodes, of), {})
+    found = node_keys(nodes, of, fine), letters(nodes, given, of), uses, cotangents(nodes, of)
+    return Facts(*found, flowing(nodes, of), {})
 
 
-def _nodes(trace: Trace, births: Births) -> tuple[list[Node], list[Node]]:
+def _nodes(trace: Trace, facts: Facts) -> tuple[list[Node], list[Node]]:
     """The record, light, with sums of gradients flattened and identities passed over."""
-    places, names, uses, gradients, flows, sums = births
+    keys, names, uses, gradients, flows, sums = facts
     arguments = set(trace.leaves)
     found: dict[Tensor, Any] = {}
     nodes: list[Node] = []
     for x in trace.nodes:
-        key, t = places[x]
+        key, t = keys[x]
         if x.op is None:
             if x not in arguments:
                 found[x] = x.data
@@ -180,9 +182,9 @@ def _nodes(trace: Trace, births: Births) -> tuple[list[Node], list[Node]]:
         if op == "where" and ins[1] is ins[2] and getattr(ins[1], "shape", None) == x.shape:
             found[x] = ins[1]  # a cut at some steps: forward nothing is chosen
             continue
-        if op == "add" and key.place.adds:
+        if op == "add" and key.origin.adds:
             op = "addn"
-            key = sums.setdefault(key.place, Certificate(key.place, op, 0))
+            key = sums.setdefault(key.origin, NodeKey(key.origin, op, 0))
             first = x.inputs[0]
             if type(first) is Tensor and uses[first] == 1 and getattr(ins[0], "key", None) is key:
                 ins[0].ins.append(ins[1])
@@ -214,7 +216,7 @@ def _alive(nodes: list[Node], ends: set[Node]) -> list[Node]:
     return [x for x in nodes if x in seen]
 
 
-def _families(nodes: list[Node], apart: set[Any], peeled: Peeled) -> list[Family]:
+def _sequences(nodes: list[Node], excluded: set[Any], peeled: Peeled) -> list[Sequence]:
     groups: dict[Any, dict[int, Node]] = defaultdict(dict)
     for x in nodes:
         if x.t is not None:
@@ -223,8 +225,8 @@ def _families(nodes: list[Node], apart: set[Any], peeled: Peeled) -> list[Family
                 groups[x.key][x.t] = x
     found = []
     for key, members in groups.items():
-        around = key.place.around or key.place
-        if key in apart or around in apart:
+        around = key.origin.around or key.origin
+        if key in excluded or around in excluded:
             continue
         ts = _longest(_alike(members))
         members = {t: members[t] for t in ts}
@@ -233,10 +235,10 @@ def _families(nodes: list[Node], apart: set[Any], peeled: Peeled) -> list[Family
         options = linear_options(members)
         if options is None:
             continue
-        family = Family(members, ts[0], ts[-1], options=options)
+        sequence = Sequence(members, ts[0], ts[-1], options=options)
         for m in members.values():
-            m.family = family
-        found.append(family)
+            m.sequence = sequence
+        found.append(sequence)
     return found
 
 
@@ -255,266 +257,55 @@ def _alike(members: dict[int, Node]) -> list[int]:
     return sorted(t for t, kind in kinds.items() if kind == most)
 
 
-def _all_slots(families: list[Family]) -> list[Node]:
-    """Slots of all families; what is the same at every step becomes one node. New nodes.
+def _all_operands(sequences: list[Sequence]) -> list[Node]:
+    """Find the operands of all sequences; those equal at every step become one node. New nodes.
 
-    In two rounds, as slots of gradients may point to families whose own slots come later.
+    In two rounds, as gradients may read sequences whose own operands are found later.
     """
-    rest, aliases = list[Family](), False
-    for family in families:
-        if family.op == "addn" or not _constant(family):
-            rest.append(family)
+    rest, aliases = list[Sequence](), False
+    for sequence in sequences:
+        if sequence.op == "addn" or not _constant(sequence):
+            rest.append(sequence)
             continue
-        first, *others = family.members.values()
-        first.family = None
+        first, *others = sequence.members.values()
+        first.sequence = None
         for node in others:
-            node.family, node.op, node.ins = None, "alias", [first]
+            node.sequence, node.op, node.ins = None, "alias", [first]
         aliases = True
-    for family in rest if aliases else []:
-        for node in family.members.values():
-            node.ins = [_real(x) for x in node.ins]
+    for sequence in rest if aliases else []:
+        for node in sequence.members.values():
+            node.ins = [original(x) for x in node.ins]
     later = list[Extra]()
-    for family in rest:
-        find_slots(family, later)
+    for sequence in rest:
+        find_operands(sequence, later)
     return [node for extra in later for node in place_extra(extra)]
 
 
-def _real(x: Any) -> Any:
-    return x.ins[0] if type(x) is Node and x.op == "alias" else x
-
-
-def _constant(family: Family) -> bool:
+def _constant(sequence: Sequence) -> bool:
     """Whether it is the same at every step."""
-    first, *others = family.members.values()
-    heads = [_real(x) for x in first.ins]
-    if any(type(x) is Node and x.family is not None for x in heads):
+    first, *others = sequence.members.values()
+    heads = [original(x) for x in first.ins]
+    if any(type(x) is Node and x.sequence is not None for x in heads):
         return False
-    if any(type(p) is Step for p in family.options.get("index", ())):
+    if any(type(p) is Step for p in sequence.options.get("index", ())):
         return False
     return all(
-        all(_real(m.ins[j]) is x for m in others)
+        all(original(m.ins[j]) is x for m in others)
         if type(x) is Node
         else all(type(m.ins[j]) is not Node and same_constant(m.ins[j], x) for m in others)
         for j, x in enumerate(heads)
     )
 
 
-def _values(nodes: list[Node], outputs: list[Node]) -> tuple[list[Value], list[Value]]:
-    made: dict[Any, Value] = {}
-    for x in nodes:
-        family = x.family
-        if family is None:
-            x.ins = [_real(y) for y in x.ins]
-        owner: Any = x if family is None else family
-        if owner not in made and x.op != "alias":
-            options = x.options if family is None else family.options
-            value = Value(x.op, [], options, x.shape, x.dtype, x.name, serial=x.serial)
-            value.named = x.named
-            if family is not None:
-                value.lo, value.hi = family.lo, family.hi
-                value.options = {**options, "family": family}
-            elif x.t is not None:
-                value.options = {**options, "family": Family({x.t: x}, x.t, x.t)}
-            made[owner] = value
-    joined = list[Value]()
-    for owner, value in made.items():
-        if type(owner) is Family:
-            value.args = [_arg(s, made) for s in owner.slots]
-            value.init = {t: _arg(s, made) for t, s in owner.init.items()}
-        else:
-            value.args = [_arg(source(x), made) for x in owner.ins]
-            joined += _join(value)
-    for x in nodes:
-        of = x.of
-        if of is not None and (of.family or of) in made and (x.family or x) in made:
-            away = 0 if of.family is None else (of.t or 0) - (x.t or 0)
-            made[x.family or x].of = made[of.family or of].serial, away
-    found = [*made.values(), *joined]
-    sums = [v for v in found if v.op == "addn" and v.lo is None]
-    for value in sums:
-        found += _summed(value)
-    results = []
-    for x in outputs:
-        x = _real(x)
-        if x.family is None:
-            results.append(made[x])
-        else:  # an output that is one member of a family
-            taken = Value("copy", [Arg("at", made[x.family], x.t)], {}, x.shape, x.dtype, x.name)
-            found.append(taken)
-            results.append(taken)
-    return found, results
-
-
-def _arg(s: Any, made: dict[Any, Value]) -> Arg:
-    kind = s[0]
-    if kind == "step":
-        return Arg("step", made[s[1]], s[2])
-    if kind == "fam":
-        return Arg("at", made[s[1]], s[2])
-    if kind == "one":
-        return Arg("one", made[_real(s[1])])
-    return Arg("consts", s[1], s[2]) if kind == "consts" else Arg("const", s[1])
-
-
-def run_of(args: list[Arg]) -> tuple[Value, int, int, int] | None:
-    """The sequence whose elements these are, in order: value, first, last, direction."""
-    if len(args) < 2 or any(a.kind != "at" or a.value is not args[0].value for a in args):
-        return None
-    ts = [a.k for a in args]
-    sign = ts[1] - ts[0]
-    if sign not in (1, -1) or any(b - a != sign for a, b in itertools.pairwise(ts)):
-        return None
-    return args[0].value, min(ts), max(ts), sign
-
-
-def stretches(args: list[Any]) -> list[tuple[int, int]]:
-    """Where operands are elements of a sequence in order, three or more: first, and beyond last.
-
-    An operand is a sequence and a step; of others the step is None.
-    """
-    found, k = list[tuple[int, int]](), 0
-    while k < len(args):
-        (v, t), end = args[k], k + 1
-        near = end < len(args) and t is not None and args[end][1] is not None
-        sign = args[end][1] - t if near else 0
-        while sign in (1, -1) and end < len(args):
-            w, at = args[end]
-            if at != t + sign * (end - k) or w != v:
-                break
-            end += 1
-        if end - k > 2:
-            found.append((k, end))
-        k = end if end - k > 2 else k + 1
-    return found
-
-
-def _elements(args: list[Arg]) -> list[tuple[Any, int | None]]:
-    return [(a.value, a.k if a.kind == "at" else None) for a in args]
-
-
-def _join(value: Value) -> list[Value]:
-    """One operand for all steps, in a stack or in a scatter over time; new values.
-
-    What stands before, between and after the elements of sequences stays as it is.
-    """
-    if value.op == "stack":
-        return _stacked(value)
-    if value.op != "scatter":
-        return []
-    indices = value.options["indices"]
-    n = len(indices)
-    run = run_of(value.args[:n])
-    if run is not None and n > 2 and all(len(i) == 1 and type(i[0]) is int for i in indices):
-        places = [i[0] for i in indices]
-        first = places if run[3] == 1 else places[::-1]
-        if first == list(range(n)) and value.shape[0] == n:
-            value.op, value.args = "stack_t", [Arg("all", run[0], run[1:3])]
-            value.options = {"axis": 0, "sign": 1}
-    elif all(len(i) == 1 and type(i[0]) is Input for i in indices):
-        return _scattered(value)
-    return []
-
-
-def _stacked(value: Value) -> list[Value]:
-    """A stack of elements of sequences; if of more than one, or of others as well, of stacks."""
-    axis, parts, done = value.options["axis"], list[Value](), 0
-    runs = stretches(_elements(value.args))
-
-    def part(op: str, args: list[Arg], n: int, **options: Any) -> None:
-        shape = (*value.shape[:axis], n, *value.shape[axis + 1 :])
-        parts.append(
-            Value(op, args, {"axis": axis, **options}, shape, value.dtype, value.name,
-                  serial=value.serial)
-        )  # fmt: skip
-
-    for a, b in [*runs, (len(value.args), len(value.args))] if runs and axis >= 0 else []:
-        if done < a:
-            part("stack", value.args[done:a], a - done)
-        if run := run_of(value.args[a:b]):
-            part("stack_t", [Arg("all", run[0], run[1:3])], b - a, sign=run[3])
-        done = b
-    if len(parts) == 1:
-        value.op, value.args, value.options = parts[0].op, parts[0].args, parts[0].options
-        return []
-    if parts:
-        value.op, value.args = "concatenate", [Arg("one", x) for x in parts]
-        value.options = {"axis": axis}
-    return parts
-
-
-def _scattered(value: Value) -> list[Value]:
-    """Terms that arrays place, of which the elements of a sequence are one term over time."""
-    indices, n = value.options["indices"], len(value.options["indices"])
-    arrays = [value.args[i[0]] for i in indices]
-    parts, rest, done = list[Value](), list[int](), 0
-    pairs = [
-        ((v, w, s - t), s) if s is not None and t is not None else (v, None)
-        for (v, s), (w, t) in zip(_elements(value.args[:n]), _elements(arrays), strict=True)
-    ]
-    for a, b in [*stretches(pairs), (n, n)]:
-        rest += range(done, a)
-        of, places = run_of(value.args[a:b]), run_of(arrays[a:b])
-        if of and places:
-            args = [Arg("all", of[0], of[1:3]), Arg("all", places[0], places[1:3])]
-            options = {"shape": value.options["shape"]}
-            parts.append(
-                Value("scatter_t", args, options, value.shape, value.dtype, value.name,
-                      serial=value.serial)
-            )  # fmt: skip
-        done = b
-    if parts and rest:
-        args = [value.args[k] for k in rest] + [arrays[k] for k in rest]
-        options = {**value.options, "indices": [(Input(len(rest) + k),) for k in range(len(rest))]}
-        parts.append(
-            Value("scatter", args, options, value.shape, value.dtype, value.name,
-                  serial=value.serial)
-        )  # fmt: skip
-    if len(parts) == 1:
-        value.op, value.args, value.options = parts[0].op, parts[0].args, parts[0].options
-        return []
-    if parts:
-        value.op, value.args = "addn", [Arg("one", x) for x in parts]
-        value.options = dict[str, Any]()
-    return parts
-
-
-def _summed(value: Value) -> list[Value]:
-    """Terms of one family over consecutive steps become one sum over time."""
-    groups: dict[Value, list[int]] = defaultdict(list)
-    rest = []
-    for a in value.args:
-        if a.kind == "at":
-            groups[a.value].append(a.k)
-        else:
-            rest.append(a)
-    made = []
-    for seq, ts in groups.items():
-        lo, hi = min(ts), max(ts)
-        if len(ts) < 3 or sorted(ts) != list(range(lo, hi + 1)):
-            rest += [Arg("at", seq, t) for t in ts]
-            continue
-        total = Value(
-            "sum_t", [Arg("all", seq, (lo, hi))], {}, value.shape, seq.dtype, value.name,
-            serial=value.serial,
-        )  # fmt: skip
-        made.append(total)
-        rest.append(Arg("one", total))
-    value.args = rest
-    if len(rest) == 1 and made:
-        value.op, value.args, value.options = "sum_t", made[0].args, made[0].options
-        return []
-    return made
-
-
 def _check_loops(values: list[Value]) -> None:
-    """Complete loops at their borders, and what they read; NoFamily if one is no loop."""
+    """Complete loops at their boundaries, and what they read; NoSequence if one is no loop."""
     found = components(values)
-    borders = Borders(c.values for c in found if c.loop)
+    boundaries = Boundaries(c.values for c in found if c.loop)
     for component in reversed(found):  # users first: they say what they need
         if component.loop:
-            loop_range(component, borders)
+            complete_loop(component, boundaries)
         else:
-            borders.single(component.values[0])
+            boundaries.single(component.values[0])
     for component in components(values):  # others, where initial values are computed now
         if component.loop:
-            loop_range(component)
+            complete_loop(component)

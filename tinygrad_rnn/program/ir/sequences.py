@@ -1,9 +1,9 @@
-"""Where does each operand of a family come from?
+"""Where does each operand of a sequence come from?
 
-From one node for all steps, or from another family at a fixed distance in time. What differs at the
-first or last step is the initial value of a recurrence, if that step of the other family does not
-exist; if it does, the nodes are no family, and stay single. Nothing is assumed: every operand of
-every member is looked at.
+From one node for all steps, or from another sequence at a fixed distance in time. An operand that
+differs at the first or last step is the initial value of a recurrence, if the other sequence has no
+such step; if it has one, the nodes are no sequence, and stay single. Nothing is assumed: every
+operand of every member is looked at.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ import numpy as np
 from tinygrad_rnn.program.constants import same_constant
 
 __all__ = [
-    "Family",
-    "NoFamily",
+    "NoSequence",
     "Node",
+    "Sequence",
     "Step",
-    "find_slots",
+    "find_operands",
     "linear_options",
     "place_extra",
     "source",
 ]
 
-Source = tuple[Any, ...]  # ("fam", family, t), ("one", node) or ("const", value)
+Source = tuple[Any, ...]  # ("at", sequence, t), ("one", node) or ("const", value)
 Term = tuple[Source, int]  # of a sum: its form, and how many of the same stand before it
 
 
-class NoFamily(Exception):
-    """These nodes do not repeat, at step t if that is known; the message says why."""
+class NoSequence(Exception):
+    """Nodes that do not repeat, at step t if that is known; the message says why."""
 
-    def __init__(self, family: Family | None, why: str, t: int | None = None) -> None:
+    def __init__(self, sequence: Sequence | None, why: str, t: int | None = None) -> None:
         super().__init__(why)
-        self.family, self.t = family, t
+        self.sequence, self.t = sequence, t
 
 
 class Extra(NamedTuple):
-    """Terms of the sum at one step that others have not, and slots whose terms it has not."""
+    """Terms that the sum at one step has and others lack, and those that it lacks."""
 
-    family: Family
+    sequence: Sequence
     t: int
     missing: list[Source]
     terms: list[Source]
@@ -68,26 +68,26 @@ class Node:
     serial: int
     key: Any = None
     t: int | None = None
-    family: Family | None = None
+    sequence: Sequence | None = None
     named: bool = False
-    of: Any = None  # the Node whose whole gradient it is
-    flows: bool = False  # back from the loss: it is made of a cotangent
+    of: Any = None  # the Node whose gradient it is, of all its uses
+    flows: bool = False  # back from the loss: it is computed from a cotangent
 
 
 @dataclass(eq=False)
-class Family:
-    """Nodes alike but for t: where each operand comes from, and what precedes the first step."""
+class Sequence:
+    """Nodes alike but for t: where each operand comes from, and the initial values."""
 
     members: dict[int, Node]
     lo: int
     hi: int
-    slots: list[Source] = field(default_factory=list)  # ("step", family, offset), ("one", node) …
-    init: dict[int, Source] = field(default_factory=dict)
+    operands: list[Source] = field(default_factory=list)  # ("step", sequence, k) …
+    initial: dict[int, Source] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def op(self) -> str:
-        """What its members do."""
+        """The operation of its members."""
         return self.members[next(iter(self.members))].op
 
     def has(self, t: int) -> bool:
@@ -96,15 +96,15 @@ class Family:
 
     @property
     def cotangent(self) -> bool:
-        """Whether its members are made of what flows back from the loss."""
+        """Whether its members flow back from the loss."""
         return self.members[self.lo].flows
 
 
 def source(x: Any) -> Source:
-    """What an operand of one node is."""
+    """The source of an operand of one node."""
     if type(x) is not Node:
         return ("const", x)
-    return ("one", x) if x.family is None else ("fam", x.family, x.t)
+    return ("one", x) if x.sequence is None else ("at", x.sequence, x.t)
 
 
 def same(a: Source | None, b: Source) -> bool:
@@ -114,40 +114,40 @@ def same(a: Source | None, b: Source) -> bool:
     return same_constant(a[1], b[1]) if a[0] == "const" else a[1:] == b[1:]
 
 
-def find_slots(family: Family, later: list[Extra]) -> None:
-    """Fill in the slots of a family; NoFamily if its members do not agree.
+def find_operands(sequence: Sequence, later: list[Extra]) -> None:
+    """Fill in the operands of a sequence; NoSequence if its members do not agree.
 
-    What a sum has beside the terms of other steps is added to `later`: in place of which of them it
-    stands is known when all slots are.
+    Terms that a sum has at one step alone are added to `later`: which terms they stand for is known
+    only when all operands are.
     """
-    if family.op == "addn":
-        _terms(family, later)
+    if sequence.op == "addn":
+        _terms(sequence, later)
         return
-    members = family.members
-    family.slots = []
+    members = sequence.members
+    sequence.operands = []
     nodes = list(members.values())
     for j in range(len(nodes[0].ins)):
-        slot = _alike([node.ins[j] for node in nodes], family.lo)
-        if slot is None:
-            slot = _slot(family, {t: source(node.ins[j]) for t, node in members.items()})
-        family.slots.append(slot)
+        operand = _alike([node.ins[j] for node in nodes], sequence.lo)
+        if operand is None:
+            operand = _operand(sequence, {t: source(node.ins[j]) for t, node in members.items()})
+        sequence.operands.append(operand)
 
 
 def _alike(xs: list[Any], lo: int) -> Source | None:
-    """The slot of an operand that is alike at all steps from `lo` on; most are."""
+    """The source of an operand that is alike at all steps from `lo` on; most are."""
     x = xs[0]
     if type(x) is not Node:
         return None
-    if x.family is None:
+    if x.sequence is None:
         return ("one", x) if all(y is x for y in xs) else None
-    family, away = x.family, (x.t or 0) - lo
+    sequence, away = x.sequence, (x.t or 0) - lo
     for t, y in enumerate(xs, lo + away):
-        if type(y) is not Node or y.family is not family or y.t != t:
+        if type(y) is not Node or y.sequence is not sequence or y.t != t:
             return None
-    return "step", family, away
+    return "step", sequence, away
 
 
-def _slot(family: Family, given: dict[int, Source]) -> Source:
+def _operand(sequence: Sequence, given: dict[int, Source]) -> Source:
     forms = Counter(_form(s, t) for t, s in given.items())
 
     def explains(form: Source) -> tuple[int, bool, int]:
@@ -158,17 +158,17 @@ def _slot(family: Family, given: dict[int, Source]) -> Source:
     if form[0] == "const":
         if len(forms) > 1:
             t = next(t for t, s in given.items() if s[0] != "const")
-            raise NoFamily(family, "an operand is a constant at some steps only", t)
+            raise NoSequence(sequence, "an operand is a constant at some steps only", t)
         values = [s[1] for s in given.values()]
         if all(same_constant(v, values[0]) for v in values):
             return ("const", values[0])
         if any(type(v) is not np.ndarray for v in values):
-            raise NoFamily(family, "a number changes from step to step")
+            raise NoSequence(sequence, "a number changes from step to step")
         if len({(v.shape, v.dtype) for v in values}) > 1:
-            raise NoFamily(family, "a constant is of another shape or dtype at some steps")
+            raise NoSequence(sequence, "a constant is of another shape or dtype at some steps")
         return ("consts", np.stack([given[t][1] for t in sorted(given)]), min(given))
     for t in (t for t, s in given.items() if _form(s, t) != form):
-        _start(family, form, t, given[t])
+        _boundary(sequence, form, t, given[t])
     return form
 
 
@@ -177,7 +177,7 @@ def _is_sum(form: Source) -> bool:
 
 
 def _form(s: Source, t: int) -> Source:
-    if s[0] == "fam":
+    if s[0] == "at":
         return ("step", s[1], s[2] - t)
     return ("const",) if s[0] == "const" else s
 
@@ -187,12 +187,31 @@ def _exists(form: Source, t: int) -> bool:
     return form[0] != "step" or t + form[2] in form[1].members
 
 
-def _start(user: Family, form: Source, t: int, s: Source) -> None:
-    """Let the operand that `user` reads at step t, and nobody computes, be `s`."""
+def _boundary(user: Sequence, form: Source, t: int, s: Source) -> None:
+    """Let the operand that `user` reads at step t, and nobody computes, be `s`: an initial value.
+
+    A state h reads itself one step before. At step 0 that is h[-1], which no member computes, so
+    the node that is read there becomes the initial value; the operand itself stays as it is:
+
+    >>> def node(name, t=None):
+    ...     return Node("tanh", [], {}, (3,), float, name, 0, t=t)
+    >>> h = Sequence({t: node("h", t) for t in range(5)}, 0, 4)
+    >>> form = "step", h, -1  # what h reads at steps 1 … 4
+    >>> _boundary(h, form, 0, ("one", node("h0")))
+    >>> {t: (kind, x.name) for t, (kind, x) in h.initial.items()}
+    {-1: ('one', 'h0')}
+
+    A step that is computed has no room for another value:
+
+    >>> _boundary(h, form, 2, ("one", node("h0")))
+    Traceback (most recent call last):
+    ...
+    tinygrad_rnn.program.ir.sequences.NoSequence: at step 2 it reads h0, elsewhere h
+    """
     if _exists(form, t):
-        raise NoFamily(user, f"at step {t} it reads {_called(s)}, elsewhere {_called(form)}", t)
-    if not same(form[1].init.setdefault(t + form[2], s), s):
-        raise NoFamily(user, f"step {t} starts from something else than its neighbours do", t)
+        raise NoSequence(user, f"at step {t} it reads {_called(s)}, elsewhere {_called(form)}", t)
+    if not same(form[1].initial.setdefault(t + form[2], s), s):
+        raise NoSequence(user, f"step {t} starts from something else than its neighbours do", t)
 
 
 def _called(s: Source) -> str:
@@ -203,30 +222,59 @@ def _called(s: Source) -> str:
     return node.name or node.op
 
 
-def _terms(family: Family, later: list[Extra]) -> None:
-    """The slots of a sum of gradients.
+def _terms(sequence: Sequence, later: list[Extra]) -> None:
+    """Find the operands of a sum of gradients.
 
-    A term is one of all steps if it lacks only where nobody computes it: there it is zero. Others
-    come from outside, as the gradient of a last state does.
+    A term belongs to all steps if it is missing only where nobody computes it: there it is zero.
+    Other terms come from outside, as the gradient of a last state does::
+
+        dh[t] = add(dy[t], da[t + 1]); t = 0 … 3        dh[t] = add(dy[t], da[t + 1])
+        dh[4] = add(dy[4], dlast)                       da[5] = dlast
+
+    >>> def sequence(name):
+    ...     nodes = {t: Node("copy", [], {}, (3,), float, name, t, t=t) for t in range(5)}
+    ...     found = Sequence(nodes, 0, 4)
+    ...     for x in nodes.values():
+    ...         x.sequence = found
+    ...     return found
+    >>> dy, da, dh = map(sequence, ["dy", "da", "dh"])
+    >>> last = Node("copy", [], {}, (3,), float, "dlast", 5)
+    >>> for t, x in dh.members.items():
+    ...     x.op, x.ins = "addn", [dy.members[t], da.members.get(t + 1, last)]
+    >>> later = []
+    >>> _terms(dh, later)
+    >>> [(kind, of.op, away) for kind, of, away in dh.operands]
+    [('step', 'copy', 0), ('step', 'copy', 1)]
+    >>> [(x.t, [s[1].name for s in x.terms]) for x in later]
+    [(4, ['dlast'])]
+
+    `place_extra` then makes it the initial value of the term that is missing:
+
+    >>> place_extra(later[0])
+    []
+    >>> {t: x.name for t, (_, x) in da.initial.items()}
+    {5: 'dlast'}
     """
-    here = {t: _counted(node, t) for t, node in family.members.items()}
+    here = {t: _counted(node, t) for t, node in sequence.members.items()}
     often = Counter(term for terms in here.values() for term in terms)
     if any(form == ("const",) for form, _ in often):
-        raise NoFamily(family, "a sum of gradients has a constant term")
-    slots = [
+        raise NoSequence(sequence, "a sum of gradients has a constant term")
+    operands = [
         term
         for term, n in often.most_common()
         if 2 * n > len(here) or all(term in ts or not _exists(term[0], t) for t, ts in here.items())
     ]
-    family.slots = [form for form, _ in slots]
+    sequence.operands = [form for form, _ in operands]
     for t, terms in here.items():
-        missing = [form for form, k in slots if (form, k) not in terms]
-        extra = [s for term, s in terms.items() if term not in slots]
+        missing = [form for form, k in operands if (form, k) not in terms]
+        extra = [s for term, s in terms.items() if term not in operands]
         left_out = [form for form in missing if _exists(form, t)]
         if left_out or (extra and not missing):
             which = "lacks, as others do not," if left_out else "has, as others have not,"
-            raise NoFamily(family, f"the sum at step {t} {which} {_named(left_out or extra)}", t)
-        later += [Extra(family, t, missing, extra)] if missing else []
+            raise NoSequence(
+                sequence, f"the sum at step {t} {which} {_named(left_out or extra)}", t
+            )
+        later += [Extra(sequence, t, missing, extra)] if missing else []
 
 
 def _counted(node: Node, t: int) -> dict[Term, Source]:
@@ -240,10 +288,10 @@ def _counted(node: Node, t: int) -> dict[Term, Source]:
 
 
 def place_extra(x: Extra) -> list[Node]:
-    """Let terms that come from outside stand in place of those that are missing, the rest zero.
+    """Make terms from outside the initial values of the terms that are missing; the rest is zero.
 
-    One stands for the sum of which it is what is left; all others together for a term that is
-    carried from step to step, which is read here alone. Their sum is a new node.
+    A term that is left of a missing sum stands for that sum. All others together stand for a term
+    that is carried from step to step, which is read here alone; their sum is a new node.
     """
     missing, rest, new = list(x.missing), list[Source](), list[Node]()
     for s in x.terms:
@@ -252,28 +300,28 @@ def place_extra(x: Extra) -> list[Node]:
             rest.append(s)
         else:
             missing.remove(form)
-            _start(x.family, form, x.t, s)
+            _boundary(x.sequence, form, x.t, s)
     if rest and missing:
         form = max(missing, key=lambda f: (bool(f[2]), not _is_sum(f)))
         missing.remove(form)
         if len(rest) > 1:
             new.append(
-                _sum(x.family, [s[1] if s[0] == "one" else s[1].members[s[2]] for s in rest])
+                _sum(x.sequence, [s[1] if s[0] == "one" else s[1].members[s[2]] for s in rest])
             )
             rest = [("one", new[0])]
-        _start(x.family, form, x.t, rest[0])
+        _boundary(x.sequence, form, x.t, rest[0])
     elif rest:
-        raise NoFamily(
-            x.family, f"the sum at step {x.t} has, as others have not, {_named(rest)}", x.t
+        raise NoSequence(
+            x.sequence, f"the sum at step {x.t} has, as others have not, {_named(rest)}", x.t
         )
     for form in missing:
         node = next(iter(form[1].members.values()))
-        _start(x.family, form, x.t, ("const", np.zeros(node.shape, node.dtype)))
+        _boundary(x.sequence, form, x.t, ("const", np.zeros(node.shape, node.dtype)))
     return new
 
 
-def _sum(family: Family, terms: list[Any]) -> Node:
-    like, serial = family.members[family.lo], max(x.serial for x in terms)
+def _sum(sequence: Sequence, terms: list[Any]) -> Node:
+    like, serial = sequence.members[sequence.lo], max(x.serial for x in terms)
     return Node("addn", terms, {}, like.shape, like.dtype, like.name, serial)
 
 
@@ -286,8 +334,10 @@ def _may_be(form: Source, t: int, s: Source) -> bool:
     _, of, away = form
     at = t + away
     return of.op == "addn" and any(
-        same(("fam", f[1], at + f[2]) if at + f[2] in f[1].members else f[1].init.get(at + f[2]), s)
-        for f in of.slots
+        same(
+            ("at", f[1], at + f[2]) if at + f[2] in f[1].members else f[1].initial.get(at + f[2]), s
+        )
+        for f in of.operands
         if f[0] == "step"
     )
 

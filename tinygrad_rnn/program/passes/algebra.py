@@ -1,8 +1,8 @@
 """Which form of the same mathematics costs fewer calls?
 
 Each pass is one function on the values of a program; it returns how often it applied. All keep the
-result but for rounding. A loop over time is dear, whole sequences are cheap: most of these move
-work out of the loops.
+result but for rounding. Operations in a loop over time are dear, those on all steps at once are
+cheap: most of these passes move work out of the loops.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Readers = dict[Value, list[tuple[Value, Arg]]]
 
 
 def readers_of(values: list[Value], outputs: list[Value]) -> Readers:
-    """Who reads each value; an output is read by itself too."""
+    """The readers of each value; an output is read by itself too."""
     found: Readers = defaultdict(list)
     for v in values:
         for a in v.operands:
@@ -48,7 +48,7 @@ def _lone(a: Arg, op: tuple[str, ...], readers: Readers) -> Value | None:
     v = a.value
     if a.kind not in ("step", "one") or a.k or not isinstance(v, Value) or v.op not in op:
         return None
-    return v if len(readers[v]) == 1 and not v.init else None
+    return v if len(readers[v]) == 1 and not v.initial else None
 
 
 def _outside(a: Arg, loop: int, loops: dict[Value, int]) -> bool:
@@ -81,10 +81,26 @@ def _alike(v: Value, *args: Arg) -> bool:
 
 
 def squares(values: list[Value], outputs: list[Value]) -> int:
-    """The derivative of tanh, g - g*y*y, is g*(1 - y*y): what stands in brackets can be lifted."""
+    """Write the derivative of tanh, g - g*y*y, as g*(1 - y*y).
+
+    The factor in brackets can be lifted out of the backward loop, where y is known at all steps.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     k[t] = multiply(g[t], y[t])
+    ...     p[t] = multiply(k[t], y[t])
+    ...     d[t] = subtract(g[t], p[t])
+    ... ''')
+    >>> squares(values, outputs)
+    1
+    >>> print(text_of(values, outputs))
+    k[t] = square(y[t])
+    k2[t] = subtract(1.0, k[t])
+    d[t] = multiply(g[t], k2[t])
+    """
     readers, count = readers_of(values, outputs), 0
     for v in list(values):
-        if v.op != "subtract" or v.init:
+        if v.op != "subtract" or v.initial:
             continue
         g, second = v.args
         p = _lone(second, ("multiply",), readers)
@@ -105,12 +121,42 @@ def squares(values: list[Value], outputs: list[Value]) -> int:
 
 
 def early_products(values: list[Value], outputs: list[Value]) -> int:
-    """(g*y)*z in a loop, where only g is of the loop, is g*(y*z), with y*z computed before it."""
+    """Write (g*y)*z as g*(y*z) where only g is of the loop: y*z is computed before it.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     k[t] = multiply(g[t + 1], y[t])
+    ...     d[t] = multiply(k[t], z[t])
+    ...     g[t] = matmul(d[t], U); g[5] = 0.0
+    ... ''', U=(3, 3))
+    >>> early_products(values, outputs)
+    1
+    >>> print(text_of(values, outputs))
+    k[t] = multiply(y[t], z[t])
+    d[t] = multiply(g[t + 1], k[t])
+    g[t] = matmul(d[t], U); g[5] = 0.0
+    """
     return _early(values, outputs, ("multiply",), "multiply")
 
 
 def early_sums(values: list[Value], outputs: list[Value]) -> int:
-    """(g + y) + z in a loop, where only g is of the loop, is g + (y + z)."""
+    """Write (g + y) + z as g + (y + z) where only g is of the loop: y + z is computed before it.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     k[t] = matmul(h[t - 1], U)
+    ...     a[t] = add(k[t], x[t])
+    ...     s[t] = add(a[t], b)
+    ...     h[t] = tanh(s[t]); h[-1] = 0.0
+    ... ''', U=(3, 3), b=(3,))
+    >>> early_sums(values, outputs)
+    1
+    >>> print(text_of(values, outputs))
+    s2[t] = add(x[t], b)
+    k[t] = matmul(h[t - 1], U)
+    s[t] = add(k[t], s2[t])
+    h[t] = tanh(s[t]); h[-1] = 0.0
+    """
     return _early(values, outputs, ("add", "addn"), "add")
 
 
@@ -120,7 +166,7 @@ def _early(values: list[Value], outputs: list[Value], ops: tuple[str, ...], op: 
     while again:
         again = False
         for v in list(values):
-            if v.op not in ops or v not in loops or len(v.args) != 2 or v.init:
+            if v.op not in ops or v not in loops or len(v.args) != 2 or v.initial:
                 continue
             loop = loops[v]
             for k in (0, 1):
@@ -149,10 +195,22 @@ def _early(values: list[Value], outputs: list[Value], ops: tuple[str, ...], op: 
 
 
 def small_first(values: list[Value], outputs: list[Value]) -> int:
-    """(x + b) + d, where b and d are rows or numbers, is x + (b + d)."""
+    """Write (x + b) + d, where b and d are rows or numbers, as x + (b + d).
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     k[t] = add(x[t], b)
+    ...     a[t] = add(k[t], d)
+    ... ''', b=(3,), d=(3,))
+    >>> small_first(values, outputs)
+    1
+    >>> print(text_of(values, outputs))
+    b2 = add(b, d)
+    a[t] = add(x[t], b2)
+    """
     readers, count, ops = readers_of(values, outputs), 0, ("add", "addn")
     for v in list(values):
-        if v.op not in ops or len(v.args) != 2 or v.init:
+        if v.op not in ops or len(v.args) != 2 or v.initial:
             continue
         for u_arg, z in (v.args, v.args[::-1]):
             u = _lone(u_arg, ops, readers)
@@ -174,7 +232,7 @@ def small_first(values: list[Value], outputs: list[Value]) -> int:
 
 
 def _early_name(v: Value, inner: Arg, op: str) -> str:
-    """What is added beforehand to v is part of it; what multiplies dh to make dc is dh_dc."""
+    """A name for a term of v, that of v; or for the factor of dh that makes dc, dh_dc."""
     if op == "add":
         return v.name or "k"
     if _gradient(v) and isinstance(inner.value, Value) and inner.value.name:
@@ -188,7 +246,19 @@ def _gradient(v: Value) -> bool:
 
 
 def products(values: list[Value], outputs: list[Value]) -> int:
-    """A sum over time of the products of a weight's gradient is one product of all rows."""
+    """Write a sum over time of products, a weight's gradient, as one product of all rows.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     xT[t] = transpose(x[t])
+    ...     k[t] = matmul(xT[t], da[t])
+    ...     dW = sum_t(k[0:5])
+    ... ''', xT=(3, 2), k=(3, 3), dW=(3, 3))
+    >>> products(values, outputs)
+    1
+    >>> print(text_of(values, outputs))
+    dW = gemm_t(x[0:5], da[0:5])
+    """
     readers, loops, count = readers_of(values, outputs), loops_of(values), 0
     for v in values:
         if v.op != "sum_t" or v.options:
@@ -202,7 +272,7 @@ def products(values: list[Value], outputs: list[Value]) -> int:
         if left.kind == "consts":
             rows = left.value[lo - left.k : hi - left.k + 1].transpose(0, 2, 1)
             first = Arg("const", np.ascontiguousarray(rows))
-        elif left.kind == "step" and left.value.op == "transpose" and not left.value.init:
+        elif left.kind == "step" and left.value.op == "transpose" and not left.value.initial:
             x = left.value.args[0]
             if x.kind != "step" or len(x.value.shape) != 2:
                 continue
@@ -215,7 +285,18 @@ def products(values: list[Value], outputs: list[Value]) -> int:
 
 
 def batch_sums(values: list[Value], outputs: list[Value]) -> int:
-    """A sum over time that is then summed over the batch is one sum."""
+    """Write a sum over time that is then summed over the batch as one sum.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     k = sum_t(da[0:5])
+    ...     db = sum(k, axis=0)
+    ... ''', db=(3,))
+    >>> batch_sums(values, outputs)
+    1
+    >>> print(text_of(values, outputs))
+    db = sum_t(da[0:5], axis=(0, 1))
+    """
     readers, count = readers_of(values, outputs), 0
     for v in values:
         if v.op != "sum" or v.lo is not None or v.options.get("keepdims"):
@@ -232,13 +313,26 @@ def batch_sums(values: list[Value], outputs: list[Value]) -> int:
 
 
 def row_sums(values: list[Value], outputs: list[Value]) -> int:
-    """The sum over the classes of what was put at one class of each row is what was put there."""
+    """Read the sum over the classes of what was put at one class of each row where it was put.
+
+    The gradient of log_softmax adds up over the classes; from a cross-entropy only one is not 0.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     s = scatter(g, rows, y, indices=[(Input(1), Input(2))], shape=(2, 3))
+    ...     d = sum(s, axis=-1, keepdims=True)
+    ... ''', g=(2,), d=(2, 1), rows=np.arange(2), y=(2,))
+    >>> row_sums(values, outputs)
+    1
+    >>> print(text_of(values, outputs))
+    d = reshape(g, shape=(2, 1))
+    """
     count = 0
     for v in values:
         if v.op != "sum" or not v.options.get("keepdims"):
             continue
         s = v.args[0].value
-        if not isinstance(s, Value) or s.op != "scatter" or s.init or v.args[0].k:
+        if not isinstance(s, Value) or s.op != "scatter" or s.initial or v.args[0].k:
             continue
         axis, ndim = v.options.get("axis"), len(s.shape)
         index = s.options["indices"]
@@ -261,21 +355,37 @@ def row_sums(values: list[Value], outputs: list[Value]) -> int:
 
 
 def gates(values: list[Value], outputs: list[Value]) -> int:
-    """Gates that are slices of one array are one sigmoid, or one tanh, of it all.
+    """Squash gates that are slices of one array together: one sigmoid, or one tanh, of all of it.
 
     Where there are both, the sigmoid is taken of all, and the tanh of its slices after it: fewer
     calls than one for each gate.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     k[t] = getitem(a[t], index=(slice(None), slice(3)))
+    ...     i[t] = sigmoid(k[t])
+    ...     l[t] = getitem(a[t], index=(slice(None), slice(3, 6)))
+    ...     f[t] = sigmoid(l[t])
+    ...     h[t] = multiply(i[t], f[t])
+    ... ''', a=(2, 6))
+    >>> gates(values, outputs)
+    2
+    >>> print(text_of(values, outputs))
+    gate[t] = sigmoid(a[t])
+    i[t] = getitem(gate[t], index=(slice(None), slice(3)))
+    f[t] = getitem(gate[t], index=(slice(None), slice(3, 6)))
+    h[t] = multiply(i[t], f[t])
     """
     groups: dict[Any, list[Value]] = defaultdict(list)
     for v in values:
         if (
             v.op in ("sigmoid", "tanh")
-            and not v.init
+            and not v.initial
             and v.args[0].kind == "step"
             and not v.args[0].k
         ):
             cut = v.args[0].value
-            if cut.op == "getitem" and len(cut.args) == 1 and not cut.init and v not in outputs:
+            if cut.op == "getitem" and len(cut.args) == 1 and not cut.initial and v not in outputs:
                 source = cut.args[0]
                 if source.kind == "step" and not source.k and (v.lo, v.hi) == (cut.lo, cut.hi):
                     groups[source.value, v.lo, v.hi].append(v)

@@ -16,23 +16,23 @@ from typing import Any
 from tinygrad_rnn.program.ir.graph import Value
 from tinygrad_rnn.program.ir.ops import OVER_TIME
 from tinygrad_rnn.program.ir.recurrences import components, loop_range
-from tinygrad_rnn.program.ir.sequences import NoFamily, Step
+from tinygrad_rnn.program.ir.sequences import NoSequence, Step
 
-__all__ = ["Cut", "Graph", "TooFew", "Uncut", "cut", "length"]
+__all__ = ["Graph", "NoPartition", "Partition", "TooFewBytes", "partition", "segment_length"]
 
 Graph = tuple[list[Value], list[Value], list[Value]]  # values, outputs, arguments
 
 
-class Uncut(Exception):
+class NoPartition(Exception):
     """A program that cannot be divided in time; the message says why."""
 
 
-class TooFew(ValueError):
+class TooFewBytes(ValueError):
     """Fewer bytes than a program needs in pieces of any length."""
 
 
 @dataclass(frozen=True, eq=False)
-class Cut:
+class Partition:
     """A program that can be divided in time, and what has to be handed over.
 
     Attributes
@@ -65,7 +65,7 @@ class Cut:
     needed: list[Value]
 
 
-def length(T: int, memory: str | int, row: int, fixed: int, state: int) -> int:
+def segment_length(T: int, memory: str | int, row: int, fixed: int, state: int) -> int:
     """How many steps a piece has.
 
     Parameters
@@ -77,7 +77,7 @@ def length(T: int, memory: str | int, row: int, fixed: int, state: int) -> int:
 
     Raises
     ------
-    TooFew
+    TooFewBytes
         There is no length for which so few bytes are enough.
     """
     if memory == "sqrt":
@@ -90,14 +90,14 @@ def length(T: int, memory: str | int, row: int, fixed: int, state: int) -> int:
     fitting = [n for n in range(1, T + 1) if bytes_of(n) <= memory]
     if not fitting:
         least = min(map(bytes_of, range(1, T + 1)))
-        raise TooFew(
+        raise TooFewBytes(
             f"compile: memory={memory:,} bytes are too few for {T} steps: at least {least:,} are "
             "needed, beside the arguments and gradients themselves."
         )
     return max(fitting)
 
 
-def cut(values: list[Value], outputs: list[Value], leaves: list[Value]) -> Cut:
+def partition(values: list[Value], outputs: list[Value], leaves: list[Value]) -> Partition:
     """Divide a program in time, or say why that cannot be."""
     parts = components(values)
     try:
@@ -105,15 +105,15 @@ def cut(values: list[Value], outputs: list[Value], leaves: list[Value]) -> Cut:
             if c.loop:
                 loop_range(c)
                 c.direction  # noqa: B018  (raises if there is none)
-    except NoFamily as error:
-        raise Uncut(str(error)) from None
+    except NoSequence as error:
+        raise NoPartition(str(error)) from None
     sequences = [v for v in values if v.lo is not None]
     T = max((v.hi + 1 for v in sequences if v.hi is not None), default=0)
     if not any(c.loop for c in parts):
-        raise Uncut("there is no recurrence in it")
+        raise NoPartition("there is no recurrence in it")
     for v in sequences:
         if (v.lo, v.hi) != (0, T - 1):
-            raise Uncut(f"{v.name} = {v.op} has other steps than the rest: {v.lo} to {v.hi}")
+            raise NoPartition(f"{v.name} = {v.op} has other steps than the rest: {v.lo} to {v.hi}")
     late: set[Value] = set()  # what waits for gradients of later steps, or for sums over all steps
     post: set[Value] = set()  # single values made of sequences
     for c in parts:
@@ -127,17 +127,19 @@ def cut(values: list[Value], outputs: list[Value], leaves: list[Value]) -> Cut:
                 late.add(v)
         if c.loop and any(v in late for v in c.values):
             if c.direction == 1:
-                raise Uncut(f"{c.values[0].name} goes forward in time and waits for later steps")
+                raise NoPartition(
+                    f"{c.values[0].name} goes forward in time and waits for later steps"
+                )
             late |= set(c.values)
         elif c.loop and c.direction == -1:
-            raise Uncut("it goes both ways in time")
+            raise NoPartition("it goes both ways in time")
     return _checked(values, outputs, leaves, T, sequences, late, post)
 
 
 def _checked(
     values: list[Value], outputs: list[Value], leaves: list[Value], T: int,
     sequences: list[Value], late: set[Value], post: set[Value],
-) -> Cut:  # fmt: skip
+) -> Partition:  # fmt: skip
     states, cotangents, timed = _sets(3)
     for v in sequences:
         for a in v.args:
@@ -146,22 +148,24 @@ def _checked(
                 if a.k == (1 if x in late else -1):
                     (cotangents if x in late else states)[x] = None
                 else:
-                    raise Uncut(f"{v.name} reads {x.name} {a.k:+d} steps away")
+                    raise NoPartition(f"{v.name} reads {x.name} {a.k:+d} steps away")
             elif a.kind in ("all", "at"):
-                raise Uncut(f"{v.name} reads {x.name} of another step than its own")
+                raise NoPartition(f"{v.name} reads {x.name} of another step than its own")
         index: Any = v.options.get("index", ()) if v.op == "getitem" else ()
         if any(type(p) is Step for p in index):
             x = v.args[0].value
             if index[0] != Step(1, 0) or len(index) > 1 or x.op != "leaf" or x.shape[0] != T:
-                raise Uncut(f"{v.name} reads other elements of an array than those of its step")
+                raise NoPartition(
+                    f"{v.name} reads other elements of an array than those of its step"
+                )
             timed[x] = None
     for v in values:
         if v.lo is None and any(
             isinstance(a.value, Value) and a.value in timed for a in v.operands
         ):
-            raise Uncut(f"{v.name} reads all steps of an argument at once")
+            raise NoPartition(f"{v.name} reads all steps of an argument at once")
     if any(v in timed for v in outputs):
-        raise Uncut("an argument with a row for each step is an output")
+        raise NoPartition("an argument with a row for each step is an output")
     wanted = _wanted(sequences, post)
     early, other, first, last = _sets(4)
     for v in values:
@@ -176,16 +180,18 @@ def _checked(
             elif a.kind == "all" and a.k == (0, T - 1) and v.op in OVER_TIME:
                 (early if v in wanted else other)[v] = None
             else:
-                raise Uncut(f"{v.name} = {v.op} needs other steps of {x.name} than it can have")
+                raise NoPartition(
+                    f"{v.name} = {v.op} needs other steps of {x.name} than it can have"
+                )
     for v in (*states, *cotangents):
         where = -1 if v in states else T
-        if list(v.init) != [where] or v.init[where].kind not in ("const", "one"):
-            raise Uncut(f"{v.name} starts from something else than one value")
-    if any(v.init for v in sequences if v not in states and v not in cotangents):
-        raise Uncut("a sequence starts from a value that no later step reads")
+        if list(v.initial) != [where] or v.initial[where].kind not in ("const", "one"):
+            raise NoPartition(f"{v.name} starts from something else than one value")
+    if any(v.initial for v in sequences if v not in states and v not in cotangents):
+        raise NoPartition("a sequence starts from a value that no later step reads")
     read = {a.value for v in sequences for a in v.operands if isinstance(a.value, Value)}
     needed = [v for v in values if v in wanted and v in read]
-    return Cut(
+    return Partition(
         T, values, outputs, leaves, list(timed), list(states), list(cotangents),
         list(early), list(other), list(first), list(last), needed,
     )  # fmt: skip

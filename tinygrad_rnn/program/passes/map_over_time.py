@@ -1,8 +1,8 @@
-"""Which values are whole sequences, and could be computed step by step?
+"""Which operations on all steps at once can be computed step by step?
 
-``stack(hs) @ W`` is ``h_t @ W`` at each step. Said so, a loss over all steps at once and a loss at
-every step are one program, and its length is no number in it but T. What runs over a sequence along
-another axis than time becomes a sequence; what adds up over time becomes a sum over it.
+``stack(hs) @ W`` is ``h_t @ W`` at each step. Written so, a loss over all steps at once and a loss
+at every step are one program, and its length is no number in it but T. An operation along another
+axis than time becomes a sequence; a sum along time becomes a sum over time.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from tinygrad_rnn.program.ir.ops import ELEMENTWISE, those
 from tinygrad_rnn.program.ir.recurrences import components
 from tinygrad_rnn.program.ir.sequences import Step
 
-__all__ = ["step_by_step"]
+__all__ = ["map_over_time"]
 
 SOFT = those(cost="normalise")
 NOW = Step(1, 0)
 
 
-class Whole(NamedTuple):
+class Stacked(NamedTuple):
     """All steps of a sequence: element j of the first axis is the step ``j + first`` of `value`.
 
     With `rows`, the first axis holds so many rows of each step, one step after the other.
@@ -35,13 +35,28 @@ class Whole(NamedTuple):
     rows: int
 
 
-def step_by_step(values: list[Value], outputs: list[Value]) -> int:
-    """Turn operations on whole sequences into operations of each step; how many there were."""
+def map_over_time(values: list[Value], outputs: list[Value]) -> int:
+    """Turn operations on stacks over time into operations of each step; returns how many.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     hs = stack_t(h[0:5], axis=0, sign=1)
+    ...     ys = matmul(hs, W)
+    ...     e = multiply(ys, ys)
+    ...     loss = sum(e)
+    ... ''', hs=(5, 2, 3), W=(3, 3), ys=(5, 2, 3), e=(5, 2, 3), loss=())
+    >>> map_over_time(values, outputs)
+    3
+    >>> print(text_of(values, outputs))
+    ys[t] = matmul(h[t], W)
+    e[t] = multiply(ys[t], ys[t])
+    loss = sum_t(e[0:5], axis=(0, 1, 2))
+    """
     count = sum(
-        _Steps(values, outputs, v).done()
+        _Conversion(values, outputs, v).done()
         for c in components(values)
         for v in ([] if c.loop else c.values)
-        if v.op not in ("leaf", "stack_t") and not v.init
+        if v.op not in ("leaf", "stack_t") and not v.initial
     )
     return count + _sums_of_arguments(values, outputs)
 
@@ -49,8 +64,8 @@ def step_by_step(values: list[Value], outputs: list[Value]) -> int:
 def _sums_of_arguments(values: list[Value], outputs: list[Value]) -> int:
     """Turn sums over arguments that are read step by step into sums over time.
 
-    Such as how many labels are none: what is computed from labels alone does not say that their
-    first axis is time, but a loss that reads those of each step does.
+    Such as the count of labels that are none: a sum of labels alone does not say that their first
+    axis is time, but a loss that reads those of each step does.
     """
     timed: dict[Value, int] = {}
     for v in values:
@@ -63,7 +78,7 @@ def _sums_of_arguments(values: list[Value], outputs: list[Value]) -> int:
         x = v.args[0].value
         lengths = {timed[u] for u in ancestors(x) if u.op == "leaf" and u in timed}
         if len(lengths) == 1 and x.shape[:1] == (n := lengths.pop(),):
-            steps = _Steps(values, outputs, v)
+            steps = _Conversion(values, outputs, v)
             steps.n, steps.rows = n, 0
             count += steps.along_axes()
     return count
@@ -86,16 +101,16 @@ def _along(x: Any, n: int, timed: dict[Value, int]) -> None:
             todo += [a.value for a in v.args[1:]]
 
 
-def whole(v: Any) -> Whole | None:
-    """What sequence a value is all steps of."""
+def stacked_of(v: Any) -> Stacked | None:
+    """The sequence that a value stacks all steps of."""
     if not isinstance(v, Value) or v.lo is not None:
         return None
     merged = v.op == "reshape" and v.args[0].kind == "one"
     s = v.args[0].value if merged else v
-    if s.op != "stack_t" or s.init or s.options["axis"] != 0 or s.options["sign"] != 1:
+    if s.op != "stack_t" or s.initial or s.options["axis"] != 0 or s.options["sign"] != 1:
         return None
     a = s.args[0]
-    found = Whole(a.value, a.k[0], a.k[1] - a.k[0] + 1, 0)
+    found = Stacked(a.value, a.k[0], a.k[1] - a.k[0] + 1, 0)
     if not merged:
         return found
     inner = a.value.shape
@@ -104,7 +119,7 @@ def whole(v: Any) -> Whole | None:
     return found._replace(rows=inner[0])
 
 
-class _Steps:
+class _Conversion:
     """The conversion of one value: into a sequence, of which it is then all steps."""
 
     def __init__(self, values: list[Value], outputs: list[Value], v: Value) -> None:
@@ -114,16 +129,16 @@ class _Steps:
     def done(self) -> bool:
         """Whether it was converted."""
         v = self.v
-        wholes = {w[2:] for a in v.args if a.kind == "one" and (w := whole(a.value))}
-        if v.op == "transpose" or (len(wholes) != 1 and v.op != "matmul"):
+        stacks = {w[2:] for a in v.args if a.kind == "one" and (w := stacked_of(a.value))}
+        if v.op == "transpose" or (len(stacks) != 1 and v.op != "matmul"):
             return False
         if v.lo is not None:
-            return bool(wholes) and self.element()
-        if v.op == "matmul" and (not wholes or getattr(v.args[0].value, "op", "") == "transpose"):
+            return bool(stacks) and self.element()
+        if v.op == "matmul" and (not stacks or getattr(v.args[0].value, "op", "") == "transpose"):
             return self.weight_gradient()
-        if len(wholes) != 1:
+        if len(stacks) != 1:
             return False
-        ((self.n, self.rows),) = wholes
+        ((self.n, self.rows),) = stacks
         return self.converted()
 
     def converted(self) -> bool:
@@ -174,7 +189,7 @@ class _Steps:
             if shape[0] == 1:
                 return Arg("const", np.asarray(x if self.rows else x[0]))
             return Arg("consts", x.reshape(self.n, self.rows, *shape[1:]) if self.rows else x, 0)
-        w = whole(x)
+        w = stacked_of(x)
         if w is not None:
             return Arg("step", w.value, w.first) if w[2:] == (self.n, self.rows) else None
         if shape[0] == 1:
@@ -194,12 +209,14 @@ class _Steps:
                 self.new.append(made)
                 return Arg("one", made)
         if x.op != "leaf":  # of arguments alone
-            made_of = _Steps(self.values, self.outputs, x)
+            made_of = _Conversion(self.values, self.outputs, x)
             made_of.n, made_of.rows = self.n, self.rows
             one = (
-                x.lo is None and not x.init and x.op in {*ELEMENTWISE, "scatter", "getitem", "sum"}
+                x.lo is None
+                and not x.initial
+                and x.op in {*ELEMENTWISE, "scatter", "getitem", "sum"}
             )
-            w = whole(x) if one and made_of.converted() else None
+            w = stacked_of(x) if one and made_of.converted() else None
             return Arg("step", w.value, w.first) if w is not None else None
         if self.rows:
             shape = (self.n, self.rows, *x.shape[1:])
@@ -221,10 +238,10 @@ class _Steps:
     def product(self) -> bool:
         """Rows of all steps times a matrix that is the same for all; or step by step."""
         v, (a, b) = self.v, self.v.args
-        w = whole(a.value) if a.kind == "one" else None
+        w = stacked_of(a.value) if a.kind == "one" else None
         if w is None or not isinstance(b.value, Value) or b.kind != "one":
             return False
-        if len(b.value.shape) == 2 and whole(b.value) is None:
+        if len(b.value.shape) == 2 and stacked_of(b.value) is None:
             shape = v.shape[1:]
             return self.sequence(
                 "matmul", [Arg("step", w.value, w.first), b], dict[str, Any](), shape
@@ -242,11 +259,11 @@ class _Steps:
         v = self.v
         if v.op != "matmul" or any(a.kind != "one" for a in v.args):
             return False
-        (left, right), sides = (a.value for a in v.args), list[Whole]()
+        (left, right), sides = (a.value for a in v.args), list[Stacked]()
         if left.op != "transpose" or len(left.shape) != 2 or left.args[0].kind != "one":
             return False
         for x in (left.args[0].value, right):
-            w = whole(x)
+            w = stacked_of(x)
             if w is None:
                 return False
             sides.append(w)
@@ -284,17 +301,17 @@ class _Steps:
             return self.sequence(v.op, [a], options, v.shape[1:])
         if v.op != "sum" or keep:
             return False
-        whole_axes = (0, *(k + 1 for k in axes)) if self.rows else tuple(axes)
+        all_axes = (0, *(k + 1 for k in axes)) if self.rows else tuple(axes)
         v.op, v.args = "sum_t", [Arg("all", a.value, (a.k, a.k + self.n - 1))]
         self.values += self.new
-        v.options = {"axis": whole_axes} if len(whole_axes) > 1 else {}
+        v.options = {"axis": all_axes} if len(all_axes) > 1 else {}
         return True
 
     def element(self) -> bool:
-        """The element of a whole that belongs to a step is that of its sequence."""
+        """Read the element of a stack that belongs to a step in its sequence."""
         v = self.v
         a, index = v.args[0], v.options.get("index", ())
-        w = whole(a.value)
+        w = stacked_of(a.value)
         if v.op != "getitem" or w is None or w.rows or not index or type(index[0]) is not Step:
             return False
         if index[0].sign != 1 or any(type(p) in (Step, Input) for p in index[1:]):

@@ -1,7 +1,7 @@
 """Which values need not be computed?
 
-Each pass here is one function on the list of values: it returns how often it applied. What they
-leave behind unused is swept up by `alive`.
+Each pass here is one function on the list of values: it returns how often it applied. `alive`
+sweeps up the values that nothing reads any more.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def replaced(values: list[Value], outputs: list[Value], moves: Moves) -> None:
     for v in values:
         if any(isinstance(a.value, Value) and a.value in moves for a in v.operands):
             v.args = [moved(a, moves) for a in v.args]
-            v.init = {t: moved(a, moves) for t, a in v.init.items()}
+            v.initial = {t: moved(a, moves) for t, a in v.initial.items()}
     outputs[:] = [moved(Arg("one", v), moves).value for v in outputs]
 
 
 def moved(a: Arg, moves: Moves) -> Arg:
-    """What is read in place of an operand."""
+    """The operand that is read in place of another."""
     while isinstance(a.value, Value) and a.value in moves:
         new, shift = moves[a.value]
         k = a.k
@@ -55,11 +55,23 @@ def moved(a: Arg, moves: Moves) -> Arg:
 
 
 def unstacked(values: list[Value], outputs: list[Value]) -> int:
-    """An element of what was stacked over time is what was put there: ``stack(h)[t]`` is h_t."""
+    """Read an element of a stack over time where it came from: ``stack(h)[t]`` is h_t.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     hs = stack_t(h[0:5], axis=0, sign=1)
+    ...     k[t] = getitem(hs, index=(t,))
+    ...     y[t] = matmul(k[t], W)
+    ... ''', W=(3, 3), hs=(5, 2, 3))
+    >>> unstacked(values, outputs)
+    1
+    >>> print(text_of(values, outputs))
+    y[t] = matmul(h[t], W)
+    """
     moves = Moves()
     for v in values:
         index = v.options.get("index", ())
-        if v.op != "getitem" or len(index) != 1 or type(index[0]) is not Step or v.init:
+        if v.op != "getitem" or len(index) != 1 or type(index[0]) is not Step or v.initial:
             continue
         source = v.args[0]
         stacked = source.value
@@ -74,9 +86,19 @@ def unstacked(values: list[Value], outputs: list[Value]) -> int:
 
 
 def folded(values: list[Value], outputs: list[Value]) -> int:
-    """What is made of constants alone, at all steps of the same ones, is a constant.
+    """Compute operations on constants once; those that are the same at all steps are a constant.
 
     If all its elements are equal it is written as one number where the shape is known without it.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     k = subtract(1.0, 0.25)
+    ...     y[t] = multiply(x[t], k)
+    ... ''', k=())
+    >>> folded(values, outputs)
+    1
+    >>> print(text_of(values, outputs))
+    y[t] = multiply(x[t], 0.75)
     """
     todo, done = deque(sorted(values, key=lambda v: v.serial)), set[Value]()
     readers: dict[Value, dict[Value, None]] = defaultdict(dict)
@@ -87,7 +109,7 @@ def folded(values: list[Value], outputs: list[Value]) -> int:
     while todo:
         v = todo.popleft()
         constant = v.args and all(a.kind == "const" for a in v.args)
-        if not constant or v.init or v in outputs or v in done or v.op == "addn" or _moves(v):
+        if not constant or v.initial or v in outputs or v in done or v.op == "addn" or _moves(v):
             continue
         if v.op not in FOLDED:
             continue
@@ -121,14 +143,27 @@ def _read_constant(readers: Iterable[Value], v: Value, x: np.ndarray) -> None:
         user.args = [
             read(a, number if spread or (put and not k) else x) for k, a in enumerate(user.args)
         ]
-        user.init = {t: read(a, x) for t, a in user.init.items()}
+        user.initial = {t: read(a, x) for t, a in user.initial.items()}
 
 
 def copies(values: list[Value], outputs: list[Value]) -> int:
-    """A copy is what it is a copy of."""
+    """Read a copy where it was copied from, which takes its name.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     k[t] = multiply(x[t], w)
+    ...     g[t] = copy(k[t])
+    ...     y[t] = add(g[t], b)
+    ... ''')
+    >>> copies(values, outputs)
+    1
+    >>> print(text_of(values, outputs))
+    g[t] = multiply(x[t], w)
+    y[t] = add(g[t], b)
+    """
     moves, results = Moves(), {*outputs}
     for v in values:
-        if v.op not in ("copy", "addn") or len(v.args) != 1 or v.init or v in results:
+        if v.op not in ("copy", "addn") or len(v.args) != 1 or v.initial or v in results:
             continue
         a = moved(v.args[0], moves)
         x = a.value
@@ -144,7 +179,20 @@ def copies(values: list[Value], outputs: list[Value]) -> int:
 
 
 def common(values: list[Value], outputs: list[Value]) -> int:
-    """Two values of the same operation on the same operands are one."""
+    """Make two values of the same operation on the same operands one.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     k[t] = square(y[t])
+    ...     l[t] = square(y[t])
+    ...     d[t] = add(k[t], l[t])
+    ... ''')
+    >>> common(values, outputs)
+    1
+    >>> print(text_of(values, outputs))
+    k[t] = square(y[t])
+    d[t] = add(k[t], k[t])
+    """
     count = 0
     while moves := _alike(values):
         replaced(values, outputs, moves)
@@ -153,14 +201,14 @@ def common(values: list[Value], outputs: list[Value]) -> int:
 
 
 def _alike(values: list[Value]) -> Moves:
-    """What is computed a second time, and where it was first."""
+    """Values that are computed a second time, and those that were first."""
     moves, seen = Moves(), dict[Any, Value]()
     for v in sorted(values, key=lambda v: v.serial):
         if v.op == "leaf":
             continue
         args = tuple([_key(moved(a, moves)) for a in v.args])
         key = (v.op, args, str(v.options), v.lo, v.hi, v.shape, v.dtype)
-        key = (*key, tuple([(t, _key(moved(a, moves))) for t, a in sorted(v.init.items())]))
+        key = (*key, tuple([(t, _key(moved(a, moves))) for t, a in sorted(v.initial.items())]))
         first = seen.setdefault(key, v)
         if first is not v:
             moves[v] = first, 0
@@ -174,7 +222,19 @@ def _key(a: Arg) -> Any:
 
 
 def running_sums(values: list[Value], outputs: list[Value]) -> int:
-    """A recurrence that only adds, and of which only the end is read, is a sum over time."""
+    """Make a recurrence that only adds, and of which only the end is read, a sum over time.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     s[t] = add(s[t - 1], e[t]); s[-1] = 0.0
+    ...     loss = copy(s[4])
+    ... ''')
+    >>> running_sums(values, outputs)
+    1
+    >>> print(text_of(values, outputs))
+    s = sum_t(e[0:5])
+    loss = copy(s)
+    """
     readers: dict[Value, list[tuple[Value, Arg]]] = defaultdict(list)
     for v in values:
         for a in v.operands:
@@ -191,9 +251,9 @@ def running_sums(values: list[Value], outputs: list[Value]) -> int:
         start, end = (v.lo - 1, v.hi) if own[0].k == -1 else (v.hi + 1, v.lo)
         outside = [a for user, a in readers[v] if user is not v]
         ends = all(a.kind == "at" and a.k == end for a in outside)
-        if not ends or list(v.init) != [start]:
+        if not ends or list(v.initial) != [start]:
             continue
-        term, first = rest[0], v.init[start]
+        term, first = rest[0], v.initial[start]
         if term.kind != "step" or term.value.shape != v.shape or term.value.dtype != v.dtype:
             continue
         span = (v.lo + term.k, v.hi + term.k)
@@ -214,8 +274,8 @@ def running_sums(values: list[Value], outputs: list[Value]) -> int:
                 else user.args
             )
             if user is not v:
-                user.init = {
-                    t: Arg("one", whole) if a.value is v else a for t, a in user.init.items()
+                user.initial = {
+                    t: Arg("one", whole) if a.value is v else a for t, a in user.initial.items()
                 }
         values.remove(v)
         count += 1

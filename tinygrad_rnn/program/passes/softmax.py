@@ -17,11 +17,31 @@ __all__ = ["exponentials", "one_of_each_row"]
 
 
 def exponentials(values: list[Value], outputs: list[Value]) -> int:
-    """exp(log_softmax(x)) is e / Σe with e = exp(x - max x), and log_softmax x - max x - log Σe."""
+    """Write exp(log_softmax(x)) as e / Σe with e = exp(x - max x).
+
+    Then log_softmax is x - max x - log Σe, of the same e. A factor is divided by Σe first, which
+    has one element for each row.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> values, outputs = graph_from('''
+    ...     l = log_softmax(x, axis=-1)
+    ...     p = exp(l)
+    ...     g = multiply(p, s)
+    ... ''', s=())
+    >>> exponentials(values, outputs)
+    1
+    >>> print(text_of(values, outputs))
+    top = max(x, axis=1, keepdims=True)
+    exp_x = subtract(x, top)
+    exp_x2 = exp(exp_x)
+    total = sum(exp_x2, axis=1, keepdims=True)
+    scale = divide(s, total)
+    g = multiply(exp_x2, scale)
+    """
     count = 0
-    for v in [v for v in values if v.op == "log_softmax" and not v.init and v not in outputs]:
+    for v in [v for v in values if v.op == "log_softmax" and not v.initial and v not in outputs]:
         readers = [(user, a) for user in values for a in user.operands if a.value is v]
-        exps = [user for user, _ in readers if user.op == "exp" and not user.init]
+        exps = [user for user, _ in readers if user.op == "exp" and not user.initial]
         picks = [user for user, a in readers if user.args[0] is a and _picks(user, v)]
         here = all((u.lo, u.hi) == (v.lo, v.hi) and not a.k and a.kind != "at" for u, a in readers)
         if not exps or not here or len(exps) + len(picks) != len(readers) or not _last_axis(v):
@@ -45,7 +65,7 @@ def one_of_each_row(index: tuple[Any, ...], args: list[Arg], shape: tuple[int, .
 def _picks(user: Value, v: Value) -> bool:
     return (
         user.op == "getitem"
-        and not user.init
+        and not user.initial
         and user.shape == v.shape[:-1]
         and one_of_each_row(user.options["index"], user.args, v.shape)
     )
@@ -84,7 +104,7 @@ def _divided(values: list[Value], v: Value, exps: list[Value], picks: list[Value
         user.options = dict[str, Any]()
     for user in exps:
         user.op, user.args = "divide", [e, total]
-        for p in [p for p in values if p.op == "multiply" and not p.init]:
+        for p in [p for p in values if p.op == "multiply" and not p.initial]:
             factor = [a for a in p.args if a.value is not user]
             if len(factor) != 1 or _shape(factor[0]) not in ((), (1,) * len(shape), shape):
                 continue

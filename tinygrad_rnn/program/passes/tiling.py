@@ -1,11 +1,11 @@
-"""In which pieces does a step compute fastest?
+"""In which tiles does a step compute fastest?
 
-Two passes for steps of many numbers. `apart` keeps the gates of a step one after the other, (gates,
-batch, hidden): each is then one piece of memory, where as a slice of (batch, gates * hidden) it is
-a piece for each row, at whose ends NumPy's loops begin anew. `blocks` divides a product into small
-ones: OpenBLAS copies both factors into an order of its own at every call, and has code for products
-of m n k ≤ 10⁶ that does without; the weight, which stays the same for all steps, is laid out in
-blocks of columns once.
+Two passes for steps of many numbers. `gate_layout` stores the gates of a step one after the other,
+(gates, batch, hidden): each gate is then one block of memory. As a slice of (batch, gates * hidden)
+it is a block for each row, and NumPy's loops begin anew at the end of each. `blocks` divides a
+product into small ones: OpenBLAS copies both factors into an order of its own at every call, and
+has code for products of m n k ≤ 10⁶ that does without. The weight, which stays the same for all
+steps, is laid out in blocks of columns once.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from tinygrad_rnn.program.ir.recurrences import Component, components
 from tinygrad_rnn.program.openblas import functions
 from tinygrad_rnn.program.passes.algebra import Readers, readers_of
 
-__all__ = ["apart", "blocks", "small_products"]
+__all__ = ["blocks", "gate_layout", "small_products"]
 
 Loops = dict[Value, Component]
 
-APART = 1 << 14  # bytes of all gates of a step from which calls cost less than rows in pieces
+GATES = 1 << 14  # bytes of all gates of a step from which calls cost less than broken rows
 SMALL = 10**6  # m n k of a product that OpenBLAS multiplies without copying its factors
 ROWS = 8  # of a batch, from which a product is no product by a vector
 ACROSS = 256  # bytes of a row of a block of a weight: four lines of the cache
@@ -43,14 +43,34 @@ def small_products() -> bool:
     return threads() == 1 and (core() or b"").decode().lower() in KERNELS
 
 
-def apart(values: list[Value], outputs: list[Value]) -> int:
-    """Gates are kept one after the other, (gates, batch, hidden), where they are many numbers."""
+def gate_layout(values: list[Value], outputs: list[Value]) -> int:
+    """Store gates of many numbers one after the other, as (gates, batch, hidden).
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> shapes = {"U": (256, 512), **dict.fromkeys(["i", "f", "h", "h0"], (16, 256))}
+    >>> values, outputs = graph_from('''
+    ...     k[t] = matmul(h[t - 1], U)
+    ...     a[t] = sigmoid(k[t])
+    ...     i[t] = getitem(a[t], index=(slice(None), slice(256)))
+    ...     f[t] = getitem(a[t], index=(slice(None), slice(256, 512)))
+    ...     h[t] = multiply(i[t], f[t]); h[-1] = h0
+    ... ''', **dict.fromkeys("ka", (16, 512)), **shapes)
+    >>> gate_layout(values, outputs)
+    2
+    >>> print(text_of(values, outputs))
+    U_b = divided(U, shape=(256, 2, 256), axes=(1, 0, 2))
+    k[t] = matmul(h[t - 1], U_b)
+    a[t] = sigmoid(k[t])
+    i[t] = getitem(a[t], index=(0,))
+    f[t] = getitem(a[t], index=(1,))
+    h[t] = multiply(i[t], f[t]); h[-1] = h0
+    """
     readers, count = readers_of(values, outputs), 0
     loops, done = _loops(values, outputs, readers), set[Value]()
     for v in list(values):
         width = _width(v) if v in loops else None
         if v.op == "scatter" and v in loops:
-            count += _assembled_apart(values, v, readers)
+            count += _assembled_by_gate(values, v, readers)
         elif width is not None and v.args[0].value not in done and v.args[0].value in loops:
             found = _together(v.args[0].value, width, readers, loops)
             done |= found
@@ -63,15 +83,15 @@ def apart(values: list[Value], outputs: list[Value]) -> int:
 def _loops(values: list[Value], outputs: list[Value], readers: Readers) -> Loops:
     """The loop each value is in, or will be: products come back to the loop that reads them.
 
-    There they are small, and what they give is still in the cache when it is read. The writer puts
-    them there, see `InPlace.fused`.
+    There they are small, and their results are still in the cache when they are read. The writer
+    puts them there, see `Fusion.loop_fusion`.
     """
     found = components(values)
     loops = {v: c for c in found if c.loop for v in c.values}
     for v in (c.values[0] for c in reversed(found) if not c.loop):
         steps = [(loops.get(user), user.lo, user.hi, a.kind, a.k) for user, a in readers[v]]
         product = v.op == "matmul" and v.args[1].kind == "one" and _divisible(v)
-        if not (product or direct(v)) or v.init or not _large(v) or len({*steps}) != 1:
+        if not (product or direct(v)) or v.initial or not _large(v) or len({*steps}) != 1:
             continue
         loop, *rest = steps[0]
         if loop is not None and rest == [v.lo, v.hi, "step", 0] and small_products():
@@ -81,7 +101,7 @@ def _loops(values: list[Value], outputs: list[Value], readers: Readers) -> Loops
 
 def _large(v: Value) -> bool:
     rows = v.shape[-2] if len(v.shape) in (2, 3) else 0
-    return rows >= ROWS and math.prod(v.shape) * v.dtype.itemsize >= APART
+    return rows >= ROWS and math.prod(v.shape) * v.dtype.itemsize >= GATES
 
 
 def _divisible(v: Value) -> bool:
@@ -93,15 +113,21 @@ def _divisible(v: Value) -> bool:
 
 
 def _width(v: Value) -> int | None:
-    """How wide the gate is that a value takes out of all of them."""
-    if v.op != "getitem" or len(v.args) != 1 or v.init or v.args[0].kind != "step" or v.args[0].k:
+    """The width of the gate that a value takes out of all of them."""
+    if (
+        v.op != "getitem"
+        or len(v.args) != 1
+        or v.initial
+        or v.args[0].kind != "step"
+        or v.args[0].k
+    ):
         return None
     source, index = v.args[0].value, v.options["index"]
     return _gate(index, source.shape)[1] if _large(source) and len(source.shape) == 2 else None
 
 
 def _gate(index: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[int, int | None]:
-    """Which gate a slice of the last axis is, and how wide."""
+    """The number and the width of the gate that is a slice of the last axis."""
     if len(index) == 2 and index[0] in (slice(None), Ellipsis) and isinstance(index[1], slice):
         start, stop, step = index[1].indices(shape[-1])
         width = stop - start
@@ -117,7 +143,7 @@ def _together(first: Value, width: int, readers: Readers, loops: Loops) -> set[V
         v = todo.pop()
         product = v.op == "matmul" and [len(_shape(a)) for a in v.args] == [2, 2]
         product = product and v.args[1].kind == "one"
-        if v.init or v.shape != first.shape or not (product or v.op in {*ELEMENTWISE, "gates"}):
+        if v.initial or v.shape != first.shape or not (product or v.op in {*ELEMENTWISE, "gates"}):
             return set()
         args = list[Arg]() if product else v.args
         near = [a for a in args if _shape(a) == v.shape]
@@ -149,7 +175,7 @@ def _rearranged(values: list[Value], v: Value, width: int, found: set[Value]) ->
             user.options = {"index": (_gate(user.options["index"], (rows, n))[0],)}
     if v.op == "matmul":
         inner = _shape(v.args[1])[0]
-        split = _made(values, v, v.args[1], (inner, many, width), (1, 0, 2))
+        split = _laid_out(values, v, v.args[1], (inner, many, width), (1, 0, 2))
         v.args = [v.args[0], Arg("one", split)]
     else:
         v.args = [_spread(values, v, a, many, width, found) for a in v.args]
@@ -173,10 +199,10 @@ def _spread(values: list[Value], v: Value, a: Arg, many: int, width: int, found:
                     a.value.name, serial=v.serial)  # fmt: skip
         values.append(row)
         return Arg("one", row)
-    return Arg("step", _made(values, v, a, (v.shape[0], many, width), (1, 0, 2)), 0)
+    return Arg("step", _laid_out(values, v, a, (v.shape[0], many, width), (1, 0, 2)), 0)
 
 
-def _made(
+def _laid_out(
     values: list[Value], v: Value, a: Arg, shape: tuple[int, ...], axes: tuple[int, ...]
 ) -> Value:
     """An operand with its axes divided into `shape` and then put in another order."""
@@ -190,9 +216,9 @@ def _made(
     return x
 
 
-def _assembled_apart(values: list[Value], v: Value, readers: Readers) -> int:
-    """The gradients of gates are computed apart, and put side by side when all are there."""
-    if len(v.shape) != 2 or not _large(v) or v.init or len(v.args) != len(v.options["indices"]):
+def _assembled_by_gate(values: list[Value], v: Value, readers: Readers) -> int:
+    """Compute the gradients of gates one after the other, then put them side by side."""
+    if len(v.shape) != 2 or not _large(v) or v.initial or len(v.args) != len(v.options["indices"]):
         return 0
     gates = [_gate(index, v.shape) for index in v.options["indices"]]
     width, places = gates[0][1], sorted(k for k, _ in gates)
@@ -204,11 +230,11 @@ def _assembled_apart(values: list[Value], v: Value, readers: Readers) -> int:
     if not all(alone) or any(_shape(a) != (v.shape[0], width) for a in v.args):
         return 0
     split = (v.shape[0], len(gates), width)
-    pieces = Value("scatter", v.args, {"indices": [(k,) for k, _ in gates]},
+    gates_first = Value("scatter", v.args, {"indices": [(k,) for k, _ in gates]},
                    (len(gates), v.shape[0], width), v.dtype, v.name, v.lo, v.hi,
                    serial=v.serial)  # fmt: skip
-    values.append(pieces)
-    v.op, v.args = "joined", [Arg("step", pieces, 0)]
+    values.append(gates_first)
+    v.op, v.args = "joined", [Arg("step", gates_first, 0)]
     v.options = {"shape": split, "axes": (1, 0, 2)}
     return 1
 
@@ -237,7 +263,7 @@ def blocks(values: list[Value], outputs: list[Value]) -> int:
         split = _columns(values, v, weight, columns, c, between=len(rest) - 1)
         left = v.args[0]
         if r < rows:
-            left = Arg("step", _made(values, v, left, (rows // r, r, inner), (0, 1, 2)), 0)
+            left = Arg("step", _laid_out(values, v, left, (rows // r, r, inner), (0, 1, 2)), 0)
         small = Value("matmul", [left, Arg("one", split)], {}, (*columns, *rest, c), v.dtype,
                       _block_name(v), v.lo, v.hi, serial=v.serial)  # fmt: skip
         values.append(small)
@@ -263,7 +289,7 @@ def _columns(
     else:
         a, shape = weight, (_shape(weight)[0], *columns, *ones, c)
         axes = (*range(1, n + between + 1), 0, n + between + 1)
-    made = _made(values, v, a, shape, axes)
+    made = _laid_out(values, v, a, shape, axes)
     made.name = _block_name(weight.value)
     return made
 

@@ -19,10 +19,10 @@ from tinygrad_rnn.program.record.abstract import Unfrozen, frozen
 from tinygrad_rnn.program.record.surroundings import Surroundings
 from tinygrad_rnn.program.record.trace import Forward, Refused, line_of, recorded
 
-__all__ = ["unbaked"]
+__all__ = ["guard"]
 
 
-def unbaked(
+def guard(
     record: Forward,
     loss_fn: Callable[..., Any],
     params: Any,

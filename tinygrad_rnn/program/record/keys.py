@@ -17,37 +17,37 @@ from tinygrad_rnn.engine.primitives import getitem, transpose
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program.record.periods import Run, runs
 
-__all__ = ["Certificate", "Place", "certificates", "cotangents", "flowing", "letters", "marks"]
+__all__ = ["NodeKey", "Origin", "cotangents", "flowing", "letters", "marks", "node_keys"]
 
 SQUASHING = frozenset(("sigmoid", "tanh", "relu", "softplus"))
 SHORT = {"matmul": "a", "add": "a", "getitem": "a", "multiply": "p", "subtract": "s"}
 
 
 @dataclass(eq=False, slots=True)
-class Place:
+class Origin:
     """In which scopes a node is born, or of what it is the gradient.
 
     There is one object for each, so that no two have to be compared part by part.
     """
 
-    around: Place | None = None  # of a gradient, the place of what it all began with; of a loop
+    around: Origin | None = None  # of a gradient, the place of what it all began with; of a loop
     gradient: bool = False
     adds: bool = False  # the terms of one gradient
     inferred: bool = False  # a loop that no scope tells of
 
 
 @dataclass(eq=False, slots=True)
-class Certificate:
+class NodeKey:
     """A place, a primitive, and which of those there: again one object for each."""
 
-    place: Place
+    origin: Origin
     op: str
     ordinal: int
 
 
 Mark = tuple[Tensor | None, int | None]  # the node that is differentiated, and which argument
-Birth = tuple[Certificate, int | None]
-Located = dict[Tensor, tuple[Place, int | None]]
+Birth = tuple[NodeKey, int | None]
+Located = dict[Tensor, tuple[Origin, int | None]]
 
 
 def marks(nodes: list[Tensor]) -> dict[Tensor, Mark]:
@@ -68,7 +68,7 @@ def marks(nodes: list[Tensor]) -> dict[Tensor, Mark]:
     return found
 
 
-def certificates(
+def node_keys(
     nodes: list[Tensor], marks: dict[Tensor, Mark], fine: bool = False
 ) -> dict[Tensor, Birth]:
     """The certificate of each node and its step; None for what belongs to no step.
@@ -83,21 +83,21 @@ def certificates(
     """
     found: dict[Tensor, Birth] = {}
     located = _forward([x for x in nodes if x.op is not None and x not in marks])
-    places: dict[Any, Place] = {}
-    issued: dict[Any, Certificate] = {}
+    origins: dict[Any, Origin] = {}
+    issued: dict[Any, NodeKey] = {}
     count: dict[Any, int] = {}
     alike = _alike(nodes, located) if fine else {}
     for x in nodes:
         if x.op is None:
-            found[x] = Certificate(Place(), "leaf", 0), None
+            found[x] = NodeKey(Origin(), "leaf", 0), None
             continue
-        place, t = located[x] if x in located else _backward(marks[x], found, places)
+        origin, t = located[x] if x in located else _backward(marks[x], found, origins)
         name = x.op.name
-        at = place, name, alike.get(x), t
+        at = origin, name, alike.get(x), t
         ordinal = count[at] = count.get(at, -1) + 1
-        kind = place, name, alike.get(x), ordinal
+        kind = origin, name, alike.get(x), ordinal
         if kind not in issued:
-            issued[kind] = Certificate(place, name, ordinal)
+            issued[kind] = NodeKey(origin, name, ordinal)
         found[x] = issued[kind], t
     return found
 
@@ -113,7 +113,7 @@ def _alike(nodes: list[Tensor], located: Located) -> dict[Tensor, int]:
     found: dict[Tensor, int] = {x: -1 - k for k, (x, n) in enumerate(reads.items()) if n > 1}
     for x in nodes:
         if x in located:
-            place, t = located[x]
+            origin, t = located[x]
             ins = [
                 found.get(y)
                 if type(y) is Tensor and (y not in located or located[y][1] == t)
@@ -121,7 +121,7 @@ def _alike(nodes: list[Tensor], located: Located) -> dict[Tensor, int]:
                 for y in x.inputs
             ]
             index = [type(p) if type(p) is int else repr(p) for p in x.options.get("index", ())]
-            kind = place, x.op, x.name, *ins, *index
+            kind = origin, x.op, x.name, *ins, *index
             found[x] = kinds.setdefault(kind, len(kinds))
     return found
 
@@ -129,24 +129,24 @@ def _alike(nodes: list[Tensor], located: Located) -> dict[Tensor, int]:
 def _forward(nodes: list[Tensor]) -> Located:
     """The scopes and the step of what is no gradient."""
     found: Located = {}
-    places: dict[Any, Place] = {}
+    origins: dict[Any, Origin] = {}
     rest = []
     visits: dict[Any, dict[Frame, int]] = defaultdict(dict)
-    here: dict[int, tuple[Place, int] | None] = {}  # by the identity of the scope
+    here: dict[int, tuple[Origin, int] | None] = {}  # by the identity of the scope
     for x in nodes:
         scope = x.scope
         if id(scope) not in here:
-            here[id(scope)] = _step(scope, visits, places)
+            here[id(scope)] = _step(scope, visits, origins)
         located = here[id(scope)]
         if located is None:
             rest.append(x)
         else:
             found[x] = located
-    _outside(nodes, rest, found, places)
+    _outside(nodes, rest, found, origins)
     return found
 
 
-def _step(scope: tuple[Frame, ...], visits: Any, places: Any) -> tuple[Place, int] | None:
+def _step(scope: tuple[Frame, ...], visits: Any, origins: Any) -> tuple[Origin, int] | None:
     """The place and time that the innermost scope with a time says."""
     timed = [k for k, frame in enumerate(scope) if frame.t is not None]
     if not timed:
@@ -156,10 +156,10 @@ def _step(scope: tuple[Frame, ...], visits: Any, places: Any) -> tuple[Place, in
     frame = scope[last]
     same = visits[path[: last + 1], frame.t]  # a cell may be called again at the same step
     visit = same.setdefault(frame, len(same))
-    return places.setdefault((visit, *path), Place()), frame.t or 0
+    return origins.setdefault((visit, *path), Origin()), frame.t or 0
 
 
-def _outside(nodes: list[Tensor], rest: list[Tensor], found: Located, places: Any) -> None:
+def _outside(nodes: list[Tensor], rest: list[Tensor], found: Located, origins: Any) -> None:
     """Locate what stands in no scope with a time."""
     scoped = bool(found)
     loops: dict[Tensor, Run] = {run.nodes[0]: run for run in runs(rest)}
@@ -177,51 +177,51 @@ def _outside(nodes: list[Tensor], rest: list[Tensor], found: Located, places: An
         joins = x.op is not None and x.op.arity is None and x.op is not getitem
         joins = joins and len(set(steps)) > 1
         path = "join" if joins else "after", *(f.name for f in x.scope)
-        place = places.setdefault(path, Place())
-        found[x] = place, None if joins or not steps else steps[-1]
+        origin = origins.setdefault(path, Origin())
+        found[x] = origin, None if joins or not steps else steps[-1]
         if not joins and not steps:
             waiting.add(x)
     if not waiting:
         return
     readers: dict[Tensor, set[int | None]] = {x: set() for x in waiting}
     for x in reversed(nodes):
-        place, t = found[x]
+        origin, t = found[x]
         if x in waiting and len(readers[x]) == 1:
             (t,) = readers[x]
-            found[x] = place, t
+            found[x] = origin, t
         for y in x.inputs:
             if type(y) is Tensor and y in waiting:
                 readers[y].add(t)
 
 
 def _in_loop(run: Run, times: list[int]) -> Located:
-    loop = Place(inferred=True)
-    places = [Place(around=loop) for _ in range(run.period)]
+    loop = Origin(inferred=True)
+    origins = [Origin(around=loop) for _ in range(run.period)]
     found: Located = {}
     for k, t in enumerate(times, run.begin):
         if t >= 0:  # what stands before all by chance
-            found[run.nodes[k]] = places[run.place(k)], t
+            found[run.nodes[k]] = origins[run.position(k)], t
     return found
 
 
 def _backward(
-    mark: Mark, found: dict[Tensor, Birth], places: dict[Any, Place]
-) -> tuple[Place, int | None]:
+    mark: Mark, found: dict[Tensor, Birth], origins: dict[Any, Origin]
+) -> tuple[Origin, int | None]:
     """What a gradient is of: the node and argument, or the node alone where terms are added."""
     of, argument = mark
     if of is None:
-        return Place(), None
+        return Origin(), None
     birth, t = found[of]
     which: Any = argument
     if t is None and argument is not None:
         source = of.inputs[argument]
         if type(source) is Tensor and found[source][1] is not None:
             which, t = found[source]
-    place = places.get((birth, which))
-    if place is None:
-        around = birth.place.around or birth.place
-        place = places[birth, which] = Place(around, gradient=True, adds=argument is None)
-    return place, t
+    origin = origins.get((birth, which))
+    if origin is None:
+        around = birth.origin.around or birth.origin
+        origin = origins[birth, which] = Origin(around, gradient=True, adds=argument is None)
+    return origin, t
 
 
 def cotangents(nodes: list[Tensor], marks: dict[Tensor, Mark]) -> dict[Tensor, Tensor]:

@@ -39,7 +39,7 @@ class Run(NamedTuple):
         """How many steps precede operation k."""
         return (k - self.first) // self.period
 
-    def place(self, k: int) -> int:
+    def position(self, k: int) -> int:
         """Which operation of its step it is."""
         return (k - self.first) % self.period
 

@@ -23,7 +23,7 @@ from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.primitives import getitem
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.record.abstract import Unfrozen, frozen
-from tinygrad_rnn.program.record.keys import certificates
+from tinygrad_rnn.program.record.keys import node_keys
 
 __all__ = ["shared"]
 
@@ -41,8 +41,8 @@ def shared(ends: Sequence[Tensor], leaves: Sequence[Tensor], born: int) -> list[
     if not one:
         return list(ends)
     steps: dict[Any, list[tuple[Tensor, int | None]]] = defaultdict(list)
-    for x, (certificate, t) in certificates(nodes, {}).items():
-        steps[certificate].append((x, t))
+    for x, (node_key, t) in node_keys(nodes, {}).items():
+        steps[node_key].append((x, t))
     same: dict[Tensor, Tensor] = {}
     kept: dict[Tensor, Tensor] = {}
     for alike in steps.values():

@@ -30,37 +30,37 @@ from tinygrad_rnn.engine.rules import RULES
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program.backends.c import Function, Native, NoCompiler
 from tinygrad_rnn.program.backends.c.build import cache_folder, checked, keep
-from tinygrad_rnn.program.backends.numpy.source import Printed
+from tinygrad_rnn.program.backends.numpy.source import Source
 from tinygrad_rnn.program.locks import cached
 from tinygrad_rnn.program.passes import tiling as blocks
 from tinygrad_rnn.program.record.abstract import Unfrozen, frozen
 from tinygrad_rnn.program.record.trace import Forward, trace
-from tinygrad_rnn.program.runtime.pipeline import Compiled, How
-from tinygrad_rnn.program.runtime.run import Running, in_pieces
+from tinygrad_rnn.program.runtime.pipeline import Options, Program
+from tinygrad_rnn.program.runtime.run import Running, in_segments
 from tinygrad_rnn.program.runtime.segments import Division
 
-__all__ = ["Kept", "found", "key_of", "put"]
+__all__ = ["CachedProgram", "found", "key_of", "put"]
 
 LARGE = 1 << 20  # bytes of constants in an entry
 OURS = {op.name: op for op in vars(primitives).values() if isinstance(op, Primitive)}
 AS_IMPORTED = {op: (op.forward, RULES.get(op)) for op in OURS.values()}
 
 
-class Kept(Running):
+class CachedProgram(Running):
     """A program as it was kept; what else is known of a program is found out when asked for."""
 
-    def __init__(self, entry: dict[str, Any], record: Forward, how: How) -> None:
+    def __init__(self, entry: dict[str, Any], record: Forward, options: Options) -> None:
         recorder = record.recorder
         super().__init__(record.used, record.aux, recorder.draws, bool(recorder.requirements))
-        self.record, self.how = record, how
-        self.program = Printed(**_decoded(entry["program"]))
+        self.record, self.options = record, options
+        self.program = Source(**_decoded(entry["program"]))
         self.function_in_c: Function | None = None
         self._structure = str(entry["structure"])
         if "division" in entry:
-            said, kind = entry["division"], Function if how.target == "c" else Printed
+            said, kind = entry["division"], Function if options.target == "c" else Source
             texts = {name: kind(**_decoded(text)) for name, text in said["texts"].items()}
-            self.pieces = in_pieces(Division(said["T"], said["n"], said["driver"], texts))
-        elif how.target == "c":
+            self.segments = in_segments(Division(said["T"], said["n"], said["driver"], texts))
+        elif options.target == "c":
             self.function_in_c = Function(**_decoded(entry["c"]))
             self.native = Native(self.function_in_c)
 
@@ -70,22 +70,22 @@ class Kept(Running):
         return self._structure
 
     @cached
-    def whole(self) -> Compiled:
+    def full(self) -> Program:
         """The same, made from the record."""
-        return Compiled.of(trace(self.record), self.how, self.record.recorder)
+        return Program.of(trace(self.record), self.options, self.record.recorder)
 
     @property
     def in_c(self) -> Function:
         """The step in C, written but not built."""
-        return self.function_in_c or self.whole.in_c
+        return self.function_in_c or self.full.in_c
 
 
-def key_of(record: Forward, how: How) -> str:
+def key_of(record: Forward, options: Options) -> str:
     """What a program is kept by; empty if something in it has no form that says all about it."""
     changed = any((op.forward, RULES.get(op)) != known for op, known in AS_IMPORTED.items())
     if record.shapes is None or changed:
         return ""
-    wish = (sorted(how.passes), how.target, how.memory, how.longest)
+    wish = (sorted(options.passes), options.target, options.memory, options.longest)
     made_by = (_sources(), np.__version__, sys.version, platform.machine(), sys.byteorder)
     digest = hashlib.sha256()
     try:
@@ -97,26 +97,26 @@ def key_of(record: Forward, how: How) -> str:
     return digest.hexdigest()[:32]
 
 
-def found(key: str, record: Forward, how: How) -> Kept | None:
+def found(key: str, record: Forward, options: Options) -> CachedProgram | None:
     """The program that is kept by a key, if it is there and whole."""
     try:
         made = checked(_path(key))
-        return None if made is None else Kept(json.loads(made), record, how)
+        return None if made is None else CachedProgram(json.loads(made), record, options)
     except (OSError, NoCompiler, ValueError, KeyError, TypeError):
         return None
 
 
-def put(key: str, made: Compiled) -> None:
+def put(key: str, made: Program) -> None:
     """Keep a program, if it can be kept and is not too large."""
     c = made.in_c if made.native is not None else None
-    division = made.pieces.division if made.pieces is not None else None
+    division = made.segments.division if made.segments is not None else None
     functions = [x for x in (c, *(division.texts.values() if division else ())) if x is not None]
     constants = [*made.program.constants.values()]
     constants += [x for f in functions if isinstance(f, Function) for x in f.constants]
     if sum(x.nbytes for x in constants) > LARGE:
         return
     entry: dict[str, Any] = {
-        "program": {x.name: getattr(made.program, x.name) for x in fields(Printed)}
+        "program": {x.name: getattr(made.program, x.name) for x in fields(Source)}
     }
     entry["structure"] = made.structure
     if c is not None:

@@ -20,10 +20,10 @@ from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.context import no_grad
 from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.tensor import Tensor, values
-from tinygrad_rnn.program.ir.lengths import Another, Sample, dims_of, shorter
+from tinygrad_rnn.program.ir.lengths import Mismatch, Sample, dims_of, shorter
 from tinygrad_rnn.program.ir.recognise import cuts
-from tinygrad_rnn.program.passes.checkpointing import TooFew
-from tinygrad_rnn.program.record.guard import unbaked
+from tinygrad_rnn.program.passes.checkpointing import TooFewBytes
+from tinygrad_rnn.program.record.guard import guard
 from tinygrad_rnn.program.record.replay import replayed
 from tinygrad_rnn.program.record.trace import (
     NUMBERS,
@@ -41,13 +41,13 @@ from tinygrad_rnn.program.record.trace import (
 )
 from tinygrad_rnn.program.runtime.cache import found, key_of, put
 from tinygrad_rnn.program.runtime.compare import first_difference, size_of
-from tinygrad_rnn.program.runtime.known import Given, Known, Pair, shortened
-from tinygrad_rnn.program.runtime.pipeline import Compiled, How
+from tinygrad_rnn.program.runtime.known import Call, Known, Pair, shortened
+from tinygrad_rnn.program.runtime.pipeline import Options, Program
 from tinygrad_rnn.program.runtime.relength import Relengthed, function_at
 from tinygrad_rnn.program.runtime.run import Drawn, Running
 from tinygrad_rnn.program.threads import small
 
-__all__ = ["ARRAYS", "Disturbed", "eager", "made", "rounded_otherwise", "tensors"]
+__all__ = ["ARRAYS", "Disturbed", "eager", "program_for", "rounded_otherwise", "tensors"]
 
 
 Exact = list[tuple[str, Any]]
@@ -68,7 +68,9 @@ class Different(Refused):
         self.exact = exact
 
 
-def made(given: Given, arrays: list[Any], how: How, known: Known, kind: Any) -> Running:
+def program_for(
+    call: Call, arrays: list[Any], options: Options, known: Known, kind: Any
+) -> Running:
     """A program for a call of a kind, that is, one that differs from others by lengths alone.
 
     Raises
@@ -81,29 +83,29 @@ def made(given: Given, arrays: list[Any], how: How, known: Known, kind: Any) -> 
     refused: Exception | None = None
     program: Running | None = None
     asked = ""
-    if not given.around.complete:
+    if not call.around.complete:
         raise Refused("it can reach too many objects to see whether it changes one of them")
-    if iterator := given.around.iterator():
+    if iterator := call.around.iterator():
         raise Refused(
             f"it can reach {iterator}, an iterator or an open file, which would lose what is taken "
             "while it is recorded. Take from it where the batch is made"
         )
     try:
-        why = "" if how.memory is None else _learned(given, arrays, how, known, kind)
-        program, why = _of_other_length(given, arrays, how, known, kind, why)
+        why = "" if options.memory is None else _learned(call, arrays, options, known, kind)
+        program, why = _of_other_length(call, arrays, options, known, kind, why)
         if program is None:
-            record = forward(*given)
+            record = forward(*call)
             asked = record.asked
-            program = _made(record, given, arrays, how, known)
+            program = _program_for(record, call, arrays, options, known)
             program.paths = record.names[: record.parameters]
             program.small = small(record.nodes)
-            if why and isinstance(program, Compiled):
+            if why and isinstance(program, Program):
                 program.noted.append(
                     f"recorded whole, with its gradients, at the first call: {why}"
-                    if how.memory is not None
+                    if options.memory is not None
                     else f"made anew, and not by programs of other lengths: {why}"
                 )
-        program.drawn.ways = [given.around.ways(rng) for rng in program.drawn.generators]
+        program.drawn.ways = [call.around.ways(rng) for rng in program.drawn.generators]
     except (TypeError, AttributeError) as error:
         refused = Refused(f"{ARRAYS} ({error}){line_of(error) or asked}")
     except Refused as error:
@@ -111,8 +113,8 @@ def made(given: Given, arrays: list[Any], how: How, known: Known, kind: Any) -> 
     except Exception as error:  # the function's own
         refused = error
     finally:
-        given.around.set_back()
-        changed = given.around.changed()
+        call.around.set_back()
+        changed = call.around.changed()
     if changed:
         raise Disturbed(
             f"it changes {changed}, or what that holds, when it runs, and a program would not. "
@@ -127,19 +129,19 @@ def made(given: Given, arrays: list[Any], how: How, known: Known, kind: Any) -> 
 
 
 def _of_other_length(
-    given: Given, arrays: list[Any], how: How, known: Known, kind: Any, why: str
+    call: Call, arrays: list[Any], options: Options, known: Known, kind: Any, why: str
 ) -> tuple[Running | None, str]:
     """The program that two known graphs for other lengths make, if they make one; or why not.
 
     The function runs once: the record says whether it is that program, and what the program has to
     give. It has values, unless memory is bounded: then the program may be one that was kept.
     """
-    pairs = known.pairs(kind, arrays, given, how)
+    pairs = known.pairs(kind, arrays, call, options)
     try:
         first = next(pairs, None)
         if first is None:
             return None, why
-        found = _recognised(given, arrays, how, known, kind, itertools.chain([first], pairs))
+        found = _recognised(call, arrays, options, known, kind, itertools.chain([first], pairs))
         if isinstance(found, str):
             return None, found
         if isinstance(found, Running):
@@ -147,10 +149,10 @@ def _of_other_length(
         pair, graph, make, facts = found.pair, found.graph, found.make, found.facts
         program = _relengthed(pair, graph, make, facts) or make()
         program.small, program.paths = found.small, found.paths
-        _independent(program, found.record, given, known)
-        check(program, arrays, found.exact, given, found.n, found.moved)
-        _keep(found.key, program, how)
-    except TooFew:
+        _independent(program, found.record, call, known)
+        check(program, arrays, found.exact, call, found.n, found.moved)
+        _keep(found.key, program, options)
+    except TooFewBytes:
         raise
     except Exception as error:  # whatever it is, the function is recorded as if it were new
         return None, str(error) or type(error).__name__
@@ -165,7 +167,7 @@ class _Recognised(NamedTuple):
 
     pair: Pair
     graph: Sample
-    make: Callable[[], Compiled]
+    make: Callable[[], Program]
     facts: Any
     small: bool
     paths: list[str]
@@ -177,42 +179,42 @@ class _Recognised(NamedTuple):
 
 
 def _recognised(
-    given: Given, arrays: list[Any], how: How, known: Known, kind: Any, pairs: Iterable[Pair]
+    call: Call, arrays: list[Any], options: Options, known: Known, kind: Any, pairs: Iterable[Pair]
 ) -> _Recognised | Running | str:
     """The graph that a pair of others makes, if a record is found in it; or the program kept.
 
     Else why none does.
     """
-    bounded = how.memory is not None
-    record = forward(*given) if bounded else with_values(*given)
+    bounded = options.memory is not None
+    record = forward(*call) if bounded else with_values(*call)
     paths = record.names[: record.parameters]
-    key = key_of(record, how) if bounded else ""
-    kept = found(key, record, how) if key else None
+    key = key_of(record, options) if bounded else ""
+    kept = found(key, record, options) if key else None
     if kept is not None:
         kept.small, kept.paths = small(record.nodes), paths
-        _independent(kept, record, given, known)
+        _independent(kept, record, call, known)
         return kept
     at_length = known.graph(kind, pairs, record)
     if isinstance(at_length, str):
         return at_length
     pair, graph, nodes = at_length
     if bounded:
-        results = _in_pieces(record, arrays, given)
-        moved = functools.partial(_in_pieces_otherwise, arrays, given)
+        results = _in_segments(record, arrays, call)
+        moved = functools.partial(_in_segments_otherwise, arrays, call)
     else:
         with no_garbage():
             gradients = grad(record.loss, record.leaves[: record.parameters], unused="zero")
         results = [record.loss.data, *gradients, *(x.data for x in record.beside)]
-        moved = functools.partial(rounded_otherwise, given)
+        moved = functools.partial(rounded_otherwise, call)
     recorder = record.recorder
     facts = record.used, record.aux, recorder.draws, bool(recorder.requirements)
-    make = functools.partial(_at_length, graph._replace(cuts=cuts(nodes)), how, *facts)
+    make = functools.partial(_at_length, graph._replace(cuts=cuts(nodes)), options, *facts)
     exact, n = _named(record, results), size_of(nodes)
     whole = None if bounded else record
     return _Recognised(pair, graph, make, facts, small(nodes), paths, exact, n, moved, whole, key)
 
 
-def _learned(given: Given, arrays: list[Any], how: How, known: Known, kind: Any) -> str:
+def _learned(call: Call, arrays: list[Any], options: Options, known: Known, kind: Any) -> str:
     """Make programs for the beginnings of long arguments; what is in the way of it, if anything.
 
     Two of them say what the graph of the whole is, so its record need neither have values nor be
@@ -221,19 +223,19 @@ def _learned(given: Given, arrays: list[Any], how: How, known: Known, kind: Any)
     """
     if known.knows(kind):
         return ""
-    params = [p.data for _, p in leaves_of(given.params, "")]
+    params = [p.data for _, p in leaves_of(call.params, "")]
     dims, n = dims_of(x.shape for x in arrays), len(dims_of(p.shape for p in params))
-    plain, why = replace(how, target="numpy", memory=None), ""
+    plain, why = replace(options, target="numpy", memory=None), ""
     for longest in sorted({*dims[n:]}, reverse=True):
         line = *dims[:n], *(k - (k == longest) for k in dims[n:])
         try:
             for periods in (0, 1):
-                short = shortened(given, shorter(line, dims, periods))
+                short = shortened(call, shorter(line, dims, periods))
                 ends = [x for arg in short.args for _, x in leaves_of(arg, "")]
                 few = [np.asarray(values(x)) for x in ends if isinstance(x, NUMBERS)]
-                made(short, [*params, *few], plain, known, kind)
+                program_for(short, [*params, *few], plain, known, kind)
             return ""
-        except Another:  # nor are the others
+        except Mismatch:  # nor are the others
             break
         except Disturbed:
             raise
@@ -242,19 +244,19 @@ def _learned(given: Given, arrays: list[Any], how: How, known: Known, kind: Any)
     return why
 
 
-def _keep(key: str, program: Running, how: How) -> None:
-    if key and isinstance(program, Compiled) and program.how == how and not program.no_c:
+def _keep(key: str, program: Running, options: Options) -> None:
+    if key and isinstance(program, Program) and program.options == options and not program.no_c:
         put(key, program)
 
 
-def _at_length(graph: Sample, how: How, *facts: Any) -> Compiled:
-    program = Compiled((graph.values, graph.outputs, graph.leaves), how, *facts)
+def _at_length(graph: Sample, options: Options, *facts: Any) -> Program:
+    program = Program((graph.values, graph.outputs, graph.leaves), options, *facts)
     program.sample = graph
     return program
 
 
 def _relengthed(
-    pair: Pair, graph: Sample, make: Callable[[], Compiled], facts: Any
+    pair: Pair, graph: Sample, make: Callable[[], Program], facts: Any
 ) -> Relengthed | None:
     """The text in C of two programs for a graph between them, if they have one text."""
     if not pair.programs or not all(x.native for x in pair.programs):
@@ -262,80 +264,80 @@ def _relengthed(
     a, b = pair.programs
     try:
         function = function_at(a.in_c, b.in_c, (pair.a, pair.b, graph))
-    except Another:
+    except Mismatch:
         return None
     return Relengthed(function, b, make, *facts)
 
 
-def _made(record: Forward, given: Given, arrays: list[Any], how: How, known: Known) -> Running:
-    key = key_of(record, how)
-    kept = found(key, record, how) if key else None
+def _program_for(
+    record: Forward, call: Call, arrays: list[Any], options: Options, known: Known
+) -> Running:
+    key = key_of(record, options)
+    kept = found(key, record, options) if key else None
     if kept is not None:
-        _independent(kept, record, given, known)
+        _independent(kept, record, call, known)
         return kept
-    record, whole = _differentiated(record, given)
+    record, whole = _differentiated(record, call)
     try:
-        program = _compiled(record, whole, given, arrays, how, known)
+        program = _compiled(record, whole, call, arrays, options, known)
     except Different as error:
         if record.shapes is None:
             raise
-        record = with_values(*given)  # without them, Python may have gone another way
-        program = _compiled(record, trace(record), given, arrays, how, known)
-        check(program, arrays, error.exact, given, size_of(whole.nodes))
+        record = with_values(*call)  # without them, Python may have gone another way
+        program = _compiled(record, trace(record), call, arrays, options, known)
+        check(program, arrays, error.exact, call, size_of(whole.nodes))
     if record.shapes is not None:
-        _keep(key, program, how)
+        _keep(key, program, options)
     return program
 
 
-def _differentiated(record: Forward, given: Given) -> tuple[Forward, Trace]:
+def _differentiated(record: Forward, call: Call) -> tuple[Forward, Trace]:
     """The record with gradients; computed, if a rule for these asks for values."""
     if record.shapes is not None:
         with suppress(Exception):
             return record, trace(record)
-        record = with_values(*given)
+        record = with_values(*call)
     return record, trace(record)
 
 
 def _compiled(
-    record: Forward, whole: Trace, given: Given, arrays: list[Any], how: How, known: Known
-) -> Compiled:
+    record: Forward, whole: Trace, call: Call, arrays: list[Any], options: Options, known: Known
+) -> Program:
     """A program that gives what the function gives."""
     refused, program = "", None
     try:
-        program = Compiled.of(whole, how, record.recorder)
+        program = Program.of(whole, options, record.recorder)
     except (Refused, AssertionError, KeyError) as error:
         refused = str(error)
-    _independent(program, record, given, known)
-    exact = _exact(record, given)
+    _independent(program, record, call, known)
+    exact = _exact(record, call)
     if program is not None:
         try:
-            check(program, arrays, exact, given, size_of(whole.nodes))
+            check(program, arrays, exact, call, size_of(whole.nodes))
             return program
         except (Refused, AssertionError, KeyError) as error:
             refused = str(error)
     # a structure that looked like a recurrence and cannot be written
-    without = replace(how, passes=how.passes - {"loops"}, memory=None)
-    program = Compiled.of(whole, without, record.recorder)
-    check(program, arrays, exact, given, size_of(whole.nodes))
+    without = replace(options, passes=options.passes - {"loops"}, memory=None)
+    program = Program.of(whole, without, record.recorder)
+    check(program, arrays, exact, call, size_of(whole.nodes))
     program.said.append(f"the loops found could not be written ({refused})")
     return program
 
 
-def _independent(
-    program: Running | None, record: Forward | None, given: Given, known: Known
-) -> None:
+def _independent(program: Running | None, record: Forward | None, call: Call, known: Known) -> None:
     """Refuse what has values of its arguments in it, unless that is known of a program like it."""
     if program is None or not known.free(program):
-        unbaked(record or forward(*given), *given)
+        guard(record or forward(*call), *call)
 
 
-def _exact(record: Forward, given: Given) -> Exact:
+def _exact(record: Forward, call: Call) -> Exact:
     """Names and values of all that the function gives."""
-    given.around.set_back()
+    call.around.set_back()
     try:
-        loss, gradients, aux = eager(given.loss_fn, given.params, map(tensors, given.args))
+        loss, gradients, aux = eager(call.loss_fn, call.params, map(tensors, call.args))
     except AttributeError:  # a function that needs conditions to be Tensors, as in a program
-        whole = trace(with_values(*given))
+        whole = trace(with_values(*call))
         n = 1 + record.parameters + len(record.beside)
         return _named(record, [x.data for x in whole.outputs[:n]])
     return _named(record, [loss.data, *gradients, *_beside(aux)])
@@ -352,32 +354,32 @@ def _named(record: Forward, results: list[Any]) -> Exact:
     return [*zip(["the loss", *gradients, *beside], results, strict=True)]
 
 
-def _in_pieces(record: Forward, arrays: list[Any], given: Given) -> list[Any]:
+def _in_segments(record: Forward, arrays: list[Any], call: Call) -> list[Any]:
     """All that the function gives, without all of the values at one time.
 
     The function runs as it is written, but unrecorded; its gradients are those of the record,
     computed piece by piece.
     """
-    results = replayed(record, _with_draws(record, arrays, given))
-    given.around.set_back()
+    results = replayed(record, _with_draws(record, arrays, call))
+    call.around.set_back()
     with no_grad(), suppress(AttributeError):  # see `_exact`
-        loss, *aux = loss_of(given.loss_fn, given.params, map(tensors, given.args))
+        loss, *aux = loss_of(call.loss_fn, call.params, map(tensors, call.args))
         results = [loss.data, *results[1 : 1 + record.parameters], *_beside(aux)]
     return results
 
 
-def _in_pieces_otherwise(arrays: list[Any], given: Given, seed: int | None) -> list[Any]:
+def _in_segments_otherwise(arrays: list[Any], call: Call, seed: int | None) -> list[Any]:
     """The same rounded otherwise, as by `rounded_otherwise`."""
-    record = forward(*given)
-    leaves = _with_draws(record, arrays, given)
+    record = forward(*call)
+    leaves = _with_draws(record, arrays, call)
     noise = None if seed is None else np.random.default_rng(seed)
     with np.errstate(all="ignore" if seed is None else None):
         return replayed(record, leaves, Recorder(noise=noise, flush=seed is None))
 
 
-def _with_draws(record: Forward, arrays: list[Any], given: Given) -> list[Any]:
+def _with_draws(record: Forward, arrays: list[Any], call: Call) -> list[Any]:
     """Arrays for all leaves of a record."""
-    given.around.set_back()
+    call.around.set_back()
     drawn = Drawn(record.recorder.draws)
     return [*arrays, *drawn(drawn.generators)]
 
@@ -386,7 +388,7 @@ def check(
     program: Running,
     arrays: list[Any],
     exact: Exact,
-    given: Given,
+    call: Call,
     n: int,
     moved: Moved | None = None,
 ) -> None:
@@ -394,9 +396,9 @@ def check(
 
     `n` is how many roundings are in them, and `moved` gives them rounded otherwise.
     """
-    moved = moved or functools.partial(rounded_otherwise, given)
+    moved = moved or functools.partial(rounded_otherwise, call)
     flushed = functools.partial(moved, None)
-    given.around.set_back()
+    call.around.set_back()
     results = program([*arrays, *program.drawn.generators])
     different, _ = first_difference(exact, results, n, moved, flushed if program.flushes else None)
     if different is not None:
@@ -409,15 +411,15 @@ def check(
         )
 
 
-def rounded_otherwise(given: Given, seed: int | None) -> list[Any]:
+def rounded_otherwise(call: Call, seed: int | None) -> list[Any]:
     """All that the function gives, each operation one ulp off, up or down at random.
 
     Without a seed no operation is, but what is denormal is 0.
     """
     noise = None if seed is None else np.random.default_rng(seed)
     with np.errstate(all="ignore" if seed is None else None):  # 1/0 is no news then
-        record = recorded(*given, noise=noise, flush=seed is None)
-        given.around.set_back()
+        record = recorded(*call, noise=noise, flush=seed is None)
+        call.around.set_back()
         return [x.data for x in trace(record).outputs]
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.tensor import Tensor, values
-from tinygrad_rnn.program.ir.lengths import Another, Sample, dims_of, interpolated, shorter
+from tinygrad_rnn.program.ir.lengths import Mismatch, Sample, dims_of, interpolated, shorter
 from tinygrad_rnn.program.ir.recognise import recognise
 from tinygrad_rnn.program.record.surroundings import Surroundings
 from tinygrad_rnn.program.record.trace import (
@@ -32,11 +32,11 @@ from tinygrad_rnn.program.record.trace import (
     recording,
     trace,
 )
-from tinygrad_rnn.program.runtime.pipeline import Compiled, How, follows, rolled, sample_of
+from tinygrad_rnn.program.runtime.pipeline import Options, Program, rolled, same_program, sample_of
 from tinygrad_rnn.program.runtime.relength import Relengthed
 from tinygrad_rnn.program.runtime.run import Running
 
-__all__ = ["Given", "Known", "Pair", "shortened"]
+__all__ = ["Call", "Known", "Pair", "shortened"]
 
 KINDS = 16  # of calls that are remembered
 HELD = 4  # programs, and pairs of graphs, of one kind of call
@@ -53,7 +53,7 @@ class Pair(NamedTuple):
     programs: tuple[Running, ...] = ()
 
 
-class Given(NamedTuple):
+class Call(NamedTuple):
     """A function and what it is called with; the names of its arguments; what it can reach."""
 
     loss_fn: Callable[..., Any]
@@ -112,13 +112,13 @@ class Known:
             if program.program.constants:
                 return False
             (T, numbers), (U, others) = ((x.program.T, x.program.numbers) for x in (alike, program))
-        return follows(T, numbers, U, others)
+        return same_program(T, numbers, U, others)
 
     def knows(self, kind: Any) -> bool:
         """Whether there is a program for a call of a kind."""
         return bool(self._of(kind).programs)
 
-    def pairs(self, kind: Any, arrays: list[Any], given: Given, how: How) -> Iterator[Pair]:
+    def pairs(self, kind: Any, arrays: list[Any], call: Call, options: Options) -> Iterator[Pair]:
         """Pairs of graphs for other lengths, between or beyond which that of a call may lie."""
         of = self._of(kind)
         programs = of.programs
@@ -127,14 +127,14 @@ class Known:
         tried = {pair.programs for pair in of.pairs}
         yield from [pair for pair in of.pairs if pair.programs]
         both = list(itertools.combinations([x for _, x in programs], 2))
-        alike = [x for x in both if x[0].body == x[1].body and all(type(y) is Compiled for y in x)]
+        alike = [x for x in both if x[0].body == x[1].body and all(type(y) is Program for y in x)]
         yield from (_pair(*x) for x in alike if x not in tried)
         yield from [pair for pair in of.pairs if not pair.programs]
         dims = dims_of(x.shape for x in arrays)
         try:
             short = [shorter(programs[0][0], dims, k) for k in (0, 1)]
-            yield Pair(_short(given, short[0], how), _short(given, short[1], how))
-        except (Another, Refused):
+            yield Pair(_short(call, short[0], options), _short(call, short[1], options))
+        except (Mismatch, Refused):
             yield from (_pair(*x) for x in both if x not in tried and x not in alike)
 
     def graph(
@@ -151,7 +151,7 @@ class Known:
             try:
                 found = interpolated(pair.a, pair.b, dims)
                 recognise(found, record.leaves, nodes, outputs)
-            except Another as error:
+            except Mismatch as error:
                 why = str(error)
                 continue
             of.vain = 0
@@ -162,7 +162,7 @@ class Known:
 
 
 def _pair(a: Running, b: Running) -> Pair:
-    return Pair(a.whole.sample, b.whole.sample, (a, b))
+    return Pair(a.full.sample, b.full.sample, (a, b))
 
 
 def _forward(record: Forward) -> tuple[list[Tensor], dict[int, Tensor]]:
@@ -174,12 +174,12 @@ def _forward(record: Forward) -> tuple[list[Tensor], dict[int, Tensor]]:
     return nodes, {0: record.loss, **dict(enumerate(beside, 1 + record.parameters))}
 
 
-def shortened(given: Given, dims: Dims) -> Given:
+def shortened(call: Call, dims: Dims) -> Call:
     """The same function with the beginnings of its arguments; `dims` are all shapes in a row."""
     ends = iter(dims)
-    for _, p in leaves_of(given.params, ""):
+    for _, p in leaves_of(call.params, ""):
         _take(p.ndim, ends)
-    leaves = [[x for _, x in leaves_of(arg, "")] for arg in given.args]
+    leaves = [[x for _, x in leaves_of(arg, "")] for arg in call.args]
     arrays = [np.asarray(values(x)) for xs in leaves for x in xs if isinstance(x, NUMBERS)]
     shapes = [_take(x.ndim, ends) for x in arrays]
     pairs = zip(dims_of(x.shape for x in arrays), dims_of(shapes), strict=True)
@@ -190,16 +190,16 @@ def shortened(given: Given, dims: Dims) -> Given:
     )
     args = tuple(
         rebuilt(arg, iter([next(short) if isinstance(x, NUMBERS) else x for x in xs]), True)
-        for arg, xs in zip(given.args, leaves, strict=True)
+        for arg, xs in zip(call.args, leaves, strict=True)
     )
-    return given._replace(args=args)
+    return call._replace(args=args)
 
 
-def _short(given: Given, dims: Dims, how: How) -> Sample:
+def _short(call: Call, dims: Dims, options: Options) -> Sample:
     """The graph of the same function for the beginnings of its arguments."""
-    record = forward(*shortened(given, dims))
+    record = forward(*shortened(call, dims))
     whole = trace(record)
-    graph, _ = rolled(whole, record.recorder, how.longest, loops="loops" in how.passes)
+    graph, _ = rolled(whole, record.recorder, options.longest, loops="loops" in options.passes)
     return sample_of(graph, whole)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from tinygrad_rnn.program.backends.numpy.emit import Program
+from tinygrad_rnn.program.backends.numpy.emit import NumPySource
 from tinygrad_rnn.program.ir.graph import Arg, Value, ancestors, only_last
 from tinygrad_rnn.program.ir.ops import OVER_TIME, facts
 from tinygrad_rnn.program.ir.recurrences import Component
@@ -121,7 +121,7 @@ class Outline:
 
 
 def outline(
-    program: Program, parameters: int, division: Division | None = None, requires: bool = False
+    program: NumPySource, parameters: int, division: Division | None = None, requires: bool = False
 ) -> Outline:
     """The outline of a program, the first of whose arguments are parameters.
 

@@ -14,8 +14,8 @@ from tinygrad_rnn.engine.recorder import Draw, Recorder
 from tinygrad_rnn.program.backends.c import Function, Native, NoCompiler, Unwritable
 from tinygrad_rnn.program.backends.c import write as write_c
 from tinygrad_rnn.program.backends.latex.equations import Equations
-from tinygrad_rnn.program.backends.numpy.emit import Program, write
-from tinygrad_rnn.program.backends.numpy.source import Printed
+from tinygrad_rnn.program.backends.numpy.emit import NumPySource, write
+from tinygrad_rnn.program.backends.numpy.source import Source
 from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.cost import cost_of
 from tinygrad_rnn.program.ir.graph import Arg, Value, only_last, structure_of
@@ -23,24 +23,32 @@ from tinygrad_rnn.program.ir.lengths import Sample, dims_of
 from tinygrad_rnn.program.ir.ops import KNOWN, OVER_TIME, is_count
 from tinygrad_rnn.program.ir.recognise import cuts, through
 from tinygrad_rnn.program.ir.reroll import SAME, roll
-from tinygrad_rnn.program.ir.sequences import NoFamily
+from tinygrad_rnn.program.ir.sequences import NoSequence
 from tinygrad_rnn.program.locks import cached
 from tinygrad_rnn.program.passes import algebra as passes
-from tinygrad_rnn.program.passes import map_over_time as whole
-from tinygrad_rnn.program.passes import simplify, softmax
-from tinygrad_rnn.program.passes import tiling as in_blocks
-from tinygrad_rnn.program.passes.checkpointing import Graph, Uncut, cut, length
+from tinygrad_rnn.program.passes import simplify, softmax, tiling
+from tinygrad_rnn.program.passes.checkpointing import Graph, NoPartition, partition, segment_length
+from tinygrad_rnn.program.passes.map_over_time import map_over_time
 from tinygrad_rnn.program.record.trace import Refused, Trace, leaves_of
-from tinygrad_rnn.program.runtime.run import Running, in_pieces
+from tinygrad_rnn.program.runtime.run import Running, in_segments
 from tinygrad_rnn.program.runtime.segments import Divider
 
-__all__ = ["PASSES", "WRITING", "Compiled", "How", "copied", "follows", "rolled", "sample_of"]
+__all__ = [
+    "PASSES",
+    "WRITING",
+    "Options",
+    "Program",
+    "copied",
+    "rolled",
+    "same_program",
+    "sample_of",
+]
 
 Pass = Callable[[list[Value], list[Value]], int]
-WritePiece = Callable[[Sequence[list[Value]]], tuple[Any, int]]  # a text, and bytes it works in
+WriteSegment = Callable[[Sequence[list[Value]]], tuple[Any, int]]  # a text, and bytes it works in
 
 PASSES: dict[str, tuple[str, Pass]] = {
-    "steps": ("operations on whole sequences done step by step", whole.step_by_step),
+    "mapped": ("operations on all steps at once mapped over time", map_over_time),
     "unstacked": (
         "elements of what was stacked over time read where they were made",
         simplify.unstacked,
@@ -61,20 +69,20 @@ PASSES: dict[str, tuple[str, Pass]] = {
     "small_first": ("rows added to each other, not each to all", passes.small_first),
     "products": ("sums over time of products made one product of all rows", passes.products),
     "batch_sums": ("sums over time and then over the batch made one", passes.batch_sums),
-    "apart": ("values of all gates kept gate by gate", in_blocks.apart),
-    "blocks": ("products divided into small ones", in_blocks.blocks),
+    "gate_layout": ("values of all gates kept gate by gate", tiling.gate_layout),
+    "blocks": ("products divided into small ones", tiling.blocks),
 }
-WRITING = ("in_place", "transposes", "lifetimes", "fused")  # passes while NumPy is written
+WRITING = ("fusion", "transposes", "liveness", "loop_fusion")  # passes while NumPy is written
 # C's loops do better without
-NUMPY_ALONE = frozenset(("gates", "early_sums", "early_products", "apart", "blocks"))
+NUMPY_ALONE = frozenset(("gates", "early_sums", "early_products", "gate_layout", "blocks"))
 # in NumPy a hundredth faster, but not on one page
 C_ALONE = frozenset(("softmax",))
-DIVIDING = frozenset(("steps", "unstacked", "folded", "sums", "common"))  # before time is divided
-EQUATIONS = frozenset(("steps", "unstacked", "sums", "rows", "squares", "common"))  # for reading
+DIVIDING = frozenset(("mapped", "unstacked", "folded", "sums", "common"))  # before time is divided
+EQUATIONS = frozenset(("mapped", "unstacked", "sums", "rows", "squares", "common"))  # for reading
 
 
 @dataclass(frozen=True)
-class How:
+class Options:
     """What a program shall be like; see `CompiledStep`."""
 
     passes: frozenset[str]
@@ -83,16 +91,16 @@ class How:
     longest: int | None = None
 
 
-class Compiled(Running):
+class Program(Running):
     """The programs for one signature: what is called, its sources, and what the passes did."""
 
-    program: Program
+    program: NumPySource
     sample: Sample  # its graph, and what else of its record tells of gradients
 
     def __init__(
         self,
         rolled: Graph,
-        how: How,
+        options: Options,
         used: list[bool],
         aux: Any,
         draws: Sequence[Draw],
@@ -105,27 +113,27 @@ class Compiled(Running):
         `said` tells what kept parts of it from repeating.
         """
         super().__init__(used, aux, draws, requires)
-        self.rolled, self.how, self.wanted, self.said = rolled, how, how.passes, [*said]
+        self.rolled, self.options, self.wanted, self.said = rolled, options, options.passes, [*said]
         self.noted, self.done = list[str](), dict[str, int]()  # of memory; how often passes applied
         try:
             self.program = self._numpy()
-        except NoFamily as error:
+        except NoSequence as error:
             if straight is None:
                 raise
             self.rolled = straight()
             self.said.append(str(error))
             self.program = self._numpy()
-        if how.target == "c":
+        if options.target == "c":
             try:
-                self._prepared(how.memory, self._piece_in_c)
-                self.native = Native(self.in_c) if self.pieces is None else None
+                self._prepared(options.memory, self._segment_in_c)
+                self.native = Native(self.in_c) if self.segments is None else None
             except (Unwritable, NoCompiler) as error:
                 self.no_c = str(error)
-        if how.target == "numpy" or self.no_c:
-            self._prepared(how.memory, self._piece_in_numpy)
+        if options.target == "numpy" or self.no_c:
+            self._prepared(options.memory, self._segment_in_numpy)
 
     @classmethod
-    def of(cls, record: Trace, how: How, recorder: Recorder) -> Compiled:
+    def of(cls, record: Trace, options: Options, recorder: Recorder) -> Program:
         """The programs for a record.
 
         Raises
@@ -134,17 +142,17 @@ class Compiled(Running):
             There is something in it that no program is written in, or too much that does not
             repeat.
         """
-        loops = "loops" in how.passes
-        graph, said = rolled(record, recorder, how.longest, loops=loops)
+        loops = "loops" in options.passes
+        graph, said = rolled(record, recorder, options.longest, loops=loops)
         program = cls(
-            graph, how, record.used, record.aux, recorder.draws, bool(recorder.requirements), said,
-            lambda: rolled(record, recorder, how.longest, loops=False)[0],
+            graph, options, record.used, record.aux, recorder.draws, bool(recorder.requirements),
+            said, lambda: rolled(record, recorder, options.longest, loops=False)[0],
         )  # fmt: skip
         program.sample = sample_of(program.rolled, record)
         return program
 
     @property
-    def whole(self) -> Compiled:
+    def full(self) -> Program:
         """All that is known of the program."""
         return self
 
@@ -153,44 +161,42 @@ class Compiled(Running):
         """A digest, the same for all programs that differ by lengths alone."""
         return structure_of(self.rolled[0], self.rolled[2])
 
-    def _prepared(self, memory: str | int | None, write_piece: WritePiece) -> None:
+    def _prepared(self, memory: str | int | None, write_segment: WriteSegment) -> None:
         """Divide the step in time, if so wanted and if it can be."""
         if memory is None:
             return
         sizes: list[int] = []
 
         def written(*graph: list[Value]) -> Any:
-            text, size = write_piece(graph)
+            text, size = write_segment(graph)
             sizes.append(size)
             return text
 
         row = fixed = state = 0
         try:
-            divided = cut(*_passed(copied(*self.rolled), DIVIDING & self.wanted))
+            divided = partition(*_passed(copied(*self.rolled), DIVIDING & self.wanted))
             divider = Divider(divided, written)
             if memory != "sqrt":  # bytes are counted; the room for a piece is linear in its length
                 few = list[int]()
                 for n in (2, 3):
                     sizes.clear()
-                    divider.piece(n)
+                    divider.segment(n)
                     few.append(sum(sizes[-2:]))
                 row, fixed = few[1] - few[0], 3 * few[0] - 2 * few[1]
                 state = sum(v.dtype.itemsize * math.prod(v.shape) for v in divided.states)
-            n = length(divided.T, memory, row, fixed, state)
-            self.pieces = in_pieces(divider.division(n))
-        except (Uncut, NoFamily) as error:
+            n = segment_length(divided.T, memory, row, fixed, state)
+            self.segments = in_segments(divider.division(n))
+        except (NoPartition, NoSequence) as error:
             self.noted.append(f"not divided in time: {error}")
 
-    def _piece_in_numpy(self, graph: Sequence[list[Value]]) -> tuple[Any, int]:
+    def _segment_in_numpy(self, graph: Sequence[list[Value]]) -> tuple[Any, int]:
         wanted = self.wanted - C_ALONE
         program = write(*_passed(graph, wanted), *(x in self.wanted for x in WRITING))
         if program.constants:
-            raise Uncut(f"it holds the large array {next(iter(program.constants))}")
-        return Printed(
-            **{x.name: getattr(program, x.name) for x in fields(Printed)}
-        ), program.buffers
+            raise NoPartition(f"it holds the large array {next(iter(program.constants))}")
+        return Source(**{x.name: getattr(program, x.name) for x in fields(Source)}), program.buffers
 
-    def _piece_in_c(self, graph: Sequence[list[Value]]) -> tuple[Any, int]:
+    def _segment_in_c(self, graph: Sequence[list[Value]]) -> tuple[Any, int]:
         function = write_c(*_passed(graph, self.wanted - NUMPY_ALONE))
         return function, function.bytes
 
@@ -206,11 +212,11 @@ class Compiled(Running):
         program, done = self.program, self.done
         saved = _saved(copied(*self.rolled), self.wanted - C_ALONE)
         times = {name: f"{done.get(name, 'in C:')} {what}" for name, (what, _) in PASSES.items()}
-        times["in_place"] = f"{program.inside} operations computed where they are read"
+        times["fusion"] = f"{program.inlined} operations computed where they are read"
         times["transposes"] = "weights transposed once, not at every step"
-        times["fused"] = f"{program.fused} operations on whole sequences done in loops"
-        times["lifetimes"] = f"{program.reused} buffers that were free taken again"
-        lines = [f"{done['of']} families and single values, {done['values']} after the passes"]
+        times["loop_fusion"] = f"{program.loop_fusion} operations on whole sequences done in loops"
+        times["liveness"] = f"{program.reused} buffers that were free taken again"
+        lines = [f"{done['of']} sequences and single values, {done['values']} after the passes"]
         for name, what in times.items():
             if name in self.wanted:
                 lines.append(f"{name}: {what}" + (f"; {saved[name]}" if saved[name] else ""))
@@ -222,12 +228,12 @@ class Compiled(Running):
         calls, _, flops = cost_of(program.values, program.components)
         lines += [f"{sums} sums over time", f"{calls:,} calls and {flops:,} operations on numbers"]
         lines.append(f"{program.buffers:,} bytes of buffers")
-        if self.pieces is not None:
-            p = self.pieces.division
-            lines.append(f"divided in time: pieces of {p.n} steps, {p.states} states at one time")
+        if self.segments is not None:
+            p = self.segments.division
+            lines.append(f"divided in time: segments of {p.n} steps, {p.states} states at one time")
         return lines + self.noted + [f"not repeated: {why}" for why in self.said]
 
-    def _numpy(self) -> Program:
+    def _numpy(self) -> NumPySource:
         ways = {name: name in self.wanted for name in WRITING}
         return write(*self.passed(C_ALONE), **ways, requires=self.requires)
 
@@ -286,7 +292,7 @@ def _saved(graph: Sequence[list[Value]], wanted: frozenset[str]) -> dict[str, st
     return said
 
 
-def follows(T: int, numbers: dict[Any, Any], U: int, others: dict[Any, Any]) -> bool:
+def same_program(T: int, numbers: dict[Any, Any], U: int, others: dict[Any, Any]) -> bool:
     """Whether the numbers of one program are those of another of T steps, for U steps.
 
     Then the function need not be run on other values to see whether it bakes some in. Whatever it
@@ -325,7 +331,7 @@ def rolled(
     Raises
     ------
     Refused
-        See `Compiled.of`.
+        See `Program.of`.
     """
     unknown = sorted({x.op.name for x in record.nodes if x.op and x.op.name not in KNOWN | SAME})
     if unknown:
@@ -343,7 +349,7 @@ def rolled(
         by_tensor[draw.leaf].options["drawn"] = draw.method
     outputs[0].name = outputs[0].name if outputs[0].named else "loss"
     for v in found:  # the record itself is needed no longer
-        v.options = {k: x for k, x in v.options.items() if k not in ("family", "leaf")}
+        v.options = {k: x for k, x in v.options.items() if k not in ("sequence", "leaf")}
     if recorder.requirements:
         last = max(v.serial for v in found)
         for v in only_last(outputs):
@@ -370,6 +376,6 @@ def copied(*lists: list[Value]) -> Graph:
 
     for v in new.values():
         v.args = [moved(a) for a in v.args]
-        v.init = {t: moved(a) for t, a in v.init.items()}
+        v.initial = {t: moved(a) for t, a in v.initial.items()}
     values, outputs, leaves = ([new[v] for v in values] for values in lists)
     return values, outputs, leaves

@@ -15,10 +15,10 @@ import numpy as np
 from tinygrad_rnn.program.backends.c import Function, Native
 from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.graph import Value
-from tinygrad_rnn.program.ir.lengths import Another, Line, Sample
+from tinygrad_rnn.program.ir.lengths import Line, Mismatch, Sample
 from tinygrad_rnn.program.locks import cached
 from tinygrad_rnn.program.passes.simplify import alive, folded
-from tinygrad_rnn.program.runtime.pipeline import Compiled, copied
+from tinygrad_rnn.program.runtime.pipeline import Program, copied
 from tinygrad_rnn.program.runtime.run import Running
 
 __all__ = ["Relengthed", "function_at"]
@@ -28,7 +28,7 @@ class Relengthed(Running):
     """A program in C for another length; what else is known of it is found out when asked for."""
 
     def __init__(
-        self, function: Function, like: Running, make: Callable[[], Compiled], *facts: Any
+        self, function: Function, like: Running, make: Callable[[], Program], *facts: Any
     ) -> None:
         """`like` is one that differs by lengths alone; `facts` are those of `Running`."""
         super().__init__(*facts)
@@ -46,14 +46,14 @@ class Relengthed(Running):
         return self._structure
 
     @cached
-    def whole(self) -> Compiled:
+    def full(self) -> Program:
         """The same, made from its graph."""
         return self._make()
 
     @cached
     def program(self) -> Any:  # type: ignore[override]
         """The program in NumPy."""
-        return self.whole.program
+        return self.full.program
 
     @property
     def in_c(self) -> Function:
@@ -66,11 +66,11 @@ def function_at(a: Function, b: Function, graphs: tuple[Sample, Sample, Sample])
 
     Raises
     ------
-    Another
+    Mismatch
         They differ by more than lengths, or a constant of theirs is made in a way not known here.
     """
     if (a.text, a.rooms) != (b.text, b.rooms):
-        raise Another("the two are not one text")
+        raise Mismatch("the two are not one text")
     line = Line(*graphs[:2], graphs[2].dims)
     known = list(zip(*map(_constants, graphs), strict=True))
     constants = [
@@ -103,7 +103,7 @@ def _between(x: np.ndarray, y: np.ndarray, known: Iterable[tuple[Any, Any, Any]]
     for u, v, w in known:
         if _matches(u, x) and _matches(v, y):
             return _converted(w, x)
-    raise Another("a constant of the program is not one of the graph")
+    raise Mismatch("a constant of the program is not one of the graph")
 
 
 def _matches(u: Any, x: np.ndarray) -> bool:

@@ -11,17 +11,17 @@ import numpy as np
 
 from tinygrad_rnn.engine.recorder import Draw
 from tinygrad_rnn.program.backends.c import Function, Native, Unwritable, alone
-from tinygrad_rnn.program.backends.numpy.source import Printed
+from tinygrad_rnn.program.backends.numpy.source import Source
 from tinygrad_rnn.program.locks import cached, lock_of
 from tinygrad_rnn.program.record.surroundings import Ways, follow
 from tinygrad_rnn.program.record.trace import leaves_of, rebuilt
-from tinygrad_rnn.program.runtime.segments import Division, Pieces
+from tinygrad_rnn.program.runtime.segments import Division, Segments
 from tinygrad_rnn.program.threads import limited
 
 if TYPE_CHECKING:
-    from tinygrad_rnn.program.runtime.pipeline import Compiled
+    from tinygrad_rnn.program.runtime.pipeline import Program
 
-__all__ = ["Drawn", "Piece", "Running", "Unmet", "in_pieces"]
+__all__ = ["Drawn", "Running", "Segment", "Unmet", "in_segments"]
 
 compile_source = compile
 
@@ -97,7 +97,7 @@ class Running:
 
     program: Any  # Printed, or what has more to tell
     native: Native | None = None
-    pieces: Pieces | None = None
+    segments: Segments | None = None
     no_c = ""
     small = False
 
@@ -110,11 +110,11 @@ class Running:
     @property
     def source(self) -> str:
         """What runs, in NumPy; if pieces run in C, the whole that they are cut from."""
-        return self.pieces.source if self.pieces and self._in_numpy else self.program.source
+        return self.segments.source if self.segments and self._in_numpy else self.program.source
 
     @property
     def _in_numpy(self) -> bool:
-        return self.pieces is not None and isinstance(self.pieces.programs["begin"], Piece)
+        return self.segments is not None and isinstance(self.segments.programs["begin"], Segment)
 
     @cached
     def function(self) -> Callable[..., tuple[Any, ...]]:
@@ -129,14 +129,14 @@ class Running:
     @property
     def structure(self) -> str:
         """A digest, the same for all programs that differ by lengths alone."""
-        return self.whole.structure
+        return self.full.structure
 
     @property
     def bytes(self) -> int:
         """Of the memory that it keeps between calls."""
         if self.native is not None:
             return self.native.room.nbytes
-        if self.pieces is not None:
+        if self.segments is not None:
             return 0  # made for a bound
         arrays = (x for x in self.function.__globals__.values() if isinstance(x, np.ndarray))
         return sum(x.nbytes for x in arrays if x.base is None)
@@ -144,17 +144,17 @@ class Running:
     @property
     def flushes(self) -> bool:
         """Whether numbers below the smallest normal one are 0 in it: in C they are."""
-        return self.native is not None or (self.pieces is not None and not self._in_numpy)
+        return self.native is not None or (self.segments is not None and not self._in_numpy)
 
     @property
-    def whole(self) -> Compiled:
+    def full(self) -> Program:
         """All that is known of the program."""
         raise NotImplementedError
 
     @property
     def in_c(self) -> Function:
         """The step in C, written but not built."""
-        return self.whole.in_c
+        return self.full.in_c
 
     @cached
     def c_source(self) -> str:
@@ -219,19 +219,19 @@ class Running:
             rng.bit_generator.state = state
 
     def _run(self, arrays: list[Any]) -> tuple[Any, ...]:
-        if self.pieces is not None:
+        if self.segments is not None:
             with self.lock:
-                return tuple(self.pieces(arrays))
+                return tuple(self.segments(arrays))
         if self.native is not None:
             return self.native(arrays)
         with self.lock:  # the buffers are shared by all calls
             return self.function(*arrays, *self.program.constants.values())
 
 
-class Piece:
+class Segment:
     """A NumPy program with its text; called with arrays."""
 
-    def __init__(self, program: Printed) -> None:
+    def __init__(self, program: Source) -> None:
         self.source, self.function = program.source, _ready(program)
 
     def __call__(self, arrays: list[Any]) -> tuple[Any, ...]:
@@ -239,12 +239,12 @@ class Piece:
         return self.function(*arrays)
 
 
-def in_pieces(division: Division) -> Pieces:
+def in_segments(division: Division) -> Segments:
     """A step that is divided in time, ready to be called."""
-    return Pieces(division, lambda x: Piece(x) if isinstance(x, Printed) else Native(x))
+    return Segments(division, lambda x: Segment(x) if isinstance(x, Source) else Native(x))
 
 
-def _ready(program: Printed) -> Callable[..., tuple[Any, ...]]:
+def _ready(program: Source) -> Callable[..., tuple[Any, ...]]:
     """A NumPy program, ready to be called: its T and numbers, and the code that serves them all."""
     names: dict[str, Any] = {}
     exec(program.header, names)

@@ -17,9 +17,9 @@ import numpy as np
 
 from tinygrad_rnn.program.backends.numpy.names import Names
 from tinygrad_rnn.program.ir.graph import Arg, Value
-from tinygrad_rnn.program.passes.checkpointing import Cut, Uncut
+from tinygrad_rnn.program.passes.checkpointing import NoPartition, Partition
 
-__all__ = ["Divider", "Division", "Pieces"]
+__all__ = ["Divider", "Division", "Segments"]
 
 Write = Callable[[list[Value], list[Value], list[Value]], Any]
 
@@ -53,36 +53,39 @@ class Division:
 class Divider:
     """Divides a step at a cut; `write` makes the text of a program from its graph."""
 
-    def __init__(self, cut: Cut, write: Write) -> None:
-        self.cut, self.write = cut, write
+    def __init__(self, partition: Partition, write: Write) -> None:
+        self.partition, self.write = partition, write
 
     def division(self, n: int) -> Division:
         """The step in pieces of so many steps."""
-        cut = self.cut
-        ends = [cut.states, cut.cotangents]
-        starts, after = ([v.init[t] for v in vs] for vs, t in zip(ends, (-1, cut.T), strict=True))
-        sums = [*cut.early, *cut.last]
+        partition = self.partition
+        ends = [partition.states, partition.cotangents]
+        starts, after = (
+            [v.initial[t] for v in vs] for vs, t in zip(ends, (-1, partition.T), strict=True)
+        )
+        sums = [*partition.early, *partition.last]
         texts = {
             "begin": self.single(starts, []),
-            "middle": self.single([*(Arg("one", v) for v in cut.needed), *after], sums),
+            "middle": self.single([*(Arg("one", v) for v in partition.needed), *after], sums),
             "end": self.single(
-                [Arg("one", v) for v in cut.outputs], [*sums, *cut.late, *cut.first]
+                [Arg("one", v) for v in partition.outputs],
+                [*sums, *partition.late, *partition.first],
             ),
         }
-        for size in {n: None, (cut.T - 1) % n + 1: None}:
-            texts[f"forward_{size}"], texts[f"backward_{size}"] = self.piece(size)
-        return Division(cut.T, n, self.driver, texts)
+        for size in {n: None, (partition.T - 1) % n + 1: None}:
+            texts[f"forward_{size}"], texts[f"backward_{size}"] = self.segment(size)
+        return Division(partition.T, n, self.driver, texts)
 
     def single(self, wanted: list[Arg], given: list[Value]) -> Any:
         """What computes single values from the arguments and from given ones."""
-        copy = _Copy(self.cut, None)
-        leaves = [*map(copy.leaf, self.cut.leaves), *map(copy.leaf, given)]
+        copy = _Copy(self.partition, None)
+        leaves = [*map(copy.leaf, self.partition.leaves), *map(copy.leaf, given)]
         outputs = [_output(copy.arg(a)) for a in wanted]
         return self.write([*copy.new.values(), *outputs], outputs, leaves)
 
-    def piece(self, n: int) -> tuple[Any, Any]:
+    def segment(self, n: int) -> tuple[Any, Any]:
         """Forward and backward through so many steps."""
-        c, made = self.cut, list[Any]()
+        c, made = self.partition, list[Any]()
         for back in (False, True):
             copy = _Copy(c, n)
             leaves = [copy.leaf(v) for v in c.leaves]
@@ -101,7 +104,7 @@ class Divider:
     @property
     def driver(self) -> str:
         """The program that goes through the pieces, as text: it is what runs."""
-        c, names = self.cut, Names()
+        c, names = self.partition, Names()
         names.names |= {*re.findall(r"[a-z]+", DRIVER), "N"}
         called = [names.name(v.name or "x") for v in c.leaves]
         pairs = zip(called, c.leaves, strict=True)
@@ -112,7 +115,7 @@ class Divider:
         return DRIVER.format(**words)
 
 
-class Pieces:
+class Segments:
     """A step that works piece by piece; call it with arrays.
 
     `ready` makes something to call of a text, with its `source`.
@@ -199,14 +202,14 @@ def _function(name: str, source: str) -> list[str]:
 class _Copy:
     """Copies of values, over `n` steps; some replaced by arguments."""
 
-    def __init__(self, cut: Cut, n: int | None) -> None:
-        self.cut, self.n = cut, n
+    def __init__(self, partition: Partition, n: int | None) -> None:
+        self.partition, self.n = partition, n
         self.new: dict[Value, Value] = {}
         self.starts: dict[Value, dict[int, Arg]] = {}
 
     def leaf(self, v: Value) -> Value:
         """An argument in the place of a value."""
-        shape = (self.n, *v.shape[1:]) if self.n and v in self.cut.timed else v.shape
+        shape = (self.n, *v.shape[1:]) if self.n and v in self.partition.timed else v.shape
         options = {"drawn": v.options["drawn"]} if "drawn" in v.options else {}
         self.new[v] = Value("leaf", [], options, shape, v.dtype, v.name, serial=v.serial)
         return self.new[v]
@@ -228,7 +231,7 @@ class _Copy:
                 continue
             reads = [a.value for a in x.args if isinstance(a.value, Value)]
             if x not in self.new:  # first, as a recurrence reads itself
-                self.new[x] = replace(x, args=[], init={}, options=dict(x.options))
+                self.new[x] = replace(x, args=[], initial={}, options=dict(x.options))
                 todo += [y for y in reads if y not in self.new]
                 continue
             todo.pop()
@@ -241,14 +244,14 @@ class _Copy:
             if made.op == "leaf" or made.args:
                 continue
             made.args = [self.moved(a) for a in x.args]
-            made.init = dict(self.starts.get(x, {}))
+            made.initial = dict(self.starts.get(x, {}))
             if x.lo is not None and self.n:
                 made.lo, made.hi = 0, self.n - 1
 
     def moved(self, a: Arg) -> Arg:
         """An operand in the copy."""
         if a.kind == "consts":
-            raise Uncut("a constant changes from step to step")
+            raise NoPartition("a constant changes from step to step")
         if not isinstance(a.value, Value):
             return a
         new = self.new[a.value]

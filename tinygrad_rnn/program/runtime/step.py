@@ -31,13 +31,13 @@ from tinygrad_rnn.program.runtime.compile import (
     ARRAYS,
     Disturbed,
     eager,
-    made,
+    program_for,
     rounded_otherwise,
     tensors,
 )
-from tinygrad_rnn.program.runtime.known import Given, Known
+from tinygrad_rnn.program.runtime.known import Call, Known
 from tinygrad_rnn.program.runtime.outline import Outline, outline
-from tinygrad_rnn.program.runtime.pipeline import PASSES, WRITING, How
+from tinygrad_rnn.program.runtime.pipeline import PASSES, WRITING, Options
 from tinygrad_rnn.program.runtime.run import Running, Unmet
 
 __all__ = ["CompiledStep", "compile"]
@@ -129,7 +129,7 @@ class CompiledStep:
 
         ``\bar x`` is the gradient of the loss with respect to x; each named value is a line.
         """
-        return latex(self._last.whole.equations) if self._last else ""
+        return latex(self._last.full.equations) if self._last else ""
 
     @property
     def outline(self) -> Outline:
@@ -146,8 +146,8 @@ class CompiledStep:
                 if self.reason
                 else "outline: nothing is compiled yet. Call the step once: step(params, ...)."
             )
-        whole = self._last.whole
-        division = whole.pieces.division if whole.pieces is not None else None
+        whole = self._last.full
+        division = whole.segments.division if whole.segments is not None else None
         return outline(whole.program, whole.parameters, division, whole.requires)
 
     def __call__(self, params: Any, *args: Any) -> tuple[Any, Any]:
@@ -265,26 +265,26 @@ class CompiledStep:
         `n` is how many roundings are in them, `flushes` whether the program is in C; see
         `first_difference`.
         """
-        given: Given | None = None  # made only if needed: it takes a checksum of all it reaches
+        call: Call | None = None  # made only if needed: it takes a checksum of all it reaches
 
         def moved(seed: int | None) -> list[Any] | None:
-            nonlocal given
-            given = given or self._given(params, args)
+            nonlocal call
+            call = call or self._call(params, args)
             try:
-                return rounded_otherwise(given, seed)
+                return rounded_otherwise(call, seed)
             except Exception:  # it cannot be recorded as it was: then rounding is no excuse
                 return None
             finally:
-                given.around.set_back()
+                call.around.set_back()
 
         flushed = functools.partial(moved, None) if flushes else None
         return first_difference(expected, found, n, moved, flushed)
 
-    def _given(self, params: Any, args: tuple[Any, ...]) -> Given:
+    def _call(self, params: Any, args: tuple[Any, ...]) -> Call:
         names = [*self._names[1:], *(f"x{k}" for k in range(len(args)))][: len(args)]
         roots = ("the function", self.loss_fn), ("params", params), *zip(names, args, strict=True)
         around = Surroundings(*roots)
-        return Given(self.loss_fn, params, args, names, around)
+        return Call(self.loss_fn, params, args, names, around)
 
     def _warn(self, program: Running | str) -> None:
         """Say, once, that C did not come about, and that no program is used twice."""
@@ -305,11 +305,11 @@ class CompiledStep:
         """A program, or the sentence that says why there is none."""
         self.stats["recorded"] += 1
         self.disturbed = False
-        how = How(self.passes, self.target, self.memory, self.longest)
+        options = Options(self.passes, self.target, self.memory, self.longest)
         paths, once, shapes, *rest = key
         kind = paths, once, tuple(map(len, shapes)), *rest
         try:
-            found = made(self._given(params, args), arrays, how, self._known, kind)
+            found = program_for(self._call(params, args), arrays, options, self._known, kind)
         except Refused as error:
             self.disturbed = isinstance(error, Disturbed)
             return f"not compiled: {error}."
@@ -354,7 +354,7 @@ class CompiledStep:
         """What the passes did, in counts, and what stayed in loops; or why there is no program."""
         if self._last is None:
             return self.reason or "nothing compiled yet: call it first."
-        return "\n".join(self._last.whole.explained())
+        return "\n".join(self._last.full.explained())
 
 
 def compile(

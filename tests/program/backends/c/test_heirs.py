@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh, where
-from tinygrad_rnn.program.backends.c.aliasing import apart
+from tinygrad_rnn.program.backends.c.aliasing import disjoint
 from tinygrad_rnn.program.backends.c.index import Affine
 
 
@@ -77,16 +77,16 @@ def test_elements_read_together_may_not_be_those_of_another_pass():
     def places(*adds, row=8, col=1, t=16):
         return {Affine.made({"t": t, "row": row, "col": col}, add) for add in adds}
 
-    assert apart(Kernel, places(0))
-    assert apart(Kernel, places(0, 4))
-    assert not apart(Kernel, places(0, 3))  # the next column's
-    assert not apart(Kernel, places(0, 5))  # the next row's first
-    assert not apart(Kernel, places(0, 16))  # the next step's
-    assert not apart(Kernel, places(0, t=0))  # the same at all steps
-    assert not apart(Kernel, places(0, row=0))
-    assert not apart(Kernel, places(0, row=3))  # rows that overlap
+    assert disjoint(Kernel, places(0))
+    assert disjoint(Kernel, places(0, 4))
+    assert not disjoint(Kernel, places(0, 3))  # the next column's
+    assert not disjoint(Kernel, places(0, 5))  # the next row's first
+    assert not disjoint(Kernel, places(0, 16))  # the next step's
+    assert not disjoint(Kernel, places(0, t=0))  # the same at all steps
+    assert not disjoint(Kernel, places(0, row=0))
+    assert not disjoint(Kernel, places(0, row=3))  # rows that overlap
     looked_up = {p.plus(Affine.of("place")) for p in places(0)}
-    assert not apart(Kernel, looked_up)
+    assert not disjoint(Kernel, looked_up)
 
 
 def test_parts_that_formulas_share_are_looked_at_once():

@@ -282,7 +282,7 @@ def test_the_equations_mean_the_loss_and_its_gradients(loss_fn, model):
     x, y = sequence(6)
     step = compile(loss_fn)
     loss, grads = step(model, x, y)
-    e = step._last.whole.equations
+    e = step._last.full.equations
     meaning = Meaning(e, [*(p.data for p in model.parameters()), x, y])
     for v, expected in zip(e.outputs, [loss, *grads.values()], strict=True):
         np.testing.assert_allclose(meaning.line(v, None), expected, atol=1e-12)

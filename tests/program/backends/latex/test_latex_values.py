@@ -478,7 +478,7 @@ class Text:
 
 def loss_by_text(step, params, *args):
     """What the printed equations of a step say that its loss is."""
-    e = step._last.whole.equations
+    e = step._last.full.equations
     _, arrays = step.signature(params, *args)
     known = {e.names[v].tex(): np.asarray(x) for v, x in zip(e.leaves, arrays, strict=True)}
     for key, x in e.notation.constants.items():
@@ -702,7 +702,7 @@ def test_many_names_at_once_are_many_letters():
         return total + (xs[0] * np.array([0.3, 0.1, 0.7])).sum() / 3
 
     step = agree(f, p, rng.uniform(size=(4, 3)))
-    e = step._last.whole.equations
+    e = step._last.full.equations
     texts = [letter.tex() for letter in e.names.values()]
     assert len(set(texts)) == len(texts)
 

@@ -8,7 +8,7 @@ import pytest
 from agreeing import agrees
 
 from tinygrad_rnn import Tensor, compile, grad, nn, stack
-from tinygrad_rnn.program.backends.numpy import fusion as in_place
+from tinygrad_rnn.program.backends.numpy import fusion
 from tinygrad_rnn.program.ir.cost import cost_of
 from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.passes import tiling as blocks
@@ -75,7 +75,7 @@ def test_one_text_serves_every_length(cell, f):
 def test_what_a_loop_reads_of_large_steps_is_computed_in_it(cell, monkeypatch):
     m, inside, room = Model(cell), [], []
     for large in (0, 1 << 40):
-        monkeypatch.setattr(in_place, "LARGE", large)
+        monkeypatch.setattr(fusion, "LARGE", large)
         step = compile(loss_fn)
         agrees(step, loss_fn, m, *data(9))
         agrees(step, loss_fn, m, *data(9, B=1))
@@ -96,7 +96,7 @@ def test_source_is_short_and_says_its_parts_whatever_the_size():
         assert places == sorted(places)
         for name in ("da_i", "da_f", "da_g", "da_o", "dh_next", "dc_next"):
             assert re.search(rf"\b{name}\b", step.source)
-        assert ("dc_da_f" in step.source) == (8 * B * H < in_place.LARGE)  # else done in the loop
+        assert ("dc_da_f" in step.source) == (8 * B * H < fusion.LARGE)  # else done in the loop
 
 
 SIZES = {"tiny": (25, 1, 64, 32), "small": (50, 16, 64, 128), "medium": (100, 32, 128, 256)}
@@ -139,7 +139,7 @@ def test_explain_says_what_each_pass_saved():
     told = dict(line.split(": ", 1) for line in step.explain().split("\n") if ": " in line)
     before, after = told["early_products"].split("calls ")[1].split(",")[0].split(" → ")
     assert int(before) - int(after) == 5 * (9 - 1)  # five products, of all steps at once
-    assert "bytes of buffers" in told["lifetimes"]
+    assert "bytes of buffers" in told["liveness"]
     assert "flops" in told["products"]
 
 

@@ -16,34 +16,34 @@ from tinygrad_rnn.program.backends.c.names import TYPES, words
 from tinygrad_rnn.program.backends.c.storage import Storage
 from tinygrad_rnn.program.ir.graph import Value
 
-__all__ = ["Parts", "heirs", "settle"]
+__all__ = ["Parts", "aliases", "coalesce"]
 
 Parts = list[tuple[list[Kernel], list[str]]]  # what a part of a program consists of, and its lines
 Reads = dict[str, set[Affine]]  # the elements that are read of arrays, at one place
 
 
-def settle(storage: Storage, parts: Parts) -> bool:
+def coalesce(storage: Storage, parts: Parts) -> bool:
     """Put values into arrays that their kernel is the last to read; whether there are any.
 
     What is put into an array that is so put itself is so in the next round.
     """
-    known = len(storage.settled)
+    known = len(storage.coalesced)
     for kernel, dying in last_reads(storage, parts):
         arrays = {x.name: x for x in storage.room}
-        dying = {x: ps for x, ps in dying.items() if x in arrays and apart(kernel, ps)}
+        dying = {x: ps for x, ps in dying.items() if x in arrays and disjoint(kernel, ps)}
         free = [(arrays[x], p) for x, ps in dying.items() for p in sorted(ps)]
         for v in kernel.values:
             for array, place in free:
                 if movable(storage, v) and array.kind == TYPES[str(v.dtype)]:
                     loops = ("t", *(str(ix) for ix in axes(v.shape)))
                     start, strides = place.without(*loops), map(place.factor, loops)
-                    storage.settle(v, array, start, tuple(strides))
+                    storage.coalesce(v, array, start, tuple(strides))
                     free.remove((array, place))
                     break
-    return len(storage.settled) > known
+    return len(storage.coalesced) > known
 
 
-def heirs(storage: Storage, parts: Parts) -> set[tuple[str, str]]:
+def aliases(storage: Storage, parts: Parts) -> set[tuple[str, str]]:
     """Pairs of arrays: of the second each element is written where the first is read last."""
     found, new = set[tuple[str, str]](), dict[Kernel, set[str]]()
     for kernels, _ in parts:
@@ -67,7 +67,7 @@ def last_reads(storage: Storage, parts: Parts) -> list[tuple[Kernel, Reads]]:
     rooms = {x.name: x for x in storage.room}
     place = {x: k for k, x in enumerate(storage.room)}
     names = {x: {x.name: Affine()} for x in storage.room}  # of what stands in each, and where
-    for name, (x, start, _) in storage.settled.items():
+    for name, (x, start, _) in storage.coalesced.items():
         names[x][name], rooms[name] = start, x
     found = list[tuple[Kernel, Reads]]()
     for k, (kernels, _) in enumerate(parts):
@@ -103,10 +103,10 @@ def reads(kernel: Kernel, text: str, starts: dict[str, Affine]) -> set[Affine]:
 def movable(storage: Storage, v: Value) -> bool:
     """Whether an array may stand elsewhere: one with a row for each step, but no results."""
     p = storage.places[v]
-    plain = p.whole is None and not p.rows and not p.strides
-    fixed = v in storage.outputs or v in storage.wholes or v in storage.rowwise
-    fixed |= any(x.name == p.name for x, _, _ in storage.settled.values())  # others stand in it
-    return v.lo is not None and plain and not v.init and not fixed
+    plain = p.container is None and not p.rows and not p.strides
+    fixed = v in storage.outputs or v in storage.assembled or v in storage.rowwise
+    fixed |= any(x.name == p.name for x, _, _ in storage.coalesced.values())  # others stand in it
+    return v.lo is not None and plain and not v.initial and not fixed
 
 
 def timed(kernel: Kernel, places: set[Affine]) -> bool:
@@ -114,7 +114,7 @@ def timed(kernel: Kernel, places: set[Affine]) -> bool:
     return kernel.values[0].lo is None or all(p.factor("t") for p in places)
 
 
-def apart(kernel: Kernel, places: set[Affine]) -> bool:
+def disjoint(kernel: Kernel, places: set[Affine]) -> bool:
     """Whether elements that are read together are read together with no others.
 
     Those of all steps, rows and columns are then different ones, as ``a[t*8 + col]`` and

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.program.backends.c import products
-from tinygrad_rnn.program.backends.c.aliasing import Parts, heirs, settle
+from tinygrad_rnn.program.backends.c.aliasing import Parts, aliases, coalesce
 from tinygrad_rnn.program.backends.c.index import Affine
 from tinygrad_rnn.program.backends.c.kernel import Constants, Kernel
 from tinygrad_rnn.program.backends.c.liveness import owners
-from tinygrad_rnn.program.backends.c.loop_nests import Nests
-from tinygrad_rnn.program.backends.c.materialise import DEAR, apart
+from tinygrad_rnn.program.backends.c.loop_nests import LoopNests
+from tinygrad_rnn.program.backends.c.materialise import DEAR, split_operands
 from tinygrad_rnn.program.backends.c.names import TYPES, words
 from tinygrad_rnn.program.backends.c.operands import Unwritable, dtype_of
 from tinygrad_rnn.program.backends.c.storage import Storage
@@ -91,29 +91,29 @@ def write(
                 "copy", [Arg(kind, v)], {}, v.shape, v.dtype, v.name, serial=v.serial
             )
             values.append(outputs[j])
-    apart(values)
+    split_operands(values)
     if len(values) > MOST:
         raise Unwritable(LONG)
     storage = Storage(values, outputs, leaves)
     counted = only_last(outputs) if requires else set[Value]()
     while True:
         constants = Constants()
-        plan = planned(storage, Nests(storage, constants))
+        plan = planned(storage, LoopNests(storage, constants))
         times = Counter(v for _, kernels in plan for kernel in kernels for v in kernel.formulas)
         again = {v for v, n in times.items() if n > 1 and (v.op in DEAR or n > 2)}
         if not again:
-            while settle(storage, body(storage, plan, constants, counted)):
+            while coalesce(storage, body(storage, plan, constants, counted)):
                 storage.unpack()
-                plan = planned(storage, Nests(storage, constants))
+                plan = planned(storage, LoopNests(storage, constants))
             return function(storage, plan, constants, counted)
-        storage.kept |= again  # rather than computed several times
+        storage.materialised |= again  # rather than computed several times
         storage.lay_out()
 
 
 Plan = list[tuple[Any, list[Kernel]]]
 
 
-def planned(storage: Storage, nests: Nests) -> Plan:
+def planned(storage: Storage, nests: LoopNests) -> Plan:
     """The kernels of each loop, and of what stands between the loops."""
     plan: Plan = [(None, [])]
     for c in storage.components:
@@ -121,20 +121,20 @@ def planned(storage: Storage, nests: Nests) -> Plan:
             plan += [(c, []), (None, [])]
         target = plan[-2 if c.loop else -1][1]
         for v in c.values:
-            if v in storage.kept:
+            if v in storage.materialised:
                 for kernel in kernels_of(storage, nests, v, v.lo is not None and not c.loop):
                     join(nests, target, kernel)
     return plan
 
 
-def kernels_of(storage: Storage, nests: Nests, v: Value, lifted: bool) -> list[Kernel]:
+def kernels_of(storage: Storage, nests: LoopNests, v: Value, lifted: bool) -> list[Kernel]:
     """What computes one value."""
     if v in storage.added:
         u = storage.added[v]
         rest = [a for a in v.args if a.value is not u]
         first = nests.elementwise([v], lifted, rest)
         return [first, products.product(nests, u, lifted, v, True)]
-    if v in storage.added.values() or v in storage.wholes:
+    if v in storage.added.values() or v in storage.assembled:
         return []  # computed where it is added, or part by part
     if v.op in ELEMENTWISE or v.op in (
         "getitem",
@@ -161,7 +161,7 @@ def kernels_of(storage: Storage, nests: Nests, v: Value, lifted: bool) -> list[K
     raise Unwritable(f"the primitive {v.op} has no form in C")
 
 
-def join(nests: Nests, kernels: list[Kernel], new: Kernel) -> None:
+def join(nests: LoopNests, kernels: list[Kernel], new: Kernel) -> None:
     """Add a kernel, to one over the same places if nothing that either needs lies in between."""
     if new.space is not None:
         for k in reversed(range(len(kernels))):
@@ -182,14 +182,14 @@ def function(storage: Storage, plan: Plan, constants: Constants, counted: set[Va
     parts = [lines for _, lines in pieces]
     if sum(map(len, parts)) > 5 * MOST:
         raise Unwritable(LONG)
-    inside = {name: x.name for name, (x, _, _) in storage.settled.items()}
-    owner = owners(storage.room, parts, inside, heirs(storage, pieces))
+    inside = {name: x.name for name, (x, _, _) in storage.coalesced.items()}
+    owner = owners(storage.room, parts, inside, aliases(storage, pieces))
     arrays = [x for x in storage.room if owner[x.name] is x]
     taken = "{0.kind} *restrict {0.name} = take(&room, {0.many}, sizeof({0.kind}));  /* {0.what} */"
     again = "{0.kind} *{0.name} = {1.name};  /* {0.what}, where nothing else is by then */"
     lines = [taken.format(x) for x in arrays]
     lines += [again.format(x, owner[x.name]) for x in storage.room if owner[x.name] is not x]
-    for name, (x, start, what) in storage.settled.items():
+    for name, (x, start, what) in storage.coalesced.items():
         where = products.pointer((x.name, start))
         lines.append(f"{x.kind} *{name} = {where};  /* {what}, where {x.name} is read last */")
     lines += [line for part in parts for line in part]
@@ -233,11 +233,11 @@ def body(storage: Storage, plan: Plan, constants: Constants, counted: set[Value]
 
     `counted` are the values that only count what does not hold: they come last.
     """
-    nests, parts = Nests(storage, constants), Parts()
+    nests, parts = LoopNests(storage, constants), Parts()
     for c, kernels in plan:
         values = c.values if c else [v for kernel in kernels for v in kernel.values]
         for v in dict.fromkeys(values):
-            if v in storage.kept and v.init:
+            if v in storage.materialised and v.initial:
                 parts.append(([], nests.initial(v)))
         if c is None:
             for kernel in kernels:
@@ -250,7 +250,7 @@ def body(storage: Storage, plan: Plan, constants: Constants, counted: set[Value]
         first, end = storage.moment(lo), storage.moment(hi + 1)
         heads = {1: f"for (long t = {first}; t < {end}; t++) {{",
                  -1: f"for (long t = {end.plus(-1)}; t >= {first}; t--) {{"}  # fmt: skip
-        roots = (storage.root(v) for v in c.values if v in storage.kept)
+        roots = (storage.root(v) for v in c.values if v in storage.materialised)
         what = ", ".join(dict.fromkeys(storage.places[v].name for v in roots))
         title = f"/* {'forward' if c.direction == 1 else 'backward'} in time: {what} */"
         inside = [f"    {line}" for kernel in kernels for line in kernel.lines]

@@ -21,10 +21,10 @@ from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.ir.ops import ELEMENTWISE
 from tinygrad_rnn.program.ir.sequences import Step
 
-__all__ = ["Nests"]
+__all__ = ["LoopNests"]
 
 
-class Nests:
+class LoopNests:
     """Makes the kernels of one program; each method is one kind."""
 
     def __init__(self, storage: Storage, constants: Any) -> None:
@@ -274,7 +274,7 @@ class Nests:
     def initial(self, v: Value) -> list[str]:
         """What precedes the first step of a recurrence."""
         lines = list[str]()
-        for t, a in sorted(v.init.items()):
+        for t, a in sorted(v.initial.items()):
             kernel, at = self.kernel(v), axes(v.shape)
             x = kernel.operand(a, None, at, v.dtype)
             target = kernel.target(v, self.storage.moment(t), at)

@@ -20,12 +20,12 @@ from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.ir.ops import ELEMENTWISE, those
 from tinygrad_rnn.program.ir.recurrences import components, loop_range
 
-__all__ = ["DEAR", "Kept", "apart"]
+__all__ = ["DEAR", "Materialised", "split_operands"]
 
 DEAR, CHEAP = those(cost="function"), those(cost="arithmetic")
 
 
-class Kept:
+class Materialised:
     """Decides for all values of a program.
 
     Attributes
@@ -52,9 +52,11 @@ class Kept:
                 if isinstance(a.value, Value):
                     self.readers[a.value].append((v, a))
         self.views = {v for v in values if self.is_view(v)}
-        self.remade = set[Value]()
+        self.rematerialised = set[Value]()
         self.sink()
-        self.kept = {v for v in values if v.op != "leaf" and v not in self.views and self.needed(v)}
+        self.materialised = {
+            v for v in values if v.op != "leaf" and v not in self.views and self.needed(v)
+        }
         in_row = set[Value]()
         for v in [v for v in values if v.op == "reshape" and not same_but_ones(v)]:
             source = v.args[0].value  # a new shape needs elements in one row
@@ -62,15 +64,15 @@ class Kept:
                 base = self.in_order_of(source)
                 self.views -= {source} if base is None else set()
                 in_row |= {source if base is None else base} - set(leaves)
-        self.kept |= in_row
+        self.materialised |= in_row
         for v in values:
-            if v in self.kept - in_row and self.cheap(v):
-                self.remade.add(v)
-        self.kept -= self.remade
+            if v in self.materialised - in_row and self.cheap(v):
+                self.rematerialised.add(v)
+        self.materialised -= self.rematerialised
 
     def is_view(self, v: Value) -> bool:
         """Whether its elements are elements of another value."""
-        if v.init or v in self.outputs or not v.args or v.options.get("part"):
+        if v.initial or v in self.outputs or not v.args or v.options.get("part"):
             return False
         if v.op == "getitem":
             return len(v.args) == 1
@@ -87,9 +89,9 @@ class Kept:
             x, k = todo.pop()
             for user, a in self.readers[x]:
                 stepwise = a.kind == "step" or (a.kind == "one" and x.lo is None)
-                first = any(a is b for b in user.init.values())
+                first = any(a is b for b in user.initial.values())
                 off = k + (a.k or 0) if stepwise and not first and k is not None else None
-                if user in self.views or user in self.remade:
+                if user in self.views or user in self.rematerialised:
                     todo.append((user, off))
                 else:
                     yield user, off
@@ -99,7 +101,7 @@ class Kept:
         sunk: dict[int, list[Value]] = {id(c): [] for c in self.components}
         for c in reversed(self.components):
             v = c.values[0]
-            if c.loop or v.lo is None or v.init or v in self.outputs or v.op not in ELEMENTWISE:
+            if c.loop or v.lo is None or v.initial or v in self.outputs or v.op not in ELEMENTWISE:
                 continue
             users = list(self.users(v))
             loops = {self.loop_of.get(user) for user, _ in users}
@@ -125,7 +127,7 @@ class Kept:
 
     def needed(self, v: Value) -> bool:
         """Whether it has to be kept: read whole, at other steps, or elsewhere."""
-        if v in self.outputs or v.init or v.op not in ELEMENTWISE:
+        if v in self.outputs or v.initial or v.op not in ELEMENTWISE:
             return True
         for user, off in self.users(v):
             if v.op in DEAR and math.prod(user.shape) > math.prod(v.shape):
@@ -146,12 +148,12 @@ class Kept:
 
         As 1 - z of a gate z that is kept, or a product and the bias that is added to it.
         """
-        if v.op not in CHEAP or v.lo is None or v.init or v in self.outputs:
+        if v.op not in CHEAP or v.lo is None or v.initial or v in self.outputs:
             return False
         read = [a for a in v.args if a.kind == "step" and not a.k and a.value.shape == v.shape]
         x = read[0].value if read else None
         return (
-            x in self.kept - self.remade
+            x in self.materialised - self.rematerialised
             and all(a.value is x or small(a, v) for a in v.args)
             and all(user.op in ELEMENTWISE for user, _ in self.users(v))
         )
@@ -178,19 +180,21 @@ class Kept:
                 for a, i in zip(v.args, index, strict=True):
                     self.parts[a.value] = (v, i)
         for v in self.values:
-            if v.op in ("add", "addn") and not v.init and v not in self.parts:
+            if v.op in ("add", "addn") and not v.initial and v not in self.parts:
                 for a in v.args:
                     u = a.value
                     if (
                         self.alone(a, v)
                         and u.op == "matmul"
                         and (u.shape, u.dtype) == (v.shape, v.dtype)
-                        and (v in self.kept or not all(b is a or small(b, v) for b in v.args))
+                        and (
+                            v in self.materialised or not all(b is a or small(b, v) for b in v.args)
+                        )
                     ):
                         self.added[v] = u
                         break
-        self.wholes = {whole for whole, _ in self.parts.values()}
-        self.kept |= {*self.parts, *self.added}
+        self.assembled = {whole for whole, _ in self.parts.values()}
+        self.materialised |= {*self.parts, *self.added}
 
     def alone(self, a: Arg, v: Value) -> bool:
         """Whether `v` is the only reader of an operand, at the same step and in the same loop."""
@@ -200,7 +204,7 @@ class Kept:
             and a.kind in ("step", "one")
             and not a.k
             and len(self.readers[x]) == 1
-            and not x.init
+            and not x.initial
             and x not in self.outputs
             and (x.lo, x.hi) == (v.lo, v.hi)
             and self.loop_of.get(x) is self.loop_of.get(v)
@@ -217,9 +221,9 @@ class Kept:
                 return 0
             offsets.add(off)
         before = v.lo - 1 if loop.direction == 1 else v.hi + 1  # pyrefly: ignore
-        if offsets - {0, -loop.direction} or any(t != before for t in v.init):
+        if offsets - {0, -loop.direction} or any(t != before for t in v.initial):
             return 0
-        return 1 if offsets <= {0} and not v.init else 2
+        return 1 if offsets <= {0} and not v.initial else 2
 
 
 def small(a: Arg, v: Value) -> bool:
@@ -229,7 +233,7 @@ def small(a: Arg, v: Value) -> bool:
     return a.value.op == "leaf" and a.value.shape != v.shape
 
 
-def apart(values: list[Value]) -> None:
+def split_operands(values: list[Value]) -> None:
     """Operands put side by side are formulas of their own, so that each can be written in place."""
     for v in list(values):
         if covering(v) is not None:

@@ -57,7 +57,7 @@ def spans(v: Value) -> Iterable[tuple[Any, ...]]:
 
 def covering(v: Value) -> Any:
     """Where operands are put side by side that fill a value to the last element; else None."""
-    if v.op not in ("scatter", "concatenate") or v.init:
+    if v.op not in ("scatter", "concatenate") or v.initial:
         return None
     index = v.options["indices"] if v.op == "scatter" else tuple(spans(v))
     if len(index) != len(v.args) or any(type(p) in (Input, Step) for i in index for p in i):

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_rnn.program.backends.c.index import Affine, align
 from tinygrad_rnn.program.backends.c.kernel import STEP, Kernel, nested
-from tinygrad_rnn.program.backends.c.loop_nests import Nests
+from tinygrad_rnn.program.backends.c.loop_nests import LoopNests
 from tinygrad_rnn.program.backends.c.operands import Unwritable, dtype_of, shape_of
 from tinygrad_rnn.program.ir.graph import Arg, Value
 
@@ -21,7 +21,7 @@ ROW, INNER, COL, LEFT = map(Affine.of, ("row", "inner", "col", "left"))
 Factor = tuple[str, Affine]
 
 
-def product(nests: Nests, v: Value, lifted: bool, out: Value, add: bool) -> Kernel:
+def product(nests: LoopNests, v: Value, lifted: bool, out: Value, add: bool) -> Kernel:
     """A product of matrices, vectors or stacks of them, into `out` or added to it."""
     kernel, (a, b) = nests.kernel(out), v.args
     sa, sb = shape_of(a), shape_of(b)
@@ -83,7 +83,7 @@ def packed(
     kernel.reads |= kernel.writes if add else set()
 
 
-def outer(nests: Nests, v: Value) -> Kernel:
+def outer(nests: LoopNests, v: Value) -> Kernel:
     """The gradient of a weight: one product over the rows of all steps."""
     kernel = nests.kernel(v)
     floats(v)

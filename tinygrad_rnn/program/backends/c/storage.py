@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_rnn.program.backends.c.index import Affine, align, contiguous, taken
-from tinygrad_rnn.program.backends.c.materialise import Kept
+from tinygrad_rnn.program.backends.c.materialise import Materialised
 from tinygrad_rnn.program.backends.c.names import RESERVED, TYPES, identifier
 from tinygrad_rnn.program.backends.c.operands import Unwritable, same_but_ones, shape_of
 from tinygrad_rnn.program.ir.graph import Arg, Value
@@ -23,7 +23,7 @@ MANY = 24  # products outside of loops, from which none of these is inlined
 
 @dataclass(frozen=True)
 class Place:
-    """The array a value is in: rows from step `base`, or the part `index` of the value `whole`.
+    """The array a value is in: rows from step `base`, or the part `index` of the value `container`.
 
     With `strides` it stands in another's room: those of its axes, and before them that of time.
     """
@@ -31,7 +31,7 @@ class Place:
     name: str
     base: int = 0
     rows: int = 0  # 0: one for each step; 1: one for all; 2: two that take turns
-    whole: Value | None = None
+    container: Value | None = None
     index: tuple[Any, ...] = ()
     strides: tuple[int, ...] = ()
 
@@ -47,7 +47,7 @@ class Array:
     itemsize: int
 
 
-class Storage(Kept):
+class Storage(Materialised):
     """Says for all values of a program where their elements are."""
 
     def __init__(self, values: list[Value], outputs: list[Value], leaves: list[Value]) -> None:
@@ -63,15 +63,15 @@ class Storage(Kept):
         self.places = {v: Place(self.fresh(v.name or "x")) for v in self.leaves}
         self.room: list[Array] = []
         self.packings: dict[str, str] = {}
-        self.settled: dict[str, tuple[Array, Affine, str]] = {}
+        self.coalesced: dict[str, tuple[Array, Affine, str]] = {}
         self.rowwise: set[Value] = set()  # read as rows of numbers, whatever the shape
         self.put_together()
-        for v, whole in self.parts.items():
-            self.places[v] = Place("", whole=whole[0], index=whole[1])
+        for v, container in self.parts.items():
+            self.places[v] = Place("", container=container[0], index=container[1])
         for v, u in self.added.items():
-            self.places[u] = Place("", whole=v, index=(Ellipsis,))
+            self.places[u] = Place("", container=v, index=(Ellipsis,))
         for v in [v for c in self.components for v in c.values]:
-            if v in self.kept and v not in self.places:
+            if v in self.materialised and v not in self.places:
                 self.place(v)
 
     def fresh(self, wish: str) -> str:
@@ -93,7 +93,7 @@ class Storage(Kept):
             if v not in self.outputs:
                 self.array(name, v.dtype, 1, size, self.shape(v.shape))
             return
-        steps = [v.lo, v.hi, *v.init]
+        steps = [v.lo, v.hi, *v.initial]
         rows = self.rows(v)
         self.places[v] = Place(name, min(steps), rows)
         what = ("at each step", "of one step", "of two steps, in turn")[rows]
@@ -105,11 +105,11 @@ class Storage(Kept):
         kind = TYPES[str(dtype)]
         self.room.append(Array(name, kind, self.moment(count).times(size), what, dtype.itemsize))
 
-    def settle(self, v: Value, owner: Array, start: Affine, strides: tuple[int, ...]) -> None:
+    def coalesce(self, v: Value, owner: Array, start: Affine, strides: tuple[int, ...]) -> None:
         """Put a value into an array, instead of room of its own."""
         (own,) = (x for x in self.room if x.name == self.places[v].name)
         self.room.remove(own)
-        self.settled[own.name] = owner, start, own.what
+        self.coalesced[own.name] = owner, start, own.what
         self.places[v] = Place(own.name, strides=strides)
 
     def packed(self, factor: str, dtype: Any, size: int) -> tuple[str, bool]:
@@ -144,15 +144,15 @@ class Storage(Kept):
 
     def root(self, v: Value) -> Value:
         """The value in whose array it is."""
-        while (whole := self.places[v].whole) is not None:
-            v = whole
+        while (container := self.places[v].container) is not None:
+            v = container
         return v
 
     def address(self, v: Value, t: Affine | None, at: tuple[Affine, ...]) -> tuple[str, Affine]:
         """The array in which the element `at` of step `t` is, and where in it."""
         p = self.places[v]
-        if p.whole is not None:
-            return self.address(p.whole, t, taken(p.index, p.whole.shape, at, t))
+        if p.container is not None:
+            return self.address(p.container, t, taken(p.index, p.container.shape, at, t))
         place = Affine()
         if p.strides:
             assert t is not None
@@ -240,7 +240,7 @@ class Storage(Kept):
                 break
         p = self.places[v]
         self.rowwise.add(v)
-        if p.whole is not None or p.rows == 2:
+        if p.container is not None or p.rows == 2:
             raise Unwritable(f"a new shape of {v.name or v.op}, which is part of another array")
         name, start = self.address(v, t, tuple(Affine() for _ in v.shape))
         return v, t, name, start.plus(number)

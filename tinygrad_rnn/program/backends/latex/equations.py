@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tinygrad_rnn.program.backends.latex.formula import ZERO, Formula, Step
-from tinygrad_rnn.program.backends.latex.notation import TRIVIAL, Notation, cut_of
+from tinygrad_rnn.program.backends.latex.indices import part_of
+from tinygrad_rnn.program.backends.latex.notation import Notation
+from tinygrad_rnn.program.backends.latex.operands import TRIVIAL
 from tinygrad_rnn.program.backends.latex.printer import Letter
 from tinygrad_rnn.program.backends.latex.shapes import filled
 from tinygrad_rnn.program.ir.graph import Value, ancestors
@@ -79,9 +81,9 @@ class Equations:
             if v.op == "leaf" or v not in self.forward:
                 continue
             source = v.args[0].value if v.args else None
-            piece = cut_of(v)
-            if piece is not None and isinstance(source, Value) and v.args[0].kind != "at":
-                self.parts[v] = source, piece
+            part = part_of(v)
+            if part is not None and isinstance(source, Value) and v.args[0].kind != "at":
+                self.parts[v] = source, part
                 if source.op != "leaf":
                     found.add(source)
             elif v.named and v.op not in ("getitem", "copy"):
@@ -118,7 +120,7 @@ class Equations:
             f = n.formula(v)
             again = self._uses(v) > 1 and (f.size > TWICE or f.depth > DEEP)
             large = f.size > LARGEST or f.depth > LARGEST
-            if large or again or (v.init and not self._starts_at_zero(v, f)):
+            if large or again or (v.initial and not self._starts_at_zero(v, f)):
                 self.lines.add(v)
             n.formulas[v] = n.letter(v) if v in self.lines else f
         self.equations = []
@@ -126,7 +128,7 @@ class Equations:
         for v in self.order:
             if v in self.lines and v.op != "leaf":
                 k = n.shifts.get(v, 0)
-                ends = sorted(v.init.items())
+                ends = sorted(v.initial.items())
                 first = [(t, n.read(a)) for t, a in ends]
                 starts = [
                     (n.step_of(v, t).moved_alone(k), f if f == ZERO else filled(f, v.shape))
@@ -173,7 +175,7 @@ class Equations:
     def _starts_at_zero(self, v: Value, f: Formula) -> bool:
         """Whether it is 0 at its ends because the letters in it are, which no step computes."""
         n, found = self.notation, dict[tuple[Value, Step], None]()
-        for t, a in v.init.items():
+        for t, a in v.initial.items():
             if v in self.forward or n.read(a) != ZERO:
                 return False
             nothing = set()
@@ -183,10 +185,10 @@ class Equations:
                     continue
                 away = n.shifts.get(u, 0)
                 at = t + x.step.shift - away
-                if u.lo <= at <= u.hi or (at in u.init and n.read(u.init[at]) != ZERO):
+                if u.lo <= at <= u.hi or (at in u.initial and n.read(u.initial[at]) != ZERO):
                     continue
                 nothing.add(x)
-                if at not in u.init:
+                if at not in u.initial:
                     found[u, n.step_of(u, at).moved_alone(away)] = None
             if not f.vanishes(nothing):
                 return False

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.program.backends.numpy.fusion import VIEWS, InPlace
+from tinygrad_rnn.program.backends.numpy.fusion import VIEWS, Fusion
 from tinygrad_rnn.program.backends.numpy.names import Names, plural
 from tinygrad_rnn.program.backends.numpy.views import dims, divided, moving, view_text
 from tinygrad_rnn.program.ir.graph import Arg, Value
@@ -40,11 +40,11 @@ class Place:
 class Layout(Names):
     """A place for each value, and the lines that make the room"""
 
-    def __init__(self, inside: InPlace, transposes: bool, lifetimes: bool) -> None:
-        super().__init__(_longest(inside), [v.name for v in inside.values if v.name and _chosen(v)])
-        self.inside, self.transposes, self.lifetimes = inside, transposes, lifetimes
-        self.turn = {v: k for k, c in enumerate(inside.components) for v in c.values}
-        self.timed = _timed(inside)
+    def __init__(self, fusion: Fusion, transposes: bool, liveness: bool) -> None:
+        super().__init__(_longest(fusion), [v.name for v in fusion.values if v.name and _chosen(v)])
+        self.fusion, self.transposes, self.liveness = fusion, transposes, liveness
+        self.turn = {v: k for k, c in enumerate(fusion.components) for v in c.values}
+        self.timed = _timed(fusion)
         self.busy: dict[Any, list[tuple[int, Any, str, Value]]] = defaultdict(list)  # by size
         self.reused = 0
         self.places: dict[Value, Place] = {}
@@ -57,13 +57,13 @@ class Layout(Names):
         self.buffers: dict[Any, list[str]] = defaultdict(list)
         self.listed: list[tuple[str, str]] = []
         self.bytes = 0
-        for v in inside.outputs[:1]:
+        for v in fusion.outputs[:1]:
             self.wishes[v] = self.called(v, "loss")
-        for v in (v for c in inside.components if c.loop for v in c.values if v.op == "addn"):
+        for v in (v for c in fusion.components if c.loop for v in c.values if v.op == "addn"):
             self.wishes[v] = self.called(v, "x")  # the sum, before its terms
-        for c in inside.components:
+        for c in fusion.components:
             for v in c.values if c.loop else ():
-                if v.init and c.direction == -1 and v.name and v not in self.wishes:
+                if v.initial and c.direction == -1 and v.name and v not in self.wishes:
                     self.wishes[v] = self.name(f"{v.name}_next")
 
     def called(self, v: Value, otherwise: str) -> str:
@@ -72,18 +72,18 @@ class Layout(Names):
 
     def place(self, v: Value) -> None:
         """Decide where a value is kept, and write the line that makes the room for it."""
-        loop = self.inside.loop_of.get(v)
+        loop = self.fusion.loop_of.get(v)
         if v.op == "leaf":
             self.places[v] = Place("argument", self.called(v, "x"), persistent=False)
             return
         if self.is_view(v):
             self.view(v)
             return
-        if v in self.inside.parts:
+        if v in self.fusion.parts:
             self.part(v)
             return
         if v.lo is None:
-            fresh = v in self.inside.outputs or not v.shape
+            fresh = v in self.fusion.outputs or not v.shape
             name = self.room(v) if not fresh else self.wishes.get(v) or self.called(v, v.op)
             self.places[v] = Place("one", name, persistent=not fresh)
             return
@@ -91,7 +91,7 @@ class Layout(Names):
         if loop is not None and self.stays_inside(v, loop):
             self.places[v] = Place("local", self.spent(v) or self.room(v, shared=False))
         else:
-            steps = [v.lo, v.hi, *v.init]
+            steps = [v.lo, v.hi, *v.initial]
             lo, hi = min(steps), max(steps)
             name = self.room(v, hi - lo + 1)
             self.sequence(v, Place("rows", plural(name), name, lo, hi - lo + 1))
@@ -107,7 +107,7 @@ class Layout(Names):
 
     def part(self, v: Value) -> None:
         """A piece of the array it is put into."""
-        whole, index = self.inside.parts[v]
+        whole, index = self.fusion.parts[v]
         if whole not in self.places:
             self.place(whole)
         target, name = self.places[whole], self.called(v, v.op)
@@ -132,7 +132,7 @@ class Layout(Names):
         shape, dtype = self.shape(v, self.span(rows) if rows else ""), str(v.dtype)
         size = f"{self.span(rows)} x {math.prod(v.shape)}" if rows else shape
         key = (size, dtype)
-        old = self.free(v, key) if self.lifetimes and shared else None
+        old = self.free(v, key) if self.liveness and shared else None
         if old is not None:
             self.busy[key].remove(old)
             self.reused += 1
@@ -153,28 +153,28 @@ class Layout(Names):
                 self.buffers[shape, dtype].append(called)
                 self.shapes[called] = shape
                 self.bytes += (rows or 1) * math.prod(v.shape) * np.dtype(v.dtype).itemsize
-        if self.lifetimes and shared:
+        if self.liveness and shared:
             self.busy[key].append((self.last_use(v), key, name, v))
         return name
 
     def spent(self, v: Value) -> str:
         """A place in its loop that `v` can take over: of what its line alone reads, and first."""
-        first = self.inside.innermost(v)
-        for a in first.args if direct(first) and self.lifetimes else ():
+        first = self.fusion.innermost(v)
+        for a in first.args if direct(first) and self.liveness else ():
             u, place = a.value, self.places.get(a.value) if isinstance(a.value, Value) else None
-            if place is None or place.kind != "local" or u.init or v.init:
+            if place is None or place.kind != "local" or u.initial or v.initial:
                 continue
-            alone = len(self.inside.readers[u]) == 1 and not a.k and u.name == v.name
+            alone = len(self.fusion.readers[u]) == 1 and not a.k and u.name == v.name
             if alone and (u.shape, u.dtype) == (v.shape, v.dtype):
                 return place.name
         return ""
 
     def free(self, v: Value, key: Any) -> Any:
         """A buffer of this shape that is free when `v` is computed, or becomes free by that."""
-        parts = [x for x, w in self.inside.parts.items() if w[0] is v]
+        parts = [x for x, w in self.fusion.parts.items() if w[0] is v]
         now = min(self.turn[x] for x in (v, *parts))
         alike = self.busy[key]
-        ends = [b for b in alike if b[0] == now and not parts and self.inside.overwritten(b[3], v)]
+        ends = [b for b in alike if b[0] == now and not parts and self.fusion.overwritten(b[3], v)]
         ends += [b for b in alike if b[0] < now]
         return max(ends, key=lambda b: b[3].name == v.name, default=None)
 
@@ -196,10 +196,10 @@ class Layout(Names):
         last, todo, seen = self.turn[v], [v], {v}
         while todo:
             x = todo.pop()
-            if x in self.inside.outputs:
+            if x in self.fusion.outputs:
                 return len(self.turn)
-            for user, _ in self.inside.readers[x]:
-                last = max(last, self.turn[self.inside.turn(user)])
+            for user, _ in self.fusion.readers[x]:
+                last = max(last, self.turn[self.fusion.turn(user)])
                 if user.op in VIEWS and user not in seen:
                     seen.add(user)
                     todo.append(user)
@@ -207,22 +207,27 @@ class Layout(Names):
 
     def in_a_loop(self, v: Value) -> bool:
         """Whether single elements are asked for."""
-        return v in self.inside.loop_of or any(
-            (user in self.inside.loop_of or not liftable(user)) and a.kind == "step"
-            for user, a in self.inside.readers[v]
+        return v in self.fusion.loop_of or any(
+            (user in self.fusion.loop_of or not liftable(user)) and a.kind == "step"
+            for user, a in self.fusion.readers[v]
         )
 
     def is_view(self, v: Value) -> bool:
         """Whether it is only another look at another value."""
         if self.transposes and v.op == "transpose" and v.lo is None and self.in_products(v):
             return False
-        if v.op not in VIEWS or v.init or len(v.args) != 1 or v.args[0].kind in ("const", "consts"):
+        if (
+            v.op not in VIEWS
+            or v.initial
+            or len(v.args) != 1
+            or v.args[0].kind in ("const", "consts")
+        ):
             return False
         a = v.args[0]
         if v.op == "divided":
             return v.lo is not None
         if v.op == "stack_t":
-            return v.options["axis"] == 0 or v not in self.inside.loop_of
+            return v.options["axis"] == 0 or v not in self.fusion.loop_of
         index = v.options.get("index", ())
         if v.lo is not None and a.kind != "step":
             moving = [k for k, p in enumerate(index) if type(p) is Step]
@@ -245,7 +250,7 @@ class Layout(Names):
                 user.op == "matmul"
                 and user.args[1].value is v
                 and (user.lo is not None or len(user.shape) > 2)
-                for user, _ in self.inside.readers[v]
+                for user, _ in self.fusion.readers[v]
             )
         )
 
@@ -288,13 +293,17 @@ class Layout(Names):
     def stays_inside(self, v: Value, loop: Component) -> bool:
         """Whether it is read only in its own loop, in its step or, before it changes, the next."""
         where = {u: k for k, u in enumerate(loop.values)}
-        if v in self.inside.outputs or any(t for t in v.init if not _before(t, v, loop)):
+        if v in self.fusion.outputs or any(t for t in v.initial if not _before(t, v, loop)):
             return False
         todo = [(v, 0)]
         while todo:
             u, off = todo.pop()
-            for user, a in self.inside.readers[u]:
-                if user not in where or a.kind != "step" or (user.init and a in user.init.values()):
+            for user, a in self.fusion.readers[u]:
+                if (
+                    user not in where
+                    or a.kind != "step"
+                    or (user.initial and a in user.initial.values())
+                ):
                     return False
                 k = off + a.k
                 if user.op in VIEWS:
@@ -302,11 +311,11 @@ class Layout(Names):
                         return False
                     todo.append((user, k))
                 elif k == 0:
-                    if where[self.inside.turn(user)] < where[v]:
+                    if where[self.fusion.turn(user)] < where[v]:
                         return False
                 elif (
                     k != -loop.direction
-                    or where[self.inside.turn(user)] > where[v]
+                    or where[self.fusion.turn(user)] > where[v]
                     or (user is v and not _read_first(v))
                 ):
                     return False
@@ -354,17 +363,17 @@ def _chosen(v: Value) -> bool:
     return bool(v.name) and (v.named or v.op == "leaf")
 
 
-def _longest(inside: InPlace) -> int:
+def _longest(fusion: Fusion) -> int:
     """How many steps the longest loop takes; if there is none, the longest sequence."""
-    loops = [loop_range(c) for c in inside.components if c.loop]
-    spans = loops or [(v.lo, v.hi) for v in inside.values if v.lo is not None]
+    loops = [loop_range(c) for c in fusion.components if c.loop]
+    spans = loops or [(v.lo, v.hi) for v in fusion.values if v.lo is not None]
     return max((hi + 1 for _, hi in spans if hi is not None), default=0)
 
 
-def _timed(inside: InPlace) -> set[Value]:
+def _timed(fusion: Fusion) -> set[Value]:
     """Values computed once whose first axis is time, as far as one can see."""
     found: set[Value] = set()
-    for c in (*inside.components, *inside.components):  # a partner may come later
+    for c in (*fusion.components, *fusion.components):  # a partner may come later
         for v in c.values:
             if v.op == "getitem" and v.lo is not None and v.args[0].kind == "one":
                 first = v.options["index"][0]

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_rnn.program.backends.numpy.buffers import Layout
-from tinygrad_rnn.program.backends.numpy.fusion import InPlace
-from tinygrad_rnn.program.backends.numpy.source import Printed
+from tinygrad_rnn.program.backends.numpy.fusion import Fusion
+from tinygrad_rnn.program.backends.numpy.source import Source
 from tinygrad_rnn.program.backends.numpy.statement import Operand, bare, expression, statement
 from tinygrad_rnn.program.ir.graph import Arg, Value, only_last
 from tinygrad_rnn.program.ir.ops import HELPERS, REDUCTIONS, direct, is_count, liftable, shifted
 from tinygrad_rnn.program.ir.recurrences import Component, loop_range
 
-__all__ = ["Program", "write"]
+__all__ = ["NumPySource", "write"]
 
 WIDE = 104  # columns of what is wrapped
 BLOCKS = "and ..._b the same in blocks: gate by gate, or some columns at a time"
@@ -29,14 +29,14 @@ NESTED = 70  # characters of a call that still stands among the operands of anot
 
 
 @dataclass
-class Program(Printed):
+class NumPySource(Source):
     """A program in NumPy: beside its text, what it was written from.
 
     Attributes
     ----------
     components, values, outputs
         What it consists of, and which of it are the results.
-    buffers, reused, inside, fused
+    buffers, reused, inlined, loop_fusion
         Bytes of its memory, buffers that serve twice, operations computed where they are read, and
         those on whole sequences computed in the loop that reads them.
     names
@@ -48,8 +48,8 @@ class Program(Printed):
     outputs: list[Value]
     buffers: int
     reused: int
-    inside: int
-    fused: int
+    inlined: int
+    loop_fusion: int
     names: dict[Value, str]
 
     @property
@@ -61,8 +61,8 @@ class Program(Printed):
 class Writer(Layout):
     """Writes the statements of one program; see `write`."""
 
-    def __init__(self, inside: InPlace, transposes: bool, lifetimes: bool) -> None:
-        super().__init__(inside, transposes, lifetimes)
+    def __init__(self, fusion: Fusion, transposes: bool, liveness: bool) -> None:
+        super().__init__(fusion, transposes, liveness)
         self.helpers: set[str] = set()
 
     def statement(self, v: Value, t: str | None, lifted: bool, out: str) -> list[str]:
@@ -72,9 +72,9 @@ class Writer(Layout):
         """
         before, operands = list[str](), list[Operand]()
         for a in v.args:
-            if isinstance(a.value, Value) and a.value in self.inside.expressions:
+            if isinstance(a.value, Value) and a.value in self.fusion.expressions:
                 text = self.expression(a.value)
-            elif isinstance(a.value, Value) and self.inside.nested.get(a.value) is v:
+            elif isinstance(a.value, Value) and self.fusion.nested.get(a.value) is v:
                 *others, text = self.statement(a.value, t, lifted, out)
                 before += others
                 if len(text) > NESTED:
@@ -90,7 +90,7 @@ class Writer(Layout):
         lifted = v if v.lo is not None else None
         operands = list[Operand]()
         for a in v.args:
-            if isinstance(a.value, Value) and a.value in self.inside.expressions:
+            if isinstance(a.value, Value) and a.value in self.fusion.expressions:
                 text = self.expression(a.value)
                 text = bare(text) if v.op == a.value.op == "add" else text
             else:
@@ -101,21 +101,21 @@ class Writer(Layout):
     def component(self, c: Component) -> None:
         """The statements of one component."""
         for v in sorted(c.values, key=lambda v: v.op == "divided"):  # views of what is placed
-            if v not in self.places and v not in self.inside.nested:
+            if v not in self.places and v not in self.fusion.nested:
                 self.place(v)
         if c.loop:
             self.loop(c)
             return
         v = c.values[0]
-        if v in self.inside.nested:
+        if v in self.fusion.nested:
             return
         place = self.places[v]
         if place.kind in ("argument", "view") or self.is_view(v):
             return
         self.start(v)
-        if self.inside.is_put_together(v):
+        if self.fusion.is_put_together(v):
             return
-        if v in self.inside.counted and direct(v) and not v.shape:
+        if v in self.fusion.counted and direct(v) and not v.shape:
             self.body.append(f"{place.name} = {bare(self.expression(v))}")
         elif v.lo is None:
             lines = self.statement(v, None, False, place.name)
@@ -130,7 +130,7 @@ class Writer(Layout):
     def start(self, v: Value) -> None:
         """Initial values of a recurrence."""
         place = self.places[v]
-        for t, a in sorted(v.init.items()):
+        for t, a in sorted(v.initial.items()):
             target = (
                 place.name
                 if place.kind == "local"
@@ -153,7 +153,7 @@ class Writer(Layout):
             (lo, hi), direction = loop_range(c), c.direction
             for v in c.values:
                 if (
-                    v not in self.inside.nested
+                    v not in self.fusion.nested
                     and self.places[v].kind in ("rows", "local")
                     and not self.is_view(v)
                 ):
@@ -165,10 +165,10 @@ class Writer(Layout):
         self.body.append(f"for t in {steps}:" if direction == 1 else f"for t in reversed({steps}):")
         count = len(self.body)
         for v in c.values:
-            if v in self.inside.nested:
+            if v in self.fusion.nested:
                 continue
             place = self.places[v]
-            if place.kind == "view" or self.is_view(v) or self.inside.is_put_together(v):
+            if place.kind == "view" or self.is_view(v) or self.fusion.is_put_together(v):
                 continue
             out = place.name
             if place.kind == "rows":
@@ -183,19 +183,19 @@ def write(
     values: list[Value],
     outputs: list[Value],
     leaves: list[Value],
-    in_place: bool = True,
+    fusion: bool = True,
     transposes: bool = True,
-    lifetimes: bool = True,
-    fused: bool = True,
+    liveness: bool = True,
+    loop_fusion: bool = True,
     requires: bool = False,
-) -> Program:
+) -> NumPySource:
     """The program that computes `outputs` from `leaves`; the last may be what `requires` counts."""
     counted = only_last(outputs) if requires else set[Value]()
-    w = Writer(InPlace(values, outputs, in_place, fused, counted), transposes, lifetimes)
+    w = Writer(Fusion(values, outputs, fusion, loop_fusion, counted), transposes, liveness)
     for v in leaves:
         w.place(v)
     title = ""
-    for c, part in _parts(w.inside, outputs, counted):
+    for c, part in _parts(w.fusion, outputs, counted):
         count = len(w.body)
         w.component(c)
         if part != title and len(w.body) > count:
@@ -236,19 +236,19 @@ def write(
         shapes.append(BLOCKS)
     header += [f"# {line}" for line in _filled(shapes)]
     header += [f"# {line}" for line in _filled(drawn)]
-    return Program(
+    return NumPySource(
         w.T,
         "\n".join(header) + "\n\n",
         "\n".join(lines) + "\n",
         w.numbers,
         w.constants,
-        w.inside.components,
+        w.fusion.components,
         values,
         outputs,
         w.bytes,
         w.reused,
-        len(w.inside.nested) + len(w.inside.parts),
-        w.inside.fusions,
+        len(w.fusion.nested) + len(w.fusion.parts),
+        w.fusion.fusions,
         {v: place.rows or place.name for v, place in w.places.items()},
     )
 
@@ -271,7 +271,7 @@ def _operand(a: Arg, text: str, lifted: bool) -> Operand:
 
 
 def _parts(
-    inside: InPlace, outputs: list[Value], counted: set[Value]
+    fusion: Fusion, outputs: list[Value], counted: set[Value]
 ) -> list[tuple[Component, str]]:
     """What each component belongs to: what the loss is made of, or what goes back from it."""
     loss = set(outputs[:1])
@@ -281,11 +281,11 @@ def _parts(
             if isinstance(a.value, Value) and a.value not in loss:
                 loss.add(a.value)
                 todo.append(a.value)
-    loops = [k for k, c in enumerate(inside.components) if c.loop]
-    loops = [k for k in loops if inside.components[k].values[0] not in counted]
-    there = [k for k in loops if inside.components[k].values[0] in loss]
+    loops = [k for k, c in enumerate(fusion.components) if c.loop]
+    loops = [k for k in loops if fusion.components[k].values[0] not in counted]
+    there = [k for k in loops if fusion.components[k].values[0] in loss]
     found = []
-    for k, c in enumerate(inside.components):
+    for k, c in enumerate(fusion.components):
         if c.values[0] in counted:
             part = REQUIRED
         elif c.values[0] in loss:
@@ -312,7 +312,7 @@ def _fresh(lines: list[str], name: str, v: Value) -> list[str]:
 
 def _result(w: Writer, v: Value) -> str:
     place = w.places[v]
-    fresh = place.kind == "one" and not place.persistent and w.inside.outputs.count(v) == 1
+    fresh = place.kind == "one" and not place.persistent and w.fusion.outputs.count(v) == 1
     if not fresh:
         return f"np.array({place.name})"
     return f"np.{v.dtype}({place.name})" if is_count(v) else place.name

@@ -20,7 +20,7 @@ from tinygrad_rnn.program.ir.recurrences import Component, components, loop_rang
 
 __all__ = [
     "VIEWS",
-    "InPlace",
+    "Fusion",
 ]
 
 VIEWS = those(VIEW)
@@ -28,15 +28,15 @@ LARGE = 1 << 14  # bytes of one step from which a call costs less than the way t
 ONCE = frozenset(("sigmoid", "softmax", "log_softmax"))  # read once, at the beginning
 
 
-class InPlace:
+class Fusion:
     """Who reads what, in which loop, and what is computed in the place of its reader."""
 
     def __init__(
         self,
         values: list[Value],
         outputs: list[Value],
-        in_place: bool,
-        fused: bool,
+        fusion: bool,
+        loop_fusion: bool,
         counted: Set[Value] = frozenset(),
     ) -> None:
         self.values, self.outputs, self.counted = values, outputs, counted
@@ -46,11 +46,11 @@ class InPlace:
                 if isinstance(a.value, Value):
                     self.readers[a.value].append((v, a))
         found = components(values)
-        self.components = self.fused(found) if fused else found
+        self.components = self.loop_fusion(found) if loop_fusion else found
         self.fusions = len(found) - len(self.components)
         self.loop_of = {v: c for c in self.components if c.loop for v in c.values}
-        self.parts = self.assembled() if in_place else {}
-        self.nested = self.nests() if in_place else {}
+        self.parts = self.assembled() if fusion else {}
+        self.nested = self.inlined() if fusion else {}
         self.inner = {v: u for u, v in self.nested.items()}
         self.expressions = self.expressed(counted)
         self.nested |= self.expressions
@@ -66,7 +66,7 @@ class InPlace:
             if (
                 v.op != "scatter"
                 or v.lo is None
-                or v.init
+                or v.initial
                 or len(v.args) != len(v.options["indices"])
             ):
                 continue
@@ -86,7 +86,7 @@ class InPlace:
 
     def can_be_part(self, x: Value, v: Value) -> bool:
         """Whether a value can be computed inside the one it is put into."""
-        alone = len(self.readers[x]) == 1 and not x.init and x not in self.outputs
+        alone = len(self.readers[x]) == 1 and not x.initial and x not in self.outputs
         together = (x.lo, x.hi) == (v.lo, v.hi) and self.loop_of.get(x) is self.loop_of.get(v)
         return alone and together and (x.op in ELEMENTWISE or v.op == "joined")
 
@@ -95,7 +95,7 @@ class InPlace:
         first = v.args[0].value if v.args else None
         return isinstance(first, Value) and first in self.parts and self.parts[first][0] is v
 
-    def nests(self) -> dict[Value, Value]:
+    def inlined(self) -> dict[Value, Value]:
         """Values written inside the one line that reads them, in its place."""
         found: dict[Value, Value] = {}
         for c in self.components:
@@ -116,7 +116,7 @@ class InPlace:
         found: dict[Value, Value] = {}
         for v in counted:
             readers = self.readers[v]
-            if v in self.outputs or v in self.loop_of or v.init or len(readers) != 1:
+            if v in self.outputs or v in self.loop_of or v.initial or len(readers) != 1:
                 continue
             user, a = readers[0]
             same = a.kind == "one" or (a.kind == "step" and not a.k and _steps(user) == _steps(v))
@@ -144,7 +144,7 @@ class InPlace:
         if not (direct(u) or number or product):
             return False
         same = (u.shape, u.dtype, u.lo, u.hi) == (v.shape, v.dtype, v.lo, v.hi)
-        lone = len(self.readers[u]) == 1 and not u.init and u not in self.outputs
+        lone = len(self.readers[u]) == 1 and not u.initial and u not in self.outputs
         if (
             not same
             or not lone
@@ -161,7 +161,7 @@ class InPlace:
 
         Of each element, by lines before, or by the very operation that writes there.
         """
-        if u.init or v.init or u in self.outputs or (u.lo, u.hi) != (v.lo, v.hi):
+        if u.initial or v.initial or u in self.outputs or (u.lo, u.hi) != (v.lo, v.hi):
             return False
         loop, first = self.loop_of.get(v), self.innermost(v)
         where = {x: k for k, x in enumerate(loop.values)} if loop is not None else {}
@@ -172,7 +172,7 @@ class InPlace:
                 return False
             if user.op in VIEWS and len(user.args) == 1:
                 todo += [(user, *read) for read in self.readers[user]]
-                if user in self.outputs or user.init or not self.readers[user]:
+                if user in self.outputs or user.initial or not self.readers[user]:
                     return False
             elif user is first:
                 once = direct(user) or (user.op in ONCE and user.args[0] is a)
@@ -182,7 +182,7 @@ class InPlace:
                 return False
         return True
 
-    def fused(self, found: list[Component]) -> list[Component]:
+    def loop_fusion(self, found: list[Component]) -> list[Component]:
         """Components, with what only one loop reads, of the same step, computed in that loop.
 
         Where a step is large: what the loop computes is still in the cache when it is read, whole
@@ -196,7 +196,7 @@ class InPlace:
             loops = {loop_of.get(user) for user, _ in self.readers[v]}
             same = all(a.kind == "step" and not a.k for _, a in self.readers[v])
             loop = loops.pop() if len(loops) == 1 else None
-            left_out = c.loop or v in self.outputs or v.init or not _fusible(v)
+            left_out = c.loop or v in self.outputs or v.initial or not _fusible(v)
             fits = large and same and not left_out
             if not fits or loop is None or (v.lo, v.hi) != loop_range(loop):
                 left.append(c)

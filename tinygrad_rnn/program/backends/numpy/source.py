@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Printed"]
+__all__ = ["Source"]
 
 
 @dataclass
-class Printed:
+class Source:
     """A program in NumPy as far as it is text.
 
     Attributes

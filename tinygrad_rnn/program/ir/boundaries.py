@@ -1,10 +1,10 @@
 """What does a loop compute at its first and last steps, where the record computes less?
 
-What nobody reads is not recorded, and where nothing flows back no gradient is: at its border steps
-a recurrence lacks operations that it has everywhere else. In a loop every step is alike, so they
-are added, on two grounds. A cotangent that nobody makes is zero. Any other value that nobody reads
-may be anything. An operation is added only if what it gives of its operands is what stood in its
-place::
+Values that nobody reads are not recorded, nor are gradients where nothing flows back: at its
+boundaries a recurrence lacks operations that it has everywhere else. In a loop every step is alike,
+so they are added, on two grounds. A cotangent that nobody computes is zero. Any other value that
+nobody reads may be anything. An operation is added only if its result is the value that stood in
+its place::
 
     dp[t] = dy[t] + a*dp[t+1] + b*dq[t+1]      t = 0 … T-3
     dq[t] = a*dq[t+1] - b*dp[t+1]              t = 0 … T-3
@@ -29,31 +29,31 @@ from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.evaluate import FOLDED, computed
 from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.ir.ops import those
-from tinygrad_rnn.program.ir.sequences import NoFamily, Step
+from tinygrad_rnn.program.ir.sequences import NoSequence, Step
 
-__all__ = ["Borders", "padded"]
+__all__ = ["Boundaries", "padded"]
 
 SUMS, PRODUCTS, LINEAR, MOVES = (those(linear=of) for of in (BOTH, EACH, FIRST, ALL))
 
 
-class Borders:
-    """Completes sequences, users before what they read: what a user needs, its operands learn.
+class Boundaries:
+    """Completes sequences, readers first: so their operands learn which steps are needed.
 
-    `means` says which constant or other element an added element is known to equal.
+    `boundary_values` says which constant or other element an added element is known to equal.
     """
 
     def __init__(self, loops: Iterable[Collection[Value]] = ()) -> None:
         self.in_loops = {v for loop in loops for v in loop}
-        self.means: dict[tuple[Value, int], Arg] = {}
-        self.free: list[tuple[Value, int]] = []  # read there, but nobody reads what is made of it
+        self.boundary_values: dict[tuple[Value, int], Arg] = {}
+        self.free: list[tuple[Value, int]] = []  # read there, but to no effect
 
-    def complete(self, values: list[Value]) -> tuple[int, int]:
-        """Let all values of a loop be computed at all its steps: the first and the last.
+    def complete(self, values: list[Value]) -> None:
+        """Let all values of a loop be computed at all its steps.
 
         Raises
         ------
-        NoFamily
-            An operation that is added would give something else than what stood in its place.
+        NoSequence
+            An added operation would give something else than the value that stood in its place.
         """
         lo = min(v.lo for v in values if v.lo is not None)
         hi = max(v.hi for v in values if v.hi is not None)
@@ -65,27 +65,42 @@ class Borders:
             for t in (v.lo - 1, v.hi + 1)
             if lo <= t <= hi
         ]:
-            ends.sort(key=lambda end: end[1] not in end[0].init)  # others may then be anything
+            ends.sort(key=lambda end: end[1] not in end[0].initial)  # others may then be anything
             if not any(self._added(v, t, lo, hi, inside) for v, t in ends):
                 _refuse(*ends[0], lo, hi)
-        self.settle(inside)
-        return lo, hi
+        self.let_be_zero(inside)
 
     def single(self, v: Value) -> None:
-        """Compute what a sequence starts from, where its operands give just that."""
+        """Compute the initial value of a sequence, where its operands give just that."""
         if v.lo is not None and v.hi is not None:
-            while any(t in v.init and self._added(v, t) for t in (v.lo - 1, v.hi + 1)):
+            while any(t in v.initial and self._added(v, t) for t in (v.lo - 1, v.hi + 1)):
                 pass
-        self.settle({v})
+        self.let_be_zero({v})
 
-    def settle(self, done: Collection[Value] | None = None) -> None:
-        """Let what is read where it is not computed, to no effect, be zero: of these values."""
+    def let_be_zero(self, done: Collection[Value] | None = None) -> None:
+        """Let elements that are read where they are not computed, to no effect, be zero.
+
+        Of the values `done`, or of all. At the last step here, da is multiplied by a cotangent that
+        is zero, so the y that it also multiplies may be anything; it gets a value all the same:
+
+        >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+        >>> values, outputs = graph_from('''
+        ...     y[t] = tanh(x[t]); t = 0 … 3
+        ...     da[t] = multiply(dh[t], y[t])
+        ... ''')
+        >>> boundaries = Boundaries()
+        >>> boundaries.free.append((values[-2], 4))
+        >>> boundaries.let_be_zero()
+        >>> print(text_of(values, outputs))
+        y[t] = tanh(x[t]); t = 0 … 3; y[4] = 0.0
+        da[t] = multiply(dh[t], y[t])
+        """
         free, self.free = self.free, list[tuple[Value, int]]()
         for v, t in free:
             if done is not None and v not in done:
                 self.free.append((v, t))
             elif self._element(v, t) is None:
-                v.init[t] = _zero(v)
+                v.initial[t] = _zero(v)
 
     def _added(
         self, v: Value, t: int, lo: int = 0, hi: int = -1, inside: Collection[Value] = ()
@@ -94,7 +109,7 @@ class Borders:
 
         It is one of `inside`, a loop over the steps lo … hi.
         """
-        want, reads = v.init.get(t), [self._read(a, t) for a in v.args]
+        want, reads = v.initial.get(t), [self._read(a, t) for a in v.args]
         missing = [k for k, r in enumerate(reads) if r is None]
         if not _taken(v, t):
             return False
@@ -108,26 +123,26 @@ class Borders:
             if k in given:
                 later = w in inside and lo <= at <= hi and want is None
                 if not later:
-                    w.init.setdefault(at, given[k])
+                    w.initial.setdefault(at, given[k])
             elif not (w in inside and lo <= at <= hi) and not self._spread(w, at):
                 if not inside:
                     return False
                 self.free.append((w, at))
         self._extend(v, t)
         if want is not None:
-            self.means[v, t] = v.init.pop(t)
+            self.boundary_values[v, t] = v.initial.pop(t)
         return True
 
     def _read(self, a: Arg, t: int) -> Arg | None:
-        """What an operand is at step t; None if there is nothing."""
+        """The value of an operand at step t; None if there is none."""
         if a.kind == "consts":
             return Arg("const", a.value[min(max(t - a.k, 0), len(a.value) - 1)])
         return a if a.kind != "step" else self._element(a.value, t + a.k)
 
     def _element(self, v: Value, t: int) -> Arg | None:
         if v.lo is not None and v.hi is not None and v.lo <= t <= v.hi:
-            return self.means.get((v, t), Arg("at", v, t))
-        return v.init.get(t)
+            return self.boundary_values.get((v, t), Arg("at", v, t))
+        return v.initial.get(t)
 
     def _spread(self, v: Value, t: int) -> bool:
         """Whether a value outside of all loops can be, and now is, computed at step t as well."""
@@ -136,7 +151,12 @@ class Borders:
             v, t = todo.pop()
             if self._element(v, t) is not None or (v, t) in chain:
                 continue
-            if v in self.in_loops or v.init or v.lo is None or t not in (v.lo - 1, (v.hi or 0) + 1):
+            if (
+                v in self.in_loops
+                or v.initial
+                or v.lo is None
+                or t not in (v.lo - 1, (v.hi or 0) + 1)
+            ):
                 return False
             if not _taken(v, t) or _cotangent(v):
                 return False
@@ -154,15 +174,15 @@ class Borders:
 
 
 def _cotangent(v: Value) -> bool:
-    """Whether it is made of what flows back."""
-    family = v.options.get("family")
-    return family is not None and family.cotangent
+    """Whether it flows back from the loss."""
+    sequence = v.options.get("sequence")
+    return sequence is not None and sequence.cotangent
 
 
 def _supplied(
     v: Value, want: Arg | None, reads: list[Arg | None], missing: list[int]
 ) -> dict[int, Arg]:
-    """What to start from in place of those operands that are missing: of the others, anything."""
+    """Initial values for those missing operands that need one; the others may be anything."""
     zeros = {k: _zero(v.args[k].value) for k in missing}
     flows = [k for k in missing if _cotangent(v.args[k].value)]
     if want is None:
@@ -186,7 +206,7 @@ def _supplied(
 
 
 def _result(v: Value, reads: list[Arg | None]) -> Arg | None:
-    """What `v` gives of operands that are known; None if that is not known."""
+    """The result of `v` from operands that are known; None if it is not known."""
     nulls = [_is_zero(r) for r in reads]
     if v.op in SUMS:
         left = [k for k, null in enumerate(nulls) if not null]
@@ -209,7 +229,7 @@ def _result(v: Value, reads: list[Arg | None]) -> Arg | None:
         return _zero(v)
     moves = any(type(p) in (Step, Input) for p in v.options.get("index", ()))
     if v.op in FOLDED and not moves and all(r is not None and r.kind == "const" for r in reads):
-        options = {k: x for k, x in v.options.items() if k != "family"}
+        options = {k: x for k, x in v.options.items() if k != "sequence"}
         with np.errstate(all="ignore"):
             found = computed(v.op, [r.value for r in reads if r is not None], options)
         return Arg("const", np.asarray(found, v.dtype))
@@ -251,7 +271,7 @@ def _taken(v: Value, t: int) -> bool:
 
 
 def padded(a: Arg, t: int) -> Arg:
-    """Constants with one more at the end that step t needs: nobody reads what it makes of it."""
+    """Constants with one more at an end, for step t, whose result nobody reads."""
     if a.kind != "consts" or a.k <= t < a.k + len(a.value):
         return a
     x = a.value
@@ -261,15 +281,15 @@ def padded(a: Arg, t: int) -> Arg:
 
 def _refuse(v: Value, t: int, lo: int, hi: int) -> None:
     step = "the first step" if t == lo else "the last step" if t == hi else f"step {t}"
-    want = v.init.get(t)
+    want = v.initial.get(t)
     if want is None:
         what = "unused"
     elif want.kind == "const":
         what = "a constant" if np.any(want.value) else "zero"
     else:
         what = want.value.name or want.value.op
-    raise NoFamily(
-        v.options.get("family"),
-        f"{v.name or v.op} of {step} is {what}, and made as at the other steps it would not be",
+    raise NoSequence(
+        v.options.get("sequence"),
+        f"{v.name or v.op} of {step} is {what}, and computed as at the other steps it would not be",
         t,
     )
