@@ -238,8 +238,14 @@ MALICE = {
         lambda m: m.update({"one.npy": npy(np.ones(1), version=(2, 0))}),
         "in another",
     ),
-    "huge shape": (lambda m: m.update({"one.npy": claims((10**12, 10**9))}), "contradicts its size"),
-    "overflowing shape": (lambda m: m.update({"one.npy": claims((2**62, 4))}), "contradicts its size"),
+    "huge shape": (
+        lambda m: m.update({"one.npy": claims((10**12, 10**9))}),
+        "contradicts its size",
+    ),
+    "overflowing shape": (
+        lambda m: m.update({"one.npy": claims((2**62, 4))}),
+        "contradicts its size",
+    ),
     "negative shape": (lambda m: m.update({"one.npy": claims((-2, -3))}), "contradicts its size"),
     "short shape": (lambda m: m.update({"one.npy": claims((5,))}), "contradicts its size"),
     "code in the header": (

@@ -130,7 +130,7 @@ def test_a_row_that_is_read_at_each_step_is_one():
     step, rng = tg.compile(anchored), np.random.default_rng(0)
     A, xs = Tensor(rng.standard_normal((3, 4))), rng.standard_normal((6, 4))
     value, gradient = step(A, xs)
-    assert [v.lo for v in step._last.whole.sample.values if v.op == "exp"] == [None] * 3
+    assert [v.lo for v in step._last.full.sample.values if v.op == "exp"] == [None] * 3
     np.testing.assert_allclose(value, anchored(A, xs).data, rtol=1e-12)
     np.testing.assert_allclose(gradient, grad(anchored(A, xs), A), rtol=1e-9)
 
