@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from agreeing import agrees
+from building import built_as_users_do
 
 from tinygrad_rnn import compile, nn, stack
 
@@ -23,6 +24,13 @@ def in_c(f, p, *args):
     agrees(step, f, p, *map(np.asarray, args))
     assert step.stats["eager"] == 0
     return step
+
+
+@pytest.fixture(scope="module", autouse=True)
+def optimised():
+    """What the compiler makes of C is what is tested here."""
+    with built_as_users_do():
+        yield
 
 
 @pytest.fixture

@@ -13,6 +13,11 @@ from tinygrad_rnn.program.backends.c.prelude import MAIN
 from tinygrad_rnn.program.backends.c.storage import Storage
 
 
+@pytest.fixture(scope="module", autouse=True)
+def optimised():
+    """Not here: what is compiled only has to be C."""
+
+
 def many(p, x, labels):
     """A loss in which each parameter is read in loops of its own, and names a value."""
     total = 0.0
