@@ -28,7 +28,7 @@ help:
 	@echo "make demo     train a small character LSTM, sample from it, draw it into out/ (BUDGET=20 seconds)"
 	@echo "make gallery  every picture there is, of models trained for it, as one page in out/gallery"
 	@echo "make docs     this project as pages, with every picture, in out/docs"
-	@echo "make test     everything the project promises"
+	@echo "make test     everything the project promises (.ci/run also runs what is marked slow)"
 	@echo "make lint     style, types, and who may import whom"
 	@echo "make parity   the same numbers as $(TORCH), which it installs into .venv"
 	@echo "make bench    how fast, beside every peer (BENCH='--quick --sizes tiny --threads 1' for a part)"
