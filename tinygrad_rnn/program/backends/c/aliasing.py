@@ -23,9 +23,23 @@ Reads = dict[str, set[Affine]]  # the elements that are read of arrays, at one p
 
 
 def coalesce(storage: Storage, parts: Parts) -> bool:
-    """Put values into arrays that their kernel is the last to read; whether there are any.
+    r"""Put values into arrays that their kernel is the last to read; whether there are any.
 
-    What is put into an array that is so put itself is so in the next round.
+    A value whose array is given up so is a candidate in the next round.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from
+    >>> from tinygrad_rnn.program.backends.c.emit import write
+    >>> values, outputs = graph_from('''
+    ...     a[t] = matmul(x[t], W)
+    ...     b[t] = tanh(a[t])
+    ...     c[t] = matmul(b[t], W)
+    ...     y = sum_t(c[0:5])
+    ... ''', W=(3, 3))
+    >>> leaves = [v for v in values if v.op == "leaf"]
+    >>> text = write(values, outputs, leaves).text
+    >>> print(*[x.strip() for x in text.splitlines() if "b = a" in x or "tanh" in x], sep="\n")
+    double *b = a;  /* (2, 3) at each step, where a is read last */
+    b[t*6 + row*3 + col] = tanh_d(a[t*6 + row*3 + col]);
     """
     known = len(storage.coalesced)
     for kernel, dying in last_reads(storage, parts):
@@ -44,7 +58,24 @@ def coalesce(storage: Storage, parts: Parts) -> bool:
 
 
 def aliases(storage: Storage, parts: Parts) -> set[tuple[str, str]]:
-    """Pairs of arrays: of the second each element is written where the first is read last."""
+    r"""Pairs of arrays: of the second each element is written where the first is read last.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from
+    >>> from tinygrad_rnn.program.backends.c.emit import write
+    >>> values, outputs = graph_from('''
+    ...     b = matmul(x, W)
+    ...     c = tanh(b)
+    ...     d = multiply(c, c)
+    ...     e = matmul(d, W)
+    ...     y = copy(e)
+    ... ''', W=(3, 3))
+    >>> leaves = [v for v in values if v.op == "leaf"]
+    >>> text = write(values, outputs, leaves).text
+    >>> print(*[x.strip() for x in text.splitlines() if "d = b" in x or "c " in x], sep="\n")
+    double *d = b;  /* (2, 3), where nothing else is by then */
+    const double c = tanh_d(b[row*3 + col]);
+    d[row*3 + col] = c * c;
+    """
     found, new = set[tuple[str, str]](), dict[Kernel, set[str]]()
     for kernels, _ in parts:
         for k, kernel in enumerate(kernels):

@@ -48,7 +48,30 @@ class LoopNests:
     def elementwise(
         self, values: list[Value], lifted: bool, rest: list[Arg] | None = None
     ) -> Kernel:
-        """Values over the same places; of a sum to which a product is added, the `rest`."""
+        r"""Values over the same places; of a sum to which a product is added, the `rest`.
+
+        Values that are formulas stand in lines of their own, in the loops over the elements of h.
+
+        >>> from tinygrad_rnn.program.ir.text import graph_from
+        >>> from tinygrad_rnn.program.backends.c.kernel import Constants
+        >>> values, outputs = graph_from('''
+        ...     x[t] = getitem(X, index=(t,))
+        ...     k[t] = multiply(h[t - 1], u)
+        ...     a[t] = add(k[t], x[t])
+        ...     h[t] = tanh(a[t]); h[-1] = h0
+        ...     loss = sum_t(h[0:5], axis=(0, 1, 2))
+        ... ''', X=(5, 2, 3), loss=())
+        >>> leaves = [v for v in values if v.op == "leaf"]
+        >>> nests = LoopNests(Storage(values, outputs, leaves), Constants())
+        >>> print(*nests.elementwise([values[-2]], lifted=False).lines, sep="\n")
+        for (long row = 0; row < 2; row++)
+            #pragma omp simd
+            for (long col = 0; col < 3; col++) {
+                const double k = h[t*6 + row*3 + col] * u[row*3 + col];
+                const double a = k + X[t*6 + row*3 + col];
+                h[t*6 + row*3 + col + 6] = tanh_d(a);
+            }
+        """
         kernel, (first, *_) = self.kernel(*values), values
         at, body, stores = axes(first.shape), list[str](), list[str]()
         for v in values:

@@ -38,6 +38,19 @@ class Materialised:
         Sums to whose other terms a product is added, and that product.
     remade
         Formulas of one array that are computed again wherever they are read.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from
+    >>> values, outputs = graph_from('''
+    ...     x[t] = getitem(X, index=(t,))
+    ...     k[t] = multiply(h[t - 1], u)
+    ...     a[t] = add(k[t], x[t])
+    ...     h[t] = tanh(a[t]); h[-1] = h0
+    ...     loss = sum_t(h[0:5], axis=(0, 1, 2))
+    ... ''', X=(5, 2, 3), loss=())
+    >>> leaves = [v for v in values if v.op == "leaf"]
+    >>> found = Materialised(values, outputs, leaves)
+    >>> sorted(v.name for v in found.materialised), [v.name for v in found.views]
+    (['h', 'loss'], ['x'])
     """
 
     def __init__(self, values: list[Value], outputs: list[Value], leaves: list[Value]) -> None:
