@@ -1,8 +1,8 @@
-"""What can be written where something else is read for the last time?
+"""Which arrays can be written where another is read for the last time?
 
 A pass over the elements of arrays loads all that it reads at a place before it stores there. So a
-result may stand where an array is read that nothing reads later: gates where stood what entered
-them, and what the gradients of that are where the gates stood.
+result may stand in an array that nothing reads later: gates in that of their pre-activations, the
+gradients of these in that of the gates.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tinygrad_rnn.program.ir.graph import Value
 
 __all__ = ["Parts", "aliases", "coalesce"]
 
-Parts = list[tuple[list[Kernel], list[str]]]  # what a part of a program consists of, and its lines
+Parts = list[tuple[list[Kernel], list[str]]]  # the kernels of a part of a program, and its lines
 Reads = dict[str, set[Affine]]  # the elements that are read of arrays, at one place
 
 
@@ -97,7 +97,7 @@ def last_reads(storage: Storage, parts: Parts) -> list[tuple[Kernel, Reads]]:
     last = {word: k for k, (_, lines) in enumerate(parts) for word in words(lines)}
     rooms = {x.name: x for x in storage.room}
     place = {x: k for k, x in enumerate(storage.room)}
-    names = {x: {x.name: Affine()} for x in storage.room}  # of what stands in each, and where
+    names = {x: {x.name: Affine()} for x in storage.room}  # of values in each, and where
     for name, (x, start, _) in storage.coalesced.items():
         names[x][name], rooms[name] = start, x
     found = list[tuple[Kernel, Reads]]()
@@ -119,7 +119,7 @@ def last_reads(storage: Storage, parts: Parts) -> list[tuple[Kernel, Reads]]:
 def reads(kernel: Kernel, text: str, starts: dict[str, Affine]) -> set[Affine]:
     """The elements of an array that a kernel reads; none if it is mentioned in another way, too.
 
-    `starts` say by which names it goes, and where what is called so begins.
+    `starts` are the names by which it goes, and where in it each begins.
     """
     found = set[Affine]()
     for name, start in starts.items():
@@ -141,7 +141,7 @@ def movable(storage: Storage, v: Value) -> bool:
 
 
 def timed(kernel: Kernel, places: set[Affine]) -> bool:
-    """Whether what is read at one step is read at no other."""
+    """Whether elements that are read at one step are read at no other."""
     return kernel.values[0].lo is None or all(p.factor("t") for p in places)
 
 

@@ -25,7 +25,7 @@ __all__ = ["LoopNests"]
 
 
 class LoopNests:
-    """Makes the kernels of one program; each method is one kind."""
+    """Makes the kernels of one program, a method for each kind."""
 
     def __init__(self, storage: Storage, constants: Any) -> None:
         self.storage, self.constants = storage, constants
@@ -78,7 +78,7 @@ class LoopNests:
             t = None if v.lo is None else STEP
             text = self.one(kernel, v, t, at, rest)
             target, again = kernel.target(v, t, at), any(v in self.reads(w) for w in values)
-            if len(values) > 1:  # all is loaded before anything is stored: see heirs.py
+            if len(values) > 1:  # all is loaded before anything is stored: see aliasing.py
                 name = kernel.local(v.name or v.op)
                 if again:
                     kernel.known[v, t, at] = name
@@ -117,7 +117,7 @@ class LoopNests:
         return str(kernel.operand(a, t, at, v.dtype))
 
     def reads(self, v: Value) -> set[Value]:
-        """What a value reads of the same step at the same place, itself or by formulas."""
+        """The values that one reads of the same step at the same place, itself or by formulas."""
         found, todo = set[Value](), list(v.args)
         while todo:
             a = todo.pop()
@@ -295,7 +295,7 @@ class LoopNests:
         return found
 
     def initial(self, v: Value) -> list[str]:
-        """What precedes the first step of a recurrence."""
+        """The initial values of a recurrence."""
         lines = list[str]()
         for t, a in sorted(v.initial.items()):
             kernel, at = self.kernel(v), axes(v.shape)
@@ -311,7 +311,7 @@ def reduced(axis: Any, ndim: int) -> set[int]:
 
 
 def extreme(v: Value) -> str:
-    """What is smaller, or larger, than all numbers of a type."""
+    """The infinity that is smaller, or larger, than all numbers of a type."""
     if v.dtype.kind != "f":
         raise Unwritable(f"{v.op} of {v.dtype}")
     return "-INFINITY" if v.op == "max" else "INFINITY"

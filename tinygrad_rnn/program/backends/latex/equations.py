@@ -28,7 +28,7 @@ TWICE, DEEP = 2, 3  # and operations upon each other, if it is read more than on
 
 @dataclass(eq=False)
 class Equation:
-    """What a value is: at each step from its formula, at the ends from its initial values."""
+    """The equation of a value: at each step its formula, at the ends its initial values."""
 
     value: Value
     formula: Formula
@@ -98,7 +98,7 @@ class Equations:
         return found
 
     def _uses(self, v: Value) -> int:
-        """How often it is read, also as its transpose or under another shape."""
+        """The count of its readers, also as its transpose or under another shape."""
         count, todo = 0, [v]
         while todo:
             for user in self.readers[todo.pop()]:

@@ -67,7 +67,7 @@ class Layout(Names):
                     self.wishes[v] = self.name(f"{v.name}_next")
 
     def called(self, v: Value, otherwise: str) -> str:
-        """An identifier for a value: what the user calls it, or what we do."""
+        """An identifier for a value: its own name, or `otherwise`."""
         return self.name(v.name or otherwise, _chosen(v))
 
     def place(self, v: Value) -> None:
@@ -106,7 +106,7 @@ class Layout(Names):
         self.places[v] = place
 
     def part(self, v: Value) -> None:
-        """A piece of the array it is put into."""
+        """A view of the array it is a part of."""
         whole, index = self.fusion.parts[v]
         if whole not in self.places:
             self.place(whole)
@@ -213,7 +213,7 @@ class Layout(Names):
         )
 
     def is_view(self, v: Value) -> bool:
-        """Whether it is only another look at another value."""
+        """Whether it is another value seen differently."""
         if self.transposes and v.op == "transpose" and v.lo is None and self.in_products(v):
             return False
         if (
@@ -364,7 +364,7 @@ def _chosen(v: Value) -> bool:
 
 
 def _longest(fusion: Fusion) -> int:
-    """How many steps the longest loop takes; if there is none, the longest sequence."""
+    """The steps of the longest loop; if there is none, of the longest sequence."""
     loops = [loop_range(c) for c in fusion.components if c.loop]
     spans = loops or [(v.lo, v.hi) for v in fusion.values if v.lo is not None]
     return max((hi + 1 for _, hi in spans if hi is not None), default=0)

@@ -132,5 +132,5 @@ def _text(x: np.ndarray) -> str:
 
 
 def plural(name: str) -> str:
-    """What a sequence of these is called."""
+    """The name of a sequence of these."""
     return f"{name}_s" if f"{name}s" in BUILT_IN else f"{name}s"

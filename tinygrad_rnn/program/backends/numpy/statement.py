@@ -24,7 +24,7 @@ __all__ = ["Operand", "bare", "expression", "statement"]
 
 
 class Operand(NamedTuple):
-    """How an operand is written, its shape without time, and whether time is its first axis."""
+    """The text of an operand, its shape without time, and whether time is its first axis."""
 
     text: str
     shape: tuple[int, ...]
@@ -261,7 +261,7 @@ def _apart(indices: Any, xs: list[Operand], shape: tuple[int, ...]) -> tuple[boo
 
 
 def _axes(index: tuple[Any, ...], xs: list[Operand], ndim: int) -> list[Any]:
-    """What an index says of each axis; of an array that is not known beforehand the operand."""
+    """The part of an index for each axis; of an array unknown beforehand the operand."""
     found = list[Any]()
     for p in index:
         if type(p) is not Input:
