@@ -242,11 +242,11 @@ def cotangents(nodes: list[Tensor], marks: dict[Tensor, Mark]) -> dict[Tensor, T
             source = of if argument is None else of.inputs[argument]
             if type(source) is Tensor and source.shape == x.shape:
                 rules[of, argument] = x, source
-    whole: dict[Tensor, Tensor] = {}
+    complete: dict[Tensor, Tensor] = {}
     for (_, argument), (x, source) in rules.items():
-        if argument is None or source not in whole:  # a sum of all, or there is but one
-            whole[source] = x
-    return {x: source for source, x in whole.items()}
+        if argument is None or source not in complete:  # a sum of all, or there is but one
+            complete[source] = x
+    return {x: source for source, x in complete.items()}
 
 
 def flowing(nodes: list[Tensor], marks: dict[Tensor, Mark]) -> set[Tensor]:

@@ -166,8 +166,8 @@ def _periodic(s: np.ndarray) -> tuple[int, int, int] | None:
     order = np.argsort(s, kind="stable")
     periods = set[int]()
     for k in ALIKE:
-        apart = (order[k:] - order[:-k])[s[order[k:]] == s[order[:-k]]]
-        often = np.bincount(apart)
+        distances = (order[k:] - order[:-k])[s[order[k:]] == s[order[:-k]]]
+        often = np.bincount(distances)
         periods.update(np.argsort(-often, kind="stable")[:PERIODS][: np.count_nonzero(often)])
     best, most = None, 0
     for p in sorted(map(int, periods)):

@@ -154,7 +154,7 @@ class Kernel:
         self.lines.append(f"const {TYPES[str(v.dtype)]} {name} = {text};")
         return name
 
-    def whole(self, a: Arg, t: Affine, at: tuple[Affine, ...], like: Any) -> str | Affine:
+    def of_sequence(self, a: Arg, t: Affine, at: tuple[Affine, ...], like: Any) -> str | Affine:
         """An element of a sequence read as one array, by its step, not its place."""
         if a.kind == "all":
             return self.element(a.value, t, align(at, a.value.shape), like)

@@ -168,7 +168,7 @@ class LoopNests:
             Affine() if j in gone else ix for j, ix in enumerate(at) if keepdims or j not in gone
         )
         target, kind = kernel.target(v, t, out), TYPES[str(v.dtype)]
-        x = kernel.whole(a, STEP, at, v.dtype) if timed else kernel.operand(a, t, at, v.dtype)
+        x = kernel.of_sequence(a, STEP, at, v.dtype) if timed else kernel.operand(a, t, at, v.dtype)
         body = kernel.lines
         time = [self.steps(*a.k)] if timed and a.kind == "all" else []
         if timed and a.kind != "all":
@@ -271,9 +271,12 @@ class LoopNests:
         shape = shape_of(a)[1:]
         at, wide = axes(shape), len(shape_of(places)) - 1
         there = STEP.plus((places.k[0] if places.kind == "all" else 0) - a.k[0])
-        p = kernel.whole(places, there, at[:wide], np.dtype(np.int64))
+        p = kernel.of_sequence(places, there, at[:wide], np.dtype(np.int64))
         p = p if isinstance(p, Affine) else kernel.checked(p, v.shape[0])
-        x, target = kernel.whole(a, STEP, at, v.dtype), kernel.target(v, None, (p, *at[wide:]))
+        x, target = (
+            kernel.of_sequence(a, STEP, at, v.dtype),
+            kernel.target(v, None, (p, *at[wide:])),
+        )
         heads = [self.steps(*a.k), *loops(shape)]
         kernel.lines = nested(heads, [*kernel.lines, f"{target} += {x};"])
         kernel.reads |= kernel.writes

@@ -206,7 +206,7 @@ class Materialised:
                     ):
                         self.added[v] = u
                         break
-        self.assembled = {whole for whole, _ in self.parts.values()}
+        self.assembled = {container for container, _ in self.parts.values()}
         self.materialised |= {*self.parts, *self.added}
 
     def alone(self, a: Arg, v: Value) -> bool:

@@ -77,10 +77,10 @@ class Notation(Indices):
         if v.op == "stack_t":
             return self.in_time(v, x)
         if v.op in ("concatenate", "stack"):
-            xs, axis = map(self.whole, v.args), options["axis"] % len(v.shape)
+            xs, axis = map(self.in_shape, v.args), options["axis"] % len(v.shape)
             side_by_side = len(v.shape) == 1 or (v.op == "concatenate" and axis == len(v.shape) - 1)
             return call("row", *xs) if side_by_side else call(v.op, *xs, what=(axis,))
-        return call(v.op, *map(self.whole, v.args))
+        return call(v.op, *map(self.in_shape, v.args))
 
     def plain(self, a: Arg) -> Formula:
         """An operand of an elementwise operation, as it was before it was broadcast."""

@@ -94,7 +94,7 @@ class Operands:
             return call("all", filled(f, a.value.shape), what=ends)
         return f
 
-    def whole(self, a: Arg) -> Formula:
+    def in_shape(self, a: Arg) -> Formula:
         """An operand in its shape, which that of a number is not."""
         return filled(self.read(a), shape_at_step(a))
 

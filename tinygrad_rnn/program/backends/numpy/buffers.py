@@ -107,13 +107,13 @@ class Layout(Names):
 
     def part(self, v: Value) -> None:
         """A view of the array it is a part of."""
-        whole, index = self.fusion.parts[v]
-        if whole not in self.places:
-            self.place(whole)
-        target, name = self.places[whole], self.called(v, v.op)
+        container, index = self.fusion.parts[v]
+        if container not in self.places:
+            self.place(container)
+        target, name = self.places[container], self.called(v, v.op)
         alone = target.kind == "local"
-        if whole.op == "joined":
-            text = divided(whole, target.name, "" if alone else self.span(target.n))
+        if container.op == "joined":
+            text = divided(container, target.name, "" if alone else self.span(target.n))
         else:
             text = f"{target.name}[{'' if alone else ':, '}{index_text(index, 't', str)}]"
         if alone:
@@ -282,13 +282,15 @@ class Layout(Names):
             assert a.k is not None
             text = view_text(v, source.name, True, self.span(source.n))
             base, n = source.base - a.k, source.n
-        whole = plural(name)
-        lines.append(f"{whole} = {text}")
+        all_rows = plural(name)
+        lines.append(f"{all_rows} = {text}")
         rows = None
         if source.persistent and self.in_a_loop(v):
             rows = name
-            self.listed.append((name, whole))
-        self.places[v] = Place("rows", whole, rows, base, n, source.persistent, v.op == "reshape")
+            self.listed.append((name, all_rows))
+        self.places[v] = Place(
+            "rows", all_rows, rows, base, n, source.persistent, v.op == "reshape"
+        )
 
     def stays_inside(self, v: Value, loop: Component) -> bool:
         """Whether it is read only in its own loop, in its step or, before it changes, the next."""

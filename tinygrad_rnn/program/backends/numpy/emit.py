@@ -172,8 +172,8 @@ class Writer(Layout):
                 continue
             out = place.name
             if place.kind == "rows":
-                whole = ", ..." if not v.shape and not place.rows else ""
-                out = f"{place.rows or place.name}[{shifted('t', -place.base)}{whole}]"
+                dots = ", ..." if not v.shape and not place.rows else ""
+                out = f"{place.rows or place.name}[{shifted('t', -place.base)}{dots}]"
             self.body += [f"    {line}" for line in self.statement(v, "t", False, out)]
         if len(self.body) == count:
             self.body.append("    pass")

@@ -142,11 +142,11 @@ class Fusion:
                 continue
             user, a = readers[0]
             same = a.kind == "one" or (a.kind == "step" and not a.k and _steps(user) == _steps(v))
-            whole = a.kind == "all" and a.k == _steps(v)
+            all_steps = a.kind == "all" and a.k == _steps(v)
             if (
                 direct(v)
                 and user in counted
-                and ((is_count(user) and (whole or a.kind == "one")) or (direct(user) and same))
+                and ((is_count(user) and (all_steps or a.kind == "one")) or (direct(user) and same))
             ):
                 found[v] = user
         return found

@@ -95,10 +95,10 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
         return [_product(v, xs, out, lifted)]
     if op == "gates":
         _need("sigmoid", writer)
-        x, whole = xs[0].text, [*_top_and_one(v, writer), f"out={out}"]
+        x, rest = xs[0].text, [*_top_and_one(v, writer), f"out={out}"]
         parts = [index_text(index, "t", str) for index in v.options["tanh"]]
         return [
-            f"sigmoid({', '.join([x, *whole])})",
+            f"sigmoid({', '.join([x, *rest])})",
             *(f"np.tanh({x}[{part}], out={out}[{part}])" for part in parts),
         ]
     if op == "sum_t" and is_count(v):
