@@ -175,7 +175,7 @@ def test_a_gradient_that_is_off_by_a_thousandth_is_found(monkeypatch):
 @pytest.mark.parametrize("target", ["numpy", "c"])
 def test_a_difference_of_numbers_that_are_nearly_one_is_compiled(target):
     # 1 - y·y is 1e-16 and a few digits of it are left: rounding changes the gradient by a tenth
-    def loss_fn(p, x):  # as a_state_of_one_number of test_repeats
+    def loss_fn(p, x):  # as a_state_of_one_number of test_periods
         w, s = p["b"].sum(), 0.5
         for t in range(len(x)):
             s = tanh(w * s + x[t].sum())

@@ -74,6 +74,40 @@ def roll(trace: Trace, loops: bool = True) -> tuple[list[Value], list[Value], li
 def _rolled(
     trace: Trace, loops: bool, fine: bool = False
 ) -> tuple[list[Value], list[Value], list[str]]:
+    """The values, with `loops` or without; `fine` keys tell more nodes apart, see `node_keys`.
+
+    Nodes that break a sequence are left out of it, and all is tried again.
+
+    >>> import numpy as np
+    >>> from tinygrad_rnn import Tensor, tanh
+    >>> from tinygrad_rnn.program.ir.text import text_of
+    >>> from tinygrad_rnn.program.record.surroundings import Surroundings
+    >>> from tinygrad_rnn.program.record.trace import forward, trace
+    >>> def loss(w, x):
+    ...     h = x[0]
+    ...     for t in range(1, 6):
+    ...         h = tanh(h * w + x[t])
+    ...     return h.sum()
+    >>> call = loss, Tensor([0.5, 0.6]), (np.ones((6, 2)),), ["x"], Surroundings()
+    >>> record = trace(forward(*call))
+    >>> values, outputs, _ = _rolled(record, loops=False)
+    >>> print(text_of(values, outputs[:1]))
+    a = getitem(x, index=(0,))
+    p = multiply(a, params)
+    a2 = getitem(x, index=(1,))
+    a3 = add(p, a2)
+    tanh_a = tanh(a3)
+    p2 = multiply(tanh_a, params)
+    ...
+    >>> values, outputs, _ = _rolled(record, loops=True)
+    >>> print(text_of(values, outputs[:1]))
+    a = getitem(x, index=(0,))
+    a2[t] = getitem(x, index=(t,))
+    p[t] = multiply(tanh_a[t - 1], params)
+    a3[t] = add(p[t], a2[t])
+    tanh_a[t] = tanh(a3[t]); tanh_a[0] = a
+    sum = sum(tanh_a[5], axis=None, keepdims=False)
+    """
     excluded: set[Any] = set()
     peeled: Peeled = {}
     said: list[str] = []

@@ -393,9 +393,11 @@ def gates(values: list[Value], outputs: list[Value]) -> int:
     for (source, lo, hi), members in groups.items():
         spans = [_span(v.args[0].value, source.shape) for v in members]
         width = source.shape[-1]
-        whole = len(members) > 1 and None not in spans and len({loops.get(v) for v in members}) == 1
+        together = (
+            len(members) > 1 and None not in spans and len({loops.get(v) for v in members}) == 1
+        )
         ends = [0, *itertools.chain(*sorted(s for s in spans if s is not None)), width]
-        if not whole or any(a != b for a, b in zip(ends[::2], ends[1::2], strict=True)):
+        if not together or any(a != b for a, b in zip(ends[::2], ends[1::2], strict=True)):
             continue
         ops = {v.op for v in members}
         tanh = [

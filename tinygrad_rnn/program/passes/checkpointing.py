@@ -1,10 +1,10 @@
 """Where can a long sequence be divided, so that it is differentiated in little memory?
 
-In pieces of time (Chen et al. 2016, "Training deep nets with sublinear memory cost"). A first walk
-forward keeps only the states between the pieces. The walk back computes each piece once more, then
-its gradients, and hands on to the piece before what arrives at its first step. With pieces of √T
-steps, no more than about 2 √T states exist at any time, for one more forward pass. `pieces` runs
-them.
+Into segments of time (Chen et al. 2016, "Training deep nets with sublinear memory cost"). A first
+walk forward keeps only the states between the segments. The walk back computes each segment once
+more, then its gradients, and hands the cotangents at its first step on to the segment before. With
+segments of √T steps, no more than about 2 √T states exist at any time, for one more forward pass.
+`runtime.segments` runs them.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ class NoPartition(Exception):
 
 
 class TooFewBytes(ValueError):
-    """Fewer bytes than a program needs in pieces of any length."""
+    """Fewer bytes than a program needs in segments of any length."""
 
 
 @dataclass(frozen=True, eq=False)
 class Partition:
-    """A program that can be divided in time, and what has to be handed over.
+    """A program that can be divided in time, and the values that segments hand over.
 
     Attributes
     ----------
     T, values, outputs, leaves
-        The program: how many steps, and its graph.
+        The number of steps of the program, and its graph.
     timed
         Arguments with a row for each step.
     states, cotangents
@@ -66,14 +66,14 @@ class Partition:
 
 
 def segment_length(T: int, memory: str | int, row: int, fixed: int, state: int) -> int:
-    """How many steps a piece has.
+    """The number of steps of a segment.
 
     Parameters
     ----------
     memory
-        ``"sqrt"``, or how many bytes there may be.
+        ``"sqrt"``, or the number of bytes there may be.
     row, fixed, state
-        Bytes of a step in a piece, of a piece beside its steps, and of the states between two.
+        Bytes of a step in a segment, of a segment beside its steps, and of the states between two.
 
     Raises
     ------
@@ -98,7 +98,24 @@ def segment_length(T: int, memory: str | int, row: int, fixed: int, state: int) 
 
 
 def partition(values: list[Value], outputs: list[Value], leaves: list[Value]) -> Partition:
-    """Divide a program in time, or say why that cannot be."""
+    """Divide a program in time, or say why that cannot be.
+
+    Between segments h and dh are handed over, one forward and one backward in time; dx is a sum
+    over segments, and X is cut into their rows.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from
+    >>> values, outputs = graph_from('''
+    ...     x[t] = getitem(X, index=(t,))
+    ...     h[t] = add(x[t], h[t - 1]); h[-1] = h0
+    ...     dh[t] = add(h[t], dh[t + 1]); dh[5] = 0.0
+    ...     dx = sum_t(dh[0:5])
+    ... ''', X=(5, 2, 3))
+    >>> leaves = [v for v in values if v.op == "leaf"]
+    >>> found = partition(values, outputs, leaves)
+    >>> kinds = ("timed", "states", "cotangents", "early", "late")
+    >>> {kind: [v.name for v in getattr(found, kind)] for kind in kinds}
+    {'timed': ['X'], 'states': ['h'], 'cotangents': ['dh'], 'early': [], 'late': ['dx']}
+    """
     parts = components(values)
     try:
         for c in parts:
@@ -114,7 +131,7 @@ def partition(values: list[Value], outputs: list[Value], leaves: list[Value]) ->
     for v in sequences:
         if (v.lo, v.hi) != (0, T - 1):
             raise NoPartition(f"{v.name} = {v.op} has other steps than the rest: {v.lo} to {v.hi}")
-    late: set[Value] = set()  # what waits for gradients of later steps, or for sums over all steps
+    late: set[Value] = set()  # waits for gradients of later steps, or for sums over all steps
     post: set[Value] = set()  # single values made of sequences
     for c in parts:
         for v in c.values:
@@ -140,6 +157,23 @@ def _checked(
     values: list[Value], outputs: list[Value], leaves: list[Value], T: int,
     sequences: list[Value], late: set[Value], post: set[Value],
 ) -> Partition:  # fmt: skip
+    """Find what segments hand over; NoPartition if some value reads beyond its neighbours.
+
+    A segment is given the state before it, the cotangent after it, and its own rows of arguments. A
+    recurrence that reaches two steps back would need two states:
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from
+    >>> values, outputs = graph_from('''
+    ...     x[t] = getitem(X, index=(t,))
+    ...     h[t] = add(x[t], h[t - 2]); h[-1] = h0; h[-2] = h0
+    ... ''', X=(5, 2, 3))
+    >>> leaves = [v for v in values if v.op == "leaf"]
+    >>> try:
+    ...     partition(values, outputs, leaves)
+    ... except NoPartition as error:
+    ...     print(error)
+    h reads h -2 steps away
+    """
     states, cotangents, timed = _sets(3)
     for v in sequences:
         for a in v.args:
@@ -198,7 +232,7 @@ def _checked(
 
 
 def _sets(n: int) -> list[dict[Value, None]]:
-    """Sets that keep the order in which things came."""
+    """Sets in the order of insertion."""
     return [{} for _ in range(n)]
 
 

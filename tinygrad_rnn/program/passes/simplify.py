@@ -260,22 +260,22 @@ def running_sums(values: list[Value], outputs: list[Value]) -> int:
         total = Value(
             "sum_t", [Arg("all", term.value, span)], {}, v.shape, v.dtype, v.name, serial=v.serial
         )
-        whole = Value(
+        result = Value(
             "addn", [first, Arg("one", total)], {}, v.shape, v.dtype, v.name, serial=v.serial
         )
-        values += [total, whole]
+        values += [total, result]
         if first.kind == "const" and not np.any(first.value):
-            values.remove(whole)
-            whole = total
+            values.remove(result)
+            result = total
         for user in values:
             user.args = (
-                [Arg("one", whole) if a.value is v else a for a in user.args]
+                [Arg("one", result) if a.value is v else a for a in user.args]
                 if user is not v
                 else user.args
             )
             if user is not v:
                 user.initial = {
-                    t: Arg("one", whole) if a.value is v else a for t, a in user.initial.items()
+                    t: Arg("one", result) if a.value is v else a for t, a in user.initial.items()
                 }
         values.remove(v)
         count += 1

@@ -240,7 +240,25 @@ def _assembled_by_gate(values: list[Value], v: Value, readers: Readers) -> int:
 
 
 def blocks(values: list[Value], outputs: list[Value]) -> int:
-    """A product in a loop by a weight is many small ones, in blocks of rows and columns."""
+    """Divide a product by a weight in a loop into many small ones, of blocks of rows and columns.
+
+    Only where the BLAS has code for small products, as is claimed of it here.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
+    >>> from unittest.mock import patch
+    >>> values, outputs = graph_from('''
+    ...     k[t] = matmul(h[t - 1], U)
+    ...     h[t] = tanh(k[t]); h[-1] = h0
+    ... ''', **dict.fromkeys(["h", "h0", "k"], (32, 256)), U=(256, 256))
+    >>> with patch(f"{__name__}.small_products", lambda: True):
+    ...     blocks(values, outputs)
+    1
+    >>> print(text_of(values, outputs))
+    U_b = divided(U, shape=(256, 8, 32), axes=(1, 0, 2))
+    k_b[t] = matmul(h[t - 1], U_b)
+    k[t] = joined(k_b[t], shape=(32, 8, 32), axes=(1, 0, 2))
+    h[t] = tanh(k[t]); h[-1] = h0
+    """
     if not small_products():
         return 0
     loops, count = _loops(values, outputs, readers_of(values, outputs)), 0

@@ -1,9 +1,9 @@
 """Which nodes of a record are one and the same, but for the time step?
 
-Every node has a birth certificate. Forward: its scopes, its primitive, its ordinal in the step.
-Backward: the certificate of the node it differentiates, which argument, the ordinal in the rule.
-Nodes with equal certificates form a *family*; the time step is what tells its members apart.
-Where no scope says the step, a loop is known by its repeating.
+Every node has a key. Forward: its scopes, its primitive, its ordinal in the step. Backward: the key
+of the node it differentiates, the argument, the ordinal in the rule. Nodes with equal keys form a
+*sequence*; only the time step tells its members from each other. Where no scope says the step, a
+loop is recognised by its period.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ SHORT = {"matmul": "a", "add": "a", "getitem": "a", "multiply": "p", "subtract":
 
 @dataclass(eq=False, slots=True)
 class Origin:
-    """In which scopes a node is born, or of what it is the gradient.
+    """The scopes in which a node is born, or the node that it is the gradient of.
 
     There is one object for each, so that no two have to be compared part by part.
     """
 
-    around: Origin | None = None  # of a gradient, the place of what it all began with; of a loop
+    around: Origin | None = None  # of a gradient, the origin of the forward node; of a loop
     gradient: bool = False
     adds: bool = False  # the terms of one gradient
     inferred: bool = False  # a loop that no scope tells of
@@ -38,7 +38,7 @@ class Origin:
 
 @dataclass(eq=False, slots=True)
 class NodeKey:
-    """A place, a primitive, and which of those there: again one object for each."""
+    """An origin, a primitive, and its ordinal there: again one object for each."""
 
     origin: Origin
     op: str
@@ -51,7 +51,7 @@ Located = dict[Tensor, tuple[Origin, int | None]]
 
 
 def marks(nodes: list[Tensor]) -> dict[Tensor, Mark]:
-    """What gradients are gradients of; None for the node if it is not in the record."""
+    """The node that each gradient is of; None if it is not in the record."""
     by_serial = {x.serial: x for x in nodes}
     found: dict[Tensor, Mark] = {}
     scope: Any = None
@@ -71,15 +71,25 @@ def marks(nodes: list[Tensor]) -> dict[Tensor, Mark]:
 def node_keys(
     nodes: list[Tensor], marks: dict[Tensor, Mark], fine: bool = False
 ) -> dict[Tensor, Birth]:
-    """The certificate of each node and its step; None for what belongs to no step.
+    """The key of each node and its step; None for nodes that belong to no step.
 
-    What stands outside of every step takes the step of its last input that has one, else of all
-    who read it: the loss of ``outputs[t]`` and ``y[t]`` is of step t wherever it is written. The
+    A node outside of every step takes the step of its last input that has one, else of all its
+    readers: the loss of ``outputs[t]`` and ``y[t]`` is of step t wherever it is written. The
     gradient of an argument of something timeless (as `stack`) is of the step of that argument.
 
-    What nobody reads is not in the record, so at the last step, where nobody reads the LSTM's c,
-    what comes after it in the step has another ordinal than elsewhere. If `fine`, the ordinal is
-    counted among nodes of one letter that are made alike in their step: then it has the same.
+    Nodes that nobody reads are not in the record. So at the last step, where nobody reads the
+    LSTM's c, the nodes after it have other ordinals than elsewhere. If `fine`, the ordinal is
+    counted among nodes of one letter that are computed alike in their step: then it is the same.
+
+    >>> from tinygrad_rnn import Tensor, scope, tanh
+    >>> h, nodes = Tensor([0.0]), []
+    >>> for t in range(3):
+    ...     with scope("cell", t=t):
+    ...         h = tanh(h)
+    ...         nodes.append(h)
+    >>> (key, _), *others = node_keys(nodes, {}).values()
+    >>> all(other is key for other, _ in others), [t for _, t in others]
+    (True, [1, 2])
     """
     found: dict[Tensor, Birth] = {}
     located = _forward([x for x in nodes if x.op is not None and x not in marks])
@@ -103,7 +113,7 @@ def node_keys(
 
 
 def _alike(nodes: list[Tensor], located: Located) -> dict[Tensor, int]:
-    """A number for each node that nodes share which are made alike in their steps.
+    """A number for each node, the same for nodes that are computed alike in their steps.
 
     From what is of the same step, and from arguments that several read. All else may be another at
     the first step: the state before it is a constant or a parameter there.
@@ -127,7 +137,7 @@ def _alike(nodes: list[Tensor], located: Located) -> dict[Tensor, int]:
 
 
 def _forward(nodes: list[Tensor]) -> Located:
-    """The scopes and the step of what is no gradient."""
+    """The scopes and the step of nodes that are no gradients."""
     found: Located = {}
     origins: dict[Any, Origin] = {}
     rest = []
@@ -147,7 +157,7 @@ def _forward(nodes: list[Tensor]) -> Located:
 
 
 def _step(scope: tuple[Frame, ...], visits: Any, origins: Any) -> tuple[Origin, int] | None:
-    """The place and time that the innermost scope with a time says."""
+    """The origin and step that the innermost scope with a time says."""
     timed = [k for k, frame in enumerate(scope) if frame.t is not None]
     if not timed:
         return None
@@ -160,7 +170,7 @@ def _step(scope: tuple[Frame, ...], visits: Any, origins: Any) -> tuple[Origin, 
 
 
 def _outside(nodes: list[Tensor], rest: list[Tensor], found: Located, origins: Any) -> None:
-    """Locate what stands in no scope with a time."""
+    """Locate nodes that stand in no scope with a time."""
     scoped = bool(found)
     loops: dict[Tensor, Run] = {run.nodes[0]: run for run in runs(rest)}
     waiting: set[Tensor] = set()
@@ -199,7 +209,7 @@ def _in_loop(run: Run, times: list[int]) -> Located:
     origins = [Origin(around=loop) for _ in range(run.period)]
     found: Located = {}
     for k, t in enumerate(times, run.begin):
-        if t >= 0:  # what stands before all by chance
+        if t >= 0:  # those before all by chance
             found[run.nodes[k]] = origins[run.position(k)], t
     return found
 
@@ -207,7 +217,7 @@ def _in_loop(run: Run, times: list[int]) -> Located:
 def _backward(
     mark: Mark, found: dict[Tensor, Birth], origins: dict[Any, Origin]
 ) -> tuple[Origin, int | None]:
-    """What a gradient is of: the node and argument, or the node alone where terms are added."""
+    """The origin of a gradient: a node and argument, or the node alone where terms are added."""
     of, argument = mark
     if of is None:
         return Origin(), None
@@ -225,22 +235,22 @@ def _backward(
 
 
 def cotangents(nodes: list[Tensor], marks: dict[Tensor, Mark]) -> dict[Tensor, Tensor]:
-    """Which nodes are whole gradients, and of what; of a rule of several operations, the last."""
+    """Nodes that are complete gradients, and of which node; of a rule of several, the last."""
     rules: dict[tuple[Tensor, int | None], tuple[Tensor, Tensor]] = {}
     for x, (of, argument) in marks.items():
         if of is not None:
             source = of if argument is None else of.inputs[argument]
             if type(source) is Tensor and source.shape == x.shape:
                 rules[of, argument] = x, source
-    whole: dict[Tensor, Tensor] = {}
+    complete: dict[Tensor, Tensor] = {}
     for (_, argument), (x, source) in rules.items():
-        if argument is None or source not in whole:  # a sum of all, or there is but one
-            whole[source] = x
-    return {x: source for source, x in whole.items()}
+        if argument is None or source not in complete:  # a sum of all, or there is but one
+            complete[source] = x
+    return {x: source for source, x in complete.items()}
 
 
 def flowing(nodes: list[Tensor], marks: dict[Tensor, Mark]) -> set[Tensor]:
-    """What is made of a cotangent: that of the loss, and what rules make of others."""
+    """Nodes computed from a cotangent: that of the loss, and those that rules compute."""
     found: set[Tensor] = set()
     for x in nodes:
         seed = x.op is None and x.name == "cotangent"
@@ -282,7 +292,7 @@ def letters(
 
 
 def _squashed(nodes: list[Tensor], marks: dict[Tensor, Mark]) -> dict[Tensor, str]:
-    """What is read by one gate alone, before its sigmoid or tanh, and the letter of the gate."""
+    """Nodes that one gate alone reads, before its sigmoid or tanh, and the letter of the gate."""
     forward = [x for x in nodes if x.op is not None and x not in marks]
     found: dict[Tensor, str] = {}
     for x in forward:

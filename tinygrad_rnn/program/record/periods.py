@@ -36,11 +36,11 @@ class Run(NamedTuple):
     begin: int = 0
 
     def step(self, k: int) -> int:
-        """How many steps precede operation k."""
+        """The number of steps before operation k."""
         return (k - self.first) // self.period
 
     def position(self, k: int) -> int:
-        """Which operation of its step it is."""
+        """The ordinal of operation k in its step."""
         return (k - self.first) % self.period
 
     def times(self, known: Mapping[Tensor, Any], recurrent: bool) -> tuple[list[int], Run | None]:
@@ -73,12 +73,12 @@ class Run(NamedTuple):
         return times, self._from(end)
 
     def _from(self, k: int) -> Run | None:
-        """What is left from the beginning of a step on, if it may still be a loop."""
+        """The operations from the beginning of a step on, if they may still be a loop."""
         more = len(self.nodes) - k >= max(3 * self.period, LEAST)
         return self._replace(first=k, begin=k) if more else None
 
     def _inside(self, y: Any) -> int:
-        """Which of the operations it is; -1 if it is none."""
+        """The ordinal of a node among the operations; -1 if it is none."""
         k = self.index.get(y, -1) if type(y) is Tensor else -1
         return k if k >= self.begin else -1
 
@@ -154,7 +154,7 @@ def runs(nodes: list[Tensor]) -> list[Run]:
 
 
 def _kind(x: Tensor) -> Any:
-    """What operations of two steps have in common."""
+    """The facts that operations of two steps have in common."""
     index = tuple(map(type, x.options.get("index", ())))
     return x.op, x.shape, x.dtype, x.name, tuple([f.name for f in x.scope]), index
 
@@ -166,8 +166,8 @@ def _periodic(s: np.ndarray) -> tuple[int, int, int] | None:
     order = np.argsort(s, kind="stable")
     periods = set[int]()
     for k in ALIKE:
-        apart = (order[k:] - order[:-k])[s[order[k:]] == s[order[:-k]]]
-        often = np.bincount(apart)
+        distances = (order[k:] - order[:-k])[s[order[k:]] == s[order[:-k]]]
+        often = np.bincount(distances)
         periods.update(np.argsort(-often, kind="stable")[:PERIODS][: np.count_nonzero(often)])
     best, most = None, 0
     for p in sorted(map(int, periods)):

@@ -1,8 +1,9 @@
-"""What does a record give, computed in little memory?
+"""How is a record evaluated in little memory?
 
-Piece by piece, as its nodes were born (Chen et al. 2016, "Training deep nets with sublinear memory
-cost"). A first walk keeps only what is read in a later piece. The walk back records each piece once
-more, on values, and takes gradients of it by the engine: those of a program to be compared with.
+Segment by segment, as its nodes were born (Chen et al. 2016, "Training deep nets with sublinear
+memory cost"). A first walk keeps only the nodes that later segments read. The walk back records
+each segment once more, on values, and the engine takes its gradients, with which those of a program
+are compared.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def replayed(record: Forward, arrays: list[Any], recorder: Recorder | None = Non
         results = [kept[x] for x in ends]
         for part in reversed(parts):
             _go_back(part, kept, needed, cotangents, create_graph=recorder is not None)
-            for x in part:  # which no earlier piece reads
+            for x in part:  # which no earlier segment reads
                 kept.pop(x, None)
     zeros = (np.zeros(x.shape, x.dtype) for x in wrt)
     gradients = [cotangents.get(x, zero) for x, zero in zip(wrt, zeros, strict=True)]
@@ -63,13 +64,13 @@ def replayed(record: Forward, arrays: list[Any], recorder: Recorder | None = Non
 
 
 def _older(part: list[Tensor]) -> dict[Tensor, None]:
-    """What a piece reads of what was there before."""
+    """What a segment reads of what was there before."""
     reads = (y for x in part for y in x.inputs if type(y) is Tensor)
     return dict.fromkeys(y for y in reads if y.serial < part[0].serial)
 
 
 def _made_of(needed: set[Tensor], part: list[Tensor]) -> set[Tensor]:
-    """The nodes of a piece by which a gradient flows to what is needed."""
+    """The nodes of a segment by which a gradient flows to what is needed."""
     found = set[Tensor]()
     for x in part:
         reads = (y for y in x.inputs if type(y) is Tensor)
@@ -81,7 +82,7 @@ def _made_of(needed: set[Tensor], part: list[Tensor]) -> set[Tensor]:
 def _again(
     part: list[Tensor], kept: dict[Tensor, Any], given: Iterable[Tensor]
 ) -> dict[Tensor, Tensor]:
-    """The nodes of a piece once more, on values; and as leaves what is `given` from outside."""
+    """The nodes of a segment once more, on values; and as leaves what is `given` from outside."""
     made = {x: _leaf(kept[x]) for x in given}
     for x in part:
         for y in x.inputs:
@@ -107,7 +108,7 @@ def _go_back(
     cotangents: dict[Tensor, Any],
     create_graph: bool,
 ) -> None:
-    """Turn the cotangents of what a piece makes into those of what it is made from."""
+    """Turn the cotangents of what a segment makes into those of what it is made from."""
     ends = [x for x in part if x in cotangents]
     if not ends:
         return

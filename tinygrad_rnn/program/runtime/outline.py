@@ -103,9 +103,9 @@ class Outline:
     arguments, parts
         Of the whole, also if time is divided.
     piece
-        How many steps a piece has if time is divided, as by ``memory="sqrt"``; else None.
+        The number of steps of a segment if time is divided, as by ``memory="sqrt"``; else None.
     states
-        How many states there are at one time if it is: those between pieces, and of one piece.
+        The number of states at one time if it is: those between segments, and of one segment.
     """
 
     arguments: tuple[Operation, ...]

@@ -83,7 +83,7 @@ EQUATIONS = frozenset(("mapped", "unstacked", "sums", "rows", "squares", "common
 
 @dataclass(frozen=True)
 class Options:
-    """What a program shall be like; see `CompiledStep`."""
+    """The wishes for a program; see `CompiledStep`."""
 
     passes: frozenset[str]
     target: str
@@ -153,7 +153,7 @@ class Program(Running):
 
     @property
     def full(self) -> Program:
-        """All that is known of the program."""
+        """The program itself, with its graph and all that is known of it."""
         return self
 
     @cached
@@ -176,7 +176,9 @@ class Program(Running):
         try:
             divided = partition(*_passed(copied(*self.rolled), DIVIDING & self.wanted))
             divider = Divider(divided, written)
-            if memory != "sqrt":  # bytes are counted; the room for a piece is linear in its length
+            if (
+                memory != "sqrt"
+            ):  # bytes are counted; the room for a segment is linear in its length
                 few = list[int]()
                 for n in (2, 3):
                     sizes.clear()
@@ -208,7 +210,7 @@ class Program(Running):
         return found
 
     def explained(self) -> list[str]:
-        """What each pass did: how often it applied, and what it saved by the model of `cost`."""
+        """A line for each pass: how often it applied, and its savings by the model of `cost`."""
         program, done = self.program, self.done
         saved = _saved(copied(*self.rolled), self.wanted - C_ALONE)
         times = {name: f"{done.get(name, 'in C:')} {what}" for name, (what, _) in PASSES.items()}
@@ -257,7 +259,7 @@ class Program(Running):
 
     @property
     def parameters(self) -> int:
-        """How many arguments are parameters; as many results after the loss are their gradients."""
+        """The number of parameters among the arguments: after the loss come as many gradients."""
         beside = sum(x is not None for _, x in leaves_of(self.aux, "aux"))
         return len(self.rolled[1]) - 1 - beside - self.requires
 
@@ -277,7 +279,7 @@ def _passed(
 
 
 def _saved(graph: Sequence[list[Value]], wanted: frozenset[str]) -> dict[str, str]:
-    """What each pass changed in calls, bytes and operations."""
+    """The change in calls, bytes and operations by each pass."""
     found, outputs, leaves = graph
     before, said = cost_of(found), dict[str, str]()
     for name in PASSES:
@@ -295,10 +297,10 @@ def _saved(graph: Sequence[list[Value]], wanted: frozenset[str]) -> dict[str, st
 def same_program(T: int, numbers: dict[Any, Any], U: int, others: dict[Any, Any]) -> bool:
     """Whether the numbers of one program are those of another of T steps, for U steps.
 
-    Then the function need not be run on other values to see whether it bakes some in. Whatever it
-    took from its arguments past the record stands in the text, which is that of a program found
-    free of it, or among the numbers: and those are what they were, or in proportion to the length
-    or to its inverse, as the count of a mean is. A number taken from data is not, but by chance.
+    Then the function need not be run on other values to see whether it bakes some in. A value taken
+    from its arguments past the record stands in the text, which is that of a program found free of
+    such values, or among the numbers. These are equal, or in proportion to the length or to its
+    inverse, as the count of a mean is. A number taken from data is not, but by chance.
     """
     alike = numbers.keys() == others.keys()
     return alike and all(_scaled(x, T, others[name], U) for name, x in numbers.items())
@@ -324,9 +326,9 @@ def _scaled(x: Any, T: int, y: Any, U: int) -> bool:
 def rolled(
     record: Trace, recorder: Recorder, longest: int | None, *, loops: bool = True
 ) -> tuple[Graph, list[str]]:
-    """Values, outputs and leaves of a record, and what kept parts of it from repeating.
+    """Values, outputs and leaves of a record, and why parts of it do not repeat.
 
-    What only counts whether requirements hold comes last.
+    Values that only count whether requirements hold come last.
 
     Raises
     ------

@@ -81,8 +81,8 @@ class Running:
 
     Attributes
     ----------
-    program, native, pieces
-        The text in NumPy; what runs instead of it, if anything does: C, or pieces of time.
+    program, native, segments
+        The text in NumPy; what runs instead of it, if anything does: C, or segments of time.
     used, aux, paths
         Which parameters the loss depends on, what the function gives beside the loss, with
         ``...`` in place of each Tensor, and the paths of the parameters.
@@ -109,7 +109,7 @@ class Running:
 
     @property
     def source(self) -> str:
-        """What runs, in NumPy; if pieces run in C, the whole that they are cut from."""
+        """The program that runs, in NumPy; if segments run in C, the program they are parts of."""
         return self.segments.source if self.segments and self._in_numpy else self.program.source
 
     @property

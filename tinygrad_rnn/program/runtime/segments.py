@@ -1,8 +1,8 @@
-"""How does a step run piece by piece in time?
+"""How does a step run segment by segment in time?
 
-Forward through all pieces, of which only the states between them are kept; then back, each piece
-computed once more before its gradients. A piece is a program like any other: the same sequences, a
-shorter time, the states before it and the gradients after it as arguments.
+Forward through all segments, keeping only the states between them; then back, each segment computed
+once more before its gradients. A segment is a program like any other: the same sequences, a shorter
+time, the states before it and the gradients after it as arguments.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class Division:
     Attributes
     ----------
     T, n
-        How many steps there are, and how many in a piece; the last piece may be shorter.
+        The number of steps, and of those in a segment; the last segment may be shorter.
     driver
-        The program that goes through the pieces.
+        The program that goes through the segments.
     texts
-        What it calls: ``begin``, ``middle`` and ``end``, what comes before, between and after the
-        two walks; ``forward_5`` and ``backward_5``, those through a piece of 5 steps.
+        The programs it calls: ``begin``, ``middle`` and ``end``, before, between and after the two
+        walks; ``forward_5`` and ``backward_5``, through a segment of 5 steps.
     """
 
     T: int
@@ -46,18 +46,18 @@ class Division:
 
     @property
     def states(self) -> int:
-        """How many states exist at one time: those between the pieces, and those of one piece."""
+        """The number of states at one time: those between the segments, and those of one."""
         return len(range(0, self.T, self.n)) + self.n + 1
 
 
 class Divider:
-    """Divides a step at a cut; `write` makes the text of a program from its graph."""
+    """Divides a step by a partition; `write` makes the text of a program from its graph."""
 
     def __init__(self, partition: Partition, write: Write) -> None:
         self.partition, self.write = partition, write
 
     def division(self, n: int) -> Division:
-        """The step in pieces of so many steps."""
+        """The step in segments of so many steps."""
         partition = self.partition
         ends = [partition.states, partition.cotangents]
         starts, after = (
@@ -77,7 +77,7 @@ class Divider:
         return Division(partition.T, n, self.driver, texts)
 
     def single(self, wanted: list[Arg], given: list[Value]) -> Any:
-        """What computes single values from the arguments and from given ones."""
+        """The program that computes single values from the arguments and from given ones."""
         copy = _Copy(self.partition, None)
         leaves = [*map(copy.leaf, self.partition.leaves), *map(copy.leaf, given)]
         outputs = [_output(copy.arg(a)) for a in wanted]
@@ -103,7 +103,7 @@ class Divider:
 
     @property
     def driver(self) -> str:
-        """The program that goes through the pieces, as text: it is what runs."""
+        """The program that goes through the segments, as text: it is what runs."""
         c, names = self.partition, Names()
         names.names |= {*re.findall(r"[a-z]+", DRIVER), "N"}
         called = [names.name(v.name or "x") for v in c.leaves]
@@ -116,7 +116,7 @@ class Divider:
 
 
 class Segments:
-    """A step that works piece by piece; call it with arrays.
+    """A step that works segment by segment; call it with arrays.
 
     `ready` makes something to call of a text, with its `source`.
     """
@@ -126,7 +126,7 @@ class Segments:
         self.programs = {name: ready(text) for name, text in division.texts.items()}
 
     def _by_size(self, name: str) -> dict[int, Any]:
-        """Those programs of a name that there is one of for each length of a piece."""
+        """The programs of a name, by the length of the segment."""
         found = [(x.partition("_"), program) for x, program in self.programs.items()]
         return {int(size): program for (of, _, size), program in found if of == name}
 
@@ -149,7 +149,7 @@ class Segments:
             lines += _function(f"make_{name}", program.source)
         for name in TIMED:
             sizes = ", ".join(f"{size}: make_{name}_{size}()" for size in self._by_size(name))
-            tables.append(f"{name} = {{{sizes}}}  # by the length of the piece")
+            tables.append(f"{name} = {{{sizes}}}  # by the length of the segment")
         lines += [f"T, N = {self.division.T}, {self.division.n}"]
         lines += ["begin, middle, end = make_begin(), make_middle(), make_end()", *tables]
         return "\n".join(lines) + "\n" + self.division.driver
@@ -168,7 +168,7 @@ def add(sums, more):
 
 
 def step({arguments}):
-    # forward: of each piece only the states after it are kept
+    # forward: of each segment only the states after it are kept
     saved, sums = [begin({arguments})], []
     for s in range(0, T, N):
         found = forward[min(N, T - s)]({part}, *saved[-1])
@@ -177,7 +177,7 @@ def step({arguments}):
     early = [*sums, *last]
     given = middle({arguments}, *early)
     needed, after, sums = given[:{M}], given[{M}:], []
-    # backward: each piece once more, then its gradients
+    # backward: each segment once more, then its gradients
     for s in reversed(range(0, T, N)):
         found = backward[min(N, T - s)]({part}, *saved[s // N], *needed, *after)
         after, first, sums = found[:{K}], found[{K}:{F}], add(sums, found[{F}:])
@@ -215,14 +215,14 @@ class _Copy:
         return self.new[v]
 
     def before(self, v: Value, t: int) -> Value:
-        """An argument for what a sequence is before its first step, or after its last."""
+        """An argument for the state before the first step of a sequence, or after its last."""
         name = f"{v.name}_{'before' if t < 0 else 'after'}"
         made = Value("leaf", [], {}, v.shape, v.dtype, name, serial=v.serial)
         self.starts[v] = {t: Arg("one", made)}
         return made
 
     def value(self, v: Value) -> Value:
-        """The copy of a value, and of all that it is made of."""
+        """The copy of a value, and of all that it is computed from."""
         todo = [v]
         while todo:
             x = todo[-1]

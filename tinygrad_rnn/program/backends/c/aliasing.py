@@ -1,8 +1,8 @@
-"""What can be written where something else is read for the last time?
+"""Which arrays can be written where another is read for the last time?
 
 A pass over the elements of arrays loads all that it reads at a place before it stores there. So a
-result may stand where an array is read that nothing reads later: gates where stood what entered
-them, and what the gradients of that are where the gates stood.
+result may stand in an array that nothing reads later: gates in that of their pre-activations, the
+gradients of these in that of the gates.
 """
 
 from __future__ import annotations
@@ -18,14 +18,28 @@ from tinygrad_rnn.program.ir.graph import Value
 
 __all__ = ["Parts", "aliases", "coalesce"]
 
-Parts = list[tuple[list[Kernel], list[str]]]  # what a part of a program consists of, and its lines
+Parts = list[tuple[list[Kernel], list[str]]]  # the kernels of a part of a program, and its lines
 Reads = dict[str, set[Affine]]  # the elements that are read of arrays, at one place
 
 
 def coalesce(storage: Storage, parts: Parts) -> bool:
-    """Put values into arrays that their kernel is the last to read; whether there are any.
+    r"""Put values into arrays that their kernel is the last to read; whether there are any.
 
-    What is put into an array that is so put itself is so in the next round.
+    A value whose array is given up so is a candidate in the next round.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from
+    >>> from tinygrad_rnn.program.backends.c.emit import write
+    >>> values, outputs = graph_from('''
+    ...     a[t] = matmul(x[t], W)
+    ...     b[t] = tanh(a[t])
+    ...     c[t] = matmul(b[t], W)
+    ...     y = sum_t(c[0:5])
+    ... ''', W=(3, 3))
+    >>> leaves = [v for v in values if v.op == "leaf"]
+    >>> text = write(values, outputs, leaves).text
+    >>> print(*[x.strip() for x in text.splitlines() if "b = a" in x or "tanh" in x], sep="\n")
+    double *b = a;  /* (2, 3) at each step, where a is read last */
+    b[t*6 + row*3 + col] = tanh_d(a[t*6 + row*3 + col]);
     """
     known = len(storage.coalesced)
     for kernel, dying in last_reads(storage, parts):
@@ -44,7 +58,24 @@ def coalesce(storage: Storage, parts: Parts) -> bool:
 
 
 def aliases(storage: Storage, parts: Parts) -> set[tuple[str, str]]:
-    """Pairs of arrays: of the second each element is written where the first is read last."""
+    r"""Pairs of arrays: of the second each element is written where the first is read last.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from
+    >>> from tinygrad_rnn.program.backends.c.emit import write
+    >>> values, outputs = graph_from('''
+    ...     b = matmul(x, W)
+    ...     c = tanh(b)
+    ...     d = multiply(c, c)
+    ...     e = matmul(d, W)
+    ...     y = copy(e)
+    ... ''', W=(3, 3))
+    >>> leaves = [v for v in values if v.op == "leaf"]
+    >>> text = write(values, outputs, leaves).text
+    >>> print(*[x.strip() for x in text.splitlines() if "d = b" in x or "c " in x], sep="\n")
+    double *d = b;  /* (2, 3), where nothing else is by then */
+    const double c = tanh_d(b[row*3 + col]);
+    d[row*3 + col] = c * c;
+    """
     found, new = set[tuple[str, str]](), dict[Kernel, set[str]]()
     for kernels, _ in parts:
         for k, kernel in enumerate(kernels):
@@ -66,7 +97,7 @@ def last_reads(storage: Storage, parts: Parts) -> list[tuple[Kernel, Reads]]:
     last = {word: k for k, (_, lines) in enumerate(parts) for word in words(lines)}
     rooms = {x.name: x for x in storage.room}
     place = {x: k for k, x in enumerate(storage.room)}
-    names = {x: {x.name: Affine()} for x in storage.room}  # of what stands in each, and where
+    names = {x: {x.name: Affine()} for x in storage.room}  # of values in each, and where
     for name, (x, start, _) in storage.coalesced.items():
         names[x][name], rooms[name] = start, x
     found = list[tuple[Kernel, Reads]]()
@@ -88,7 +119,7 @@ def last_reads(storage: Storage, parts: Parts) -> list[tuple[Kernel, Reads]]:
 def reads(kernel: Kernel, text: str, starts: dict[str, Affine]) -> set[Affine]:
     """The elements of an array that a kernel reads; none if it is mentioned in another way, too.
 
-    `starts` say by which names it goes, and where what is called so begins.
+    `starts` are the names by which it goes, and where in it each begins.
     """
     found = set[Affine]()
     for name, start in starts.items():
@@ -110,7 +141,7 @@ def movable(storage: Storage, v: Value) -> bool:
 
 
 def timed(kernel: Kernel, places: set[Affine]) -> bool:
-    """Whether what is read at one step is read at no other."""
+    """Whether elements that are read at one step are read at no other."""
     return kernel.values[0].lo is None or all(p.factor("t") for p in places)
 
 

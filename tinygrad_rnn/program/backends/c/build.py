@@ -126,7 +126,7 @@ def loaded(made: bytes, folder: Path) -> ctypes.CDLL:
 
 
 def built(source: str, command: tuple[str, ...]) -> bytes:
-    """What the compiler makes of a source."""
+    """The library that the compiler makes of a source."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "step.c").write_text(source)
         for tuned in (TUNED, ()):
@@ -272,5 +272,5 @@ def threads() -> int:
 
 
 def address(function: Any) -> int:
-    """Where a function begins."""
+    """The address of a function."""
     return ctypes.cast(function, ctypes.c_void_p).value or 0

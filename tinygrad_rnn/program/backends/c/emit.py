@@ -128,7 +128,7 @@ def planned(storage: Storage, nests: LoopNests) -> Plan:
 
 
 def kernels_of(storage: Storage, nests: LoopNests, v: Value, lifted: bool) -> list[Kernel]:
-    """What computes one value."""
+    """The kernels that compute one value."""
     if v in storage.added:
         u = storage.added[v]
         rest = [a for a in v.args if a.value is not u]
@@ -177,13 +177,13 @@ def join(nests: LoopNests, kernels: list[Kernel], new: Kernel) -> None:
 
 
 def function(storage: Storage, plan: Plan, constants: Constants, counted: set[Value]) -> Function:
-    """The whole of it as C."""
-    pieces = body(storage, plan, constants, counted)
-    parts = [lines for _, lines in pieces]
+    """The function as C."""
+    bodies = body(storage, plan, constants, counted)
+    parts = [lines for _, lines in bodies]
     if sum(map(len, parts)) > 5 * MOST:
         raise Unwritable(LONG)
     inside = {name: x.name for name, (x, _, _) in storage.coalesced.items()}
-    owner = owners(storage.room, parts, inside, aliases(storage, pieces))
+    owner = owners(storage.room, parts, inside, aliases(storage, bodies))
     arrays = [x for x in storage.room if owner[x.name] is x]
     taken = "{0.kind} *restrict {0.name} = take(&room, {0.many}, sizeof({0.kind}));  /* {0.what} */"
     again = "{0.kind} *{0.name} = {1.name};  /* {0.what}, where nothing else is by then */"

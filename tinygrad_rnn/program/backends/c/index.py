@@ -44,7 +44,7 @@ class Affine(NamedTuple):
         return Affine(tuple(sorted(kept, key=lambda term: (-abs(term[1]), term[0]))), add)
 
     def factor(self, variable: str) -> int:
-        """What the variable is multiplied by."""
+        """The factor of a variable."""
         return dict(self.terms).get(variable, 0)
 
     def without(self, *variables: str) -> Affine:
@@ -92,7 +92,7 @@ def taken(
     kept = sum(p is None or isinstance(p, slice) for p in parts)
     wide = len(at) - kept  # axes of the broadcast arrays
     if picks and picks != list(range(picks[0], picks[0] + len(picks))):
-        first = 0  # apart from each other: their axes come first
+        first = 0  # not next to each other: their axes come first
     else:
         first = sum(p is None or isinstance(p, slice) for p in parts[: picks[0]]) if picks else 0
     broad, rest = at[first : first + wide], iter((*at[:first], *at[first + wide :]))

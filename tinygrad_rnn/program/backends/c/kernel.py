@@ -1,7 +1,7 @@
 """What does one loop nest compute, and which lines do it?
 
-A kernel asks for elements. One that is kept is read; one that is not is computed in a line before,
-from elements of its own operands at the same place.
+A kernel asks for elements. An element of an array is read; that of a formula is computed in a line
+before, from elements of its own operands at the same place.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Constants:
         return f"{self.array(np.full(1, value, like))}[0]"
 
     def place(self, x: Any, at: tuple[Affine, ...]) -> tuple[str, Affine]:
-        """Where an element of an array is."""
+        """The array and place of an element."""
         x, place = np.asarray(x), Affine()
         for ix, stride in zip(at, contiguous(x.shape), strict=True):
             place = place.plus(ix.times(stride))
@@ -69,7 +69,7 @@ class Constants:
 
 
 class Kernel:
-    """Lines, what they compute, and what they read and write of what is kept."""
+    """Lines, the values they compute, and those they read and write in arrays."""
 
     def __init__(self, storage: Storage, constants: Constants, values: list[Value]) -> None:
         self.storage, self.constants, self.values = storage, constants, values
@@ -82,7 +82,7 @@ class Kernel:
         self.formulas: set[Value] = set()
         self.known: dict[Any, str] = {}
         self.locals: set[str] = set()
-        self.space: Any = None  # what it runs over, if others over the same may join it
+        self.space: Any = None  # its iteration space, if others over the same may join it
 
     def local(self, wish: str) -> str:
         """A name for a number in these lines."""
@@ -95,7 +95,7 @@ class Kernel:
         return found
 
     def target(self, v: Value, t: Affine | None, at: tuple[Affine, ...]) -> str:
-        """Where a result goes."""
+        """The element that a result is stored in."""
         name, place = self.storage.address(v, t, at)
         self.targets.setdefault(name, set()).add(place)
         return f"{name}[{place}]"
@@ -103,12 +103,12 @@ class Kernel:
     def source(
         self, v: Value, t: Affine | None, at: tuple[Affine, ...]
     ) -> tuple[str, Affine] | None:
-        """Where an element is kept: array and place. It counts as read."""
+        """Array and place of an element; None for a formula. It counts as read."""
         found = self.storage.find(v, t, at)
         return found and self.read(*found)
 
     def read(self, owner: Value, when: Affine | None, name: str, place: Affine) -> Any:
-        """Array and place of an element that is kept. It counts as read."""
+        """Array and place of an element of an array. It counts as read."""
         if when is None or when == STEP or owner not in self.storage.loop_of:
             self.reads.add(self.storage.root(owner))  # rows of other steps are out of the way
         self.elements.setdefault(name, set()).add(place)
@@ -154,8 +154,8 @@ class Kernel:
         self.lines.append(f"const {TYPES[str(v.dtype)]} {name} = {text};")
         return name
 
-    def whole(self, a: Arg, t: Affine, at: tuple[Affine, ...], like: Any) -> str | Affine:
-        """An element of a whole sequence, of the step it has in it, not of its place."""
+    def of_sequence(self, a: Arg, t: Affine, at: tuple[Affine, ...], like: Any) -> str | Affine:
+        """An element of a sequence read as one array, by its step, not its place."""
         if a.kind == "all":
             return self.element(a.value, t, align(at, a.value.shape), like)
         return self.operand(a, None, (t, *at), like)
@@ -208,7 +208,7 @@ class Kernel:
         return f"{LIBM[op]}{bare}({xs[0]})"
 
     def looked_up(self, v: Value, t: Affine | None) -> Any:
-        """How the arrays in the index of `v` are read, for `taken`."""
+        """A reader of the arrays in the index of `v`, for `taken`."""
 
         def place(p: Input, at: tuple[Affine, ...], n: int) -> Affine:
             a = v.args[int(p)]

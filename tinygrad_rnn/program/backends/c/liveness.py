@@ -114,7 +114,7 @@ class _Busy:
 
     def __init__(self, parts: int) -> None:
         self.size = 1 << max(parts - 1, 0).bit_length()
-        self.whole = [0] * (2 * self.size)  # in use in all parts below a node
+        self.every = [0] * (2 * self.size)  # in use in every part below a node
         self.some = [0] * (2 * self.size)  # in some
 
     def nodes(self, span: Span) -> Iterator[int]:
@@ -132,7 +132,7 @@ class _Busy:
     def take(self, span: Span, k: int) -> None:
         """Let array k be in use."""
         for node in self.nodes(span):
-            self.whole[node] |= 1 << k
+            self.every[node] |= 1 << k
             while node:
                 self.some[node] |= 1 << k
                 node //= 2
@@ -143,6 +143,6 @@ class _Busy:
         for node in self.nodes(span):
             found |= self.some[node]
             while node:
-                found |= self.whole[node]
+                found |= self.every[node]
                 node //= 2
         return found

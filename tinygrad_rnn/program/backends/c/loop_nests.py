@@ -25,7 +25,7 @@ __all__ = ["LoopNests"]
 
 
 class LoopNests:
-    """Makes the kernels of one program; each method is one kind."""
+    """Makes the kernels of one program, a method for each kind."""
 
     def __init__(self, storage: Storage, constants: Any) -> None:
         self.storage, self.constants = storage, constants
@@ -48,14 +48,37 @@ class LoopNests:
     def elementwise(
         self, values: list[Value], lifted: bool, rest: list[Arg] | None = None
     ) -> Kernel:
-        """Values over the same places; of a sum to which a product is added, the `rest`."""
+        r"""Values over the same places; of a sum to which a product is added, the `rest`.
+
+        Values that are formulas stand in lines of their own, in the loops over the elements of h.
+
+        >>> from tinygrad_rnn.program.ir.text import graph_from
+        >>> from tinygrad_rnn.program.backends.c.kernel import Constants
+        >>> values, outputs = graph_from('''
+        ...     x[t] = getitem(X, index=(t,))
+        ...     k[t] = multiply(h[t - 1], u)
+        ...     a[t] = add(k[t], x[t])
+        ...     h[t] = tanh(a[t]); h[-1] = h0
+        ...     loss = sum_t(h[0:5], axis=(0, 1, 2))
+        ... ''', X=(5, 2, 3), loss=())
+        >>> leaves = [v for v in values if v.op == "leaf"]
+        >>> nests = LoopNests(Storage(values, outputs, leaves), Constants())
+        >>> print(*nests.elementwise([values[-2]], lifted=False).lines, sep="\n")
+        for (long row = 0; row < 2; row++)
+            #pragma omp simd
+            for (long col = 0; col < 3; col++) {
+                const double k = h[t*6 + row*3 + col] * u[row*3 + col];
+                const double a = k + X[t*6 + row*3 + col];
+                h[t*6 + row*3 + col + 6] = tanh_d(a);
+            }
+        """
         kernel, (first, *_) = self.kernel(*values), values
         at, body, stores = axes(first.shape), list[str](), list[str]()
         for v in values:
             t = None if v.lo is None else STEP
             text = self.one(kernel, v, t, at, rest)
             target, again = kernel.target(v, t, at), any(v in self.reads(w) for w in values)
-            if len(values) > 1:  # all is loaded before anything is stored: see heirs.py
+            if len(values) > 1:  # all is loaded before anything is stored: see aliasing.py
                 name = kernel.local(v.name or v.op)
                 if again:
                     kernel.known[v, t, at] = name
@@ -94,7 +117,7 @@ class LoopNests:
         return str(kernel.operand(a, t, at, v.dtype))
 
     def reads(self, v: Value) -> set[Value]:
-        """What a value reads of the same step at the same place, itself or by formulas."""
+        """The values that one reads of the same step at the same place, itself or by formulas."""
         found, todo = set[Value](), list(v.args)
         while todo:
             a = todo.pop()
@@ -145,7 +168,7 @@ class LoopNests:
             Affine() if j in gone else ix for j, ix in enumerate(at) if keepdims or j not in gone
         )
         target, kind = kernel.target(v, t, out), TYPES[str(v.dtype)]
-        x = kernel.whole(a, STEP, at, v.dtype) if timed else kernel.operand(a, t, at, v.dtype)
+        x = kernel.of_sequence(a, STEP, at, v.dtype) if timed else kernel.operand(a, t, at, v.dtype)
         body = kernel.lines
         time = [self.steps(*a.k)] if timed and a.kind == "all" else []
         if timed and a.kind != "all":
@@ -248,9 +271,12 @@ class LoopNests:
         shape = shape_of(a)[1:]
         at, wide = axes(shape), len(shape_of(places)) - 1
         there = STEP.plus((places.k[0] if places.kind == "all" else 0) - a.k[0])
-        p = kernel.whole(places, there, at[:wide], np.dtype(np.int64))
+        p = kernel.of_sequence(places, there, at[:wide], np.dtype(np.int64))
         p = p if isinstance(p, Affine) else kernel.checked(p, v.shape[0])
-        x, target = kernel.whole(a, STEP, at, v.dtype), kernel.target(v, None, (p, *at[wide:]))
+        x, target = (
+            kernel.of_sequence(a, STEP, at, v.dtype),
+            kernel.target(v, None, (p, *at[wide:])),
+        )
         heads = [self.steps(*a.k), *loops(shape)]
         kernel.lines = nested(heads, [*kernel.lines, f"{target} += {x};"])
         kernel.reads |= kernel.writes
@@ -272,7 +298,7 @@ class LoopNests:
         return found
 
     def initial(self, v: Value) -> list[str]:
-        """What precedes the first step of a recurrence."""
+        """The initial values of a recurrence."""
         lines = list[str]()
         for t, a in sorted(v.initial.items()):
             kernel, at = self.kernel(v), axes(v.shape)
@@ -288,7 +314,7 @@ def reduced(axis: Any, ndim: int) -> set[int]:
 
 
 def extreme(v: Value) -> str:
-    """What is smaller, or larger, than all numbers of a type."""
+    """The infinity that is smaller, or larger, than all numbers of a type."""
     if v.dtype.kind != "f":
         raise Unwritable(f"{v.op} of {v.dtype}")
     return "-INFINITY" if v.op == "max" else "INFINITY"

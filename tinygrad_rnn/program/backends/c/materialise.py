@@ -1,7 +1,7 @@
-"""Which values are kept as arrays?
+"""Which values are materialised as arrays?
 
-A view is another value seen differently. An operation on single numbers that nobody needs whole is
-a formula, computed where it is read. The rest are arrays.
+A view is another value seen differently. An operation on single numbers whose readers need them one
+by one is a formula, computed where it is read. The rest are arrays.
 """
 
 from __future__ import annotations
@@ -30,14 +30,27 @@ class Materialised:
 
     Attributes
     ----------
-    kept, views
+    materialised, views
         The arrays, and the views; all others are formulas.
-    parts, wholes
-        Values that are computed right where they are put together: in which value, and where in it.
+    parts, assembled
+        Values that are computed right inside another: which one, and where in it; those others.
     added
         Sums to whose other terms a product is added, and that product.
-    remade
+    rematerialised
         Formulas of one array that are computed again wherever they are read.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from
+    >>> values, outputs = graph_from('''
+    ...     x[t] = getitem(X, index=(t,))
+    ...     k[t] = multiply(h[t - 1], u)
+    ...     a[t] = add(k[t], x[t])
+    ...     h[t] = tanh(a[t]); h[-1] = h0
+    ...     loss = sum_t(h[0:5], axis=(0, 1, 2))
+    ... ''', X=(5, 2, 3), loss=())
+    >>> leaves = [v for v in values if v.op == "leaf"]
+    >>> found = Materialised(values, outputs, leaves)
+    >>> sorted(v.name for v in found.materialised), [v.name for v in found.views]
+    (['h', 'loss'], ['x'])
     """
 
     def __init__(self, values: list[Value], outputs: list[Value], leaves: list[Value]) -> None:
@@ -80,7 +93,7 @@ class Materialised:
         return same or v.op in ("transpose", "broadcast_to", "stack_t", "reshape")
 
     def users(self, v: Value) -> Iterable[tuple[Value, int | None]]:
-        """Who reads it, through views and what is computed again, and how many steps away.
+        """Its readers, through views and rematerialised values, and how many steps away.
 
         None: not step by step.
         """
@@ -97,7 +110,7 @@ class Materialised:
                     yield user, off
 
     def sink(self) -> None:
-        """What is computed for all steps and read in one loop alone is computed in that loop."""
+        """Compute values of all steps in the loop that alone reads them."""
         sunk: dict[int, list[Value]] = {id(c): [] for c in self.components}
         for c in reversed(self.components):
             v = c.values[0]
@@ -109,7 +122,7 @@ class Materialised:
             if loop and all(off == 0 and user.op in ELEMENTWISE for user, off in users):
                 self.loop_of[v] = loop
                 sunk[id(loop)].append(v)
-        for v in self.values:  # what is put together of values of one loop is so in that loop
+        for v in self.values:  # values assembled from those of one loop are, in that loop
             parts = [a.value for a in v.args]
             if covering(v) is None or v.lo is None or v in self.outputs or v in self.loop_of:
                 continue
@@ -126,7 +139,7 @@ class Materialised:
                 c.values = in_order([*sunk[id(c)], *c.values], self.views)
 
     def needed(self, v: Value) -> bool:
-        """Whether it has to be kept: read whole, at other steps, or elsewhere."""
+        """Whether it has to be an array: read as one, at other steps, or elsewhere."""
         if v in self.outputs or v.initial or v.op not in ELEMENTWISE:
             return True
         for user, off in self.users(v):
@@ -144,9 +157,9 @@ class Materialised:
         return False
 
     def cheap(self, v: Value) -> bool:
-        """Whether it is sooner computed again than kept and read.
+        """Whether computing it again is faster than storing and loading it.
 
-        As 1 - z of a gate z that is kept, or a product and the bias that is added to it.
+        As 1 - z of a gate z that is an array, or a product and the bias that is added to it.
         """
         if v.op not in CHEAP or v.lo is None or v.initial or v in self.outputs:
             return False
@@ -170,7 +183,7 @@ class Materialised:
         return v
 
     def put_together(self) -> None:
-        """Find what is only put side by side with others, or added to others."""
+        """Find values that are only put side by side with others, or added to others."""
         self.parts: dict[Value, tuple[Value, Any]] = {}
         self.added: dict[Value, Value] = {}
         for v in self.values:
@@ -193,7 +206,7 @@ class Materialised:
                     ):
                         self.added[v] = u
                         break
-        self.assembled = {whole for whole, _ in self.parts.values()}
+        self.assembled = {container for container, _ in self.parts.values()}
         self.materialised |= {*self.parts, *self.added}
 
     def alone(self, a: Arg, v: Value) -> bool:
@@ -211,7 +224,7 @@ class Materialised:
         )
 
     def rows(self, v: Value) -> int:
-        """How many rows a value of a loop needs: 1, 2 that take turns, or 0: one for each step."""
+        """The rows that a value of a loop needs: 1, 2 that take turns, or 0: one for each step."""
         loop = self.loop_of.get(v)
         if loop is None or v in self.outputs:
             return 0

@@ -26,7 +26,7 @@ class Unwritable(Exception):
 
 
 def shape_of(a: Arg) -> tuple[int, ...]:
-    """The shape of an operand: of one step, or of all of a whole sequence."""
+    """The shape of an operand: of one step, or of all steps if it reads all."""
     if not isinstance(a.value, Value):
         return np.shape(a.value)[a.kind == "consts" :]
     return (a.k[1] - a.k[0] + 1, *a.value.shape) if a.kind == "all" else a.value.shape
@@ -56,7 +56,7 @@ def spans(v: Value) -> Iterable[tuple[Any, ...]]:
 
 
 def covering(v: Value) -> Any:
-    """Where operands are put side by side that fill a value to the last element; else None."""
+    """The places of operands side by side that fill a value completely; else None."""
     if v.op not in ("scatter", "concatenate") or v.initial:
         return None
     index = v.options["indices"] if v.op == "scatter" else tuple(spans(v))

@@ -109,7 +109,7 @@ def outer(nests: LoopNests, v: Value) -> Kernel:
 
 
 def factor(kernel: Kernel, a: Arg, t: Affine | None, at: tuple[Affine, ...]) -> Factor:
-    """Where the elements of a factor are: it has to be kept."""
+    """Where the elements of a factor are: it has to be an array."""
     shape = shape_of(a)
     at = at[len(at) - len(shape) :]
     lead = max(len(shape) - 2, 0)
@@ -151,6 +151,6 @@ def written(
 
 
 def pointer(x: Factor) -> str:
-    """Where a factor begins."""
+    """A pointer to the first element of a factor."""
     place = str(x[1].without("row", "col", "inner", "left"))
     return x[0] if place == "0" else f"{x[0]} + {place}"

@@ -49,7 +49,7 @@ REQUIRED = """\
 
 
 def alone(function: Function, parameters: int) -> str:
-    """The whole file; the first leaves are so many parameters, and outputs 1 … their gradients."""
+    """The file; the first leaves are so many parameters, and outputs 1 … their gradients."""
     listed, read, descend, keep = list[str](), list[str](), list[str](), list[str]()
     names, constants = list[str](), list[str]()
     width = max(len(name) for name, *_ in (*function.leaves, *function.outputs))
@@ -127,7 +127,7 @@ def _shape(shape: tuple[Any, ...]) -> str:
 
 
 def _count(shape: tuple[Any, ...]) -> str:
-    """How many numbers: T where the length of time stands in a shape."""
+    """The number of elements: with T where the length of time stands in a shape."""
     known = math.prod(n for n in shape if n != "T")
     return "*".join([*("T" for n in shape if n == "T"), str(known)])
 

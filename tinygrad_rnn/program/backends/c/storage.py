@@ -1,4 +1,4 @@
-"""Where is each value that is kept, and which element of what is an element of a view?
+"""Where is each materialised value, and which element does a view read?
 
 Arrays have a row for each step, or one or two rows that take turns if only the loop that makes them
 reads them.
@@ -38,7 +38,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Array:
-    """Room for an array: `many` elements of a type in C, and what a comment says of them."""
+    """Room for an array: `many` elements of a type in C, and a comment."""
 
     name: str
     kind: str
@@ -57,7 +57,7 @@ class Storage(Materialised):
         self.lay_out()
 
     def lay_out(self) -> None:
-        """Room for all that is kept; again from the start whenever more turns out to be."""
+        """Room for all materialised values; from the start again whenever there are more."""
         self.names: set[str] = set(RESERVED)
         self.tried: dict[str, int] = {}  # the last number behind a wish
         self.places = {v: Place(self.fresh(v.name or "x")) for v in self.leaves}
@@ -75,7 +75,7 @@ class Storage(Materialised):
                 self.place(v)
 
     def fresh(self, wish: str) -> str:
-        """An identifier that is made, not taken, and that nothing else has."""
+        """An identifier that nothing else has."""
         wish = identifier(wish)
         found, k = wish, self.tried.get(wish, 1)
         while found in self.names:
@@ -121,7 +121,7 @@ class Storage(Materialised):
         return self.packings[factor], new
 
     def unpack(self) -> None:
-        """Forget what is packed, to write all kernels once more."""
+        """Forget packed weights, to write all kernels once more."""
         packed = set(self.packings.values())
         self.room = [x for x in self.room if x.name not in packed]
         self.packings.clear()
@@ -170,7 +170,7 @@ class Storage(Materialised):
     def source_of(
         self, v: Value, t: Affine | None, at: tuple[Affine, ...]
     ) -> tuple[Arg, Affine | None, tuple[Affine, ...]]:
-        """Which element of which operand an element of a view is."""
+        """The operand of a view, and its element that an element of the view is."""
         a = v.args[0]
         shape = shape_of(a)
         if v.op == "getitem":
@@ -210,9 +210,9 @@ class Storage(Materialised):
     def find(
         self, v: Value, t: Affine | None, at: tuple[Affine, ...]
     ) -> tuple[Value, Affine | None, str, Affine] | None:
-        """Where an element is kept, through views: whose it is, of which step, array and place.
+        """The value, step, array and place of an element, through views.
 
-        None if it is kept nowhere: a formula, or constant.
+        None if it is in no array: a formula, or constant.
         """
         while v not in self.places:
             if v not in self.views:
@@ -228,7 +228,7 @@ class Storage(Materialised):
     def in_row(
         self, v: Value, t: Affine | None, at: tuple[Affine, ...]
     ) -> tuple[Value, Affine | None, str, Affine]:
-        """The same for a new shape of what is kept: only the element's number counts."""
+        """The same for a new shape of an array: only the element's number counts."""
         number = Affine()
         for ix, stride in zip(at, contiguous(v.shape), strict=True):
             number = number.plus(ix.times(stride))

@@ -80,7 +80,7 @@ def _heads(formulas: Iterable[Formula]) -> set[str]:
 
 
 def _parts(e: Equations) -> list[str]:
-    """What is said of the letters of parts: which they are of what."""
+    """Comments on the letters of parts: of which letter each is a part."""
     alike: dict[tuple[str, int], dict[int, str]] = {}
     for p, (source, k) in e.parts.items():
         if p in e.names and source in e.names:

@@ -28,7 +28,7 @@ TWICE, DEEP = 2, 3  # and operations upon each other, if it is read more than on
 
 @dataclass(eq=False)
 class Equation:
-    """What a value is: at each step from its formula, at the ends from its initial values."""
+    """The equation of a value: at each step its formula, at the ends its initial values."""
 
     value: Value
     formula: Formula
@@ -53,7 +53,7 @@ class Equations:
                 if isinstance(a.value, Value):
                     self.readers[a.value].append(v)
         self.notation = Notation(self.order, [v for v in self.order if v in self.forward])
-        self.whole = self._gradients()
+        self.gradient_of = self._gradients()
         self.parts: dict[Value, tuple[Value, int]] = {}  # a slice: of what, which
         self.soft: dict[Value, set[Value]] = {}  # gradients, and what has a line because of them
         self.lines = self._lines()
@@ -88,7 +88,7 @@ class Equations:
                     found.add(source)
             elif v.named and v.op not in ("getitem", "copy"):
                 found.add(v)
-        for u, v in self.whole.items():
+        for u, v in self.gradient_of.items():
             if u in found or u in self.parts:
                 found.add(v)
             elif u.op != "leaf" and self._uses(v) > 1:
@@ -98,7 +98,7 @@ class Equations:
         return found
 
     def _uses(self, v: Value) -> int:
-        """How often it is read, also as its transpose or under another shape."""
+        """The count of its readers, also as its transpose or under another shape."""
         count, todo = 0, [v]
         while todo:
             for user in self.readers[todo.pop()]:
@@ -124,7 +124,7 @@ class Equations:
                 self.lines.add(v)
             n.formulas[v] = n.letter(v) if v in self.lines else f
         self.equations = []
-        gradients = {*self.whole.values(), *self.parameters.values()}
+        gradients = {*self.gradient_of.values(), *self.parameters.values()}
         for v in self.order:
             if v in self.lines and v.op != "leaf":
                 k = n.shifts.get(v, 0)
@@ -200,7 +200,7 @@ class Equations:
     def _names(self) -> dict[Value, Letter]:
         """The letter of everything that stands in the equations; no two are written alike."""
         names: dict[Any, Letter] = {}
-        of = {v: u for u, v in self.whole.items()}
+        of = {v: u for u, v in self.gradient_of.items()}
         loss, lined = self.outputs[0], [q.value for q in self.equations]
         chosen = [v for v in lined if v in self.forward and v.named and v is not loss]
         wishes: dict[Letter, list[Value]] = defaultdict(list)

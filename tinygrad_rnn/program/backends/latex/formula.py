@@ -72,12 +72,12 @@ class Formula:
 
     @property
     def size(self) -> int:
-        """How many letters stand in it."""
+        """The number of letters in it."""
         return sum(p.size for p in self.parts) if self.parts else self.head == "letter"
 
     @property
     def depth(self) -> int:
-        """How many operations lie above each other."""
+        """The number of operations above each other."""
         return 1 + max((p.depth for p in self.parts), default=0)
 
     def letters(self) -> list[Formula]:

@@ -56,7 +56,7 @@ class Indices(Operands):
         return self.indexed("index", x, v, index, xs)
 
     def compared(self, v: Value) -> Formula | None:
-        """What is compared with steps, as lengths are, at the step that asks."""
+        """A comparison with steps, as of lengths, at the step that asks."""
         index, source = v.options["index"], v.args[0].value
         if not isinstance(source, Value) or source.op not in RELATIONS or len(index) != 1:
             return None
@@ -108,7 +108,7 @@ class Indices(Operands):
         return self.array(np.asarray(a.value))
 
     def counts_of(self, v: Value, index: Any) -> set[int]:
-        """Which arrays of an index, all but the last, only count the axis that they are for."""
+        """The arrays of an index, all but the last, that only count the axis they are for."""
         if not index or any(type(p) is not Input for p in index):
             return set()
         width = max(len(shape_at_step(v.args[p])) for p in index)
@@ -133,7 +133,7 @@ class Indices(Operands):
         return {None: "\\mathrm{new}", Ellipsis: "\\dots"}.get(p) or str(p)
 
     def put(self, v: Value, xs: list[Formula]) -> Formula:
-        """Zeros, with something put into their places."""
+        """Zeros, with operands put into their places."""
         if v in self.forward:
             return self.put_separately(v, xs)
         if v.op == "scatter_t":
@@ -179,12 +179,12 @@ class Indices(Operands):
 
 
 def index_shift(p: Any, first: int) -> int:
-    """How far from the step that asks the element of a sequence is."""
+    """The distance of the element of a sequence from the step that asks."""
     return p.shift + first
 
 
 def part_of(v: Value) -> int | None:
-    """Which part it is, if it is one of equal parts of the last axis."""
+    """The number of the part, if it is one of equal parts of the last axis."""
     source = v.args[0].value if v.op == "getitem" and not v.initial else None
     if not isinstance(source, Value) or len(source.shape) != len(v.shape):
         return None
@@ -195,7 +195,7 @@ def part_of(v: Value) -> int | None:
 
 
 def _columns(index: Any, shape: tuple[int, ...]) -> tuple[int, int] | None:
-    """Where a slice of the last axis begins and ends, if it is that, and all of the others."""
+    """Begin and end of a slice of the last axis, if all others are taken completely."""
     if not index or any(type(p) not in (slice, type(Ellipsis)) for p in index):
         return None
     if Ellipsis in index:

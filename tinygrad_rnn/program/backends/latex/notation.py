@@ -36,14 +36,14 @@ class Notation(Indices):
     """Formulas of values, each operation in its notation."""
 
     def line(self, v: Value, gradient: bool) -> Formula:
-        """What a value is, on its line; of a gradient the reader knows the shape."""
+        """The right side of a value's line; of a gradient the reader knows the shape."""
         f = self.formula(v)
         if gradient:
             return f.parts[0] if f.head == "broadcast" else f
         return f if f == ZERO else filled(f, v.shape)
 
     def formula(self, v: Value) -> Formula:
-        """What a value is, of what it reads, in its shape."""
+        """The formula of a value in terms of its operands, in its shape."""
         found = self.simplified(v)
         return spread(found, self.shapes.of(found), v.shape)
 
@@ -77,13 +77,13 @@ class Notation(Indices):
         if v.op == "stack_t":
             return self.in_time(v, x)
         if v.op in ("concatenate", "stack"):
-            xs, axis = map(self.whole, v.args), options["axis"] % len(v.shape)
+            xs, axis = map(self.in_shape, v.args), options["axis"] % len(v.shape)
             side_by_side = len(v.shape) == 1 or (v.op == "concatenate" and axis == len(v.shape) - 1)
             return call("row", *xs) if side_by_side else call(v.op, *xs, what=(axis,))
-        return call(v.op, *map(self.whole, v.args))
+        return call(v.op, *map(self.in_shape, v.args))
 
     def plain(self, a: Arg) -> Formula:
-        """An operand of what goes element by element, as it was before it was spread."""
+        """An operand of an elementwise operation, as it was before it was broadcast."""
         x = self.read(a)
         return x.parts[0] if x.head == "broadcast" else x
 
@@ -140,7 +140,7 @@ class Notation(Indices):
         return call("as", x, what=str(new))
 
     def product(self, v: Value) -> Formula:
-        """A product of matrices: what has one axis is a row, and its transpose a column."""
+        """A product of matrices: a vector is a row, and its transpose a column."""
         (a, b), shapes = map(self.read, v.args), [shape_at_step(a) for a in v.args]
         if ZERO in (a, b):
             return ZERO

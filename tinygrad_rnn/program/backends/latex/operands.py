@@ -94,7 +94,7 @@ class Operands:
             return call("all", filled(f, a.value.shape), what=ends)
         return f
 
-    def whole(self, a: Arg) -> Formula:
+    def in_shape(self, a: Arg) -> Formula:
         """An operand in its shape, which that of a number is not."""
         return filled(self.read(a), shape_at_step(a))
 
@@ -137,7 +137,7 @@ class Operands:
         return Formula("over", (x,), (first, last))
 
     def together(self, args: list[Arg]) -> Formula:
-        """What is added at one place: over time, if it is all steps of something."""
+        """The sum of operands at one place: over time, if they are all steps of a sequence."""
         a, steps = args[0], sorted(a.k for a in args if a.kind == "at")
         run = len(steps) == len(args) > 2 and steps == list(range(steps[0], steps[-1] + 1))
         if run and all(b.value is a.value for b in args):
@@ -147,7 +147,7 @@ class Operands:
 
 
 def counted(values: list[Value]) -> dict[float, str]:
-    """Letters for what sums are divided by: how many numbers a mean is over, or T."""
+    """Letters for divisors of sums: N, the count of numbers in a mean, or T."""
     found: dict[float, str] = {}
     for v in values:
         if v.op != "divide" or v.args[1].kind != "const" or np.size(v.args[1].value) != 1:

@@ -137,7 +137,7 @@ class Printer:
         return self.named(x)
 
     def named(self, x: Formula) -> tuple[str, int]:
-        """What has a notation of its own, or is a function."""
+        """A formula with a notation of its own, or a function."""
         parts = [self.tex(p) for p in x.parts]
         if x.head == "rows":
             return f"\\mathbf{{1}}^\\top {self.tex(x.parts[0], MATMUL)}", MATMUL

@@ -90,7 +90,7 @@ class Shapes:
         return np.broadcast_shapes(*map(self.of, x.parts))  # element by element
 
     def steps(self, first: Step, last: Step) -> int:
-        """How many steps there are from one to another."""
+        """The number of steps from one to another."""
         a, b = (x.shift + self.lengths.get(x.end, 0) for x in (first, last))
         return b - a + 1
 

@@ -67,7 +67,7 @@ class Layout(Names):
                     self.wishes[v] = self.name(f"{v.name}_next")
 
     def called(self, v: Value, otherwise: str) -> str:
-        """An identifier for a value: what the user calls it, or what we do."""
+        """An identifier for a value: its own name, or `otherwise`."""
         return self.name(v.name or otherwise, _chosen(v))
 
     def place(self, v: Value) -> None:
@@ -106,14 +106,14 @@ class Layout(Names):
         self.places[v] = place
 
     def part(self, v: Value) -> None:
-        """A piece of the array it is put into."""
-        whole, index = self.fusion.parts[v]
-        if whole not in self.places:
-            self.place(whole)
-        target, name = self.places[whole], self.called(v, v.op)
+        """A view of the array it is a part of."""
+        container, index = self.fusion.parts[v]
+        if container not in self.places:
+            self.place(container)
+        target, name = self.places[container], self.called(v, v.op)
         alone = target.kind == "local"
-        if whole.op == "joined":
-            text = divided(whole, target.name, "" if alone else self.span(target.n))
+        if container.op == "joined":
+            text = divided(container, target.name, "" if alone else self.span(target.n))
         else:
             text = f"{target.name}[{'' if alone else ':, '}{index_text(index, 't', str)}]"
         if alone:
@@ -213,7 +213,7 @@ class Layout(Names):
         )
 
     def is_view(self, v: Value) -> bool:
-        """Whether it is only another look at another value."""
+        """Whether it is another value seen differently."""
         if self.transposes and v.op == "transpose" and v.lo is None and self.in_products(v):
             return False
         if (
@@ -282,13 +282,15 @@ class Layout(Names):
             assert a.k is not None
             text = view_text(v, source.name, True, self.span(source.n))
             base, n = source.base - a.k, source.n
-        whole = plural(name)
-        lines.append(f"{whole} = {text}")
+        all_rows = plural(name)
+        lines.append(f"{all_rows} = {text}")
         rows = None
         if source.persistent and self.in_a_loop(v):
             rows = name
-            self.listed.append((name, whole))
-        self.places[v] = Place("rows", whole, rows, base, n, source.persistent, v.op == "reshape")
+            self.listed.append((name, all_rows))
+        self.places[v] = Place(
+            "rows", all_rows, rows, base, n, source.persistent, v.op == "reshape"
+        )
 
     def stays_inside(self, v: Value, loop: Component) -> bool:
         """Whether it is read only in its own loop, in its step or, before it changes, the next."""
@@ -364,7 +366,7 @@ def _chosen(v: Value) -> bool:
 
 
 def _longest(fusion: Fusion) -> int:
-    """How many steps the longest loop takes; if there is none, the longest sequence."""
+    """The steps of the longest loop; if there is none, of the longest sequence."""
     loops = [loop_range(c) for c in fusion.components if c.loop]
     spans = loops or [(v.lo, v.hi) for v in fusion.values if v.lo is not None]
     return max((hi + 1 for _, hi in spans if hi is not None), default=0)

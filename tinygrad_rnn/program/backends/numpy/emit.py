@@ -30,17 +30,17 @@ NESTED = 70  # characters of a call that still stands among the operands of anot
 
 @dataclass
 class NumPySource(Source):
-    """A program in NumPy: beside its text, what it was written from.
+    """A program in NumPy: its text, and the values it was written from.
 
     Attributes
     ----------
     components, values, outputs
-        What it consists of, and which of it are the results.
+        Its values in order, and which of them are the results.
     buffers, reused, inlined, loop_fusion
         Bytes of its memory, buffers that serve twice, operations computed where they are read, and
-        those on whole sequences computed in the loop that reads them.
+        those on all steps at once computed in the loop that reads them.
     names
-        What values are called in the source, each step of a sequence by the name of its rows.
+        The names of values in the source, each step of a sequence by the name of its rows.
     """
 
     components: list[Component]
@@ -172,8 +172,8 @@ class Writer(Layout):
                 continue
             out = place.name
             if place.kind == "rows":
-                whole = ", ..." if not v.shape and not place.rows else ""
-                out = f"{place.rows or place.name}[{shifted('t', -place.base)}{whole}]"
+                dots = ", ..." if not v.shape and not place.rows else ""
+                out = f"{place.rows or place.name}[{shifted('t', -place.base)}{dots}]"
             self.body += [f"    {line}" for line in self.statement(v, "t", False, out)]
         if len(self.body) == count:
             self.body.append("    pass")
@@ -254,7 +254,7 @@ def write(
 
 
 def _drawn(name: str, v: Value) -> str:
-    """How an argument is drawn that the caller of a step does not pass."""
+    """A comment on an argument that is drawn instead of passed."""
     return f"{name} = rng.{v.options['drawn']}({v.shape}) at each call"
 
 
@@ -273,7 +273,7 @@ def _operand(a: Arg, text: str, lifted: bool) -> Operand:
 def _parts(
     fusion: Fusion, outputs: list[Value], counted: set[Value]
 ) -> list[tuple[Component, str]]:
-    """What each component belongs to: what the loss is made of, or what goes back from it."""
+    """The part of the program each component belongs to: the loss, or the way back from it."""
     loss = set(outputs[:1])
     todo = [*loss]
     while todo:

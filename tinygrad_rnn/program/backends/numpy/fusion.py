@@ -29,7 +29,29 @@ ONCE = frozenset(("sigmoid", "softmax", "log_softmax"))  # read once, at the beg
 
 
 class Fusion:
-    """Who reads what, in which loop, and what is computed in the place of its reader."""
+    r"""The readers of each value, its loop, and the values computed in the place of their reader.
+
+    Values that one line reads are written into that line; here k and a.
+
+    >>> from tinygrad_rnn.program.ir.text import graph_from
+    >>> from tinygrad_rnn.program.backends.numpy.emit import write
+    >>> values, outputs = graph_from('''
+    ...     x[t] = getitem(X, index=(t,))
+    ...     k[t] = multiply(h[t - 1], u)
+    ...     a[t] = add(k[t], x[t])
+    ...     h[t] = tanh(a[t]); h[-1] = h0
+    ...     loss = sum_t(h[0:5], axis=(0, 1, 2))
+    ... ''', X=(5, 2, 3), loss=())
+    >>> leaves = [v for v in values if v.op == "leaf"]
+    >>> text = write(values, outputs, leaves, fusion=False).source
+    >>> print(*[x.strip() for x in text.splitlines() if "[t" in x], sep="\n")
+    np.multiply(h[t], u, out=k)
+    np.add(k, X[t], out=a)
+    np.tanh(a, out=h[t + 1])
+    >>> text = write(values, outputs, leaves, fusion=True).source
+    >>> print(*[x.strip() for x in text.splitlines() if "[t" in x], sep="\n")
+    np.tanh(np.add(np.multiply(h[t], u, out=h[t + 1]), X[t], out=h[t + 1]), out=h[t + 1])
+    """
 
     def __init__(
         self,
@@ -56,7 +78,7 @@ class Fusion:
         self.nested |= self.expressions
 
     def assembled(self) -> dict[Value, tuple[Value, Any]]:
-        """Values that are only put side by side into another: computed right there."""
+        """Values that are only put side by side into another, and computed right there."""
         found: dict[Value, tuple[Value, Any]] = {}
         for v in self.values:
             if v.op == "joined" and v.args[0].value.op == "matmul":
@@ -91,7 +113,7 @@ class Fusion:
         return alone and together and (x.op in ELEMENTWISE or v.op == "joined")
 
     def is_put_together(self, v: Value) -> bool:
-        """Whether its parts have been computed in their places already."""
+        """Whether its parts have been computed inside it already."""
         first = v.args[0].value if v.args else None
         return isinstance(first, Value) and first in self.parts and self.parts[first][0] is v
 
@@ -120,11 +142,11 @@ class Fusion:
                 continue
             user, a = readers[0]
             same = a.kind == "one" or (a.kind == "step" and not a.k and _steps(user) == _steps(v))
-            whole = a.kind == "all" and a.k == _steps(v)
+            all_steps = a.kind == "all" and a.k == _steps(v)
             if (
                 direct(v)
                 and user in counted
-                and ((is_count(user) and (whole or a.kind == "one")) or (direct(user) and same))
+                and ((is_count(user) and (all_steps or a.kind == "one")) or (direct(user) and same))
             ):
                 found[v] = user
         return found
@@ -152,14 +174,14 @@ class Fusion:
             or self.loop_of.get(u) is not self.loop_of.get(v)
         ):
             return False
-        # what it reads of the step before must still be there when the reader's turn has come
+        # its operands of the step before must still be there when the reader's turn has come
         late = [b for w in _chain(u, found) for b in w.args if b.kind == "step" and b.k]
         return all(where.get(b.value, len(where)) >= where.get(v, 0) for b in late)
 
     def overwritten(self, u: Value, v: Value) -> bool:
-        """Whether `v` can be written where `u` stands: what is there has been read by then.
+        """Whether `v` can be written where `u` stands: all readers of `u` are done by then.
 
-        Of each element, by lines before, or by the very operation that writes there.
+        Each element is read by lines before, or by the very operation that writes there.
         """
         if u.initial or v.initial or u in self.outputs or (u.lo, u.hi) != (v.lo, v.hi):
             return False
@@ -185,8 +207,20 @@ class Fusion:
     def loop_fusion(self, found: list[Component]) -> list[Component]:
         """Components, with what only one loop reads, of the same step, computed in that loop.
 
-        Where a step is large: what the loop computes is still in the cache when it is read, whole
-        sequences have gone to memory and come back.
+        Where a step is large: then the loop's results are still in the cache when they are read.
+
+        >>> from tinygrad_rnn.program.ir.text import graph_from
+        >>> values, outputs = graph_from('''
+        ...     a[t] = add(x[t], b)
+        ...     k[t] = multiply(h[t - 1], a[t])
+        ...     h[t] = tanh(k[t]); h[-1] = h0
+        ... ''', **dict.fromkeys("xbakh", (64, 64)), h0=(64, 64))
+        >>> found = components(values)
+        >>> [[v.name for v in c.values] for c in found if c.values[0].op != "leaf"]
+        [['a'], ['k', 'h']]
+        >>> fusion = Fusion(values, outputs, fusion=True, loop_fusion=True)
+        >>> [[v.name for v in c.values] for c in fusion.components if c.values[0].op != "leaf"]
+        [['a', 'k', 'h']]
         """
         loop_of = {v: c for c in found if c.loop for v in c.values}
         left = list[Component]()
@@ -207,7 +241,7 @@ class Fusion:
         return left[::-1]
 
     def innermost(self, v: Value) -> Value:
-        """What is computed first in the line of a value."""
+        """The value computed first in the line of a value."""
         while v in self.inner:
             v = self.inner[v]
         return v

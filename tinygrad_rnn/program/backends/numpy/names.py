@@ -98,8 +98,8 @@ class Names:
         array = np.asarray(x)
         key = (weak, array.shape, str(array.dtype), array.tobytes())
         if key not in self.known:
-            whole = weak and isinstance(x, int)
-            found = self.known[key] = self.name("n" if whole and name == "k" else name)
+            integer = weak and isinstance(x, int)
+            found = self.known[key] = self.name("n" if integer and name == "k" else name)
             text = repr(x) if weak else _text(array)
             timed = every or (array.ndim and not self.lengths.keys().isdisjoint(array.shape[:1]))
             if text and ((array.size <= 64 and not timed) or text[:8] != "np.array"):
@@ -132,5 +132,5 @@ def _text(x: np.ndarray) -> str:
 
 
 def plural(name: str) -> str:
-    """What a sequence of these is called."""
+    """The name of a sequence of these."""
     return f"{name}_s" if f"{name}s" in BUILT_IN else f"{name}s"

@@ -24,7 +24,7 @@ __all__ = ["Operand", "bare", "expression", "statement"]
 
 
 class Operand(NamedTuple):
-    """How an operand is written, its shape without time, and whether time is its first axis."""
+    """The text of an operand, its shape without time, and whether time is its first axis."""
 
     text: str
     shape: tuple[int, ...]
@@ -95,10 +95,10 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
         return [_product(v, xs, out, lifted)]
     if op == "gates":
         _need("sigmoid", writer)
-        x, whole = xs[0].text, [*_top_and_one(v, writer), f"out={out}"]
+        x, rest = xs[0].text, [*_top_and_one(v, writer), f"out={out}"]
         parts = [index_text(index, "t", str) for index in v.options["tanh"]]
         return [
-            f"sigmoid({', '.join([x, *whole])})",
+            f"sigmoid({', '.join([x, *rest])})",
             *(f"np.tanh({x}[{part}], out={out}[{part}])" for part in parts),
         ]
     if op == "sum_t" and is_count(v):
@@ -261,7 +261,7 @@ def _apart(indices: Any, xs: list[Operand], shape: tuple[int, ...]) -> tuple[boo
 
 
 def _axes(index: tuple[Any, ...], xs: list[Operand], ndim: int) -> list[Any]:
-    """What an index says of each axis; of an array that is not known beforehand the operand."""
+    """The part of an index for each axis; of an array unknown beforehand the operand."""
     found = list[Any]()
     for p in index:
         if type(p) is not Input:
