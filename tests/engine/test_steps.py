@@ -1,5 +1,7 @@
 """Is every operation of a record in the step and the lane that its scopes say?"""
 
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,14 +15,17 @@ X = np.random.default_rng(0).standard_normal((6, 2, 3))
 
 
 def lanes_of(*roots):
-    """The lanes behind `roots`, in time, each once, in the order they began."""
-    found = steps(ancestors(*roots)).values()
-    return [lane for lane in dict.fromkeys(step.lane for step in found) if lane.path]
+    """The lanes behind `roots` that are in time, each with its times, in the order of birth."""
+    found = {}
+    for step in dict.fromkeys(steps(ancestors(*roots)).values()):
+        if step.t is not None:
+            found.setdefault(step.lane, []).append(step.t)
+    return found
 
 
 def times(*roots):
-    """By the name of its lane, the times of its steps."""
-    return {lane.name: [step.t for step in lane.steps] for lane in lanes_of(*roots)}
+    """The same by the names of the lanes."""
+    return {lane.name: ts for lane, ts in lanes_of(*roots).items()}
 
 
 @pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
@@ -28,21 +33,20 @@ def test_a_cell_is_one_lane_and_each_call_of_it_one_step(cell):
     outputs, _ = nn.unroll(cell(3, 4, rng=0), X)
     (lane,) = lanes_of(*outputs)
     assert (lane.path, lane.run, lane.order) == ((lane.name,), 0, 0)
-    assert [step.t for step in lane.steps] == list(range(6))
-    assert [steps(ancestors(h))[h].t for h in outputs] == list(range(6))
-    assert all(step.lane is lane for step in lane.steps)
+    assert times(*outputs) == {lane.name: list(range(6))}
+    found = steps(ancestors(*outputs))
+    assert [found[h].t for h in outputs] == list(range(6))
+    assert len({step.lane for step in found.values()}) == 1
 
 
-def test_every_operation_is_in_one_step_in_the_order_of_birth():
+def test_every_operation_is_in_one_step_and_no_leaf_is():
     outputs, _ = nn.LSTM(3, 4, num_layers=2, bidirectional=True, rng=0)(X)
     record = ancestors(tr.sum(outputs**2))
     found = steps(record)
-    assert list(found) == [node for node in record if node.op is not None]  # no leaf
-    inside = [node for step in dict.fromkeys(found.values()) for node in step.nodes]
-    assert sorted(inside, key=lambda x: x.serial) == list(found)
-    for step in found.values():
-        assert all(found[node] is step for node in step.nodes)
-        assert step in step.lane.steps
+    assert list(found) == [node for node in record if node.op is not None]
+    by_scope = {}
+    for node, step in found.items():  # what shares all its scopes shares its step
+        assert by_scope.setdefault(node.scope, step) is step
 
 
 def test_layers_and_directions_are_lanes_with_their_scopes_as_names():
@@ -109,8 +113,7 @@ def test_truncation_cuts_gradients_and_moves_no_step(T, k1, more, reverse):
     found = steps(ancestors(*outputs))
     for t, h in enumerate(outputs):
         assert (found[h].t, found[h].lane.path[-1]) == (t, "rnn")
-    for lane in lanes_of(*outputs):  # a window runs each of its steps once, in one direction
-        ts = [step.t for step in lane.steps]
+    for ts in lanes_of(*outputs).values():  # a window runs each step once, in one direction
         assert ts == sorted(set(ts), reverse=reverse)
 
 
@@ -133,16 +136,14 @@ def test_a_gradient_is_in_the_step_of_what_it_differentiates_in_a_lane_of_its_ow
     loss = tr.sum(stack(outputs) ** 2)
     slope = grad(loss, outputs[0], create_graph=True)
     curve = grad(tr.sum(slope**2), outputs[0], create_graph=True)
-    lanes = lanes_of(curve)
-    assert [(lane.name, lane.order) for lane in lanes] == [("rnn", 0), ("rnn", 1), ("rnn", 2)]
-    born = {x.serial: x for x in ancestors(curve)}
-    for lane in lanes:
-        for step in lane.steps:
-            for node in step.nodes:
-                assert order_of(node) == lane.order
-                assert step_of(node).t == step.t
-                of = next((f.of for f in reversed(node.scope) if f.of is not None), None)
-                assert of is None or step_of(node) is step_of(born[of])
+    lanes = [(lane.name, lane.order) for lane in lanes_of(curve)]
+    assert lanes == [("rnn", 0), ("rnn", 1), ("rnn", 2)]
+    record = ancestors(curve)
+    born = {x.serial: x for x in record}
+    for node, step in steps(record).items():
+        assert order_of(node) == step.lane.order
+        of = next((f.of for f in reversed(node.scope) if f.of is not None), None)
+        assert of not in born or step_of(node) is step_of(born[of])
 
 
 def test_gradients_outside_of_time_are_told_apart_by_order_too():
@@ -170,3 +171,11 @@ def test_ten_thousand_steps_are_as_easy_as_ten():
         with scope("rnn", t=t):
             h = h * 1.0
     assert times(h) == {"rnn": list(range(10_000))}
+
+
+def test_what_is_known_of_a_step_keeps_no_record_alive():
+    h = nn.unroll(nn.RNNCell(3, 4, rng=0), X)[1]
+    found, alive = list(steps(ancestors(h)).values()), weakref.ref(h)
+    del h
+    assert len(found) > 6
+    assert alive() is None

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tinygrad_rnn.engine.context import Frame
 from tinygrad_rnn.engine.tensor import Tensor
@@ -43,24 +43,23 @@ class Lane:
         0 for the first run of this path through time, 1 for the second …
     order
         How many derivatives were taken: 0 forward, 1 gradient, 2 gradient of the gradient …
-    steps
-        In the order in which they were recorded.
     """
 
     name: str = ""
     path: tuple[str, ...] = ()
     run: int = 0
     order: int = 0
-    steps: list[Step] = field(default_factory=list)
 
 
 @dataclass(eq=False, slots=True)
 class Step:
-    """One step of a lane: its time (None outside of time) and its nodes in the order of birth."""
+    """One step of a lane, by its time; outside of time it is None.
+
+    What is in it is not kept here: a record would live as long as anything that was read off it.
+    """
 
     lane: Lane
     t: int | None = None
-    nodes: list[Tensor] = field(default_factory=list)
 
 
 def steps(nodes: Iterable[Tensor]) -> dict[Tensor, Step]:
@@ -93,9 +92,7 @@ def steps(nodes: Iterable[Tensor]) -> dict[Tensor, Step]:
             step = in_lane.get((lane, frame))
             if step is None:
                 step = in_lane[lane, frame] = Step(lane, None if frame is None else frame.t)
-                lane.steps.append(step)
             by_scope[node.scope] = step
-        step.nodes.append(node)
         found[node] = step
     return found
 

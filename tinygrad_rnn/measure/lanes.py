@@ -14,7 +14,6 @@ import numpy as np
 
 from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.kinds import IDENTITY
-from tinygrad_rnn.engine.steps import Lane as Recorded
 from tinygrad_rnn.engine.steps import Step, order_of, step_of, steps
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.measure.arguments import check_steps, stacked, tensors
@@ -85,7 +84,7 @@ def lanes_of(nodes: list[Tensor]) -> list[Lane]:
     """The lanes of these nodes in the order of birth; checkpointed segments count as steps."""
     own = steps(node for node in nodes if not order_of(node))
     inside = {node: step for node, step in own.items() if step.t is not None}
-    found = [_lane(lane) for lane in dict.fromkeys(step.lane for step in inside.values())]
+    found = _collected(inside)
     if not found:
         raise ValueError(
             "measure: nothing in this record belongs to a time step. Run the cell by nn.unroll, "
@@ -98,10 +97,18 @@ def lanes_of(nodes: list[Tensor]) -> list[Lane]:
     return found
 
 
-def _lane(lane: Recorded) -> Lane:
-    """A lane of the record, its values not yet found."""
-    times = [step.t for step in lane.steps if step.t is not None]
-    return Lane(lane.name, times, members=[step.nodes for step in lane.steps])
+def _collected(inside: dict[Tensor, Step]) -> list[Lane]:
+    """The lanes with their steps and members; what values they have is not yet known."""
+    members: dict[Step, list[Tensor]] = defaultdict(list)
+    for node, step in inside.items():
+        members[step].append(node)
+    found: dict[object, Lane] = {}
+    for step, nodes in members.items():
+        lane = found.setdefault(step.lane, Lane(step.lane.name))
+        assert step.t is not None
+        lane.steps.append(step.t)
+        lane.members.append(nodes)
+    return list(found.values())
 
 
 def one_lane(roots: Tensor | Sequence[Tensor], name: str | None = None) -> Lane:
