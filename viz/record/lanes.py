@@ -7,16 +7,16 @@ its columns. Nothing here knows any cell.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 
-from tinygrad_rnn import Tensor
+from tinygrad_rnn import Step, Tensor, steps
 
 
 @dataclass(eq=False, slots=True)
 class Lane:
     """One run through time: a layer, a direction, or the gradient of one."""
 
+    name: str
     path: tuple[str, ...]
     run: int  # 0 for the first of this path, 1 for the second …
     order: int  # 0 forward, 1 gradient, 2 gradient of the gradient …
@@ -68,55 +68,43 @@ class Place:
 
 def places(nodes: list[Tensor]) -> dict[Tensor, Place]:
     """The place of every operation of a record, given in the order of birth; in linear work."""
-    found = _steps(nodes)
-    _outside(nodes, found)
+    recorded = steps(nodes)
+    found = _inside(recorded)
+    _outside(nodes, recorded, found)
     _arrange(nodes, found)
     return found
 
 
-def _steps(nodes: list[Tensor]) -> dict[Tensor, Place]:
-    """The places inside time, by the innermost frame with a step."""
-    found: dict[Tensor, Place] = {}
-    known: dict[object, Place] = {}
+def _inside(recorded: dict[Tensor, Step]) -> dict[Tensor, Place]:
+    """The places inside time: one for each step, in lanes as they are recorded."""
+    found: dict[Step, Place] = {}
     lanes: dict[object, Lane] = {}
-    runs: dict[object, dict[object, int]] = defaultdict(dict)
-    for node in nodes:
-        frames = tuple(frame for frame in node.scope if frame.of is None)
-        order = len(node.scope) - len(frames)
-        timed = [k for k, frame in enumerate(frames) if frame.t is not None]
-        if not timed:
-            continue
-        step = frames[timed[-1]]
-        path = tuple(f.name if f is step else str(f) for f in frames)
-        place = known.get((step, path, order))
-        if place is None:
-            # the same step of the same name for the second time: another layer, not the same one
-            seen = runs[path, step.t]
-            run = seen.setdefault(step, len(seen))
-            lane = lanes.setdefault((path, run, order), Lane(path, run, order))
-            place = known[step, path, order] = Place(lane, order, step.t or 0)
-            lane.places.append(place)
-        found[node] = place
-    return found
+    for step in dict.fromkeys(recorded.values()):
+        if step.t is not None:
+            known = step.lane
+            lane = lanes.setdefault(known, Lane(known.name, known.path, known.run, known.order))
+            found[step] = Place(lane, lane.order, step.t)
+            lane.places.append(found[step])
+    return {node: found[step] for node, step in recorded.items() if step in found}
 
 
-def _outside(nodes: list[Tensor], found: dict[Tensor, Place]) -> None:
+def _outside(nodes: list[Tensor], recorded: dict[Tensor, Step], found: dict[Tensor, Place]) -> None:
     """Operations without a step: before the steps if they only feed them, else after.
 
     What both follows a step and feeds one stands at the step that it follows.
     """
+    order = {node: step.lane.order for node, step in recorded.items()}
     latest: dict[Tensor, Place] = {}  # the last step, of the same order, that a node depends on
     feeds = set()
     for node in nodes:
-        order = _order(node)
         ways = [found.get(x) or latest.get(x) for x in node.inputs if type(x) is Tensor]
-        steps = [place for place in ways if place is not None and place.order == order]
-        if steps:
-            latest[node] = max(steps, key=lambda place: place.t)
+        before = [place for place in ways if place is not None and place.order == order[node]]
+        if before:
+            latest[node] = max(before, key=lambda place: place.t)
     for node in reversed(nodes):
         if node in feeds or node in found:
             inputs = (x for x in node.inputs if type(x) is Tensor)
-            feeds.update(x for x in inputs if _order(x) == _order(node))
+            feeds.update(x for x in inputs if order.get(x) == order[node])
     if not found:  # no time at all: one expression
         found.update(dict.fromkeys(nodes, Place(None, 0, side="after")))
         return
@@ -125,26 +113,19 @@ def _outside(nodes: list[Tensor], found: dict[Tensor, Place]) -> None:
     for node in nodes:
         if node in found:
             continue
-        order = _order(node)
         step = latest.get(node)
-        if order == 0 and node in feeds and step is not None and step.lane is not None:
-            lane = between.setdefault(step.lane, Lane(("",), len(between), 0))
+        if order[node] == 0 and node in feeds and step is not None and step.lane is not None:
+            lane = between.setdefault(step.lane, Lane("", ("",), len(between), 0))
             place = sides.get((lane, step.t))
             if place is None:
                 place = sides[lane, step.t] = Place(lane, 0, step.t)
                 lane.places.append(place)
         else:
             # gradients flow to the left, so what they end in stands there
-            left = (step is None and node in feeds) if order == 0 else step is not None
-            place = sides.setdefault(
-                (order, left), Place(None, order, side="before" if left else "after")
-            )
+            left = (step is None and node in feeds) if order[node] == 0 else step is not None
+            side = "before" if left else "after"
+            place = sides.setdefault((order[node], left), Place(None, order[node], side=side))
         found[node] = place
-
-
-def _order(node: Tensor) -> int:
-    """How many derivatives were taken to come to this operation."""
-    return sum(frame.of is not None for frame in node.scope)
 
 
 def _arrange(nodes: list[Tensor], found: dict[Tensor, Place]) -> None:

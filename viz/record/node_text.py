@@ -97,7 +97,7 @@ def _when(here: Place | Gap, there: Place | Gap) -> str:
 
 def lane_title(lane: Lane) -> str:
     """``layer 1 · lstm``; a second lane of that name is ``layer 1 · lstm 2``."""
-    return short(" · ".join(lane.path) + f" {lane.run + 1}" * (lane.run > 0))
+    return short(lane.name)
 
 
 def tip(x: Any, name: str) -> str:
