@@ -27,6 +27,7 @@ from tinygrad_rnn.engine.primitives import (
     sum,
     where,
 )
+from tinygrad_rnn.engine.steps import step_of
 from tinygrad_rnn.engine.tensor import Tensor, named
 
 __all__ = ["information_flow"]
@@ -150,18 +151,14 @@ def _mean(x: Any) -> Any:
 
 def _step_of(parts: list[Any], k: int) -> Frame:
     """The innermost frame with a step in which all parts of state `k` were made."""
-    frames = [_steps(p)[-1:] for p in parts if isinstance(p, Tensor)]
-    found = {id(frame): frame for inner in frames for frame in inner}
-    if len(frames) != len(parts) or len(found) != 1 or not all(frames):
+    found = {step_of(p) if isinstance(p, Tensor) else None for p in parts}
+    frame = found.pop() if len(found) == 1 else None
+    if frame is None:
         raise ValueError(
             f"information_flow: state {k} must be a Tensor (or a tuple of such) made inside one "
             'step, as by unroll or within `with scope("rnn", t=t)`.'
         )
-    return found.popitem()[1]
-
-
-def _steps(node: Tensor) -> list[Frame]:
-    return [frame for frame in node.scope if frame.t is not None]
+    return frame
 
 
 def _inside(node: Tensor, frame: Frame) -> bool:

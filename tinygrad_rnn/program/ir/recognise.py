@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_rnn.engine.steps import step_of
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.graph import Arg, Value
@@ -99,13 +100,13 @@ def cuts(nodes: Iterable[Tensor]) -> dict[Any, Arg]:
             passed[x] = passed.get(x.inputs[0], x.inputs[0])
         elif op == "where" and type(x.inputs[0]) is not Tensor:
             a, b = (passed.get(y, y) if type(y) is Tensor else y for y in x.inputs[1:])
-            times = [frame.t for frame in x.scope if frame.t is not None]
-            if a is not b or not times:
+            step = step_of(x)
+            if a is not b or step is None or step.t is None:
                 continue
             passed[x] = a
             path = tuple([frame.name for frame in x.scope])
-            ordinals = (k for k in itertools.count() if times[-1] not in rows[path, k])
-            rows[path, next(ordinals)][times[-1]] = x.inputs[0]
+            ordinals = (k for k in itertools.count() if step.t not in rows[path, k])
+            rows[path, next(ordinals)][step.t] = x.inputs[0]
     found = {key: _read(Arg("consts", None), read) for key, read in rows.items()}
     return {key: a for key, a in found.items() if a is not None}
 
@@ -273,9 +274,9 @@ class _Record:
         for p, k in zip(index, _index_of(x, index), strict=False):
             if type(p) is Step:
                 return (k - p.shift) // p.sign if type(k) is int else None
-        timed = [frame.t for frame in x.scope if frame.t is not None]
-        if timed:
-            return timed[-1]
+        step = step_of(x)
+        if step is not None:
+            return step.t
         assert v.lo is not None
         return next(self.counts.setdefault(v, itertools.count(v.lo)))
 

@@ -8,12 +8,12 @@ loop is recognised by its period.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from tinygrad_rnn.engine.context import Frame
 from tinygrad_rnn.engine.primitives import getitem, transpose
+from tinygrad_rnn.engine.steps import steps
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program.record.periods import Run, runs
 
@@ -141,32 +141,13 @@ def _forward(nodes: list[Tensor]) -> Located:
     found: Located = {}
     origins: dict[Any, Origin] = {}
     rest = []
-    visits: dict[Any, dict[Frame, int]] = defaultdict(dict)
-    here: dict[int, tuple[Origin, int] | None] = {}  # by the identity of the scope
-    for x in nodes:
-        scope = x.scope
-        if id(scope) not in here:
-            here[id(scope)] = _step(scope, visits, origins)
-        located = here[id(scope)]
-        if located is None:
+    for x, step in steps(nodes).items():
+        if step.t is None:
             rest.append(x)
         else:
-            found[x] = located
+            found[x] = origins.setdefault(step.lane, Origin()), step.t
     _outside(nodes, rest, found, origins)
     return found
-
-
-def _step(scope: tuple[Frame, ...], visits: Any, origins: Any) -> tuple[Origin, int] | None:
-    """The origin and step that the innermost scope with a time says."""
-    timed = [k for k, frame in enumerate(scope) if frame.t is not None]
-    if not timed:
-        return None
-    last = timed[-1]
-    path = tuple((f.name, None if k == last else f.t) for k, f in enumerate(scope))
-    frame = scope[last]
-    same = visits[path[: last + 1], frame.t]  # a cell may be called again at the same step
-    visit = same.setdefault(frame, len(same))
-    return origins.setdefault((visit, *path), Origin()), frame.t or 0
 
 
 def _outside(nodes: list[Tensor], rest: list[Tensor], found: Located, origins: Any) -> None:
