@@ -155,8 +155,8 @@ def test_ignored_labels_do_not_count():
         ({"lengths": [1.0, 2.0, 3.0]}, "lengths as integers of shape .* got float64"),
         ({"lengths": [1, 2, 6]}, "lengths must lie in 0 … 5, got 1 … 6"),
         ({"lengths": [-1, 2, 5]}, "lengths must lie in 0 … 5, got -1 … 5"),
-        ({"mask": np.ones((T, BATCH))}, "expected a mask of bool.* got float64"),
-        ({"mask": np.ones((BATCH, T), bool)}, r"or its leading axes, got bool of shape \(3, 5\)"),
+        ({"mask": np.ones((T, BATCH))}, "expected mask as bool .* got float64"),
+        ({"mask": np.ones((BATCH, T), bool)}, r"or its leading axes, .*, got bool \(3, 5\)"),
     ],
 )
 def test_lengths_and_masks_that_do_not_fit_are_refused(loss, left_out, sentence):

@@ -18,7 +18,6 @@ from tinygrad_rnn.engine.recorder import recorder, require
 from tinygrad_rnn.engine.tensor import Tensor, operand, shaped, values
 
 __all__ = [
-    "as_lengths",
     "check_call",
     "check_cell",
     "check_dtype",
@@ -31,12 +30,6 @@ __all__ = [
     "is_number",
     "require_range",
 ]
-
-
-def as_lengths(lengths: Any, owner: str) -> Any:
-    """Lengths as an array, or a Tensor unchanged; an empty list becomes an array of integers."""
-    nobody = isinstance(lengths, (list, tuple)) and not lengths
-    return operand(np.zeros(0, int) if nobody else lengths, owner)
 
 
 def is_number(x: Any) -> bool:

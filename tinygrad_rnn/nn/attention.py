@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.primitives import softmax, sum, where
-from tinygrad_rnn.engine.tensor import named, operand, values
+from tinygrad_rnn.engine.tensor import named, values
+from tinygrad_rnn.nn.mask import checked_mask
 
 __all__ = ["dot_attention"]
 
@@ -47,12 +48,7 @@ def dot_attention(query: Any, memory: Any, mask: Any = None) -> tuple[Any, Any]:
     if mask is None:
         weights = named(attention=softmax(scores, axis=0))
     else:
-        mask = operand(mask, "dot_attention")
-        if mask.dtype != bool or mask.shape != expected[:-1]:
-            raise ValueError(
-                f"dot_attention: expected mask as bool {expected[:-1]}, true at the "
-                f"steps that count, got {mask.dtype} {mask.shape}."
-            )
+        mask = checked_mask("dot_attention", mask, expected[:-1])
         # any finite number will do where masked: its weight is set to 0 afterwards
         weights = softmax(where(mask, scores, -1e30), axis=0)
         weights = named(attention=where(mask, weights, 0))

@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_rnn.engine.primitives import astype, broadcast_to, maximum, mean, sum, where
 from tinygrad_rnn.engine.recorder import recorder, require
 from tinygrad_rnn.engine.tensor import Tensor, operand, values
-from tinygrad_rnn.nn.arguments import as_lengths, require_range
+from tinygrad_rnn.nn.mask import checked_lengths, checked_mask
 
 __all__ = ["anything", "average", "counted", "paired"]
 
@@ -40,27 +40,18 @@ def counted(name: str, shape: tuple[int, ...], lengths: Any, mask: Any) -> Any:
     """Where it counts, as bool of `shape`; None for everywhere. A Tensor stays one: an argument."""
     valid = None
     if lengths is not None:
-        lengths = as_lengths(lengths, name)
-        n = values(lengths)
-        if len(shape) < 2 or n.shape != shape[1:2] or n.dtype.kind not in "iu":
-            raise ValueError(
+
+        def wrong(n: Any) -> Exception:
+            return ValueError(
                 f"{name}: expected lengths as integers of shape (batch,) beside (T, batch, …), "
                 f"got {n.dtype} of shape {n.shape} beside {shape}."
             )
-        require_range(
-            lengths,
-            0,
-            shape[0],
-            lambda: f"{name}: lengths must lie in 0 … {shape[0]}, got {n.min()} … {n.max()}.",
-        )
+
+        batch = shape[1:2] or (-1,)  # without an axis of examples no lengths fit
+        lengths = checked_lengths(name, lengths, shape[0] if shape else 0, batch, wrong)
         valid = _spread(np.arange(shape[0])[:, None] < lengths, shape)
     if mask is not None:
-        mask = operand(mask, name)
-        if mask.dtype.kind != "b" or mask.shape != shape[: mask.ndim]:
-            raise ValueError(
-                f"{name}: expected a mask of bool, of shape {shape} or its leading axes, got "
-                f"{mask.dtype} of shape {mask.shape}."
-            )
+        mask = checked_mask(name, mask, shape, axes=0)
         mask = _spread(mask, shape)
         valid = mask if valid is None else valid & mask
     return valid

@@ -20,7 +20,7 @@ from tinygrad_rnn.engine.primitives import (
 )
 from tinygrad_rnn.engine.recorder import require
 from tinygrad_rnn.engine.tensor import named, operand, values
-from tinygrad_rnn.nn.arguments import require_range
+from tinygrad_rnn.nn.mask import checked_lengths
 
 __all__ = ["ctc_loss"]
 
@@ -130,16 +130,17 @@ def _checked(
 
 
 def _lengths(what: str, given: Any, top: int, batch: int) -> Any:
-    """The number of steps or labels of each example, as int64."""
-    n = np.full(batch, top) if given is None else given
-    n = operand(n, "ctc_loss")
+    """The number of steps or labels of each example, checked, as int64."""
+    given = np.full(batch, top) if given is None else given
 
-    def outside() -> str:
+    def expected(n: Any) -> str:
         return (
             f"ctc_loss: expected {what} as integers in 0 … {top} of shape ({batch},), "
             f"got {values(n)}."
         )
 
-    require(n.shape == (batch,) and n.dtype.kind in "iu", outside)
-    require_range(n, 0, top, outside)
+    def wrong(n: Any) -> Exception:
+        return ValueError(expected(n))
+
+    n = checked_lengths("ctc_loss", given, top, (batch,), wrong, expected)
     return n if n.dtype == np.int64 else astype(n, dtype=np.int64)

@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.context import scope
 from tinygrad_rnn.engine.primitives import concatenate, stack, transpose
-from tinygrad_rnn.engine.tensor import operand, shaped, values
+from tinygrad_rnn.engine.tensor import shaped, values
 from tinygrad_rnn.nn.arguments import (
     check_cell,
     check_flags,
@@ -25,6 +25,7 @@ from tinygrad_rnn.nn.arguments import (
 )
 from tinygrad_rnn.nn.dropout import dropout
 from tinygrad_rnn.nn.layered_state import check_states, nth, together
+from tinygrad_rnn.nn.mask import checked_mask
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.state import output_of
 from tinygrad_rnn.nn.steps import batch_of
@@ -248,12 +249,7 @@ def _swapped(xs: Any) -> Any:
 
 def _swapped_mask(mask: Any, xs: Any) -> Any:
     """A mask (batch, T) with time first, like the inputs beside it."""
-    mask = operand(mask, "mask")
     batch = batch_of(shaped(values(xs)[0]))
-    expected = (*batch[:1], len(xs), *batch[1:])
-    if mask.shape != expected or mask.dtype != bool:
-        raise ValueError(
-            f"batch_first=True: expected mask as bool {expected}, true where an input is valid, "
-            f"got {mask.dtype} {mask.shape}."
-        )
+    shape = (*batch[:1], len(xs), *batch[1:])
+    mask = checked_mask("batch_first=True", mask, shape)
     return transpose(mask, axes=(1, 0, *range(2, mask.ndim))) if batch else mask
