@@ -20,7 +20,7 @@ function card(title, rows, event) {
 }
 const hideCard = () => { $("card").hidden = true; };
 $("inside").addEventListener("pointerout", hideCard);
-$("wires").addEventListener("pointerout", hideCard);
+$("edges").addEventListener("pointerout", hideCard);
 
 function gradientText(x) {
   if (x.came === null) return position > data.count ? "none flows here" : "";

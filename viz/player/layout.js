@@ -2,7 +2,7 @@
 // A closed cell is a narrow bar; a time step all of whose cells are closed is as narrow.
 
 const BAR = 38, GAP = 44, NEAR = 20, MARGIN = 12;  // a bar, between steps, between bars, around
-const LANE = 6;  // between wires that run side by side
+const LANE = 6;  // between edges that run side by side
 
 const inColumn = columns.map(() => []);
 blocks.forEach((block, b) => inColumn[block.column].push(b));
@@ -48,7 +48,7 @@ function layout(n) {
   lines = n;
 }
 
-function lanes() {  // wires from line to line get a lane each between the two; how many at most?
+function lanes() {  // edges from line to line get a lane each between the two; how many at most?
   const between = new Map();
   for (const link of links) {
     const [a, n, b, m] = link.ends, lineOf = (block) => columns[blocks[block].column].line;
@@ -56,18 +56,18 @@ function lanes() {  // wires from line to line get a lane each between the two; 
     if (lineOf(a) === lineOf(b)) continue;
     const [upper, k, lower] = lineOf(a) < lineOf(b) ? [a, n, b] : [b, m, a];
     const above = isStep(blocks[upper].column) ? lineOf(upper) : lineOf(lower) - 1;
-    const wires = between.get(above) ?? between.set(above, new Map()).get(above);
-    // what goes to or from outside of time is one wire, wherever it is joined
+    const edges = between.get(above) ?? between.set(above, new Map()).get(above);
+    // what goes to or from outside of time is one edge, wherever it is joined
     const both = [upper, lower].every((block) => blocks[block].kind === "step");
-    const wire = both ? `${upper}.${k}` : link.floor ?? `${lower}`;
+    const edge = both ? `${upper}.${k}` : link.floor ?? `${lower}`;
     const y = blocks[upper].y + shapeOf(upper).nodes[k].at[1];
-    if (!wires.has(wire)) wires.set(wire, {above, y});
-    link.lane = wires.get(wire);
+    if (!edges.has(edge)) edges.set(edge, {above, y});
+    link.lane = edges.get(edge);
   }
   let most = 0;
-  for (const wires of between.values()) {
+  for (const edges of between.values()) {
     // from the top: the upper of two leaves outside of the lower, and comes in inside of it
-    const sorted = [...wires.values()].sort((v, w) => v.y - w.y);
+    const sorted = [...edges.values()].sort((v, w) => v.y - w.y);
     sorted.forEach((lane, k) => Object.assign(lane, {inner: k, outer: sorted.length - 1 - k}));
     most = Math.max(most, sorted.length);
   }
@@ -127,7 +127,7 @@ function route({ends: [a, n, b, m], floor, away, lane}) {
   }
   // out at one side of its column, down or up to the floor, along it, and in at a side again
   const beside = ({x, size}, right, far) => (right ? x + size + far : x - far);
-  const apart = 3 * (blocks[b].row % 3);  // the same value to several rows: a wire for each
+  const apart = 3 * (blocks[b].row % 3);  // the same value to several rows: an edge for each
   const far = ({t, size}, right) => {
     if (lane) return 20 + LANE * (right && t !== undefined ? lane.outer : lane.inner);
     return size > BAR ? away : Math.min(away, NEAR / 2 - 4);

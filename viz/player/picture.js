@@ -2,7 +2,7 @@
 
 const TINY = 0.12;  // scale below which a closed cell is one colour
 const REACH = 60;  // pixels beyond the screen that are drawn
-const MANY = 60;  // links of one block that make it a wire of all steps
+const MANY = 60;  // links of one block that make it an edge of all steps
 
 const graph = $("graph"), camera = {k: 1, x: 0, y: 0};
 const drawn = new Map();  // block or "l" + link -> {parts, items}
@@ -123,7 +123,7 @@ function drawBlock(b) {
 
 function drawLink(k) {
   const link = links[k], [a, n, b, m] = link.ends, d = route(link);
-  const g = svg("g", {class: `edge link ${link.kind}`, "data-link": k}, $("wires"));
+  const g = svg("g", {class: `edge link ${link.kind}`, "data-link": k}, $("edges"));
   svg("path", {class: "line", d}, g);
   const item = {el: g, x: link.times, edge: true, link: true, keys: [`${a}.${n}`, `${b}.${m}`]};
   if (link.kind === "state" && link.name && box(a).open) {
@@ -163,7 +163,7 @@ function visible() {
   columns.forEach((_, c) => {
     if (near(c)) for (const b of inColumn[c]) {
       wanted.add(b);
-      // what all steps join is one wire on the screen: only those that begin here are drawn
+      // what all steps join is one edge on the screen: only those that begin here are drawn
       for (const l of linksOf[b])
         if (linksOf[b].length < MANY || links[l].ends[0] === b) wanted.add(`l${l}`);
     }

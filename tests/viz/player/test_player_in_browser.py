@@ -180,7 +180,7 @@ def test_a_closed_cell_bears_its_own_time(show):
 
 
 @pytest.mark.parametrize("closed", [False, True])
-def test_no_wire_crosses_a_cell_that_it_does_not_join(closed, show):
+def test_no_edge_crosses_a_cell_that_it_does_not_join(closed, show):
     net = nn.LSTM(3, 4, num_layers=2, bidirectional=True, rng=0)
     outputs, _ = net(np.ones((4, 2, 3)))
     page = show(viz.play((outputs[-1] * outputs[-1]).sum()))
@@ -189,16 +189,16 @@ def test_no_wire_crosses_a_cell_that_it_does_not_join(closed, show):
         frame(page)
     crossed = page.evaluate("""() => {
         const found = [];
-        for (const wire of document.querySelectorAll("#wires .line")) {
-            const {ends: [a, , b]} = links[wire.parentElement.dataset.link];
-            const long = wire.getTotalLength();
+        for (const edge of document.querySelectorAll("#edges .line")) {
+            const {ends: [a, , b]} = links[edge.parentElement.dataset.link];
+            const long = edge.getTotalLength();
             for (let d = 0; d < long; d += 4) {
-                const {x, y} = wire.getPointAtLength(d);
+                const {x, y} = edge.getPointAtLength(d);
                 blocks.forEach((block, k) => {
                     const {x: left, width, top, bottom} = box(k);
                     if (k !== a && k !== b && block.kind === "step" && x > left + 2 &&
                         x < left + width - 2 && y > top + 2 && y < bottom - 2)
-                        found.push([links[wire.parentElement.dataset.link].name, a, b, k].join());
+                        found.push([links[edge.parentElement.dataset.link].name, a, b, k].join());
                 });
             }
         }
@@ -207,13 +207,13 @@ def test_no_wire_crosses_a_cell_that_it_does_not_join(closed, show):
     assert crossed == []
 
 
-def test_wires_from_line_to_line_have_a_lane_each(record, show):
+def test_edges_from_line_to_line_have_a_lane_each(record, show):
     cells = nn.LSTMCell(3, 4, rng=0), nn.LSTMCell(4, 4, rng=1)
     page = show(viz.play(record(*cells, steps=4)))
     assert page.evaluate("lines") == 2
     paths = page.evaluate("links.filter((one) => one.lane).map(route)")
     assert len(paths) == 4  # h and c of two layers
-    # M start L … Q corner … : the corners are where a wire turns
+    # M start L … Q corner … : the corners are where a edge turns
     corners = [re.findall(r"Q([-\d.]+),([-\d.]+)", path) for path in paths]
     for k, axis in ((0, 0), (1, 1), (2, 0)):  # down, along and down again
         places = sorted(float(corner[k][axis]) for corner in corners)
