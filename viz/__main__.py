@@ -104,7 +104,7 @@ def _player(options: argparse.Namespace) -> viz.Player:
 
 
 def _outputs(options: argparse.Namespace, rng: np.random.Generator, xs: Any = None) -> Any:
-    """What fresh layers make of `xs`, by default random inputs."""
+    """The outputs of fresh layers for `xs`, by default random inputs."""
     for name in ("steps", "layers", "hidden", "inputs", "batch"):
         if not 1 <= getattr(options, name) <= LARGEST:
             raise ValueError(f"--{name} must be 1 … {LARGEST}, got {getattr(options, name)}.")

@@ -108,11 +108,9 @@ _VIRIDIS = (
 
 def magnitude(level: float) -> dict[str, str]:
     """Colour and width: level 0 is the smallest (light, thin), 1 the largest (dark, thick)."""
-    place = (0.15 + 0.85 * level) * (len(_VIRIDIS) - 1)
-    k = min(math.floor(place), len(_VIRIDIS) - 2)
-    rgb = (
-        round(a + (b - a) * (place - k)) for a, b in zip(_VIRIDIS[k], _VIRIDIS[k + 1], strict=True)
-    )
+    at = (0.15 + 0.85 * level) * (len(_VIRIDIS) - 1)
+    k = min(math.floor(at), len(_VIRIDIS) - 2)
+    rgb = (round(a + (b - a) * (at - k)) for a, b in zip(_VIRIDIS[k], _VIRIDIS[k + 1], strict=True))
     return {"color": "#" + "".join(f"{c:02x}" for c in rgb), "penwidth": f"{0.8 + 3.6 * level:.2f}"}
 
 

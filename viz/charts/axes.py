@@ -69,6 +69,6 @@ def extent(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float, float]:
 
 
 def jumps(x: np.ndarray) -> np.ndarray:
-    """Where whole numbers do not go on by one as they began, as places to split them at."""
+    """Where whole numbers do not go on by one as they began, as indices to split them at."""
     way = np.diff(x)
     return np.flatnonzero((np.abs(way) != 1) | (way != way[:1])) + 1

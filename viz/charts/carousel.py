@@ -56,7 +56,7 @@ class CarouselCurves(measure.Table):
 
 
 def carousel(loss: Any, state: str = "c", gate: str = "f", lane: str | None = None) -> Plot:
-    """How much of the last step's gradient is left at each step before, net by net.
+    """The share of the last step's gradient that is left at each step before, net by net.
 
     Thick: the norm of ∂L/∂c_t over that at the last step (of ∂L/∂h_t where there is no c, in
     black). Dotted: what the forget gates alone let through, ∏ f. Above, a lane for each state, the
@@ -153,7 +153,7 @@ def carousel(loss: Any, state: str = "c", gate: str = "f", lane: str | None = No
 
 
 def _beyond(v: np.ndarray) -> str:
-    """What a logarithmic axis cannot show, in words."""
+    """In words, the values that a logarithmic axis cannot show."""
     zero, wild = int((v == 0).sum()), int((~np.isfinite(v)).sum())
     words = [f"exactly 0 at {zero} of {len(v)}"] * (zero > 0)
     words += [f"not finite at {wild} of {len(v)}"] * (wild > 0)

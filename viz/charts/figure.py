@@ -124,7 +124,7 @@ class Plot:
 
 
 def panels(x: Any, measure: Callable[[Any], Any], kind: type) -> dict[str, Any]:
-    """What is measured of each panel, by its title; of a single one without a title.
+    """The measure of each panel, by its title; of a single one without a title.
 
     `x` is what is to be measured, or measured already (a `kind`), or a dict of such by title.
     """
@@ -135,7 +135,7 @@ def panels(x: Any, measure: Callable[[Any], Any], kind: type) -> dict[str, Any]:
 
 
 def the_text(name: str, text: Any) -> str:
-    """What was given as a text, checked."""
+    """The given text, checked."""
     if not isinstance(text, str):
         raise TypeError(
             f"{name}: expected a text, one character per step, got {type(text).__name__}. "

@@ -57,7 +57,7 @@ def gate_map(
             f"gate_map: expected a text of one character for each of {T} steps, got {len(text)}."
         )
     rows = len(found.values)
-    places = np.arange(T) if text is not None else found.steps
+    columns = np.arange(T) if text is not None else found.steps
 
     def draw(figure: Any) -> None:
         axes = figure.subplots(rows, 1, squeeze=False, sharex=True)[:, 0]
@@ -70,7 +70,7 @@ def gate_map(
                 cmap="cividis" if gate else "RdBu_r",
                 vmin=0 if gate else -top,
                 vmax=top,
-                extent=extent(places, np.arange(len(shown))),
+                extent=extent(columns, np.arange(len(shown))),
                 interpolation="nearest",
                 aspect="auto",
             )
@@ -86,7 +86,7 @@ def gate_map(
                 label.set_parse_math(False)
             axes[-1].set_xlabel("input at each step")
         else:
-            whole_numbers(axes[-1], places)
+            whole_numbers(axes[-1], columns)
             axes[-1].set_xlabel("step t")
 
     return Plot(found, draw, (8.0, 0.7 + 1.75 * rows))
@@ -95,7 +95,7 @@ def gate_map(
 def gate_saturation(
     loss: Any, letters: str | Sequence[str] | None = None, lane: str | None = None
 ) -> Plot:
-    """How often each unit's gate is nearly shut (below 0.1) and nearly open (above 0.9).
+    """The share of steps at which each gate is nearly shut (below 0.1) and nearly open (above 0.9).
 
     One point per unit, the fractions over all steps and examples (after Karpathy, Johnson & Li
     2015, figure 3). At the lower right a forget gate erases always, at the top it keeps always, at

@@ -18,7 +18,7 @@ MOST_UNITS = 64  # curves that can still be told apart
 def jacobian_spectra(
     loss: Any, letters: str | Sequence[str] | None = None, lane: str | None = None
 ) -> Plot:
-    """How one step stretches a small change of the state: all singular values, step by step.
+    """The stretching of a small change of the state by each step: all singular values.
 
     Thin: each singular value of ∂h_{t+1}/∂h_t (geometric mean over examples); thick: the largest;
     dashed: the geometric mean of all directions that the product of all steps keeps best, e^λ of
@@ -101,7 +101,7 @@ def jacobian_spectra(
 
 
 def reach(loss: Any, letter: str | None = None, lane: str | None = None) -> Plot:
-    """How far back a gradient can flow from each step, where the record is cut.
+    """The reach of a gradient back from each step, where the record is cut.
 
     Parameters
     ----------

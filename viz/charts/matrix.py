@@ -21,7 +21,7 @@ LARGEST = 1e300  # of a bar, so that sums stay finite
 def gradient_matrix(
     losses: Any, letter: str | None = None, lane: str | None = None, *, budget: int = BUDGET
 ) -> Plot:
-    """Who sends how much gradient back to whom: ‖∂L_t/∂h_k‖ as a map, time against time.
+    """The gradient of each loss at each earlier state: ‖∂L_t/∂h_k‖ as a map, time against time.
 
     The lower triangle: the loss at t reaches the states k ≤ t. Along a row the gradient flows from
     the right, where it starts, to the left. All panels share one logarithmic scale, dark is large.
@@ -69,12 +69,12 @@ def gradient_matrix(
             state = np.where(~m.reached, 0, np.where(m.norms == 0, 1, 2))
             # each at its own time: rows between losses stay empty
             for rows in np.split(np.arange(len(m.losses)), jumps(m.losses)):
-                norms, place = m.norms[rows], extent(m.steps, m.losses[rows])
+                norms, box = m.norms[rows], extent(m.steps, m.losses[rows])
                 image = ax.imshow(
                     np.ma.masked_where(~(norms > 0) | ~np.isfinite(norms), norms),
                     norm=log_norm(low, high),
                     cmap=ListedColormap(theme.ramp()),
-                    extent=place,
+                    extent=box,
                     interpolation="nearest",
                     aspect="auto",
                     zorder=2,
@@ -84,7 +84,7 @@ def gradient_matrix(
                     cmap=ListedColormap(colours),
                     vmin=0,
                     vmax=2,
-                    extent=place,
+                    extent=box,
                     interpolation="nearest",
                     aspect="auto",
                     zorder=1,

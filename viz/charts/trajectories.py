@@ -73,7 +73,7 @@ def trajectories(
         )
         for ax, (title, r) in zip(axes, found.items(), strict=True):
             chosen = r.states if example is None else r.states[:, [example]]
-            points = _place(chosen, r.plane, r.steps[:, None])
+            points = _projected(chosen, r.plane, r.steps[:, None])
             few = points.shape[1] == 1
             for k in range(points.shape[1]):
                 x, y = points[:, k].T
@@ -166,14 +166,14 @@ def attractors(
         for ax, (title, r) in zip(axes, found.items(), strict=True):
             looks = [look(p) for p in r.points]
             time = np.arange(len(r.paths))[:, None]
-            paths = _place(r.paths, plane, time)
+            paths = _projected(r.paths, plane, time)
             for k, end in enumerate(r.ends):
                 colour = theme.GREY if end < 0 else looks[end][0]
                 ax.plot(*paths[:, k].T, color=colour, linewidth=1.1, alpha=0.8)
                 ax.plot(*paths[1:6, k].T, ".", color=colour, markersize=3)
             ax.plot(*paths[0].T, ".", color=theme.GREY, markersize=4)
-            places = _place(r.points, plane, np.full(len(r.points), len(r.paths) - 1))
-            for (colour, marker), p, radius in zip(looks, places, r.radius, strict=True):
+            ends = _projected(r.points, plane, np.full(len(r.points), len(r.paths) - 1))
+            for (colour, marker), p, radius in zip(looks, ends, r.radius, strict=True):
                 ax.plot(
                     *p,
                     marker if radius < 1 else "o",
@@ -212,7 +212,7 @@ def _starts(units: int) -> np.ndarray:
     return np.random.default_rng(0).uniform(-0.95, 0.95, (STARTS, units))
 
 
-def _place(states: np.ndarray, plane: measure.Plane, time: np.ndarray) -> np.ndarray:
+def _projected(states: np.ndarray, plane: measure.Plane, time: np.ndarray) -> np.ndarray:
     """(…, units) as (…, 2): themselves, time and the unit, or the principal components."""
     units = states.shape[-1]
     if units > 2:

@@ -83,7 +83,7 @@ def gallery(folder: str | Path, seconds: float = 6.0, progress: bool = True) -> 
 
 
 def _ratio(svg: Path) -> float:
-    """How many times wider than high."""
+    """Width divided by height."""
     box = re.search(r'viewBox="[-.\d]+ [-.\d]+ ([.\d]+) ([.\d]+)"', svg.read_text("utf-8"))
     return float(box[1]) / float(box[2]) if box else 1.0
 

@@ -9,7 +9,7 @@ from typing import Any
 from tinygrad_rnn import Tensor
 from viz.graphs.gradient_flow import flow
 from viz.graphs.unrolled import BUDGET, Weights, chosen, recorded_scalar
-from viz.layout.block import Spline, Template
+from viz.layout.block import BlockLayout, Spline
 from viz.layout.grid import Layout
 from viz.record.arguments import check
 from viz.record.builder import select
@@ -107,7 +107,7 @@ def forward_backward(
             }
         if plan is not None:
             for frame in plan.frames.values():
-                frame.template = _turned(frame.template)
+                frame.layout = _turned(frame.layout)
 
     return Sheet(
         [
@@ -148,7 +148,7 @@ def _rule(edge: Edge) -> str:
 
 
 def _letter(x: Any, node: Tensor) -> str:
-    """What a rule calls an input: its name, its value if it is a number, its function, or a dot."""
+    """The name of an input in a rule: its own, its value if a number, its function, or a dot."""
     if is_number(x):
         return number_text(x)
     if not isinstance(x, Tensor):
@@ -157,14 +157,14 @@ def _letter(x: Any, node: Tensor) -> str:
     return x.name or function
 
 
-def _turned(template: Template) -> Template:
-    """The same places, with each edge drawn from its end to its beginning."""
-    return Template(
-        template.nodes,
-        [_reversed(spline) for spline in template.edges],
-        template.width,
-        template.height,
-        template.labels,
+def _turned(layout: BlockLayout) -> BlockLayout:
+    """The same positions, with each edge drawn from its end to its beginning."""
+    return BlockLayout(
+        layout.nodes,
+        [_reversed(spline) for spline in layout.edges],
+        layout.width,
+        layout.height,
+        layout.labels,
     )
 
 

@@ -41,7 +41,7 @@ class EdgeGradients(Table):
         names = {node.id: node.label or letter(node.role) for node in nodes.values()}
         before = {edge.head: names[edge.tail] for edge in edges}
         after = {edge.tail: names[edge.head] for edge in edges}
-        # where wires meet stands a point without a name: what is before or behind it is meant
+        # where edges meet stands a point without a name: what is before or behind it is meant
         self.tails = [names[edge.tail] or before.get(edge.tail, "") for edge in edges]
         self.heads = [names[edge.head] or after.get(edge.head, "") for edge in edges]
         self.letters = [edge.role if edge.kind == "state" else "" for edge in edges]
@@ -79,7 +79,7 @@ def flow(parts: Parts, loss: Tensor) -> None:
         edge.tip = "no gradient" if size is None else f"‖gradient‖ = {_number(size)}"
         if edge.kind == "state" and edge.label and size is not None:
             edge.label = f"{edge.label} {_number(size)}"
-        if size and shared[edge.head] > 1:  # a wire of many steps would drown what happens in them
+        if size and shared[edge.head] > 1:  # an edge of many steps would drown what happens in them
             edge.style["penwidth"] = f"{float(edge.style['penwidth']) / 2:.2f}"
     note = Block("note")
     text, table = _legend(low, high, any(not math.isfinite(n) for n in norms.values()))
@@ -129,7 +129,7 @@ def measure(
 
 
 def _whole(g: Any, node: Tensor, argument: int) -> Any:
-    """The gradient in the shape of the input: that of a slice is put back in its place."""
+    """The gradient in the shape of the input: that of a slice is put back where it was taken."""
     x = node.inputs[argument]
     if node.op is None or node.op.name != "getitem" or np.shape(g) == x.shape:
         return np.asarray(g)

@@ -195,7 +195,7 @@ def graph(
 
 
 def recorded_scalar(loss: Any, picture: str) -> Tensor:
-    """What a gradient can start at, checked."""
+    """The scalar that a gradient starts at, checked."""
     roots = recorded(loss, picture)
     if len(roots) != 1 or roots[0].size != 1:
         got = f"shape {roots[0].shape}" if len(roots) == 1 else f"{len(roots)} Tensors"
@@ -243,7 +243,7 @@ def recorded(loss: Any, picture: str) -> list[Tensor]:
 def chosen(
     picture: str, roots: list[Tensor], detail: str, weights: str | None
 ) -> tuple[list[Tensor], str, str]:
-    """What to select: the record, replayed if every number is asked for."""
+    """The record to draw, replayed if every number is asked for."""
     for what, value, choices in (("detail", detail, DETAILS), ("weights", weights, WEIGHTS)):
         if value is None and what == "weights":
             continue

@@ -81,10 +81,10 @@ def zoom(
     else:
         found_at = list(np.ndenumerate(twin)) if isinstance(twin, np.ndarray) else [((), twin)]
     roots = []
-    for place, x in found_at:
+    for index, x in found_at:
         if type(x) is Tensor:
             if x.name is None:
-                at = f"[{','.join(map(str, place))}]" if place else ""
+                at = f"[{','.join(map(str, index))}]" if index else ""
                 x.name = f"{node.name or 'y'}{at}"
             roots.append(x)
     return Drawing(select(roots, "op", "stub", budget))
@@ -96,12 +96,12 @@ def _check(op: Any, t: Any, which: Any, element: Any) -> None:
     def whole(x: Any) -> bool:
         return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
 
-    places = element is None or (isinstance(element, tuple) and all(whole(k) for k in element))
+    indices = element is None or (isinstance(element, tuple) and all(whole(k) for k in element))
     for what, value, fits, wanted in (
         ("op", op, isinstance(op, str), 'the name of a primitive, as "matmul"'),
         ("t", t, t is None or whole(t), "a step, or None for any"),
         ("which", which, whole(which), "a whole number from 0"),
-        ("element", element, places, "a tuple of whole numbers as (0, 2), or None for all"),
+        ("element", element, indices, "a tuple of whole numbers as (0, 2), or None for all"),
     ):
         if not fits:
             raise TypeError(f"zoom: {what} must be {wanted}, got {value!r}.")

@@ -17,8 +17,8 @@ Spline = list[tuple[str, float, float]]  # marks ("e," for the arrow's tip) and 
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
-    """Places of nodes (x, y, width, height) and edges, in points from the lower left corner."""
+class BlockLayout:
+    """Positions of nodes (x, y, width, height) and edges, in points from the lower left corner."""
 
     nodes: list[tuple[float, float, float, float]]
     edges: list[Spline]
@@ -26,9 +26,9 @@ class Template:
     height: float
     labels: dict[int, tuple[float, float]] = field(default_factory=dict)  # by number of the edge
 
-    def mirror(self) -> Template:
+    def mirror(self) -> BlockLayout:
         """The same, flowing from right to left."""
-        return Template(
+        return BlockLayout(
             [(self.width - x, y, w, h) for x, y, w, h in self.nodes],
             [[(mark, self.width - x, y) for mark, x, y in spline] for spline in self.edges],
             self.width,
@@ -37,7 +37,7 @@ class Template:
         )
 
 
-def template(block: Block) -> Template:
+def block_layout(block: Block) -> BlockLayout:
     """The layout of a block, from the cache if an equal one was laid out before."""
     if block.kind == "cell":
         return _cell(block)
@@ -47,7 +47,7 @@ def template(block: Block) -> Template:
         return _column(block).mirror() if block.mirrored else _column(block)
     if len(block.nodes) == 1:
         width, height = _size(block.nodes[0])
-        return Template([(width / 2, height / 2, width, height)], [], width, height)
+        return BlockLayout([(width / 2, height / 2, width, height)], [], width, height)
     if len(block.nodes) > LARGEST:
         where = f"step {block.title!r}" if block.title else "expression without steps"
         raise ValueError(
@@ -62,7 +62,7 @@ def template(block: Block) -> Template:
     return laid.mirror() if block.mirrored else laid
 
 
-def _crossed(block: Block, laid: Template) -> list[int]:
+def _crossed(block: Block, laid: BlockLayout) -> list[int]:
     """Ports of states coming in, in the order in which states leave, unless they are already."""
     ports = sorted(
         (k for k, node in enumerate(block.nodes) if node.kind == "port" and node.role),
@@ -77,7 +77,7 @@ def _crossed(block: Block, laid: Template) -> list[int]:
 
 
 @lru_cache(maxsize=256)
-def _by_dot(dot: str) -> Template:
+def _by_dot(dot: str) -> BlockLayout:
     drawing = json.loads(arrange(dot))
     nodes: dict[int, tuple[float, float, float, float]] = {}
     for thing in drawing.get("objects", []):
@@ -95,7 +95,7 @@ def _by_dot(dot: str) -> Template:
             x, y = map(float, edge["lp"].split(","))
             labels[k] = x, y
     _, _, width, height = map(float, drawing["bb"].split(","))
-    return Template([nodes[k] for k in sorted(nodes)], edges, width, height, labels)
+    return BlockLayout([nodes[k] for k in sorted(nodes)], edges, width, height, labels)
 
 
 def _spline(pos: str) -> Spline:
@@ -106,7 +106,7 @@ def _spline(pos: str) -> Spline:
     return found
 
 
-def _cell(block: Block) -> Template:
+def _cell(block: Block) -> BlockLayout:
     """A cell, with what it is given in a row below it."""
     sizes = {node.id: _size(node) for node in block.nodes}
     cell = next(node.id for node in block.nodes if node.kind in ("cell", "result"))
@@ -134,20 +134,22 @@ def _cell(block: Block) -> Template:
                 *(("", start[0] + k * step[0], start[1] + k * step[1]) for k in range(4)),
             ]
         )
-    return Template([(*at[n.id], *sizes[n.id]) for n in block.nodes], edges, total, deep + height)
+    return BlockLayout(
+        [(*at[n.id], *sizes[n.id]) for n in block.nodes], edges, total, deep + height
+    )
 
 
-def _row(block: Block) -> Template:
+def _row(block: Block) -> BlockLayout:
     """Nodes side by side."""
     x, nodes = 0.0, list[tuple[float, float, float, float]]()
     for node in block.nodes:
         width, height = _size(node)
         nodes.append((x + width / 2, height / 2, width, height))
         x += width + 60
-    return Template(nodes, [], x - 60, max(h for *_, h in nodes))
+    return BlockLayout(nodes, [], x - 60, max(h for *_, h in nodes))
 
 
-def _column(block: Block) -> Template:
+def _column(block: Block) -> BlockLayout:
     """Nodes on top of each other, the first at the top, right-aligned."""
     sizes = [_size(node) for node in block.nodes]
     widest, y = max(w for w, _ in sizes), 0.0
@@ -155,7 +157,7 @@ def _column(block: Block) -> Template:
     for width, height in reversed(sizes):
         nodes.append((widest - width / 2, y + height / 2, width, height))
         y += height + 6
-    return Template(nodes[::-1], [], widest, y - 6)
+    return BlockLayout(nodes[::-1], [], widest, y - 6)
 
 
 def _size(node: Node) -> tuple[float, float]:

@@ -30,7 +30,7 @@ def positioned(parts: Parts, per_line: int | None = None) -> tuple[str, float, f
 
 
 def placed(parts: Parts, per_line: int | None = None) -> Layout:
-    """A place for everything."""
+    """A position for everything."""
     plan = place(parts, per_line)
     for block in parts.blocks:
         if block.kind == "initial":
@@ -63,18 +63,18 @@ def crossings(upright: list[Upright], left: float, right: float, y: float) -> li
 
 
 def _block(k: int, block: Block, plan: Layout) -> str:
-    """A block's nodes and edges, moved from its template to its place."""
+    """A block's nodes and edges, moved to its position in the picture."""
     frame = plan.frames[block]
     lines = []
     for node in block.nodes:
         x, y, w, h = plan.at[node.id]
         size = {"width": f"{w / 72:.4f}", "height": f"{h / 72:.4f}"}
         lines.append(node_line(node, pos=f"{x:.1f},{y:.1f}", **size, **_tip(node)))
-    for n, (edge, spline) in enumerate(zip(block.edges, frame.template.edges, strict=True)):
+    for n, (edge, spline) in enumerate(zip(block.edges, frame.layout.edges, strict=True)):
         points = (f"{mark}{x + frame.x:.1f},{y + frame.y:.1f}" for mark, x, y in spline)
         more = _tip(edge)
-        if edge.label and n in frame.template.labels:
-            x, y = frame.template.labels[n]
+        if edge.label and n in frame.layout.labels:
+            x, y = frame.layout.labels[n]
             more = {**more, "lp": f"{x + frame.x:.1f},{y + frame.y + LIFT:.1f}"}
         lines.append(edge_line(edge, pos=" ".join(points), **more))
     if block.kind not in ("step", "cell"):
@@ -130,8 +130,8 @@ def _route(edge: Edge, plan: Layout) -> tuple[list[Point], Point | None]:
         end = (end[0] - into * ARROW, end[1])
     if row is None:
         return routes.curve(start, end), tip
-    lane = plan.tracks[row, *plan.wire(edge)]
-    floor, away = plan.floors[row] - lane * theme.TRACK, 10 + 4 * lane
+    track = plan.tracks[row, *plan.carried(edge)]
+    floor, away = plan.floors[row] - track * theme.TRACK, 10 + 4 * track
     away += 5 * ((a.row - b.row) % plan.rows != 0)  # not on top of a loop from step to step
     xa = (a.right if out > 0 else a.left) + out * away
     xb = (b.left if into > 0 else b.right) - into * away
@@ -185,11 +185,11 @@ def _label(edge: Edge, points: list[Point], direct: bool, upright: list[Upright]
         (x, y), (end, level), half = points[0], points[-1], 2.6 * len(edge.label) + 5
         rises = points[1][1] == y < level - 4  # then the label would be in its way
         out = 1 if points[1][0] >= x else -1
-        places, y = [x + out * half], y + (-7 if rises else 7)
+        ways, y = [x + out * half], y + (-7 if rises else 7)
         if direct and level == points[0][1]:
-            places += [(x + end) / 2, end - out * (half + ARROW)]
-        free = (at for at in places if not crossings(upright, at - half, at + half, y))
-        return next(free, places[0]), y
+            ways += [(x + end) / 2, end - out * (half + ARROW)]
+        free = (at for at in ways if not crossings(upright, at - half, at + half, y))
+        return next(free, ways[0]), y
     floor = min(y for _, y in points)
     flat = [x for x, y in points if y == floor]
     return (flat[0] + flat[-1]) / 2, floor + 7

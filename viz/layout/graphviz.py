@@ -17,7 +17,7 @@ FORMATS = ("svg", "png", "pdf")
 SECONDS = 60  # that Graphviz may take for one layout, or for writing one picture
 # DOT texts up to these lengths are done within a second; what is longer runs in a process of its
 # own, for inside this one nothing could stop it. dot searches, for 30 nodes with 435 edges 2 s
-# (16,000 characters) and for 45 with 990 edges 40 s; with all places given the time is linear.
+# (16,000 characters) and for 45 with 990 edges 40 s; with all positions given the time is linear.
 BRIEF_LAYOUT, BRIEF_PAINTING = 8_000, 1_000_000
 INSTALL = (
     "Install Graphviz: apt install graphviz (Debian, Ubuntu), brew install graphviz (macOS), "
@@ -70,7 +70,7 @@ def draw(dot: str, form: str) -> bytes:
 
 
 def available() -> bool:
-    """Whether anything here can draw."""
+    """True if anything here can draw."""
     return shutil.which("dot") is not None or importlib.util.find_spec("pygraphviz") is not None
 
 
@@ -92,13 +92,13 @@ def _run(dot: str, form: str, *, placed: bool) -> bytes:
         raise NoRenderer(f"{broken or MISSING} {INSTALL}".strip()) from None
     if len(dot) > (BRIEF_PAINTING if placed else BRIEF_LAYOUT) and sys.executable:
         return _process([sys.executable, "-P", "-c", PROGRAM, form, program], dot)
-    # it warns on stderr that many nodes take long to lay out, but here they have their places
+    # it warns on stderr that many nodes take long to lay out, but here they have their positions
     with pygraphviz.AGraph(string=dot) as agraph, contextlib.redirect_stderr(io.StringIO()):
         return agraph.draw(format=form, prog=program) or b""
 
 
 def _process(command: Sequence[str | os.PathLike[str]], dot: str) -> bytes:
-    """What a command answers to the text, if it does in time."""
+    """The answer of a command to the text, if it comes in time."""
     try:
         done = execute.run_check(
             command, input=dot.encode(), capture_output=True, timeout=SECONDS, quiet=True

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from viz import theme
-from viz.layout.block import Template
+from viz.layout.block import BlockLayout
 from viz.record.parts import Block, Edge, Parts
 
 STEPS = ("step", "cell", "gap")
@@ -16,9 +16,9 @@ OUTSIDE = {"before": -2, "initial": -1}  # their columns, left of all steps; mir
 
 @dataclass(slots=True)
 class Frame:
-    """A block's place: line, row and slot; its lower left corner and the box around it (points)."""
+    """Line, row and slot of a block; its lower left corner and the box around it, in points."""
 
-    template: Template
+    layout: BlockLayout
     line: int = 0
     row: int = 0
     slot: int = 0
@@ -32,7 +32,7 @@ class Frame:
 
 @dataclass(slots=True)
 class Layout:
-    """Places of all blocks and nodes (x, y, width, height); the size of the picture (points)."""
+    """Positions of all blocks and nodes (x, y, width, height); the size of the picture (points)."""
 
     parts: Parts
     home: dict[str, Block]
@@ -47,8 +47,8 @@ class Layout:
     # the states of each lane of cells (order, row), from the top
     roles: dict[tuple[int, int], dict[str, None]] = field(default_factory=dict)
 
-    def wire(self, edge: Edge) -> tuple[str, str, int, int]:
-        """Links that carry the same value of the same lane share a track, as one wire."""
+    def carried(self, edge: Edge) -> tuple[str, str, int, int]:
+        """The value that a link carries, and its lane: links that carry the same share a track."""
         tail = self.home[edge.tail]
         return edge.kind, edge.role, tail.order, tail.row
 
@@ -75,7 +75,7 @@ def arrange(plan: Layout, per_line: int | None) -> None:
     if per_line is None:
         widths: dict[int, float] = defaultdict(float)
         for block in steps:
-            needed = plan.frames[block].template.width + 2 * theme.MARGIN + theme.COLUMN_GAP
+            needed = plan.frames[block].layout.width + 2 * theme.MARGIN + theme.COLUMN_GAP
             widths[block.column] = max(widths[block.column], needed)
         lines = max(1, math.ceil(sum(widths.values()) / theme.LINE))
         per_line = math.ceil(len(columns) / lines)
@@ -97,7 +97,7 @@ def arrange(plan: Layout, per_line: int | None) -> None:
         if b.kind == "after" and a.line != last:
             plan.frames[b].slot = per_line + (
                 rows[b] in starts
-            )  # to the right of all lines, where wires can come down
+            )  # to the right of all lines, where edges can come down
     used = sorted({frame.slot for frame in plan.frames.values()})
     number = {slot: k for k, slot in enumerate(used)}
     for frame in plan.frames.values():

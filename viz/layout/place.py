@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from viz import theme
-from viz.layout.block import template
+from viz.layout.block import block_layout
 from viz.layout.grid import Frame, Layout, arrange
 from viz.record.parts import Block, Parts
 
@@ -19,7 +19,7 @@ def place(parts: Parts, per_line: int | None = None) -> Layout:
                 if block.kind in ("cell", "gap"):
                     plan.roles.setdefault((block.order, block.row), {}).setdefault(edge.role)
     for block in parts.blocks:
-        plan.frames[block] = Frame(template(block))
+        plan.frames[block] = Frame(block_layout(block))
     arrange(plan, per_line)
     widths, heights = _sizes(plan)
     left = _columns(plan, widths)
@@ -37,7 +37,7 @@ def place(parts: Parts, per_line: int | None = None) -> Layout:
     _align(plan)
     _hubs(plan)
     for block, frame in plan.frames.items():
-        for node, (x, y, w, h) in zip(block.nodes, frame.template.nodes, strict=True):
+        for node, (x, y, w, h) in zip(block.nodes, frame.layout.nodes, strict=True):
             plan.at[node.id] = (frame.x + x, frame.y + y, w, h)
     return plan
 
@@ -52,9 +52,9 @@ def _sizes(plan: Layout) -> tuple[dict[int, float], dict[int, float]]:
     for block, frame in plan.frames.items():
         if block.kind not in ("hub", "note"):
             head = theme.TITLE if block.title else 0
-            widths[frame.slot] = max(widths[frame.slot], frame.template.width + 2 * theme.MARGIN)
+            widths[frame.slot] = max(widths[frame.slot], frame.layout.width + 2 * theme.MARGIN)
             heights[frame.row] = max(
-                heights[frame.row], frame.template.height + 2 * theme.MARGIN + head
+                heights[frame.row], frame.layout.height + 2 * theme.MARGIN + head
             )
     return widths, heights
 
@@ -74,7 +74,7 @@ def _levels(plan: Layout, heights: dict[int, float]) -> dict[int, float]:
     """The lower edge of each row, above the notes and the tracks that run below it."""
     used: dict[int, int] = defaultdict(int)
     for edge in plan.parts.links:
-        row, key = plan.track(edge), plan.wire(edge)
+        row, key = plan.track(edge), plan.carried(edge)
         if row is not None and (row, *key) not in plan.tracks:
             plan.tracks[row, *key] = used[row]
             used[row] += 1
@@ -82,8 +82,8 @@ def _levels(plan: Layout, heights: dict[int, float]) -> dict[int, float]:
     for block in reversed([block for block in plan.parts.blocks if block.kind == "note"]):
         frame = plan.frames[block]
         frame.x, frame.y = theme.MARGIN, y
-        y += frame.template.height + 12
-        plan.width = max(plan.width, frame.template.width + 2 * theme.MARGIN)
+        y += frame.layout.height + 12
+        plan.width = max(plan.width, frame.layout.width + 2 * theme.MARGIN)
     for row in sorted(heights, reverse=True):
         plan.floors[row] = y + used[row] * theme.TRACK
         y += used[row] * theme.TRACK + (theme.ROW_GAP / 2 if used[row] else 0)
@@ -99,12 +99,12 @@ def _settle(
     """Put a block into the middle of its cell of the grid; titles are below cells, above steps."""
     head = theme.TITLE if block.title else 0
     frame.left, frame.right, frame.low, frame.high = left, left + width, low, low + height
-    frame.x = left + (width - frame.template.width) / 2
-    frame.y = low + (height - head - frame.template.height) / 2
+    frame.x = left + (width - frame.layout.width) / 2
+    frame.y = low + (height - head - frame.layout.height) / 2
     if block.kind == "initial" and block.mirrored:  # beside the last step, however wide the slot
         frame.x = left + theme.MARGIN
     if block.kind == "cell":  # in line with each other, whatever stands below them
-        frame.y = frame.high - theme.MARGIN - frame.template.height
+        frame.y = frame.high - theme.MARGIN - frame.layout.height
 
 
 # -- what is outside of time ----------------------------------------------------------------------
@@ -121,7 +121,7 @@ def _align(plan: Layout) -> None:
             beside = frame.row == plan.frames[other].row and other.kind in ("step", "cell")
             if block.kind in ("before", "after", "gap") and beside and block not in done:
                 done.add(block)
-                top = plan.height - theme.MARGIN - frame.template.height
+                top = plan.height - theme.MARGIN - frame.layout.height
                 wanted = frame.y + _level(plan, theirs) - _level(plan, mine)
                 frame.y = max(min(wanted, top), theme.MARGIN)
 
@@ -129,14 +129,14 @@ def _align(plan: Layout) -> None:
 def _level(plan: Layout, node: str) -> float:
     block = plan.home[node]
     k = next(k for k, n in enumerate(block.nodes) if n.id == node)
-    return plan.frames[block].y + plan.frames[block].template.nodes[k][1]
+    return plan.frames[block].y + plan.frames[block].layout.nodes[k][1]
 
 
 def _hubs(plan: Layout) -> None:
     """Shared parameters in a row above everything, with room for a track each."""
     for block, frame in plan.frames.items():
         if block.kind == "hub":
-            plan.width = max(plan.width, frame.template.width + 2 * theme.MARGIN)
-            frame.x = (plan.width - frame.template.width) / 2
+            plan.width = max(plan.width, frame.layout.width + 2 * theme.MARGIN)
+            frame.x = (plan.width - frame.layout.width) / 2
             frame.y = plan.height + theme.TRACK * (len(block.nodes) + 1)
-            plan.height = frame.y + frame.template.height + theme.MARGIN
+            plan.height = frame.y + frame.layout.height + theme.MARGIN

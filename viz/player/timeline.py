@@ -75,13 +75,13 @@ class Backward:
 
 
 class _Timeline:
-    """The parts, their places, and what has been said once already."""
+    """The parts, their numbers, and what is written already."""
 
     def __init__(self, loss: Tensor, parts: Parts, plan: Layout) -> None:
         self.parts, self.plan = parts, plan
         self.order = {x: k for k, x in enumerate(operations(loss), start=1)}
         self.value = values(parts)
-        self.place = {
+        self.number = {
             node.id: (b, k)
             for b, block in enumerate(parts.blocks)
             for k, node in enumerate(block.nodes)
@@ -170,7 +170,7 @@ class _Timeline:
         return x if type(x) is Tensor and x.op is not None and node.kind != "reference" else None
 
     def shape(self, block: Block, outer: int) -> dict[str, Any]:
-        """What a step shares with all that look like it; places from its lower left corner."""
+        """The geometry that steps of one look share, from the lower left corner."""
         frame, nodes = self.plan.frames[block], list[dict[str, Any]]()
         number = {node.id: k for k, node in enumerate(block.nodes)}
         for node in block.nodes:
@@ -198,14 +198,14 @@ class _Timeline:
                     for v in (x, -y)
                 ],
             }
-            for edge, spline in zip(block.edges, frame.template.edges, strict=True)
+            for edge, spline in zip(block.edges, frame.layout.edges, strict=True)
         ]
         return {"nodes": nodes, "edges": edges}
 
     def link(self, edge: Edge) -> dict[str, Any]:
         """A line between blocks; with `floor` it runs down to that height and along it."""
         found: dict[str, Any] = {
-            "ends": [*self.place[edge.tail], *self.place[edge.head]],
+            "ends": [*self.number[edge.tail], *self.number[edge.head]],
             "kind": _kind(edge),
             "name": edge.label,
             "time": known(edge, self.value, self.order),
@@ -213,9 +213,9 @@ class _Timeline:
         }
         row = self.plan.track(edge)
         if row is not None:
-            lane = self.plan.tracks[row, *self.plan.wire(edge)]
-            floor = self.plan.height - self.plan.floors[row] + lane * theme.TRACK
-            found |= {"floor": round(floor, 1), "away": 10 + 4 * lane}
+            track = self.plan.tracks[row, *self.plan.carried(edge)]
+            floor = self.plan.height - self.plan.floors[row] + track * theme.TRACK
+            found |= {"floor": round(floor, 1), "away": 10 + 4 * track}
         return found
 
     def pattern(self, times: Times, start: int) -> int:
@@ -272,7 +272,7 @@ class _Timeline:
 
 
 def values(parts: Parts) -> dict[str, Any]:
-    """What each node shows: a Tensor, an array or a number; ports show nothing."""
+    """The value that each node shows: a Tensor, an array or a number; ports show nothing."""
     ports = {node.id for b in parts.blocks for node in b.nodes if node.kind == "port"}
     found: dict[str, Any] = {}
     made: dict[str, list[Tensor]] = defaultdict(list)
@@ -300,7 +300,7 @@ def known(edge: Edge, value: Mapping[str, Any], order: Mapping[Tensor, int]) -> 
 
 
 def _kind(edge: Edge) -> str:
-    """What an edge is; a cut, beyond which no gradient goes, bears it as the class of its style."""
+    """The kind of an edge; that of a cut, beyond which no gradient goes, is in its style."""
     return "cut" if edge.style.get("class") == "cut" else edge.kind
 
 

@@ -8,11 +8,11 @@ from tinygrad_rnn import Tensor, ancestors
 from viz import theme
 from viz.record.collapse import Gap, view
 from viz.record.labels import is_number, shape_text, short
-from viz.record.lanes import Place, places
+from viz.record.lanes import Section, sections
 from viz.record.node_text import dashes, letter, quoted, tip
 from viz.record.nodes import Nodes
 from viz.record.parts import Block, Edge, Parts
-from viz.record.roles import Reading, read
+from viz.record.roles import Roles, read
 
 CUT = "a cut: values go on, gradients do not come back"
 BUNDLE = 20  # lines from one parameter within a block; beyond, it is drawn once per use
@@ -35,7 +35,7 @@ def select(roots: list[Tensor], detail: str, weights: str, budget: int) -> Parts
     """
     record = ancestors(*roots)
     nodes = [node for node in record if node.op is not None]
-    seen = view(nodes, places(nodes), detail, budget, set(roots))
+    seen = view(nodes, sections(nodes), detail, budget, set(roots))
     picture = _Selection(read(record, roots, seen), detail, weights)
     for node in nodes:
         picture.visit(node)
@@ -58,17 +58,17 @@ def select(roots: list[Tensor], detail: str, weights: str, budget: int) -> Parts
 class _Selection(Nodes):
     """The edges between them."""
 
-    def __init__(self, reading: Reading, detail: str, weights: str) -> None:
-        super().__init__(reading, detail, weights)
+    def __init__(self, roles: Roles, detail: str, weights: str) -> None:
+        super().__init__(roles, detail, weights)
         self.drawn: dict[object, Edge] = {}
 
     def visit(self, node: Tensor) -> None:
         """Draw what stands for `node`, and the edges into it."""
-        owner, here = self.owner[node], self.place[node]
+        owner, here = self.owner[node], self.section[node]
         name = self.node(owner, here)
         for k, x in enumerate(node.inputs):
             use = (node, k)
-            if use in self.reading.initial and not (type(x) is Tensor and x.op is not None):
+            if use in self.roles.initial and not (type(x) is Tensor and x.op is not None):
                 self.start(use, x, name)
             elif type(x) is not Tensor:
                 if not is_number(x) and not isinstance(here, Gap):
@@ -77,25 +77,25 @@ class _Selection(Nodes):
                 self.leaf(use, x, name)
             elif self.owner[x] is owner:
                 continue
-            elif self.place[x] is here:
+            elif self.section[x] is here:
                 self.edge(here, self.node(self.owner[x], here), name, use)
             else:
                 self.across(use, x, name)
 
     def finish(self) -> None:
         """A state leaves the last step as it leaves the others, though nothing drawn uses it."""
-        for node, role in self.reading.roles.items():
-            place = self.place[node]
-            known = self.bare(place) or (place, "out", role) in self.names
-            if self.reading.is_state(node) and not known:
-                out = self.port(place, ("out", role), "sink", role)
-                self.blocks[place].edges.append(Edge(self.names[self.owner[node]], out, "state"))
+        for node, role in self.roles.role.items():
+            section = self.section[node]
+            known = self.bare(section) or (section, "out", role) in self.names
+            if self.roles.is_state(node) and not known:
+                out = self.port(section, ("out", role), "sink", role)
+                self.blocks[section].edges.append(Edge(self.names[self.owner[node]], out, "state"))
 
     def draw(self, edges: list[Edge], edge: Edge, use: Use) -> None:
         """Add an edge. Where operations are drawn as one, so are the edges between two nodes."""
         every = self.detail == "op" and edge.kind in ("data", "carry", "weight")
         # what joins many, a stack or a sum over steps, gets one line from one port
-        if len(use[0].inputs) > 3 or len(self.reading.members[self.owner[use[0]]]) > 1:
+        if len(use[0].inputs) > 3 or len(self.roles.members[self.owner[use[0]]]) > 1:
             every = False
         key: object = use if every else (edge.tail, edge.head, edge.role)
         if key not in self.drawn:
@@ -103,9 +103,9 @@ class _Selection(Nodes):
             edges.append(edge)
         self.drawn[key].uses.append(use)
 
-    def edge(self, place: object, tail: str, head: str, use: Use, look: str = "data") -> None:
+    def edge(self, section: object, tail: str, head: str, use: Use, look: str = "data") -> None:
         """An edge within one block."""
-        self.draw(self.block(place).edges, Edge(tail, head, look), use)
+        self.draw(self.block(section).edges, Edge(tail, head, look), use)
 
     def link(self, tail: str, head: str, use: Use, look: str, role: str, label: str = "") -> None:
         """An edge from one block to another."""
@@ -113,55 +113,55 @@ class _Selection(Nodes):
 
     def leaf(self, use: Use, x: Tensor, head: str) -> None:
         """A Tensor that was not computed: a stub per block; if shared, a hub or nothing."""
-        place = self.place[use[0]]
-        in_time, shared = place.lane is not None, self.shared(x, use[0])
-        if isinstance(place, Gap) or (shared and self.weights == "hide"):
+        section = self.section[use[0]]
+        in_time, shared = section.lane is not None, self.shared(x, use[0])
+        if isinstance(section, Gap) or (shared and self.weights == "hide"):
             return
         if not (shared and in_time and self.weights == "hub"):
             look = "weight" if shared else "data"
             # a bundle of lines to one node hides the rest, and dot would untangle it for minutes
-            many = self.reading.homes[x][place] > BUNDLE
-            stub = self.stub(place, x, use[0], use if many and not self.bare(place) else None)
-            self.edge(place, stub, head, use, look)
+            many = self.roles.homes[x][section] > BUNDLE
+            stub = self.stub(section, x, use[0], use if many and not self.bare(section) else None)
+            self.edge(section, stub, head, use, look)
             return
         self.block("hub", Block("hub"))
         hub = self.stub("hub", x, use[0])
-        if not self.bare(place):
-            port = self.port(place, ("hub", x), "source")
-            self.edge(place, port, head, use, "weight")
+        if not self.bare(section):
+            port = self.port(section, ("hub", x), "source")
+            self.edge(section, port, head, use, "weight")
             head = port
         self.link(hub, head, use, "hub", hub)
 
     def start(self, use: Use, x: Any, head: str) -> None:
         """The state before the first step, where the state of a step before would come from."""
-        place, role = self.place[use[0]], self.reading.initial[use]
-        lane = place.lane
+        section, role = self.section[use[0]], self.roles.initial[use]
+        lane = section.lane
         mirrored = lane is not None and lane.mirrored
-        if lane is None or lane.order or place.column != (self.right if mirrored else self.left):
+        if lane is None or lane.order or section.column != (self.right if mirrored else self.left):
             # there is no room beside the step, so it stands inside
-            self.edge(place, self.stub(place, x, use[0], role), head, use, "carry")
+            self.edge(section, self.stub(section, x, use[0], role), head, use, "carry")
             return
         outside = ("initial", lane)
         self.block(outside, Block("initial", mirrored=mirrored))
         tail = self.stub(outside, x, use[0], role)
-        if not self.bare(place):
-            port = self.port(place, ("in", "initial", role), "source", role)
-            self.edge(place, port, head, use, "carry")
+        if not self.bare(section):
+            port = self.port(section, ("in", "initial", role), "source", role)
+            self.edge(section, port, head, use, "carry")
             head = port
         self.link(tail, head, use, "state", letter(role))
 
     def across(self, use: Use, x: Tensor, head: str) -> None:
         """A value from another block: out by a port, over by one link, in by a port."""
-        here, there = self.place[use[0]], self.place[x]
-        if _order(here) > _order(there) and self.reading.timed:
+        here, there = self.section[use[0]], self.section[x]
+        if _order(here) > _order(there) and self.roles.timed:
             self.reference(use, x, head)
             return
-        role, tail = self.reading.roles[x], self.node(self.owner[x], there)
-        first = self.reading.initial.get(use, "")  # the role that `x` plays from here on
+        role, tail = self.roles.role[x], self.node(self.owner[x], there)
+        first = self.roles.initial.get(use, "")  # the role that `x` plays from here on
         state = there.lane is here.lane is not None or bool(first)
         if not self.bare(there):
             out = self.port(there, ("out", role), "sink", role)
-            look = "state" if self.reading.is_state(x) else "link"
+            look = "state" if self.roles.is_state(x) else "link"
             self.draw(self.block(there).edges, Edge(tail, out, look), use)
             tail = out
         if not self.bare(here):
@@ -178,12 +178,12 @@ class _Selection(Nodes):
 
     def reference(self, use: Use, x: Tensor, head: str) -> None:
         """A forward value in a gradient: quoted, for a line to each would hide the rest."""
-        here = self.place[use[0]]
+        here = self.section[use[0]]
         if isinstance(here, Gap):
             return
         key = (here, "reference", x)
         if key not in self.names:
-            label = quoted(x, here, self.place[x])
+            label = quoted(x, here, self.section[x])
             note = shape_text(x.shape)
             more = tip(x, x.name or "")
             self.names[key] = self.parts.add(self.block(here), "reference", label, note, tip=more)
@@ -191,7 +191,7 @@ class _Selection(Nodes):
 
 
 def _mark_cuts(parts: Parts) -> bool:
-    """Whether there are links that lead into `stop_gradient` alone; they are drawn as cuts."""
+    """Draw links that lead into `stop_gradient` alone as cuts; True if there are any."""
     found = False
     for edge in parts.links:
         ends = [node.op is not None and node.op.name == "stop_gradient" for node, _ in edge.uses]
@@ -200,5 +200,5 @@ def _mark_cuts(parts: Parts) -> bool:
     return found
 
 
-def _order(place: Place | Gap) -> int:
-    return place.order if isinstance(place, Place) else place.lane.order
+def _order(section: Section | Gap) -> int:
+    return section.order if isinstance(section, Section) else section.lane.order

@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from tinygrad_rnn import Tensor
-from viz.record.lanes import Lane, Place
+from viz.record.lanes import Lane, Section
 
 CHAIN = 4  # this many additions in a row, outside of every step, are drawn as one sum
 
@@ -25,39 +25,43 @@ class Gap:
 
 @dataclass(slots=True)
 class View:
-    """Who stands for what.
+    """The node that is drawn for each operation, and where.
 
     Attributes
     ----------
     owner
-        What stands for an operation: itself, another one, or the place it is in.
-    place
-        Where an operation is drawn.
+        The node that stands for an operation: itself, another one, or its section.
+    section
+        The section that an operation is drawn in.
     step
-        Where it belongs, drawn or left out.
+        The section that it belongs to, drawn or left out.
     left_out, columns
-        How many steps are left out, of how many.
+        The number of steps that are left out, and of all.
     """
 
-    owner: dict[Tensor, Tensor | Place | Gap]
-    place: dict[Tensor, Place | Gap]
-    step: dict[Tensor, Place]
+    owner: dict[Tensor, Tensor | Section | Gap]
+    section: dict[Tensor, Section | Gap]
+    step: dict[Tensor, Section]
     left_out: int = 0
     columns: int = 0
 
 
 def view(
-    nodes: list[Tensor], place: dict[Tensor, Place], detail: str, budget: int, roots: set[Tensor]
+    nodes: list[Tensor],
+    section: dict[Tensor, Section],
+    detail: str,
+    budget: int,
+    roots: set[Tensor],
 ) -> View:
-    """Choose what stands for each operation; beyond `budget` the middle steps are left out."""
+    """Choose the node for each operation; beyond `budget` the middle steps are left out."""
     consumers: dict[Tensor, list[Tensor]] = defaultdict(list)
     for node in nodes:
         for x in node.inputs:
             if type(x) is Tensor:
                 consumers[x].append(node)
-    owner: dict[Tensor, Tensor | Place | Gap] = {node: node for node in nodes}
+    owner: dict[Tensor, Tensor | Section | Gap] = {node: node for node in nodes}
     if detail == "cell":
-        owner.update({node: where for node in nodes if (where := place[node]).timed})
+        owner.update({node: where for node in nodes if (where := section[node]).timed})
     if detail in ("cell", "gate"):
         for node in reversed(nodes):
             heads = {owner[c] for c in consumers[node]}
@@ -70,31 +74,31 @@ def view(
             if (
                 not keep
                 and len(heads) == 1
-                and all(place[c] is place[node] for c in consumers[node])
+                and all(section[c] is section[node] for c in consumers[node])
             ):
                 owner[node] = heads.pop()
-    _join_sums(nodes, place, owner, consumers)
-    return _elide(nodes, place, owner, budget)
+    _join_sums(nodes, section, owner, consumers)
+    return _elide(nodes, section, owner, budget)
 
 
 def _join_sums(
     nodes: list[Tensor],
-    place: dict[Tensor, Place],
-    owner: dict[Tensor, Tensor | Place | Gap],
+    section: dict[Tensor, Section],
+    owner: dict[Tensor, Tensor | Section | Gap],
     consumers: dict[Tensor, list[Tensor]],
 ) -> None:
     """Long chains of additions outside of every step become one sum, owned by the last."""
     head: dict[Tensor, Tensor] = {}
     chains: dict[Tensor, list[Tensor]] = defaultdict(list)
     for node in reversed(nodes):
-        if _name(node) != "add" or place[node].lane is not None or owner[node] is not node:
+        if _name(node) != "add" or section[node].lane is not None or owner[node] is not node:
             continue
         above = consumers[node]
         joins = (
             len(above) == 1
             and above[0] in head
             and not node.name
-            and place[above[0]] is place[node]
+            and section[above[0]] is section[node]
         )
         head[node] = head[above[0]] if joins else node
         chains[head[node]].append(node)
@@ -105,29 +109,29 @@ def _join_sums(
 
 def _elide(
     nodes: list[Tensor],
-    place: dict[Tensor, Place],
-    owner: dict[Tensor, Tensor | Place | Gap],
+    section: dict[Tensor, Section],
+    owner: dict[Tensor, Tensor | Section | Gap],
     budget: int,
 ) -> View:
     """Leave out middle columns until no more than `budget` owners show; three steps always stay."""
-    where: dict[Tensor, Place | Gap] = dict(place)
-    columns = sorted({p.column for p in place.values() if p.lane is not None})
+    where: dict[Tensor, Section | Gap] = dict(section)
+    columns = sorted({p.column for p in section.values() if p.lane is not None})
     shown = len(set(owner.values()))
     keep = max(3, int(budget * len(columns) / max(shown, 1)))
     if shown <= budget or keep >= len(columns) - 1:
-        return View(owner, where, place, 0, len(columns))
+        return View(owner, where, section, 0, len(columns))
     middle = columns[(keep + 1) // 2 : len(columns) - keep // 2]
     dropped = set(middle)
     gaps: dict[Lane, Gap] = {}
     steps = set()
     for node in nodes:
-        p = place[node]
+        p = section[node]
         if p.lane is not None and p.column in dropped:
             gap = gaps.setdefault(p.lane, Gap(p.lane, middle[0]))
             gap.steps += p not in steps
             steps.add(p)
             owner[node] = where[node] = gap
-    return View(owner, where, place, len(dropped), len(columns))
+    return View(owner, where, section, len(dropped), len(columns))
 
 
 def _name(node: Tensor) -> str:

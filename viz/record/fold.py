@@ -67,7 +67,7 @@ _OUTSIDE = ("before", "after", "initial")
 def _groups(
     parts: Parts, home: dict[str, Block], number: dict[str, int]
 ) -> tuple[dict[Block, Block], dict[Block, tuple[int, int, int]]]:
-    """What each step is drawn as; first step, last step and number of what that stands for."""
+    """The block that each step is drawn as; the first, the last and the number of its steps."""
     carried: dict[Block, set[tuple[int, int, bool]]] = defaultdict(set)
     for edge in parts.links:
         if edge.kind == "state":

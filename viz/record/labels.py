@@ -25,7 +25,7 @@ def shape_text(shape: tuple[int, ...]) -> str:
 
 
 def is_number(x: Any) -> bool:
-    """Whether an operand is a plain number, which is written into the label of the operation."""
+    """True if an operand is a plain number, which is written into the label of the operation."""
     return type(x) is not Tensor and np.ndim(x) == 0
 
 
@@ -75,7 +75,7 @@ def _slices(part: np.ndarray, whole: np.ndarray) -> str:
 
 
 def unnamed(array: Any) -> str:
-    """What a constant without a letter is."""
+    """The text of a constant without a letter."""
     return {"b": "mask", "i": "index", "u": "index"}.get(np.asarray(array).dtype.kind, "data")
 
 
@@ -103,7 +103,7 @@ def formula(
     name: str | None,
     letters: dict[tuple[Tensor, int], str],
 ) -> str:
-    """What a collapsed node computes, ``c = f×c[t−1] + i×g``; its operations if too long.
+    """The formula of a collapsed node, ``c = f×c[t−1] + i×g``; its operations if too long.
 
     Parameters
     ----------

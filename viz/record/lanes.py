@@ -1,8 +1,7 @@
-"""Where does each operation of a record belong?
+"""In which row and column does each operation of a record stand?
 
-To the time step whose scope it was recorded in, or, outside of every step, before or after them.
-Steps that follow each other under one name form a lane; lanes are the rows of the picture and time
-its columns. Nothing here knows any cell.
+`steps` says which step of which lane it is in; lanes become rows of the picture, and time its
+columns. Operations outside of every step stand before the steps, after them, or between two.
 """
 
 from __future__ import annotations
@@ -20,35 +19,39 @@ class Lane:
     path: tuple[str, ...]
     run: int  # 0 for the first of this path, 1 for the second …
     order: int  # 0 forward, 1 gradient, 2 gradient of the gradient …
-    places: list[Place] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
     row: int = 0
     offset: int = 0
 
     @property
     def key(self) -> tuple[tuple[str, ...], int, int]:
-        """What tells it from other lanes."""
+        """Path, run and order, which no two lanes share."""
         return self.path, self.run, self.order
 
     @property
     def between(self) -> bool:
-        """Whether it holds what stands between steps, without a step of its own."""
+        """True if it holds operations between steps, and no step of its own."""
         return self.path == ("",)
 
     @property
     def mirrored(self) -> bool:
-        """Whether it runs against time."""
-        return self.places[0].t > self.places[-1].t if len(self.places) > 1 else self.order % 2 == 1
+        """True if it runs against time."""
+        return (
+            self.sections[0].t > self.sections[-1].t
+            if len(self.sections) > 1
+            else self.order % 2 == 1
+        )
 
     @property
     def columns(self) -> tuple[int, int]:
         """Its first and its last column."""
-        columns = [place.column for place in self.places]
+        columns = [section.column for section in self.sections]
         return min(columns), max(columns)
 
 
 @dataclass(eq=False, slots=True)
-class Place:
-    """One step of a lane, or (`lane` None) what is outside of time."""
+class Section:
+    """One step of a lane, or (`lane` None) one side of all steps: before or after."""
 
     lane: Lane | None
     order: int
@@ -57,7 +60,7 @@ class Place:
 
     @property
     def timed(self) -> bool:
-        """Whether it is a step, and not what stands between two."""
+        """True if it is a step, and not between two."""
         return self.lane is not None and not self.lane.between
 
     @property
@@ -66,8 +69,8 @@ class Place:
         return self.t + self.lane.offset if self.lane else 0
 
 
-def places(nodes: list[Tensor]) -> dict[Tensor, Place]:
-    """The place of every operation of a record, given in the order of birth; in linear work."""
+def sections(nodes: list[Tensor]) -> dict[Tensor, Section]:
+    """The section of every operation of a record, given in the order of birth; in linear work."""
     recorded = steps(nodes)
     found = _inside(recorded)
     _outside(nodes, recorded, found)
@@ -75,40 +78,44 @@ def places(nodes: list[Tensor]) -> dict[Tensor, Place]:
     return found
 
 
-def _inside(recorded: dict[Tensor, Step]) -> dict[Tensor, Place]:
-    """The places inside time: one for each step, in lanes as they are recorded."""
-    found: dict[Step, Place] = {}
+def _inside(recorded: dict[Tensor, Step]) -> dict[Tensor, Section]:
+    """The sections inside time: one for each step, in lanes as they are recorded."""
+    found: dict[Step, Section] = {}
     lanes: dict[object, Lane] = {}
     for step in dict.fromkeys(recorded.values()):
         if step.t is not None:
             known = step.lane
             lane = lanes.setdefault(known, Lane(known.name, known.path, known.run, known.order))
-            found[step] = Place(lane, lane.order, step.t)
-            lane.places.append(found[step])
+            found[step] = Section(lane, lane.order, step.t)
+            lane.sections.append(found[step])
     return {node: found[step] for node, step in recorded.items() if step in found}
 
 
-def _outside(nodes: list[Tensor], recorded: dict[Tensor, Step], found: dict[Tensor, Place]) -> None:
+def _outside(
+    nodes: list[Tensor], recorded: dict[Tensor, Step], found: dict[Tensor, Section]
+) -> None:
     """Operations without a step: before the steps if they only feed them, else after.
 
     What both follows a step and feeds one stands at the step that it follows.
     """
     order = {node: step.lane.order for node, step in recorded.items()}
-    latest: dict[Tensor, Place] = {}  # the last step, of the same order, that a node depends on
+    latest: dict[Tensor, Section] = {}  # the last step, of the same order, that a node depends on
     feeds = set()
     for node in nodes:
         ways = [found.get(x) or latest.get(x) for x in node.inputs if type(x) is Tensor]
-        before = [place for place in ways if place is not None and place.order == order[node]]
+        before = [
+            section for section in ways if section is not None and section.order == order[node]
+        ]
         if before:
-            latest[node] = max(before, key=lambda place: place.t)
+            latest[node] = max(before, key=lambda section: section.t)
     for node in reversed(nodes):
         if node in feeds or node in found:
             inputs = (x for x in node.inputs if type(x) is Tensor)
             feeds.update(x for x in inputs if order.get(x) == order[node])
     if not found:  # no time at all: one expression
-        found.update(dict.fromkeys(nodes, Place(None, 0, side="after")))
+        found.update(dict.fromkeys(nodes, Section(None, 0, side="after")))
         return
-    sides: dict[object, Place] = {}
+    sides: dict[object, Section] = {}
     between: dict[Lane, Lane] = {}
     for node in nodes:
         if node in found:
@@ -116,30 +123,30 @@ def _outside(nodes: list[Tensor], recorded: dict[Tensor, Step], found: dict[Tens
         step = latest.get(node)
         if order[node] == 0 and node in feeds and step is not None and step.lane is not None:
             lane = between.setdefault(step.lane, Lane("", ("",), len(between), 0))
-            place = sides.get((lane, step.t))
-            if place is None:
-                place = sides[lane, step.t] = Place(lane, 0, step.t)
-                lane.places.append(place)
+            section = sides.get((lane, step.t))
+            if section is None:
+                section = sides[lane, step.t] = Section(lane, 0, step.t)
+                lane.sections.append(section)
         else:
             # gradients flow to the left, so what they end in stands there
             left = (step is None and node in feeds) if order[node] == 0 else step is not None
             side = "before" if left else "after"
-            place = sides.setdefault((order[node], left), Place(None, order[node], side=side))
-        found[node] = place
+            section = sides.setdefault((order[node], left), Section(None, order[node], side=side))
+        found[node] = section
 
 
-def _arrange(nodes: list[Tensor], found: dict[Tensor, Place]) -> None:
+def _arrange(nodes: list[Tensor], found: dict[Tensor, Section]) -> None:
     """Rows and columns: a layer above its input, a decoder to the right of its encoder."""
     sources: dict[
-        Lane, dict[tuple[Place, Place], None]
+        Lane, dict[tuple[Section, Section], None]
     ] = {}  # by lane: (where from, where to), each once
     for node in nodes:
-        place = found[node]
-        if place.lane is not None:
-            ways = sources.setdefault(place.lane, {})
+        section = found[node]
+        if section.lane is not None:
+            ways = sources.setdefault(section.lane, {})
             origins = (found.get(x) for x in node.inputs if type(x) is Tensor)
             ways.update(
-                {(a, place): None for a in origins if a and a.lane not in (None, place.lane)}
+                {(a, section): None for a in origins if a and a.lane not in (None, section.lane)}
             )
     placed: dict[object, Lane] = {}
     spans: dict[int, tuple[int, int]] = {}  # the first and the last column used in each row
@@ -157,9 +164,9 @@ def _arrange(nodes: list[Tensor], found: dict[Tensor, Place]) -> None:
         # t is the column, unless the lane counts anew what comes later than where it takes from
         late = {(a, b): a.column - b.t for a, b, c in earlier if not _against(c, lane)}
         lane.offset, lane.row = max([0, *late.values()]), len(spans)
-        first = [(a, c) for a, b, c in earlier if b is lane.places[0]]
-        if first and all(a.t != lane.places[0].t for a, _ in first):
-            beside = [late[a, lane.places[0]] + 1 for a, c in first if not _against(c, lane)]
+        first = [(a, c) for a, b, c in earlier if b is lane.sections[0]]
+        if first and all(a.t != lane.sections[0].t for a, _ in first):
+            beside = [late[a, lane.sections[0]] + 1 for a, c in first if not _against(c, lane)]
             offset = max([lane.offset, *beside])
             low, high = (at - lane.offset + offset for at in lane.columns)
             if all(low > spans[c.row][1] or high < spans[c.row][0] for _, c in first):
@@ -169,6 +176,6 @@ def _arrange(nodes: list[Tensor], found: dict[Tensor, Place]) -> None:
 
 
 def _against(one: Lane, other: Lane) -> bool:
-    """Whether both run against time, so that the later stands to the left; a single step may."""
-    ways = {lane.mirrored for lane in (one, other) if len(lane.places) > 1}
+    """True if both run against time, so that the later stands left; a single step may."""
+    ways = {lane.mirrored for lane in (one, other) if len(lane.sections) > 1}
     return ways == {True}

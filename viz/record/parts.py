@@ -49,7 +49,7 @@ class Edge:
 class Block:
     """Nodes laid out together: one time step of one lane, or what stands before or after all steps.
 
-    `row` and `column` are its place in the grid of layers and time; rows are counted from the top.
+    `row` and `column` are those of the grid of layers and time; rows are counted from the top.
     """
 
     kind: str  # "step", "cell", "gap", "before", "initial", "after", "hub", "note"
@@ -77,9 +77,9 @@ class Block:
     @property
     def looks(self) -> Any:
         """All that it shows, whatever its nodes are called: equal for blocks that look alike."""
-        place = {node.id: k for k, node in enumerate(self.nodes)}
+        number = {node.id: k for k, node in enumerate(self.nodes)}
         nodes = [(x.kind, x.label, x.note, x.rank, x.html) for x in self.nodes]
-        edges = [(place[e.tail], place[e.head], e.kind, e.label) for e in self.edges]
+        edges = [(number[e.tail], number[e.head], e.kind, e.label) for e in self.edges]
         return nodes, edges
 
 

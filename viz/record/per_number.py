@@ -39,10 +39,10 @@ def replay(roots: list[Tensor]) -> list[Tensor]:
             twin = node.op(*inputs, **node.options)
         twins[node] = twin
         if node.name:
-            for place in np.ndindex(node.shape if isinstance(twin, np.ndarray) else (0,)):
-                element = twin[place]
+            for index in np.ndindex(node.shape if isinstance(twin, np.ndarray) else (0,)):
+                element = twin[index]
                 if type(element) is Tensor and element.name is None:
-                    element.name = f"{node.name}[{','.join(map(str, place))}]"
+                    element.name = f"{node.name}[{','.join(map(str, index))}]"
             if type(twin) is Tensor and twin.name is None:
                 twin.name = node.name
     return [x for root in roots for x in _elements(twins[root]) if type(x) is Tensor]

@@ -132,7 +132,7 @@ class Drawing:
 
 
 def the_path(path: Any, example: str) -> Path:
-    """What was given as a path, checked."""
+    """The given path, checked."""
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(
             f"save: expected a path as a str or pathlib.Path, got a {type(path).__name__}: "

@@ -9,8 +9,8 @@ import pytest
 import tinygrad_rnn as tr
 import viz
 from tinygrad_rnn import Tensor, ancestors, grad, named, nn, scope
-from viz.layout import block as template
-from viz.layout import edges as wires
+from viz.layout import block as block_file
+from viz.layout import edges as edges_file
 from viz.layout.edges import placed
 from viz.record import labels as labels_of
 
@@ -130,7 +130,7 @@ def test_one_step_of_one_unit_is_drawn(record, count, parsed):
     assert count(viz.unrolled(loss))["parameter"] == 4
 
 
-def test_outputs_joined_over_all_steps_come_in_by_one_wire(count):
+def test_outputs_joined_over_all_steps_come_in_by_one_edge(count):
     outputs, _ = nn.unroll(nn.RNNCell(3, 4, rng=0), np.ones((30, 2, 3)))
     drawing = viz.unrolled(tr.stack(outputs).sum())
     stack = next(n for b in drawing.parts.blocks for n in b.nodes if n.label == "stack")
@@ -212,9 +212,9 @@ def test_parts_grow_linearly_with_the_steps(record, count):
 
 def test_one_layout_serves_all_equal_steps(record, monkeypatch):
     asked = []
-    arrange = template.arrange
-    monkeypatch.setattr(template, "arrange", lambda dot: asked.append(dot) or arrange(dot))
-    template._by_dot.cache_clear()
+    arrange = block_file.arrange
+    monkeypatch.setattr(block_file, "arrange", lambda dot: asked.append(dot) or arrange(dot))
+    block_file._by_dot.cache_clear()
     viz.unrolled(record(nn.GRUCell(3, 5, rng=0), steps=12)).svg()
     assert len(asked) <= 4  # a step, its ports sorted, and what is before and after
 
@@ -347,7 +347,7 @@ def test_no_line_between_cells_runs_through_another_cell(layers):
     plan = placed(drawing.parts)
     boxes = {n: plan.at[n] for n, block in plan.home.items() if block.kind == "cell"}
     for edge in drawing.parts.links:
-        points, _ = wires._route(edge, plan)
+        points, _ = edges_file._route(edge, plan)
         for name, (x, y, w, h) in boxes.items():
             if name in (edge.tail, edge.head):
                 continue
@@ -417,7 +417,7 @@ def test_states_leave_a_cell_at_its_side_however_many_there_are():
         for node in (edge.tail, edge.head):
             if plan.home[node].kind == "cell":
                 _, y, _, h = plan.at[node]
-                assert abs(wires._touch(plan, edge, node, 1)[1] - y) < h / 2
+                assert abs(edges_file._touch(plan, edge, node, 1)[1] - y) < h / 2
 
 
 def test_a_long_list_in_a_formula_is_broken_at_a_comma():

@@ -8,7 +8,7 @@ import pytest
 import tinygrad_rnn as tr
 import viz
 from tinygrad_rnn import nn
-from viz.layout import edges as wires
+from viz.layout import edges as edges_file
 
 
 def written(drawing):
@@ -39,8 +39,8 @@ def test_no_line_comes_down_through_a_number(layers, both):
 
 
 def check_free(drawing, least):
-    upright, found = wires.uprights(wires.placed(drawing.parts)), written(drawing)
+    upright, found = edges_file.uprights(edges_file.placed(drawing.parts)), written(drawing)
     assert len(found) >= least
     for words, x, y in found:
         half = 2.4 * len(words)
-        assert not wires.crossings(upright, x - half, x + half, y), words
+        assert not edges_file.crossings(upright, x - half, x + half, y), words

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 import tinygrad_rnn as tr
 import viz
 from tinygrad_rnn import ancestors, nn
-from viz.record.lanes import places
+from viz.record.lanes import sections
 
 
 def lanes_of(*roots):
     """The lanes behind `roots`, each once."""
-    found = places([node for node in ancestors(*roots) if node.op is not None]).values()
-    return list(dict.fromkeys(place.lane for place in found if place.timed))
+    found = sections([node for node in ancestors(*roots) if node.op is not None]).values()
+    return list(dict.fromkeys(section.lane for section in found if section.timed))
 
 
 def windows(steps, k1, k2, reverse, which=slice(None)):
@@ -31,10 +31,10 @@ def test_the_windows_of_one_sequence_share_its_columns(steps, k1, more, reverse,
     used = data.draw(st.lists(st.sampled_from(outputs), min_size=1, unique_by=id))
     taken = set()
     for lane in lanes_of(*used):
-        for place in lane.places:
-            assert place.column == place.t
-            assert (lane.row, place.column) not in taken  # one step, one place
-            taken.add((lane.row, place.column))
+        for section in lane.sections:
+            assert section.column == section.t
+            assert (lane.row, section.column) not in taken  # one step, one place
+            taken.add((lane.row, section.column))
 
 
 @pytest.mark.parametrize("both", [False, True])
@@ -61,6 +61,6 @@ def test_what_counts_anew_stands_after_what_it_follows(first, second, third):
     for k, steps in enumerate((first, second + 1, third + 2)):
         _, h = nn.unroll(nn.RNNCell(1, 1, rng=k), np.ones((steps, 1, 1)), h, name=f"cell {k}")
     for lane, steps in zip(lanes_of(h), (first, second + 1, third + 2), strict=True):
-        assert [place.column for place in lane.places] == list(range(begin, begin + steps))
+        assert [section.column for section in lane.sections] == list(range(begin, begin + steps))
         assert lane.row == 0
         begin += steps

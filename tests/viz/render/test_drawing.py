@@ -10,7 +10,7 @@ import pytest
 
 import viz
 from tinygrad_rnn import Tensor, nn, no_grad, scalars
-from viz.layout import block as template
+from viz.layout import block as block_file
 from viz.layout import graphviz as paint
 from viz.layout.graphviz import arrange
 
@@ -105,7 +105,7 @@ def broken_dot(monkeypatch, tmp_path_factory):
 
 
 def test_a_broken_dot_on_path_is_no_obstacle(broken_dot, record, monkeypatch):
-    template._by_dot.cache_clear()
+    block_file._by_dot.cache_clear()
     drawing = viz.unrolled(record(nn.RNNCell(3, 4, rng=0)))
     assert "<svg" in drawing.svg()
     monkeypatch.setitem(sys.modules, "pygraphviz", None)
@@ -124,7 +124,7 @@ def endless_dot(monkeypatch, tmp_path_factory):
 
 
 def test_a_renderer_that_does_not_come_back_is_stopped(endless_dot, record, tmp_path):
-    template._by_dot.cache_clear()
+    block_file._by_dot.cache_clear()
     loss = record(nn.RNNCell(3, 4, rng=0))
     for drawing in (viz.unrolled(loss), viz.unrolled(loss, "cell"), viz.unfolding(loss)):
         with pytest.raises(TimeoutError, match=r"more than 0\.3 seconds .*detail=\"cell\""):
@@ -148,7 +148,7 @@ def test_a_picture_drawn_in_a_process_of_its_own_is_the_same(record, monkeypatch
     here = viz.unrolled(loss, "gate").svg()
     monkeypatch.setattr(paint, "BRIEF_LAYOUT", 0)
     monkeypatch.setattr(paint, "BRIEF_PAINTING", 0)
-    template._by_dot.cache_clear()
+    block_file._by_dot.cache_clear()
     assert viz.unrolled(loss, "gate").svg() == here
 
 
