@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import tinygrad_rnn as tr
 import viz
-from tinygrad_rnn import ancestors, nn
+from tinygrad_rnn import Tensor, ancestors, nn, scope
 from viz.record.lanes import sections
 
 
@@ -64,3 +64,80 @@ def test_what_counts_anew_stands_after_what_it_follows(first, second, third):
         assert [section.column for section in lane.sections] == list(range(begin, begin + steps))
         assert lane.row == 0
         begin += steps
+
+
+# -- outside of time, and gradients -----------------------------------------------------------
+
+
+def sectioned(*roots):
+    return sections([node for node in ancestors(*roots) if node.op is not None])
+
+
+def test_what_only_feeds_the_steps_stands_before_them_and_what_they_end_in_after():
+    x = Tensor(np.ones((3, 2, 3)), name="x")
+    scaled = x * 2.0
+    outputs, _ = nn.unroll(nn.RNNCell(3, 4, rng=0), scaled)
+    loss = tr.sum(tr.stack(outputs) ** 2)
+    found = sectioned(loss)
+    assert (found[scaled].lane, found[scaled].side) == (None, "before")
+    assert (found[loss].lane, found[loss].side) == (None, "after")
+    assert all(found[h].timed and found[h].t == t for t, h in enumerate(outputs))
+
+
+def test_what_follows_a_step_and_feeds_the_next_stands_between_them():
+    h, cell, halves = np.zeros((2, 4)), nn.RNNCell(3, 4, rng=0), []
+    for t in range(3):
+        with scope("rnn", t=t):
+            h = cell(np.ones((2, 3)), h)
+        h = h * 0.5
+        halves.append(h)
+    found = sectioned(h)
+    for t, half in enumerate(halves[:-1]):
+        assert (found[half].lane.between, found[half].timed, found[half].t) == (True, False, t)
+    assert found[halves[-1]].side == "after"  # nothing comes after it
+
+
+def test_an_expression_without_steps_is_one_section():
+    x = Tensor(np.ones(3))
+    (only,) = set(sectioned(tr.sum(tr.exp(x) * x)).values())
+    assert (only.lane, only.side, only.timed) == (None, "after", False)
+
+
+def test_a_gradient_stands_below_in_the_row_and_column_of_its_twin():
+    outputs, _ = nn.LSTM(1, 2, num_layers=2, rng=0)(np.ones((4, 1, 1)))
+    W = next(x for x in ancestors(outputs) if x.op is None and x.dtype.kind == "f")
+    slope = tr.grad(tr.sum(outputs**2), W, create_graph=True)
+    found = set(sectioned(slope).values())
+    lanes = dict.fromkeys(section.lane for section in found if section.timed)
+    forward = {(lane.path, lane.run): lane for lane in lanes if lane.order == 0}
+    backward = [lane for lane in lanes if lane.order == 1]
+    assert backward
+    for lane in backward:
+        twin = forward[lane.path, lane.run]
+        assert (lane.row, lane.offset) == (twin.row, twin.offset)
+        assert lane.mirrored != twin.mirrored
+    sides = {section.side for section in found if section.lane is None and section.order == 1}
+    assert "before" in sides  # gradients flow to the left, and what they end in stands there
+
+
+def test_a_layer_has_the_next_row_and_a_decoder_goes_on_in_that_of_its_encoder():
+    hs, _ = nn.unroll(nn.RNNCell(1, 2, rng=0), np.ones((3, 1, 1)))
+    hs, _ = nn.unroll(nn.RNNCell(2, 2, rng=1), hs)
+    assert [(lane.name, lane.row, lane.offset) for lane in lanes_of(*hs)] == [
+        ("rnn", 0, 0),
+        ("rnn 2", 1, 0),
+    ]
+    _, h = nn.unroll(nn.RNNCell(1, 2, rng=0), np.ones((3, 1, 1)), name="encoder")
+    hs, _ = nn.unroll(nn.RNNCell(1, 2, rng=1), np.ones((2, 1, 1)), h, name="decoder")
+    assert [(lane.name, lane.row, lane.offset) for lane in lanes_of(*hs)] == [
+        ("encoder", 0, 0),
+        ("decoder", 0, 3),
+    ]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_lane_knows_which_way_it_runs(reverse):
+    outputs, _ = nn.unroll(nn.RNNCell(1, 2, rng=0), np.ones((3, 1, 1)), reverse=reverse)
+    (lane,) = lanes_of(*outputs)
+    assert lane.mirrored is reverse
+    assert lane.columns == (0, 2)
