@@ -54,7 +54,7 @@ class Cost(Table):
 
 
 def cost(roots: Tensor | Sequence[Tensor]) -> tuple[Cost, ...]:
-    """What is recorded behind `roots`, by lane and step; the sum over all is the whole record.
+    """The cost of the record behind `roots`, by lane and step; the rows add up to all of it.
 
     Under ``unroll(checkpoint=True)`` the rows are the segments that are kept.
 

@@ -158,8 +158,8 @@ def saturation(
     """
     found = one_lane(roots, lane)
     letter = letter or default_letter(found)
-    places, _ = found.of(letter)
-    steps = np.array([found.steps[k] for k in places])
+    indices, _ = found.of(letter)
+    steps = np.array([found.steps[k] for k in indices])
     return Saturation(found.name, letter, steps, 1 - np.abs(by_example(found.array(letter))))
 
 
@@ -170,12 +170,12 @@ def by_example(v: np.ndarray) -> np.ndarray:
 
 def _every_step(lane: Lane, letter: str) -> np.ndarray:
     """(T, examples, units), NaN where a step does not have the letter."""
-    places, _ = lane.of(letter)
+    indices, _ = lane.of(letter)
     found = by_example(lane.array(letter))
-    if len(places) == len(lane.steps):
+    if len(indices) == len(lane.steps):
         return found
     every = np.full((len(lane.steps), *found.shape[1:]), np.nan)
-    every[places] = found
+    every[indices] = found
     return every
 
 
@@ -188,7 +188,7 @@ def _sigmoids(lane: Lane) -> list[str]:
 
 
 def _maker(x: Tensor) -> str:
-    """What computed the value: cells take the sigmoid of all gates at once, then their parts."""
+    """The operation that computed the value: cells take the sigmoid of all gates at once."""
     while x.op is not None and x.op.kind is VIEW:
         x = x.inputs[0]
     return x.op.name if x.op is not None else ""

@@ -173,7 +173,7 @@ def state_gradients(loss: Tensor, letters: str | Sequence[str] | None = None) ->
 
 
 def _is_normal(length: float, x: Tensor) -> bool:
-    """Whether a gradient of `x` keeps its digits: far above what is subnormal, and finite."""
+    """True if a gradient of `x` keeps its digits: finite, and far above the subnormal numbers."""
     return np.finfo(x.dtype).tiny / np.finfo(x.dtype).eps < length < math.inf
 
 

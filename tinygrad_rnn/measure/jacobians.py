@@ -290,7 +290,7 @@ def growth_bound(W: Any, activation: str = "tanh") -> float:
 
 
 def _examples(lane: Lane, parts: list[list[Tensor]], batch_axes: int | None) -> int:
-    """How many examples the states hold; all must agree on it at all steps."""
+    """The number of examples in the states; all must agree on it at all steps."""
     shape = parts[0][0].shape
     axes = max(len(shape) - 1, 0) if batch_axes is None else batch_axes
     if (
@@ -314,12 +314,12 @@ def _examples(lane: Lane, parts: list[list[Tensor]], batch_axes: int | None) -> 
 
 
 def _complete(lane: Lane, letters: tuple[str, ...]) -> int:
-    """How many steps have all these letters: all, or all but the last."""
+    """The number of steps that have all these letters: all, or all but the last."""
     T = len(lane.steps)
     for letter in letters:
-        places, _ = lane.of(letter)
-        if places[: T - 1] != list(range(T - 1)):
-            missing = next(t for k, t in enumerate(lane.steps) if k not in places)
+        indices, _ = lane.of(letter)
+        if indices[: T - 1] != list(range(T - 1)):
+            missing = next(t for k, t in enumerate(lane.steps) if k not in indices)
             raise ValueError(
                 f"step_jacobians: {lane.name} has no {letter!r} at t = {missing}, so there is no "
                 "derivative from step to step. Choose others: letters=…"

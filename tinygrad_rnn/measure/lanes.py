@@ -114,8 +114,8 @@ def _collected(inside: dict[Tensor, Step]) -> list[Lane]:
 def one_lane(roots: Tensor | Sequence[Tensor], name: str | None = None) -> Lane:
     """The lane of this name; without one the last that is recurrent (the top layer).
 
-    Recurrent is what hands a state on over several steps, and a state is no scalar, as a loss is
-    that a step has or adds to. Where no lane is both, steps count before shape.
+    A recurrent lane hands a state on over several steps, and a state is no scalar, as a loss is
+    that a step has or adds to. Where no lane does both, steps count before shape.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def one_lane(roots: Tensor | Sequence[Tensor], name: str | None = None) -> Lane:
 
 
 def _recurrence(lane: Lane) -> tuple[bool, bool, bool]:
-    """How much a lane is like a recurrent net."""
+    """Marks of a recurrent net: a state, several steps, a state that is no scalar."""
     xs = [x for letter in lane.states for x in lane.values[letter] if x is not None]
     return bool(xs), len(lane.steps) > 1, any(x.ndim for x in xs)
 
@@ -229,7 +229,7 @@ Role = tuple[str, str, int]
 
 
 def _unnamed(lane: Lane, handed: set[Tensor]) -> dict[Role, str]:
-    """What is handed on without a name goes by the letter of what it was made from.
+    """The letters of unnamed states: each has the letter of the value it was made from.
 
     As under a mask, where the state is ``where(valid, h, h_before)``. A role is the primitive, that
     letter, and which of them it is, counted from the end of the step.
@@ -252,7 +252,7 @@ def _op(x: Tensor) -> str:
 
 
 def _alike(members: list[Tensor], x: Tensor) -> list[Tensor]:
-    """What the step made by the same primitive from a value of the same letter, without a name."""
+    """The unnamed values of the step that the same primitive made from the same letter."""
     step = set(members)
     letter = _made_from(x, step)
     same = [y for y in members if y.op is x.op and not y.name]

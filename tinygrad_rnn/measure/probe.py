@@ -18,7 +18,7 @@ __all__ = ["Probe", "memory_probe"]
 
 @dataclass(frozen=True, eq=False)
 class Probe(Table):
-    """How well each lag can be read.
+    """The score of the decoder at each lag.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ def _over_time(what: str, xs: Any) -> np.ndarray:
 
 
 def _score(h: np.ndarray, x: np.ndarray, ridge: float, symbols: bool) -> tuple[float, float]:
-    """What the decoder scores on what it was not fitted to, and what it scores without h."""
+    """The scores of the decoder on data it was not fitted to, with h and without."""
     if h.shape[1] > 1:
         fit, test = (slice(None), slice(0, None, 2)), (slice(None), slice(1, None, 2))
     else:

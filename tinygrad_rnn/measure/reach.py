@@ -20,7 +20,7 @@ __all__ = ["Reach", "reach"]
 
 @dataclass(frozen=True, eq=False)
 class Reach(Table):
-    """How far the gradient of a state can flow back in its lane.
+    """The reach of the gradient of a state back through its lane.
 
     Attributes
     ----------
@@ -100,16 +100,16 @@ def reach(roots: Tensor | Sequence[Tensor]) -> tuple[Reach, ...]:
             if ways:
                 earliest[node] = min(ways)
         for letter in lane.states:
-            places, xs = lane.of(letter)
-            first = [min(earliest.get(x, k), k) for k, x in zip(places, xs, strict=True)]
+            indices, xs = lane.of(letter)
+            first = [min(earliest.get(x, k), k) for k, x in zip(indices, xs, strict=True)]
             steps = np.array(lane.steps)
             found.append(
                 Reach(
                     lane.name,
                     letter,
-                    steps[places],
+                    steps[indices],
                     steps[first],
-                    np.array(places) - np.array(first),
+                    np.array(indices) - np.array(first),
                     np.array(sorted(cuts), dtype=int),
                 )
             )

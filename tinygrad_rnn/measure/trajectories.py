@@ -98,9 +98,9 @@ def trajectories(roots: Any, letter: str | None = None, lane: str | None = None)
     """
     found = one_lane(roots, lane)
     letter = letter or default_letter(found)
-    places, _ = found.of(letter)
+    indices, _ = found.of(letter)
     states = by_example(np.asarray(found.array(letter), dtype=float))
-    steps = np.array([found.steps[k] for k in places])
+    steps = np.array([found.steps[k] for k in indices])
     return Trajectories(found.name, letter, steps, states, principal_plane(states))
 
 

@@ -73,7 +73,7 @@ def average(errors: Any, valid: Any) -> Any:
 
 
 def anything(valid: Any) -> Any:
-    """Whether anything counts: a bool, in the record of a program a Tensor."""
+    """True if anything counts: a bool, in the record of a program a Tensor."""
     if type(valid) is Tensor and recorder() is not None:
         return sum(valid) > 0
     return bool(values(valid).any())

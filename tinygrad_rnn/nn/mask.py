@@ -35,9 +35,9 @@ def checked_lengths(
     *,
     leading: bool = False,
 ) -> Any:
-    """How many steps of each example count: integers in 0 … `top`, an array or a Tensor.
+    """`lengths`, checked: integers in 0 … `top`, the steps of each example that count.
 
-    A Tensor stays one, an argument of the record.
+    An array, or a Tensor as it is: an argument of the record.
 
     Parameters
     ----------
