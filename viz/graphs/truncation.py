@@ -137,6 +137,6 @@ def _bracket(plan: Layout, span: list[Block], number: int, upright: list[Upright
         left, right = max(pairwise(ends), key=lambda gap: gap[1] - gap[0])
         if len(words) * 5.6 > right - left:
             words = f"back to t = {span[0].steps[0]}"
-        place = f"{(left + right) / 2:.1f},{y:.1f}"
-        found.append(f"  {node_line(Node(f'k{number}', 'caption', words), pos=place)}")
+        pos = f"{(left + right) / 2:.1f},{y:.1f}"
+        found.append(f"  {node_line(Node(f'k{number}', 'caption', words), pos=pos)}")
     return found
