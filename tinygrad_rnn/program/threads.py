@@ -68,7 +68,7 @@ def limited(wanted: bool) -> AbstractContextManager[None]:
 
 @functools.cache
 def all_processors() -> int:
-    """How many threads OpenBLAS takes if nobody says how many."""
+    """The number of threads OpenBLAS takes by default."""
     here = getattr(os, "sched_getaffinity", None)
     return min(len(here(0)) if here else os.cpu_count() or 1, MOST)
 

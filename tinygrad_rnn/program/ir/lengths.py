@@ -1,4 +1,4 @@
-"""What is a rolled-up graph at another length, if it is known at two?
+"""How does a rolled-up graph look at another length, if it is known at two?
 
 Every integer in it (a first and last step, a place in an array, a length in a shape) lies on the
 line through those of the two samples; numbers that differ, such as the count of a mean, are left
@@ -53,7 +53,7 @@ class Open:
         self.a, self.b, self.rows = a, b, rows
 
     def value(self, k: int, like: Open, found: Arg) -> list[Any]:
-        """What it is from step `k` on, if it is `like` another that is `found`; else nothing."""
+        """Its value from step `k` on, if it is `like` another that is `found`; else nothing."""
         pairs = (self.a, like.a), (self.b, like.b)
         if any(x.kind != y.kind or x.kind != found.kind for x, y in pairs):
             return []
@@ -72,7 +72,7 @@ def _rows(a: Arg, k: int, n: int, before: int = 0, after: int = 0) -> Any:
 
 
 def _ends(x: Arg, y: Arg) -> Any:
-    """How many rows at either end of one constant for each step repeat a row; None if it is not y.
+    """The rows at either end of one constant for each step that repeat a row; None if it is not y.
 
     The others are the rows of `y` at the same steps. See `ir.boundaries.padded`.
     """
@@ -108,7 +108,7 @@ class Line:
         (self.ratio,) = ratios
 
     def __call__(self, u: Any, v: Any) -> Any:
-        """What lies on the line through `u` and `v`."""
+        """The point on the line through `u` and `v`."""
         kind = type(u)
         if kind is not type(v):
             raise Mismatch(f"{u} in one sample is {v} in the other")

@@ -132,7 +132,7 @@ HELPERS: dict[str, str] = {
 
 
 def is_count(v: Value) -> bool:
-    """Whether it is how many elements of one array of bool are true."""
+    """Whether it counts the true elements of one array of bool."""
     a = v.args[0] if v.op in ("sum", "sum_t") and v.lo is None and not v.shape else None
     return a is not None and np.dtype(getattr(a.value, "dtype", object)) == bool
 

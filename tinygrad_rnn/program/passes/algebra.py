@@ -241,7 +241,7 @@ def _early_name(v: Value, inner: Arg, op: str) -> str:
 
 
 def _gradient(v: Value) -> bool:
-    """Whether it is called after what it is the gradient of, as dh is; by us, that is."""
+    """Whether we named it after the value that it is the gradient of, as dh."""
     return v.op != "leaf" and not v.named and (v.name or "").startswith("d")
 
 

@@ -142,7 +142,7 @@ class _Conversion:
         return self.converted()
 
     def converted(self) -> bool:
-        """Whether it is one of the operations that can be done step by step, and now is."""
+        """Convert it, if it is an operation that can be done step by step; whether it was."""
         v = self.v
         if v.op in ELEMENTWISE:
             args, options = [self.part(a, len(v.shape)) for a in v.args], dict(v.options)

@@ -2,7 +2,7 @@
 
 A record does not depend on the values of its parameters, so for recording alone they need not be
 known: a Tensor whose data is an `AbstractArray` goes through the same primitives, and nothing is
-computed. Who asks for a value gets an error and not a number. (JAX calls this abstract evaluation.)
+computed. Asking for a value raises an error. (JAX calls this abstract evaluation.)
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ class AbstractArray:
 
     @property
     def ndim(self) -> int:
-        """How many axes it has."""
+        """The number of its axes."""
         return len(self.shape)
 
     @property
     def size(self) -> int:
-        """How many elements it has."""
+        """The number of its elements."""
         return math.prod(self.shape)
 
     def __len__(self) -> int:
@@ -152,7 +152,7 @@ class Shapes:
     def _computed(
         self, forward: Callable[..., Any], arrays: list[Any], options: dict[str, Any]
     ) -> AbstractArray:
-        """What `forward` makes of arrays of zeros that take no memory."""
+        """The result of `forward` on arrays of zeros that take no memory."""
         with np.errstate(all="ignore"):
             y = forward(*map(_stand_in, arrays), **options)
         if not isinstance(y, (np.ndarray, np.generic)):

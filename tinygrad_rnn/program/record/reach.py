@@ -1,9 +1,9 @@
 """What can be reached from an object, and by what is it told that a part of it has changed?
 
-What an object holds is read from its ``__dict__`` and its slots, and compared by identity, numbers
-and strings by value, arrays by a checksum. No method of the user's is called, neither ``__eq__``
-nor ``__repr__``, and nothing is looked for in the code of others: Python's, NumPy's, what is
-installed.
+The contents of an object are read from its ``__dict__`` and its slots, and compared by identity,
+numbers and strings by value, arrays by a checksum. No method of the user's is called, neither
+``__eq__`` nor ``__repr__``, and the code of others is left alone: Python's, NumPy's, installed
+packages.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _OPEN = (  # of the standard library, and made to hold what is the user's
 
 
 class Inside(NamedTuple):
-    """What an object holds, and the way to each thing, from the way to the object itself.
+    """The contents of an object, and the way to each thing, from the way to the object itself.
 
     That is a key, a name, or a text in which "{}" stands for the way to the object, as `form` says.
     """
@@ -136,7 +136,7 @@ def _alike(a: Any, b: Any) -> bool:
 
 
 class _Kind(NamedTuple):
-    """What is known of a class: what its objects are, their slots, and which of its bases to see.
+    """Facts about a class: the role of its objects, their slots, and its bases to be seen.
 
     An object of a `closed` class holds nothing but what its role says.
     """
@@ -171,7 +171,7 @@ class Kinds(dict[int, _Kind]):
 
 
 def inside_of(x: Any, kinds: Kinds) -> list[Inside]:
-    """What one object holds; nothing of what raises an error when asked."""
+    """The contents of one object; empty if reading them raises an error."""
     role, closed, slots, bases = kinds.of(type(x))
     try:
         inside = [_HELD[role](x)] if role in _HELD else []
@@ -223,7 +223,7 @@ def _of_class(x: Any) -> Inside:
 
 
 def _of_iterator(x: Any) -> Inside:
-    """What map, zip or cycle go through."""
+    """The iterables of map, zip or cycle."""
     things = [y for y in gc.get_referents(x) if type(y) not in _PLAIN]
     return Inside(["{}"] * len(things), things)
 
@@ -235,7 +235,7 @@ def _of_function(f: types.FunctionType) -> Inside:
 
 
 def _around(f: types.FunctionType) -> Iterator[tuple[str, Any]]:
-    """What a function has around it: defaults, closure, and the globals that its code names."""
+    """The surroundings of a function: defaults, closure, and the globals that its code names."""
     if _is_outside(str(f.__module__)):
         return
     for k, y in enumerate(f.__defaults__ or ()):
@@ -256,7 +256,7 @@ def _around(f: types.FunctionType) -> Iterator[tuple[str, Any]]:
 def _globals(
     names: set[str], space: dict[str, Any], way: str, modules: set[int]
 ) -> Iterator[tuple[str, Any]]:
-    """What is called one of `names` in a module, and in the modules of the user's own therein."""
+    """Globals called one of `names` in a module, and in the user's own modules therein."""
     for name in sorted(names & space.keys()):
         x = space[name]
         if not issubclass(type(x), types.ModuleType):
@@ -277,7 +277,7 @@ def _is_closed(kind: type) -> bool:
 
 
 def _module_of(kind: type) -> str:
-    """Where a class says that it is from."""
+    """The module that a class says it is from."""
     return str(type.__dict__["__module__"].__get__(kind))
 
 
@@ -290,13 +290,13 @@ def _is_outside(module: str) -> bool:
 
 
 def mark_of(x: Any, kinds: Kinds) -> Any:
-    """What an object is, beside what it holds: equal as long as it stays so."""
+    """A mark of an object beside its contents: equal as long as it does not change."""
     role = kinds.of(type(x)).role
     return _MARKS[role](x) if role in _MARKS else id(type(x))
 
 
 def _checksum(x: Any) -> Any:
-    """What another value of any one element changes; what is read from a file is left there."""
+    """A number that another value of any one element changes; files are not read."""
     if x.dtype.hasobject or (isinstance(x, np.memmap) and not x.flags.writeable):
         return x.shape
     together = x.T if x.flags.f_contiguous else x
@@ -313,7 +313,7 @@ def _of_tensor(x: Any) -> Any:
 
 
 def _position(x: Any) -> Any:
-    """Where an iterator of Python's own stands, as far as it says."""
+    """The position of an iterator of Python's own, as far as it says."""
     if type(x) is itertools.count:
         return repr(x)
     hint: Callable[[], int] | None = getattr(x, "__length_hint__", None)

@@ -64,7 +64,7 @@ def replayed(record: Forward, arrays: list[Any], recorder: Recorder | None = Non
 
 
 def _older(part: list[Tensor]) -> dict[Tensor, None]:
-    """What a segment reads of what was there before."""
+    """The nodes of earlier segments that a segment reads."""
     reads = (y for x in part for y in x.inputs if type(y) is Tensor)
     return dict.fromkeys(y for y in reads if y.serial < part[0].serial)
 

@@ -26,7 +26,7 @@ Ways = list[Way | None]  # from several objects; None if it is not inside
 
 
 class Surroundings:
-    """What `roots` reach, as it was when this was made.
+    """The objects that `roots` reach, as they were when this was made.
 
     Attributes
     ----------
@@ -127,13 +127,13 @@ def _parts(x: Any, kinds: Kinds) -> Iterator[tuple[Any, Any]]:
 
 
 def _spawned(x: Any) -> Any:
-    """How many seeds were spawned, which cannot be set back."""
+    """The number of seeds that were spawned, which cannot be set back."""
     seeds = getattr(x.bit_generator, "seed_seq", None) if type(x) is np.random.Generator else x
     return seeds.n_children_spawned if type(seeds) is np.random.SeedSequence else None
 
 
 def _state(x: Any) -> Any:
-    """Where a random generator is; None if it is none."""
+    """The state of a random generator; None if it is none."""
     kind = type(x)
     if issubclass(kind, np.random.Generator):
         return x.bit_generator.state

@@ -47,7 +47,7 @@ AS_IMPORTED = {op: (op.forward, RULES.get(op)) for op in OURS.values()}
 
 
 class CachedProgram(Running):
-    """A program as it was kept; what else is known of a program is found out when asked for."""
+    """A program from the cache; all else that is known of a program is found when asked for."""
 
     def __init__(self, entry: dict[str, Any], record: Forward, options: Options) -> None:
         recorder = record.recorder
@@ -81,7 +81,7 @@ class CachedProgram(Running):
 
 
 def key_of(record: Forward, options: Options) -> str:
-    """What a program is kept by; empty if something in it has no form that says all about it."""
+    """The key of a program in the cache; empty if a part of the record has no complete text."""
     changed = any((op.forward, RULES.get(op)) != known for op, known in AS_IMPORTED.items())
     if record.shapes is None or changed:
         return ""
@@ -98,7 +98,7 @@ def key_of(record: Forward, options: Options) -> str:
 
 
 def found(key: str, record: Forward, options: Options) -> CachedProgram | None:
-    """The program that is kept by a key, if it is there and whole."""
+    """The program of a key, if it is in the cache and undamaged."""
     try:
         made = checked(_path(key))
         return None if made is None else CachedProgram(json.loads(made), record, options)
@@ -107,7 +107,7 @@ def found(key: str, record: Forward, options: Options) -> CachedProgram | None:
 
 
 def put(key: str, made: Program) -> None:
-    """Keep a program, if it can be kept and is not too large."""
+    """Store a program, if that is possible and it is not too large."""
     c = made.in_c if made.native is not None else None
     division = made.segments.division if made.segments is not None else None
     functions = [x for x in (c, *(division.texts.values() if division else ())) if x is not None]
@@ -127,7 +127,7 @@ def put(key: str, made: Program) -> None:
     try:
         keep(json.dumps(_coded(entry)).encode(), _path(key))
     except (OSError, NoCompiler):
-        return  # a folder that nothing can be kept in is no reason not to run
+        return  # a folder without write access is no reason not to run
 
 
 def _path(key: str) -> Path:
@@ -187,7 +187,7 @@ def _coded(x: Any) -> Any:
 
 
 def _decoded(x: Any) -> Any:
-    """What was coded; lists in it are tuples."""
+    """The value that was coded; lists in it are tuples."""
     if isinstance(x, list):
         return tuple(map(_decoded, x))
     if not isinstance(x, dict):

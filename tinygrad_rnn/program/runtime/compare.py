@@ -44,7 +44,7 @@ class Difference(NamedTuple):
 
 
 def size_of(nodes: Sequence[Tensor]) -> int:
-    """How many roundings may add up in a record: up and down, so about the root of their number."""
+    """The number of roundings that add up in a record: up and down, so about its root."""
     largest = max((x.size for x in nodes), default=0)
     return 16 + 4 * math.isqrt(len(nodes)) + 4 * math.isqrt(largest)
 
@@ -69,7 +69,7 @@ def first_difference(
     moved
         Gives the expected values with each operation one ulp off, in a way that its argument, a
         seed, says; None if it cannot. It is called only if needed, and until the difference is
-        explained. What differs among its answers is what rounding changes: a function that gave
+        explained. A difference among its answers is one that rounding makes: a function that gave
         something else just now is not chaotic.
     flushed
         Gives the expected values with the result of each operation 0 if it is denormal; None if it
@@ -129,7 +129,7 @@ def _chaotic(x: np.ndarray, y: np.ndarray, change: float) -> bool:
 
 
 def _rounding(x: np.ndarray, n: int, eps: float, flushed: int) -> float:
-    """What n roundings change, of which so many as are `flushed` lose a denormal number."""
+    """The change by n roundings, of which so many as are `flushed` lose a denormal number."""
     if x.dtype.kind != "f":
         return 0.0
     largest = np.abs(_finite(x)).max(initial=0)

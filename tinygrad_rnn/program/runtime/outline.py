@@ -23,8 +23,8 @@ class Read:
     of
         The number of the operation that it is the result of.
     offset
-        Of a sequence the element so many steps later, -1 the one before; None if it is read whole,
-        or is no sequence.
+        Of a sequence the element so many steps later, -1 the one before; None if all of it is read,
+        or it is no sequence.
     """
 
     of: int
@@ -61,7 +61,7 @@ class Operation:
 
     @property
     def symbol(self) -> str:
-        """What stands for it in formulas; empty if it has no symbol."""
+        """Its sign in formulas; empty if it has none."""
         known = facts(self.op)
         return known.symbol if known is not None else ""
 

@@ -92,10 +92,10 @@ class Options:
 
 
 class Program(Running):
-    """The programs for one signature: what is called, its sources, and what the passes did."""
+    """The programs for one signature: the one that runs, its sources, the counts of passes."""
 
     program: NumPySource
-    sample: Sample  # its graph, and what else of its record tells of gradients
+    sample: Sample  # its graph, and the facts about gradients in its record
 
     def __init__(
         self,

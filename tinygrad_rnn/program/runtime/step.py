@@ -133,7 +133,7 @@ class CompiledStep:
 
     @property
     def outline(self) -> Outline:
-        """What stayed in the loops and what was lifted out of them, as data.
+        """The operations that stayed in loops and those lifted out of them, as data.
 
         Raises
         ------
@@ -260,7 +260,7 @@ class CompiledStep:
         found: Sequence[Any],
         flushes: bool = False,
     ) -> tuple[Difference | None, list[str]]:
-        """Where results of a program differ from those that the function gave as written.
+        """The first difference of results from those that the function gave as written.
 
         `n` is how many roundings are in them, `flushes` whether the program is in C; see
         `first_difference`.
@@ -351,7 +351,7 @@ class CompiledStep:
         return type(self), (self.loss_fn, without, self.target, self.memory, self.longest)
 
     def explain(self) -> str:
-        """What the passes did, in counts, and what stayed in loops; or why there is no program."""
+        """The counts of the passes, and the operations in loops; or why there is no program."""
         if self._last is None:
             return self.reason or "nothing compiled yet: call it first."
         return "\n".join(self._last.full.explained())
@@ -366,10 +366,10 @@ def compile(
 ) -> CompiledStep:
     """Loss and gradients of a pure ``loss_fn(params, *args)`` as a short program, in NumPy or in C.
 
-    Pure as for jax.jit: what it gives depends on its arguments alone, and it changes nothing else.
-    What it takes from outside (a global, an attribute that is no parameter) stays as it was when
-    it was recorded. What recording finds to be otherwise is refused: a random generator that moves,
-    a counter, an iterator, an array made of values of its arguments.
+    Pure as for jax.jit: its results depend on its arguments alone, and it changes nothing else. A
+    value taken from outside (a global, an attribute that is no parameter) stays as it was when it
+    was recorded. Recording refuses a function that breaks this: one that moves a random generator,
+    a counter or an iterator, or makes an array of values of its arguments.
 
     Parameters
     ----------
@@ -379,11 +379,11 @@ def compile(
         a pair (loss, aux), aux being a structure of Tensors, as a state to carry on.
     target
         ``"numpy"``, or ``"c"``: built by the system's C compiler, into a folder of the user's own.
-        What C cannot do runs as NumPy, with a warning that says why.
+        A step that C cannot do runs as NumPy, with a warning that says why.
     memory
         ``"sqrt"`` keeps about 2 √T states instead of T, a number at most so many bytes: time is
-        divided into pieces, each of which is computed once more on the way back. What cannot be
-        divided runs whole, and ``step.explain()`` says why.
+        divided into segments, each of which is computed once more on the way back. A step that
+        cannot be divided runs in one, and ``step.explain()`` says why.
     without
         Passes to leave out, by name: ``loops``, and those that `explain` lists.
 
@@ -422,7 +422,7 @@ def compile(
     In C, results below the smallest normal number (1.2e-38 in float32, 2.2e-308 in float64) are 0,
     as after torch.set_flush_denormal(True): gradients that vanish become such numbers, and many
     processors take ten times as long over them. The setting is the thread's, and is restored after
-    the call. What is compared may differ by what this changes, not by an infinity.
+    the call. Results may differ by as much as this changes, not by an infinity.
 
     The text is made for the machine: where NumPy's BLAS has code for small products and one thread,
     weights that a loop multiplies by stand in blocks of columns.
@@ -440,7 +440,7 @@ def compile(
 
 
 class _Itself:
-    """What is no array: known by being the same, and held, so that nothing else has its address."""
+    """An object that is no array: compared by identity, and held, so no other has its address."""
 
     def __init__(self, x: Any) -> None:
         self.x, self.words = x, f"{x!r} {vars(x) if hasattr(x, '__dict__') else ''}"

@@ -64,7 +64,7 @@ def library(source: str) -> ctypes.CDLL:
 
 
 def cache_folder() -> Path:
-    """Where libraries are kept: ``$XDG_CACHE_HOME/tinygrad_rnn``, the user's alone.
+    """The folder of libraries: ``$XDG_CACHE_HOME/tinygrad_rnn``, the user's alone.
 
     A folder that others could write to is closed to them and emptied: what is in it may be theirs.
     """
@@ -151,7 +151,7 @@ def run(words: list[str], folder: str) -> str:
 
 
 def answer(words: list[str], folder: str | None = None) -> tuple[int, str, str]:
-    """What a command returns and writes; NoCompiler if it does not end.
+    """The exit code and output of a command; NoCompiler if it does not end.
 
     Then it is killed with its children, for a compiler is a driver that calls other programs.
     """
@@ -236,7 +236,7 @@ def _hung(program: str) -> str:
 
 @functools.lru_cache
 def machine(command: tuple[str, ...]) -> tuple[str, ...]:
-    """What a library must not be carried across: processor, system, compiler."""
+    """The machine a library is for: processor, system, compiler."""
     try:
         _, version, _ = answer([*command, "--version"])
     except OSError as error:
@@ -245,7 +245,7 @@ def machine(command: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def processor() -> str:
-    """What instructions there are, as -march=native looks for them."""
+    """The instructions of the processor, as -march=native looks for them."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line for line in lines if line.lower().startswith(("flags", "features")))

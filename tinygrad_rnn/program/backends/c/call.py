@@ -43,7 +43,7 @@ class Native:
         start = -self.room.ctypes.data % 64
         self.start = self.room.ctypes.data + start
         self.lock = lock_of(self)
-        # Where each argument is. What is small is copied to and from where it always is.
+        # The address of each argument. Small ones are copied to and from a place of their own.
         self.given = [_fixed(*kind) for kind in written.arguments]
         self.made = [_fixed(*kind) for kind in written.results]
         self.places = (ctypes.c_void_p * count)()

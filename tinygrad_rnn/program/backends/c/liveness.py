@@ -107,9 +107,9 @@ def fits(array: Array, owner: Array) -> bool:
 
 
 class _Busy:
-    """Which arrays are in use in which parts: a segment tree over parts, of sets as bits.
+    """The arrays in use in each part: a segment tree over parts, of sets as bits.
 
-    So all arrays are asked at once, and a program of thousands of arrays is laid out in seconds.
+    So all arrays are asked at once, and thousands of them are laid out in less than a second.
     """
 
     def __init__(self, parts: int) -> None:

@@ -109,7 +109,7 @@ def outer(nests: LoopNests, v: Value) -> Kernel:
 
 
 def factor(kernel: Kernel, a: Arg, t: Affine | None, at: tuple[Affine, ...]) -> Factor:
-    """Where the elements of a factor are: it has to be an array."""
+    """The array and place of a factor, which has to be an array."""
     shape = shape_of(a)
     at = at[len(at) - len(shape) :]
     lead = max(len(shape) - 2, 0)

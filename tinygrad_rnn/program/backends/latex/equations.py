@@ -152,7 +152,7 @@ class Equations:
         return bool(gone)
 
     def _inner(self) -> list[Value]:
-        """What is no line, each after what it reads; of a circle, the first is put anyway."""
+        """Values without a line, each after its operands; of a circle, the first is put anyway."""
         known = {*self.leaves, *self.lines, *self.parts}
         rest = [v for v in self.order if v not in known]
         waits = {

@@ -1,4 +1,4 @@
-"""Where is each value kept?
+"""In which memory is each value?
 
 Sequences in buffers that are allocated once, with a list of their rows; what never leaves a loop in
 one row; views as views, made once too if they are of a buffer.
@@ -26,7 +26,7 @@ __all__ = ["Layout", "Place"]
 
 @dataclass
 class Place:
-    """Where a value is kept: the array's name, its rows' name, and the step of its first row."""
+    """The memory of a value: the array's name, its rows' name, and the step of its first row."""
 
     kind: str  # argument, rows, local, one, view
     name: str
