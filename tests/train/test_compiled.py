@@ -327,8 +327,17 @@ def test_a_net_that_explodes_is_reported_once_and_goes_on(capsys):
     assert "chaotic" in run.explain()
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
+@pytest.mark.parametrize(
+    ("cell", "dtype"),
+    [
+        (nn.RNNCell, np.float32),
+        (nn.LSTMCell, np.float64),
+        pytest.param(nn.RNNCell, np.float64, marks=pytest.mark.slow),
+        pytest.param(nn.LSTMCell, np.float32, marks=pytest.mark.slow),
+        pytest.param(nn.GRUCell, np.float32, marks=pytest.mark.slow),
+        pytest.param(nn.GRUCell, np.float64, marks=pytest.mark.slow),
+    ],
+)
 def test_rounding_is_no_difference(cell, dtype):
     class Long(nn.Module):
         def __init__(self):

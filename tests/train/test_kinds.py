@@ -1982,28 +1982,34 @@ def test_what_is_checked_in_c_is_refused_rather_than_wrong(name):
     compare(KINDS[name], functools.partial(by_fit, **CHECK), exact=False, may_refuse=True)
 
 
-together = given(
-    names=st.lists(st.sampled_from(sorted(CHANGES)), min_size=2, max_size=3, unique=True),
-    cell=st.sampled_from([nn.RNNCell, nn.LSTMCell, nn.GRUCell]),
-    late=st.booleans(),
-)
-quick = settings(max_examples=40, derandomize=True, deadline=None, database=None)
+EXAMPLES = pytest.mark.parametrize("examples", [15, pytest.param(150, marks=pytest.mark.slow)])
 
 
-@quick
-@together
-def test_by_default_kinds_together_are_the_loop_by_hand_to_the_bit(names, cell, late):
-    build = functools.partial(changed, *map(CHANGES.get, names), cell=cell, late=late)
-    compare(build, functools.partial(by_fit, **DEFAULT))
+def together(examples, run, **options):
+    """Compare two or three kinds at once, drawn so many times."""
+
+    @settings(max_examples=examples, derandomize=True, database=None)
+    @given(
+        names=st.lists(st.sampled_from(sorted(CHANGES)), min_size=2, max_size=3, unique=True),
+        cell=st.sampled_from([nn.RNNCell, nn.LSTMCell, nn.GRUCell]),
+        late=st.booleans(),
+    )
+    def drawn(names, cell, late):
+        build = functools.partial(changed, *map(CHANGES.get, names), cell=cell, late=late)
+        compare(build, run, **options)
+
+    drawn()
 
 
-@quick
-@together
-def test_kinds_together_that_are_checked_are_the_loop_by_hand_or_refused(names, cell, late):
-    build = functools.partial(changed, *map(CHANGES.get, names), cell=cell, late=late)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CC", "there-is-no-such-compiler")
-        compare(build, functools.partial(by_fit, **CHECK), exact=False, may_refuse=True)
+@EXAMPLES
+def test_by_default_kinds_together_are_the_loop_by_hand_to_the_bit(examples):
+    together(examples, functools.partial(by_fit, **DEFAULT))
+
+
+@pytest.mark.usefixtures("in_numpy")
+@EXAMPLES
+def test_kinds_together_that_are_checked_are_the_loop_by_hand_or_refused(examples):
+    together(examples, functools.partial(by_fit, **CHECK), exact=False, may_refuse=True)
 
 
 # What no second run can repeat is asked at every step all the same. No learning rate: but for the

@@ -52,7 +52,13 @@ def command(path, steps=60, every=1, target="eager"):
 
 
 @pytest.mark.parametrize(
-    ("every", "target"), [(1, "eager"), (4, "eager"), (4, "auto"), (1, "numpy")]
+    ("every", "target"),
+    [
+        (1, "eager"),
+        (4, "auto"),
+        pytest.param(4, "eager", marks=pytest.mark.slow),
+        pytest.param(1, "numpy", marks=pytest.mark.slow),
+    ],
 )
 def test_kill_minus_nine_anywhere_and_resume_gives_the_same_bits(tmp_path, every, target):
     whole, killed = tmp_path / "whole.npz", tmp_path / "killed.npz"

@@ -440,9 +440,7 @@ def cells(draw):
     return steps, draw(st.integers(0, 99)), draw(st.integers(0, 99))
 
 
-@settings(max_examples=60, deadline=None)
-@given(cell=cells(), T=st.sampled_from([1, 2, 3, 4, 7]), last=st.booleans())
-def test_cells_drawn_at_random_agree(cell, T, last):
+def of_this_cell_all_agree(cell, T, last):
     steps, pick_h, pick_c = cell
     rng = np.random.default_rng(0)
     p = {
@@ -470,3 +468,9 @@ def test_cells_drawn_at_random_agree(cell, T, last):
         return total
 
     agree(loss_fn, p, xs)
+
+
+@pytest.mark.parametrize("examples", [15, pytest.param(150, marks=pytest.mark.slow)])
+def test_cells_drawn_at_random_agree(examples):
+    drawn = given(cell=cells(), T=st.sampled_from([1, 2, 3, 4, 7]), last=st.booleans())
+    settings(max_examples=examples)(drawn(of_this_cell_all_agree))()

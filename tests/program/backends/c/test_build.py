@@ -335,8 +335,21 @@ class LanguageModel(nn.Module):
         self.cell, self.readout = cell(V, H, rng=0), nn.Linear(H, V, rng=1)
 
 
-@pytest.mark.parametrize("B", [1, 2, 5])
-@pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
+@pytest.mark.parametrize(
+    ("cell", "B"),
+    [
+        (nn.RNNCell, 1),
+        (nn.LSTMCell, 2),
+        (nn.GRUCell, 5),
+        *(
+            pytest.param(cell, B, marks=pytest.mark.slow)
+            for cell, B in [
+                (nn.RNNCell, 2), (nn.RNNCell, 5), (nn.LSTMCell, 1), (nn.LSTMCell, 5),
+                (nn.GRUCell, 1), (nn.GRUCell, 2),
+            ]
+        ),
+    ],
+)  # fmt: skip
 def test_one_library_serves_all_lengths_even_those_that_are_another_size_too(
     cache, counted, cell, B
 ):
