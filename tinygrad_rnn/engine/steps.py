@@ -4,16 +4,16 @@ Scopes say it: ``with scope("lstm", t=3)``. The innermost frame with a time is t
 around and inside it are the *lane*: a cell, a layer, one direction of it, an encoder. A gradient
 stands in the step of what it differentiates, in a lane of its own.
 
-==========================================  =======================  =====
-scope of a node                             lane                     t
-==========================================  =======================  =====
-``lstm · t = 3``                            lstm                     3
-``layer 2 · reverse · lstm · t = 3``        layer 2 · reverse · lstm 3
-the same name and t again, as a second net  lstm 2                   3
-``lstm · t = 3 · attention``                lstm · attention         3
-``lstm · t = 3``, then ``backward``         lstm, of order 1         3
-``loss``                                    outside of time          None
-==========================================  =======================  =====
+==========================================  ========================  =====
+scope of a node                             lane                      t
+==========================================  ========================  =====
+``lstm · t = 3``                            lstm                      3
+``layer 2 · reverse · lstm · t = 3``        layer 2 · reverse · lstm  3
+the same name and t again, as a second net  lstm 2                    3
+``lstm · t = 3 · attention``                lstm · attention          3
+``lstm · t = 3``, then ``backward``         lstm, of order 1          3
+``loss``                                    outside of time           None
+==========================================  ========================  =====
 """
 
 from __future__ import annotations
