@@ -40,7 +40,7 @@ class CharModel(nn.Module):
 
 def train(model, numbers, seconds, rng):
     """Truncated backpropagation through time: the state is carried on, the gradient is cut."""
-    passes = []  # all chunks of one pass through the text, each starting elsewhere
+    passes = []  # the chunks of one pass through the text; each pass starts elsewhere
     length = len(list(chunks(numbers, BATCH, STEPS)))
 
     def batch(step):

@@ -1,4 +1,4 @@
-"""How does a picture come from the command line?"""
+"""How is a picture drawn from the command line?"""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import numpy as np
 import viz
 from tinygrad_rnn import Tensor, nn, scope, tasks
 
-LARGEST = 10_000  # of every number, and of steps times layers: what is recorded within seconds
+LARGEST = 10_000  # for every number, and for steps times layers: recorded within seconds
 MATRIX = 500  # steps whose gradients are compared each with each
 WORK = 10**10  # multiplications, of all steps: some seconds
-ALONE = 24  # losses, at most, whose gradients can be looked at one by one: each has its numbers
+ALONE = 24  # at most so many losses can be selected one by one: each stores its gradients
 CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Draw what `arguments` (the command line by default) ask for; 0 if it worked, 2 if not."""
+    """Draw the picture of `arguments`, by default the command line; 0 on success, 2 on an error."""
     options = _parser().parse_args(arguments)
     try:
         if options.picture == "gallery":
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130  # as a shell counts it
     except MemoryError:
-        print("viz: this is more than memory holds; choose smaller numbers.", file=sys.stderr)
+        print("viz: not enough memory; choose smaller numbers.", file=sys.stderr)
         return 2
     except (ValueError, TypeError, OSError, RuntimeError) as error:
         print(f"viz: {error}", file=sys.stderr)
@@ -65,11 +65,11 @@ def _loss(options: argparse.Namespace) -> Tensor:
 
 
 def _matrix(options: argparse.Namespace) -> viz.Plot:
-    """A loss at every step, random as in `_loss`, and how much of each gets back how far."""
+    """The gradient matrix of a loss at every step, with random numbers as in `_loss`."""
     if options.steps > MATRIX:
         raise ValueError(
-            f"--matrix walks back from each of its steps: --steps must be 1 … {MATRIX}, got "
-            f"{options.steps}. viz.carousel shows longer records, by one walk."
+            f"--matrix runs a backward pass from each step: --steps must be 1 … {MATRIX}, got "
+            f"{options.steps}. viz.carousel draws longer records with one backward pass."
         )
     rng = np.random.default_rng(0)
     outputs = _outputs(options, rng)
@@ -80,13 +80,13 @@ def _matrix(options: argparse.Namespace) -> viz.Plot:
 
 
 def _player(options: argparse.Namespace) -> viz.Player:
-    """Without a text as `_loss`; with one, fresh layers that guess its next character."""
+    """Fresh layers that predict the next character of the text; without one as `_loss`."""
     if options.text is None:
         return viz.play(_loss(options))
     text = options.text
     if not 2 <= len(text) <= LARGEST:
         raise ValueError(
-            f"--text must have 2 … {LARGEST} characters, to guess each but the first, "
+            f"--text must have 2 … {LARGEST} characters, to predict each but the first, "
             f"got {len(text)}."
         )
     letters = tasks.Alphabet(text)
@@ -111,7 +111,7 @@ def _outputs(options: argparse.Namespace, rng: np.random.Generator, xs: Any = No
     if options.steps * options.layers > LARGEST:
         raise ValueError(
             f"--steps {options.steps} × --layers {options.layers} are more than {LARGEST} cells. "
-            "Choose fewer; long pictures leave the middle steps out anyway."
+            "Choose fewer; long pictures omit the middle steps anyway."
         )
     products = options.hidden * (options.hidden + options.inputs) * options.batch
     if products * options.steps * options.layers > WORK:
@@ -136,41 +136,47 @@ def _outputs(options: argparse.Namespace, rng: np.random.Generator, xs: Any = No
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "python -m viz", description="Draw a recurrent network as it is recorded."
+        "python -m viz", description="Draw a recurrent network from its record."
     )
     pictures = parser.add_subparsers(
         dest="picture", required=True, metavar="unroll|fold|flow|play|gallery"
     )
     for name, what in (
-        ("unroll", "the graph along time"),
-        ("fold", "equal steps drawn once"),
-        ("flow", "the size of the gradient on every edge"),
-        ("play", "a page that runs forward and backward"),
+        ("unroll", "the graph unrolled along time"),
+        ("fold", "the folded graph: equal steps drawn once"),
+        ("flow", "the norm of the gradient on every edge"),
+        ("play", "a page that plays the forward and the backward pass"),
     ):
         one = pictures.add_parser(name, help=what, description=f"Draw {what}.")
-        one.add_argument("cell", choices=CELLS)
+        one.add_argument("cell", choices=CELLS, help="the cell of every layer")
         one.add_argument("--steps", type=int, default=4, help="time steps (4)")
-        one.add_argument("--layers", type=int, default=1, help="layers above each other (1)")
-        one.add_argument("--hidden", type=int, default=4, help="units of a state (4)")
-        one.add_argument("--inputs", type=int, default=3, help="features of an input (3)")
-        one.add_argument("--batch", type=int, default=2, help="sequences at once (2)")
+        one.add_argument("--layers", type=int, default=1, help="stacked layers (1)")
+        one.add_argument("--hidden", type=int, default=4, help="units per layer (4)")
+        one.add_argument("--inputs", type=int, default=3, help="features per input (3)")
+        one.add_argument("--batch", type=int, default=2, help="sequences in the batch (2)")
         endings = ".svg, .png, .pdf or .dot"
         if name == "play":
-            one.add_argument("--text", help="guess its next character, instead of random inputs")
+            one.add_argument("--text", help="predict its next characters, instead of random inputs")
             endings = ".html"
         else:
-            one.add_argument("--detail", choices=("cell", "gate", "op"), help="by default op")
+            one.add_argument(
+                "--detail", choices=("cell", "gate", "op"), help="what a node stands for (op)"
+            )
         if name == "flow":
             one.add_argument(
                 "--matrix",
                 action="store_true",
-                help="as a map, time against time; .csv for its numbers",
+                help="draw a map of time against time; .csv writes its numbers",
             )
         one.add_argument("-o", "--output", required=True, help=f"file to write: {endings}")
-    what = "every picture, of models trained for it, on one page"
+    what = "every picture, of trained models, on one page"
     one = pictures.add_parser("gallery", help=what, description=f"Draw {what}.")
-    one.add_argument("--seconds", type=float, default=6, help="training, for each of three (6)")
-    one.add_argument("-o", "--output", default="out/gallery", help="folder (out/gallery)")
+    one.add_argument(
+        "--seconds", type=float, default=6, help="training time of each of the three models (6)"
+    )
+    one.add_argument(
+        "-o", "--output", default="out/gallery", help="folder to write to (out/gallery)"
+    )
     return parser
 
 

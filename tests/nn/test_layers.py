@@ -152,5 +152,5 @@ def test_dropout_refuses_what_is_no_probability_below_one(p):
 
 
 def test_dropout_refuses_a_seed():
-    with pytest.raises(TypeError, match="would drop the same elements at every call"):
+    with pytest.raises(TypeError, match="would draw the same at every call"):
         nn.dropout(Tensor(np.ones(3)), 0.5, 0)

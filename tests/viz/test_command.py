@@ -61,7 +61,7 @@ def test_the_matrix_comes_as_numbers_too(tmp_path):
         (["unroll", "rnn", "--steps", "0", "-o", "a.svg"], "--steps must be 1 … 10000, got 0"),
         (["flow", "rnn", "--hidden", "-3", "-o", "a.svg"], "--hidden must be 1 … 10000, got -3"),
         (["unroll", "rnn", "--steps", "99999999", "-o", "a.svg"], "must be 1 … 10000"),
-        (["flow", "rnn", "--matrix", "--steps", "501", "-o", "a.svg"], "viz.carousel shows longer"),
+        (["flow", "rnn", "--matrix", "--steps", "501", "-o", "a.svg"], "viz.carousel draws longer"),
         (["flow", "rnn", "--matrix", "-o", "a.gif"], "Name it .svg, .png or .pdf"),
         (
             ["fold", "rnn", "--hidden", "9999", "--batch", "9999", "-o", "a.svg"],

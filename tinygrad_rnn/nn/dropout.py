@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_rnn.engine.primitives import astype
 from tinygrad_rnn.engine.recorder import draw
 from tinygrad_rnn.engine.tensor import named, operand
-from tinygrad_rnn.nn.arguments import check_probability
+from tinygrad_rnn.nn.arguments import check_generator, check_probability
 
 __all__ = ["drop_mask", "dropout"]
 
@@ -28,13 +28,9 @@ def dropout(x: Any, p: float, rng: np.random.Generator | None) -> Any:
         `rng` is not a generator, or `x` holds integers.
     """
     check_probability("dropout", "p", p)
+    check_generator("dropout", rng)
     if rng is None or p == 0:
         return x
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(
-            f"dropout: expected a generator or None, got {type(rng).__name__}; a seed would drop "
-            "the same elements at every call. Make numpy.random.default_rng(seed) once."
-        )
     x = operand(x, "dropout")
     if x.dtype.kind != "f":
         raise TypeError(

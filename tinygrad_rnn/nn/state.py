@@ -1,4 +1,4 @@
-"""What can be done to a state, whatever its parts?
+"""Which functions work on a state with any parts?
 
 A state is an array or a Tensor, or a tuple, list or dict of states.
 """
@@ -24,7 +24,7 @@ __all__ = [
 
 
 def each(f: Callable[..., Any], *states: Any) -> Any:
-    """``f`` of the parts of one state, or of the corresponding parts of several, built up alike.
+    """``f`` of the parts of one state, or of corresponding parts of several with equal structure.
 
     Examples
     --------
@@ -48,12 +48,12 @@ def parts(state: Any) -> list[Any]:
 
 
 def first(state: Any) -> Any:
-    """What others see of a state: itself, or its first part (h of the pair h, c)."""
+    """The default output of a state: itself, or its first part (h of the pair h, c)."""
     return state[0] if isinstance(state, (tuple, list)) else state
 
 
 def output_of(cell: Any, state: Any) -> Any:
-    """What others see of a cell's state: what its ``output`` says, else the `first` part."""
+    """The output of a cell in this state: by its method ``output``, or else the `first` part."""
     return getattr(cell, "output", first)(state)
 
 
@@ -77,7 +77,7 @@ def detach(state: Any) -> Any:
 
 
 def replaced(state: Any, fresh: dict[Tensor, Tensor]) -> Any:
-    """The state with other Tensors for those in `fresh`; what was one Tensor stays one."""
+    """The state with Tensors replaced as `fresh` says; a Tensor used twice is replaced by one."""
 
     def part(x: Any) -> Any:
         return fresh.get(x, x) if type(x) is Tensor else x
@@ -86,7 +86,7 @@ def replaced(state: Any, fresh: dict[Tensor, Tensor]) -> Any:
 
 
 def relabelled(x: Any, like: Any) -> Any:
-    """`x` under the letter of what it stands for: a mixture of h and its past is the h of now."""
+    """`x` with the letter of `like`: a mixture of h and the previous h is named h, too."""
     return named(**{like.name: x}) if type(like) is Tensor and like.name else x
 
 
@@ -96,7 +96,7 @@ def flows(x: Any) -> bool:
 
 
 def through(f: Callable[[Any], Any], state: Any) -> Any:
-    """`f` of the parts that a gradient can flow through, under their old names."""
+    """`f` of the parts that a gradient can flow through, which keep their names."""
     fresh = {x: f(x) for x in parts(state) if flows(x)}
     for x, y in fresh.items():
         y.name = x.name

@@ -1,7 +1,7 @@
 """How far back does a gradient reach?
 
-Values always go on; what is cut is the way back. A cut is a `stop_gradient` in the record, inside
-the step it leads into, so it can be drawn. In the record of a program a random cut is a condition,
+A cut stops the gradient and passes the values on. It is a `stop_gradient` in the record, inside the
+step after the cut, so it can be drawn. In the record of a program a random cut is a condition,
 drawn anew at each call.
 """
 
@@ -28,7 +28,7 @@ __all__ = ["RandomTruncation", "random_cuts", "windows"]
 
 @dataclass(frozen=True)
 class RandomTruncation:
-    """Cut between two steps with some probability, and let the others make up for it.
+    """Cut between steps with some probability, and scale the gradient where it is not cut.
 
     Where the state's gradient is not cut it is scaled by ``1 / (1 - probability)``, so that the
     mean over all draws is the full gradient: unbiased, unlike cuts at fixed places (Tallec &
@@ -37,13 +37,13 @@ class RandomTruncation:
     Parameters
     ----------
     probability
-        Of a cut before each step but the first, in [0, 1). On average a gradient reaches back
-        1 / probability steps; the variance grows with its length.
+        Probability of a cut before each step but the first, in [0, 1). On average a gradient
+        reaches back 1 / probability steps; the variance grows with its length.
 
     Raises
     ------
     ValueError
-        The probability lies outside.
+        The probability lies outside [0, 1).
     """
 
     probability: float
@@ -55,7 +55,7 @@ class RandomTruncation:
 def random_cuts(
     how: RandomTruncation, ts: range, rng: np.random.Generator | None
 ) -> Callable[[int, Any], Any]:
-    """What passes into step t: the state behind a cut, or with its gradient scaled."""
+    """A function from t and a state to the state that enters step t, behind a random cut."""
     if rng is None:
         raise TypeError("unroll: RandomTruncation draws its cuts from rng=; pass a generator.")
     drawn, scale = draw(rng, (len(ts),)), 1 / (1 - how.probability)
@@ -82,12 +82,12 @@ def windows(
     truncate: int | tuple[int, int],
     rng: np.random.Generator | None,
 ) -> tuple[list[Any], Any]:
-    """Every k1 steps, the last k1 outputs from a record that begins k2 steps back, behind a cut.
+    """Every k1 steps, the last k1 outputs from a record that begins with a cut k2 steps back.
 
-    So the gradient of any loss on the outputs is, window by window, that of BPTT(k2; k1) (Williams
-    & Peng 1990), summed; k1 = k2 gives chunks, the last perhaps shorter. Where windows overlap
-    (k2 > k1) the steps they share are computed again from the state kept there, random draws
-    included, inside a scope ``window n``.
+    The gradient of a loss on the outputs is the sum over windows of the gradients of BPTT(k2; k1)
+    (Williams & Peng 1990); k1 = k2 gives chunks, the last perhaps shorter. If windows overlap (k2 >
+    k1), the steps they share are computed again from the state kept there, with the same random
+    draws, inside a scope ``window n``.
     """
     ks = truncate if isinstance(truncate, tuple) else (truncate, truncate)
     whole = all(isinstance(k, (int, np.integer)) and k is not True for k in ks)
@@ -128,7 +128,7 @@ def _cut(at: int, t: int, state: Any) -> Any:
 
 
 def _cut_or_not(at: set[int], t: int, state: Any) -> Any:
-    """The same operations at every step: where it is cut is a constant among them."""
+    """The same operations at every step, with a constant that says whether to cut."""
     return through(lambda x: where(np.array(t in at), stop_gradient(x), x), state)
 
 

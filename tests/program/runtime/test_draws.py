@@ -474,7 +474,7 @@ def test_other_draws_are_refused_by_the_name_of_the_generator():
 
 
 def test_draws_of_old_generators_stay_an_error():
-    with pytest.raises(TypeError, match="expected a generator or None, got RandomState"):
+    with pytest.raises(TypeError, match="expected rng as a generator or None, got RandomState"):
         compile(lambda m, x: small(m, x, np.random.RandomState(0)))(Small(), X)
 
 

@@ -176,7 +176,7 @@ def test_the_smallest_nets_play(steps, hidden, record):
 
 
 def test_every_primitive_has_its_rule_as_a_formula():
-    # a primitive without one belongs into viz/player/formulas.py: its value, then its gradients
+    # a primitive without one needs a line in viz/record/formulas.py: its value, then its gradients
     assert {primitive.name for primitive in RULES} - FORMULAS.keys() == set()
     for primitive, rules in RULES.items():  # one gradient for each input that has one
         wanted = len(rules) - rules.count(None) if isinstance(rules, tuple) else 1
