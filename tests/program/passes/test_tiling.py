@@ -37,7 +37,7 @@ def count(step, name):
 def pieces(monkeypatch):
     """All steps are large, and all products have to be divided."""
     monkeypatch.setattr(blocks, "small_products", lambda: True)
-    monkeypatch.setattr(blocks, "APART", 0)
+    monkeypatch.setattr(blocks, "GATES", 0)
     monkeypatch.setattr(blocks, "SMALL", 500)
     monkeypatch.setattr(blocks, "ACROSS", 32)
     monkeypatch.setattr(fusion, "LARGE", 0)
