@@ -79,7 +79,7 @@ def test_what_a_loop_reads_of_large_steps_is_computed_in_it(cell, monkeypatch):
         step = compile(loss_fn)
         agrees(step, loss_fn, m, *data(9))
         agrees(step, loss_fn, m, *data(9, B=1))
-        inside.append(int(re.findall(r"^fused: (\d+)", step.explain(), re.M)[0]))
+        inside.append(int(re.findall(r"^loop_fusion: (\d+)", step.explain(), re.M)[0]))
         found = re.findall(r"^([\d,]+) bytes of buffers", step.explain(), re.M)
         room.append(int(found[0].replace(",", "")))
     assert inside[0] > inside[1] == 0
