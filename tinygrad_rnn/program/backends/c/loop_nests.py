@@ -74,13 +74,14 @@ class LoopNests:
         """
         kernel, (first, *_) = self.kernel(*values), values
         at, body, stores = axes(first.shape), list[str](), list[str]()
+        read = set[Value]().union(*map(self.reads, values)) if len(values) > 1 else set()
         for v in values:
             t = None if v.lo is None else STEP
             text = self.one(kernel, v, t, at, rest)
-            target, again = kernel.target(v, t, at), any(v in self.reads(w) for w in values)
+            target = kernel.target(v, t, at)
             if len(values) > 1:  # all is loaded before anything is stored: see aliasing.py
                 name = kernel.local(v.name or v.op)
-                if again:
+                if v in read:
                     kernel.known[v, t, at] = name
                 kernel.lines.append(f"const {TYPES[str(v.dtype)]} {name} = {text};")
                 text = name
