@@ -1,6 +1,7 @@
 """Recurrent networks by the graph they unroll into: record it, differentiate it, draw it."""
 
 from tinygrad_rnn import interop, measure, nn, train
+from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.anomaly import detect_anomaly
 from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.check import check_grads
@@ -132,6 +133,7 @@ __all__ = [
     "tanh",
     "train",
     "transpose",
+    "tree",
     "vjp",
     "where",
 ]

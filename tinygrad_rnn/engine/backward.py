@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tinygrad_rnn.engine import messages
+from tinygrad_rnn.engine import messages, tree
 from tinygrad_rnn.engine.constants import check_written, read_only
 from tinygrad_rnn.engine.context import Frame, context
 from tinygrad_rnn.engine.integers import check_integers
@@ -80,8 +80,8 @@ def grad(
     loss
         What is differentiated: a recorded Tensor.
     wrt
-        A Tensor (leaf or inner node of the record), or a list, tuple or dict of such, nested as you
-        like.
+        A Tensor (leaf or inner node of the record), a Module, or a list, tuple, dict … of such,
+        nested as you like (see `tree`).
     cotangent
         An array of the shape of `loss` that its gradient is weighted with; 1 by default if `loss`
         is a scalar.
@@ -101,7 +101,7 @@ def grad(
     Returns
     -------
     Arrays of the shape and dtype of each Tensor in `wrt` (Tensors with `create_graph`); yours to
-    change.
+    change. Those of a Module's parameters are a dict by path.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def grad(
     """
     if unused not in ("error", "zero"):
         raise ValueError(f'grad: unused must be "error" or "zero", got {unused!r}.')
-    targets = list(_flatten(wrt))
+    targets = tree.leaves(wrt)
     _check_arguments(loss, targets)
     seed = _seed(loss, cotangent, create_graph)
     nodes = ancestors(loss, known=targets if partial else ())
@@ -139,7 +139,7 @@ def grad(
     for x in missing:
         zero = np.zeros(x.shape, x.dtype)[()]
         found[x] = Tensor(zero) if create_graph else zero
-    return _rebuild(wrt, found)
+    return tree.rebuild(wrt, [_own(found[x]) for x in targets])
 
 
 def backward(loss: Tensor, cotangent: Any = None, data: Collection[Tensor] = ()) -> list[Tensor]:
@@ -416,21 +416,6 @@ def _check_arguments(loss: Any, targets: list[Any]) -> None:
             raise TypeError(messages.not_floats(what, x))
 
 
-def _flatten(tree: Any) -> Iterator[Any]:
-    if isinstance(tree, dict):
-        tree = list(tree.values())
-    if isinstance(tree, (list, tuple)):
-        for branch in tree:
-            yield from _flatten(branch)
-    else:
-        yield tree
-
-
-def _rebuild(tree: Any, found: dict[Tensor, Any]) -> Any:
-    if isinstance(tree, dict):
-        return {key: _rebuild(branch, found) for key, branch in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        branches = [_rebuild(branch, found) for branch in tree]
-        return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
-    g = found[tree]
+def _own(g: Any) -> Any:
+    """A copy for each place: a Tensor may stand in several."""
     return g.copy() if type(g) is np.ndarray else g

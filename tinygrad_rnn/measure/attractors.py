@@ -124,8 +124,11 @@ def attractors(
 def _after(cell: Any, xs: np.ndarray, h: Any) -> Tensor:
     """The next state, checked."""
     after = cell(xs, h)
-    if isinstance(after, (tuple, list)):
-        raise ValueError("attractors: the state is a tuple; wrap the cell so that it is one array.")
+    if isinstance(after, (tuple, list, dict)):
+        raise ValueError(
+            f"attractors: the state is a {type(after).__name__}; wrap the cell so that it is one "
+            "array."
+        )
     after = after if isinstance(after, Tensor) else Tensor(after)
     if after.shape != h.shape:
         raise ValueError(
