@@ -4,8 +4,9 @@ from tinygrad_rnn import interop, measure, nn, train
 from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.anomaly import detect_anomaly
 from tinygrad_rnn.engine.backward import ancestors, grad
+from tinygrad_rnn.engine.blocks import no_grad
 from tinygrad_rnn.engine.check import check_grads
-from tinygrad_rnn.engine.context import Frame, no_grad, scope
+from tinygrad_rnn.engine.context import Frame, scope
 from tinygrad_rnn.engine.derivatives import hvp, jacobian, jvp, vjp
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.primitives import (

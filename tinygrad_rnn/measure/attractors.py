@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_rnn.border import as_array
 from tinygrad_rnn.engine.backward import grad
-from tinygrad_rnn.engine.context import no_grad
+from tinygrad_rnn.engine.blocks import no_grad
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.measure.arguments import is_whole
 from tinygrad_rnn.measure.results import Table

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.context import no_grad
+from tinygrad_rnn.engine.blocks import no_grad
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.train.arguments import (

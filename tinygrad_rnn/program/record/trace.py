@@ -23,6 +23,7 @@ import numpy as np
 
 from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.backward import ancestors, grad
+from tinygrad_rnn.engine.blocks import opened
 from tinygrad_rnn.engine.context import Context, context
 from tinygrad_rnn.engine.primitives import stack, sum
 from tinygrad_rnn.engine.recorder import Recorder
@@ -274,7 +275,7 @@ def trace(record: Forward) -> Trace:
 @contextmanager
 def recording(recorder: Recorder) -> Iterator[None]:
     """What is recorded inside is a program."""
-    token = context.set(Context().inside((recorder,)))
+    token = context.set(opened(Context(), (recorder,)))
     try:
         yield
     finally:
