@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Context", "Frame", "context", "describe", "scope", "without"]
+__all__ = ["Context", "Frame", "answer", "context", "describe", "scope", "without"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,6 +117,15 @@ def without(entries: tuple[Any, ...], entry: Any) -> tuple[Any, ...]:
         if entries[k] is entry:
             return entries[:k] + entries[k + 1 :]
     return entries
+
+
+def answer(question: str, *operands: Any) -> Any:
+    """What the innermost observer who has an answer says; None if nobody has."""
+    for observer in context.get().observers:
+        found = observer.asked(question, *operands)
+        if found is not None:
+            return found
+    return None
 
 
 def describe(frames: tuple[Frame, ...]) -> str:
