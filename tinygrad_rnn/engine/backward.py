@@ -169,10 +169,7 @@ def backward(loss: Tensor, cotangent: Any = None, data: Collection[Tensor] = ())
     found = _walk(loss, seed, nodes, set(leaves), told=watching(nodes))
     for x in leaves:
         g = found[x] if x in found else np.zeros(x.shape, x.dtype)[()]
-        if x.grad is not None:
-            x.grad = x.grad + g
-        else:
-            x.grad = g.copy() if type(g) is np.ndarray else g
+        x.grad = _own(g) if x.grad is None else x.grad + g
     return [x for x in leaves if x in found]
 
 
