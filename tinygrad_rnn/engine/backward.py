@@ -190,7 +190,8 @@ def _walk(
     needed = _needed(nodes, targets)
     check_written(nodes, needed)
     cotangents = Cotangents(nodes, together=not (create_graph or told))
-    cotangents.add(loss, seed)
+    sums = cotangents.sums
+    sums[loss] = seed
     found: dict[Tensor, Any] = {}
     for node in reversed([x for x in nodes if x in needed]):
         g = cotangents.pop(node)
@@ -205,11 +206,17 @@ def _walk(
         rules: Any = RULES.get(node.op) if node.op else None
         if rules is None:  # a leaf, or a primitive that lets nothing pass
             continue
-        y, args = (node, node.inputs) if create_graph else (node._data, _arrays(node.inputs))
-        options = node.options
+        inputs, options = node.inputs, node.options
+        if create_graph:
+            y, args = node, inputs
+        else:
+            y = node._data
+            args: Any = []
+            for x in inputs:  # a comprehension would cost a call
+                args.append(x._data if type(x) is Tensor else x)
         if type(rules) is not tuple:
             rules, args = one_each(rules, g, y, args, options), (args,)
-        for k, x in enumerate(node.inputs):
+        for k, x in enumerate(inputs):
             if type(x) is not Tensor or x not in needed:
                 continue
             rule = rules[k]
@@ -221,15 +228,14 @@ def _walk(
                 continue
             if create_graph:
                 mark(node, k)
-            gx = rule(g, y, *args, **options)
+            gx = rule(g, y, *args, **options) if options else rule(g, y, *args)
             if told:
                 told(node, k, gx, g)
-            cotangents.add(x, gx)
+            if x in sums:
+                cotangents.add(x, gx)
+            else:
+                sums[x] = gx
     return found
-
-
-def _arrays(inputs: tuple[Any, ...]) -> list[Any]:
-    return [x._data if type(x) is Tensor else x for x in inputs]
 
 
 def _needed(nodes: list[Tensor], targets: set[Tensor]) -> set[Tensor]:

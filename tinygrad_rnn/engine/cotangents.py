@@ -41,10 +41,7 @@ class Cotangents:
     def pop(self, node: Tensor) -> Any:
         """What has arrived at `node`, in its shape and dtype; None if nothing has."""
         if node in self.waiting:
-            for fan_in, uses in self.waiting.pop(node).items():
-                if type(uses[0][0]) is Tensor:
-                    mark(node)
-                self.add(node, fan_in.rule(uses, node))
+            self._join(node)
         g = self.sums.pop(node, None)
         if g is None or (g.shape == node._data.shape and g.dtype is node._data.dtype):
             return g
@@ -53,20 +50,18 @@ class Cotangents:
         return fit(g, node, self.nodes)
 
     def add(self, x: Tensor, gx: Any) -> None:
-        """Add what arrives at `x` to what is there."""
-        before = self.sums.get(x)
-        if before is None:
-            self.sums[x] = gx
-        elif x in self.ours and before.shape == gx.shape:
+        """Add what arrives at `x` by another way to what is there."""
+        before = self.sums[x]
+        if x in self.ours and before.shape == gx.shape:
             before += gx
-        else:
-            if type(before) is Tensor:
-                mark(x)
-            if before.shape != gx.shape:
-                before, gx = fit(before, x, self.nodes), fit(gx, x, self.nodes)
-            total = self.sums[x] = before + gx
-            if type(total) is np.ndarray:
-                self.ours.add(x)
+            return
+        if type(before) is Tensor:
+            mark(x)
+        if before.shape != gx.shape:
+            before, gx = fit(before, x, self.nodes), fit(gx, x, self.nodes)
+        total = self.sums[x] = before + gx
+        if type(total) is np.ndarray:
+            self.ours.add(x)
 
     def waits(self, rule: FanIn, x: Tensor, use: Any) -> bool:
         """Let this use of `x` wait for all others, to go back with them; False if it goes alone."""
@@ -74,6 +69,16 @@ class Cotangents:
             return False
         self.waiting.setdefault(x, {}).setdefault(rule, []).append(use)
         return True
+
+    def _join(self, node: Tensor) -> None:
+        for fan_in, uses in self.waiting.pop(node).items():
+            if type(uses[0][0]) is Tensor:
+                mark(node)
+            gx = fan_in.rule(uses, node)
+            if node in self.sums:
+                self.add(node, gx)
+            else:
+                self.sums[node] = gx
 
 
 def one_each(rules: Any, g: Any, y: Any, inputs: Any, options: dict[str, Any]) -> Any:
