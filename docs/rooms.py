@@ -20,7 +20,7 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 import viz
-from tinygrad_rnn import Primitive, measure
+from tinygrad_rnn import Primitive, Tensor, measure
 from viz.record.formulas import FORMULAS
 
 ROOT = Path(__file__).parents[1]
@@ -138,7 +138,8 @@ def _entry(package: ModuleType, name: str) -> str:
     if isinstance(thing, Primitive):
         return _primitive(thing, name)
     if inspect.isclass(thing):
-        return f".. autoclass:: {path}\n   :members:\n   :special-members: __call__\n"
+        more = "   :inherited-members:\n" if thing is Tensor else ""  # whose methods are Operators
+        return f".. autoclass:: {path}\n   :members:\n{more}   :special-members: __call__\n"
     if callable(thing):
         return f".. autofunction:: {path}\n"
     value = "" if isinstance(thing, str) else f"\n   Keys: {', '.join(map(repr, thing))}.\n"

@@ -1,10 +1,12 @@
 """Recurrent networks by the graph they unroll into: record it, differentiate it, draw it."""
 
 from tinygrad_rnn import interop, measure, nn, train
+from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.anomaly import detect_anomaly
 from tinygrad_rnn.engine.backward import ancestors, grad
+from tinygrad_rnn.engine.blocks import no_grad
 from tinygrad_rnn.engine.check import check_grads
-from tinygrad_rnn.engine.context import Frame, no_grad, scope
+from tinygrad_rnn.engine.context import Frame, scope
 from tinygrad_rnn.engine.derivatives import hvp, jacobian, jvp, vjp
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.primitives import (
@@ -132,6 +134,7 @@ __all__ = [
     "tanh",
     "train",
     "transpose",
+    "tree",
     "vjp",
     "where",
 ]

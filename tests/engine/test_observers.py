@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Primitive, Tensor, detect_anomaly, grad, no_grad, tanh
-from tinygrad_rnn.engine.context import Observer, context
+from tinygrad_rnn.engine.blocks import Observer
+from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.primitives import add, multiply
 
 

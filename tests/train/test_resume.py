@@ -5,11 +5,13 @@ import re
 import subprocess
 import sys
 import time
+from collections import namedtuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from tinygrad_rnn import Tensor, nn, stack
+from tinygrad_rnn import Tensor, nn, stack, tree
 from tinygrad_rnn.train import SGD, Adam, CheckpointError, RMSprop, fit, load_run, save_run
 from tinygrad_rnn.train import checkpoint as files
 
@@ -142,6 +144,60 @@ def test_float32_extended_state_and_nan_survive(tmp_path):
     assert (first.dtype, first.data, second.item(), third) == (np.float32, 1.5, 2.0, None)
     assert isinstance(found.state, list)
     assert isinstance(found.state[1], tuple)
+
+
+class State(NamedTuple):
+    h: Any
+    c: Any
+
+
+STRUCTURES = {
+    "dict": lambda h, c: {"h": h, "c": c},
+    "named tuple": State,
+    "nested": lambda h, c: {"layers": [State(h, (c, None))]},
+}
+
+
+@pytest.mark.parametrize("target", ["eager", "numpy"])
+@pytest.mark.parametrize("structure", STRUCTURES.values(), ids=STRUCTURES)
+def test_a_state_of_any_structure_is_carried_and_goes_on(tmp_path, structure, target):
+    class Carrying(Model):
+        def loss(self, x, state):
+            h, c = (part for part in tree.leaves(state) if part is not None)
+            found, (h, c) = super().loss(x, (h, c))
+            return found, structure(h, c)
+
+    def run(path, steps):
+        model, first = Carrying(), structure(np.zeros((2, 3)), np.zeros((2, 3)))
+        how = {"state": first, "path": path, "progress": False, "target": target}
+        found = fit(model, batch, SGD(model.parameters(), lr=0.1), steps=steps, **how)
+        assert tree.structure(found.state) == tree.structure(first)
+        return [x if x is None else x.data.tobytes() for x in tree.leaves(found.state)]
+
+    def batch(step):
+        return (np.random.default_rng(step).standard_normal((3, 2, 2)),)
+
+    run(tmp_path / "run.npz", 3)
+    assert run(tmp_path / "run.npz", 6) == run(None, 6)
+
+
+def test_a_named_tuple_is_not_loaded_as_another(tmp_path):
+    model, optimiser, rng, run = trained()
+    run.state = State(Tensor(1.0), None)
+    save_run(tmp_path / "a", run, model, optimiser, rng, state=run.state)
+    parts = model, optimiser, rng
+    assert load_run(tmp_path / "a", *parts, state=run.state).state.c is None
+    for other in (None, namedtuple("State", "h d")(0, 0)):
+        with pytest.raises(CheckpointError, match="named tuple State with the fields h, c"):
+            load_run(tmp_path / "a", *parts, state=other)
+
+
+def test_a_state_nested_too_deep_for_a_file_is_refused(tmp_path):
+    model, optimiser, rng, run = trained()
+    for _ in range(1000):
+        run.state = [run.state]
+    with pytest.raises(TypeError, match="nested deeper than 200 levels"):
+        save_run(tmp_path / "a", run, model, optimiser, rng)
 
 
 def test_the_last_step_is_kept_too(tmp_path):

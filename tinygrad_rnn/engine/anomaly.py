@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine import messages
-from tinygrad_rnn.engine.context import Observer
+from tinygrad_rnn.engine.blocks import Observer
 from tinygrad_rnn.engine.tensor import Tensor, values
 
 __all__ = ["detect_anomaly"]

@@ -8,34 +8,22 @@ Nothing here recurses, so the record may be as deep as it likes.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from operator import attrgetter
 from typing import Any, Literal
 
 import numpy as np
 
-from tinygrad_rnn.engine import messages
-from tinygrad_rnn.engine.constants import check_written, read_only
-from tinygrad_rnn.engine.context import Frame, context
+from tinygrad_rnn.engine import messages, tree
+from tinygrad_rnn.engine.arguments import check_arguments, seed_of
+from tinygrad_rnn.engine.constants import check_written
+from tinygrad_rnn.engine.cotangents import Cotangents, context_restored, mark, one_each
 from tinygrad_rnn.engine.integers import check_integers
-from tinygrad_rnn.engine.messages import called
-from tinygrad_rnn.engine.primitives import astype, reshape, sum
-from tinygrad_rnn.engine.rules import RULES, FanIn, JointVJP, Uses
-from tinygrad_rnn.engine.tensor import OPS, Tensor, operand, values
+from tinygrad_rnn.engine.rules import RULES, FanIn
+from tinygrad_rnn.engine.tensor import OPS, Tensor
+from tinygrad_rnn.engine.watchers import OnEdge, Watcher, watching
 
 __all__ = ["ancestors", "backward", "grad"]
-
-Watcher = Callable[[Tensor, int | None, Any, Any], None]
-"""Told ``(node, argument, g, arrived)`` of each gradient as it flows.
-
-It flows from `node` to its input number `argument`, and was made of the cotangent that `arrived` at
-the node. Without an argument `g` is the cotangent itself, the sum of all that flows to the node;
-without `arrived` it goes on as it is, to be put back with those of other slices of the input.
-"""
-
-NOTHING: dict[str, np.ndarray] = {}  # shared by all frames here: no constants inside have letters
 
 
 def ancestors(*tensors: Tensor, known: Collection[Tensor] = ()) -> list[Tensor]:
@@ -71,7 +59,7 @@ def grad(
     create_graph: bool = False,
     unused: Literal["error", "zero"] = "error",
     partial: bool = False,
-    on_edge: Callable[[Tensor, int, Any], None] | None = None,
+    on_edge: OnEdge | None = None,
 ) -> Any:
     """Gradients of `loss` with respect to `wrt`, in the structure of `wrt`.
 
@@ -80,8 +68,8 @@ def grad(
     loss
         What is differentiated: a recorded Tensor.
     wrt
-        A Tensor (leaf or inner node of the record), or a list, tuple or dict of such, nested as you
-        like.
+        A Tensor (leaf or inner node of the record), a Module, or a list, tuple, dict … of such,
+        nested as you like (see `tree`).
     cotangent
         An array of the shape of `loss` that its gradient is weighted with; 1 by default if `loss`
         is a scalar.
@@ -101,7 +89,7 @@ def grad(
     Returns
     -------
     Arrays of the shape and dtype of each Tensor in `wrt` (Tensors with `create_graph`); yours to
-    change.
+    change. Those of a Module's parameters are a dict by path.
 
     Raises
     ------
@@ -125,21 +113,19 @@ def grad(
     """
     if unused not in ("error", "zero"):
         raise ValueError(f'grad: unused must be "error" or "zero", got {unused!r}.')
-    targets = list(_flatten(wrt))
-    _check_arguments(loss, targets)
-    seed = _seed(loss, cotangent, create_graph)
+    targets = tree.leaves(wrt)
+    check_arguments(loss, targets)
+    seed = seed_of(loss, cotangent, create_graph)
     nodes = ancestors(loss, known=targets if partial else ())
-    watchers = _watchers()
-    if on_edge is not None:
-        watchers.append(_edges(on_edge, nodes))
-    found = _walk(loss, seed, nodes, set(targets), create_graph, partial, watchers)
+    told = watching(nodes, on_edge)
+    found = _walk(loss, seed, nodes, set(targets), create_graph, partial, told)
     missing = [x for x in targets if x not in found]
     if missing and unused == "error":
         raise ValueError(messages.unused(missing[0], missing[0] in set(nodes)))
     for x in missing:
         zero = np.zeros(x.shape, x.dtype)[()]
         found[x] = Tensor(zero) if create_graph else zero
-    return _rebuild(wrt, found)
+    return tree.rebuild(wrt, [_own(found[x]) for x in targets])
 
 
 def backward(loss: Tensor, cotangent: Any = None, data: Collection[Tensor] = ()) -> list[Tensor]:
@@ -162,10 +148,7 @@ def backward(loss: Tensor, cotangent: Any = None, data: Collection[Tensor] = ())
         `loss` was not computed from any float Tensor; or it is no scalar and has no cotangent.
     TypeError
         An integer leaf without axes stands where a float would get a gradient, as the bias in
-        ``w * x + Tensor(0)``. It was meant to be Tensor(0.0), or to be a number. It may be an
-        index, a condition, a class or an operand of a comparison, and it may be converted
-        (`astype`). With axes, integers may stand anywhere: inputs in one-hot code, counts, targets
-        and masks come so, and nothing tells them from weights. A single one is no batch of data.
+        ``w * x + Tensor(0)``; see `check_integers`.
     RuntimeError
         As for `grad`.
 
@@ -180,32 +163,20 @@ def backward(loss: Tensor, cotangent: Any = None, data: Collection[Tensor] = ())
     leaves = [x for x in nodes if x.op is None and x._data.dtype.kind == "f"]
     if loss.op is None or not leaves:
         raise ValueError(messages.not_recorded(loss))
-    _check_arguments(loss, leaves)
+    check_arguments(loss, leaves)
     check_integers(loss, nodes, data)
-    seed = _seed(loss, cotangent, create_graph=False)
-    found = _walk(loss, seed, nodes, set(leaves), watchers=_watchers())
+    seed = seed_of(loss, cotangent, create_graph=False)
+    found = _walk(loss, seed, nodes, set(leaves), told=watching(nodes))
     for x in leaves:
         g = found[x] if x in found else np.zeros(x.shape, x.dtype)[()]
-        if x.grad is not None:
-            x.grad = x.grad + g
-        else:
-            x.grad = g.copy() if type(g) is np.ndarray else g
+        x.grad = _own(g) if x.grad is None else x.grad + g
     return [x for x in leaves if x in found]
 
 
 OPS["backward"] = backward
 
 
-@contextmanager
-def _context_restored() -> Iterator[None]:
-    outside = context.get()
-    try:
-        yield
-    finally:
-        context.set(outside)
-
-
-@_context_restored()
+@context_restored()
 def _walk(
     loss: Tensor,
     seed: Any,
@@ -213,34 +184,28 @@ def _walk(
     targets: set[Tensor],
     create_graph: bool = False,
     partial: bool = False,
-    watchers: Collection[Watcher] = (),
+    told: Watcher | None = None,
 ) -> dict[Tensor, Any]:
     """Reverse mode: cotangents by node, from the loss back; those of `targets` are returned."""
     needed = _needed(nodes, targets)
     check_written(nodes, needed)
-    sums = _Sums(nodes, {loss: seed})
-    cotangents, waiting, ours = sums.cotangents, sums.waiting, sums.ours
-    apart = create_graph or watchers
+    cotangents = Cotangents(nodes, together=not (create_graph or told))
+    sums = cotangents.sums
+    sums[loss] = seed
     found: dict[Tensor, Any] = {}
     for node in reversed([x for x in nodes if x in needed]):
-        if node in waiting:
-            sums.join(node)
-        g = cotangents.pop(node, None)
+        g = cotangents.pop(node)
         if g is None:
             continue
-        if g.shape != node._data.shape or g.dtype is not node._data.dtype:
-            if create_graph:
-                _mark(node)
-            g = _fit(g, node, nodes)
-        if watchers and node is not loss:
-            _tell(watchers, node, None, g, None)
+        if told and node is not loss:
+            told(node, None, g, None)
         if node in targets:
             found[node] = g if create_graph else g[()]
             if partial:
                 continue
-        if node.op not in RULES:  # a leaf, or a primitive that lets nothing pass
+        rules: Any = RULES.get(node.op) if node.op else None
+        if rules is None:  # a leaf, or a primitive that lets nothing pass
             continue
-        rules: Any = RULES[node.op]
         inputs, options = node.inputs, node.options
         if create_graph:
             y, args = node, inputs
@@ -250,111 +215,27 @@ def _walk(
             for x in inputs:  # a comprehension would cost a call
                 args.append(x._data if type(x) is Tensor else x)
         if type(rules) is not tuple:
-            rules, args = _one_each(rules, g, y, args, options), (args,)
+            rules, args = one_each(rules, g, y, args, options), (args,)
         for k, x in enumerate(inputs):
             if type(x) is not Tensor or x not in needed:
                 continue
             rule = rules[k]
             if rule is None:
                 continue
-            if type(rule) is FanIn and (rule.alone is None or (x._data.ndim == 2 and not apart)):
-                waiting.setdefault(x, {}).setdefault(rule, []).append((g, args, options))
-                if watchers:
-                    _tell(watchers, node, k, g, None)
+            if type(rule) is FanIn and cotangents.waits(rule, x, (g, args, options)):
+                if told:
+                    told(node, k, g, None)
                 continue
             if create_graph:
-                _mark(node, k)
+                mark(node, k)
             gx = rule(g, y, *args, **options) if options else rule(g, y, *args)
-            if watchers:
-                _tell(watchers, node, k, gx, g)
-            before = cotangents.get(x)
-            if before is None:
-                cotangents[x] = gx
-            elif x in ours and before.shape == gx.shape:
-                before += gx
+            if told:
+                told(node, k, gx, g)
+            if x in sums:
+                cotangents.add(x, gx)
             else:
-                sums.add(x, before, gx)
+                sums[x] = gx
     return found
-
-
-def _tell(watchers: Collection[Watcher], *flow: Any) -> None:
-    for see in watchers:
-        see(*flow)
-
-
-class _Sums:
-    """Cotangents by node: what reaches one node by several ways is added up."""
-
-    def __init__(self, nodes: list[Tensor], cotangents: dict[Tensor, Any]) -> None:
-        self.nodes, self.cotangents = nodes, cotangents
-        self.ours: set[Tensor] = set()  # whose sum is in an array of our own: added to in place
-        self.waiting: dict[Tensor, dict[FanIn, Uses]] = {}  # uses of a source, until its turn
-
-    def add(self, x: Tensor, before: Any, gx: Any) -> None:
-        """Add what arrives at `x` by another way to what is there."""
-        if type(before) is Tensor:
-            _mark(x)
-        if before.shape != gx.shape:
-            before, gx = _fit(before, x, self.nodes), _fit(gx, x, self.nodes)
-        total = self.cotangents[x] = before + gx
-        if type(total) is np.ndarray:
-            self.ours.add(x)
-
-    def join(self, node: Tensor) -> None:
-        """Add what all its uses that have waited send to `node` together."""
-        for fan_in, uses in self.waiting.pop(node).items():
-            if type(uses[0][0]) is Tensor:
-                _mark(node)
-            gx = fan_in.rule(uses, node)
-            if node in self.cotangents:
-                self.add(node, self.cotangents[node], gx)
-            else:
-                self.cotangents[node] = gx
-
-
-def _one_each(rules: Any, g: Any, y: Any, inputs: Any, options: dict[str, Any]) -> Any:
-    """The rules of a primitive with any number of inputs, one for each of them."""
-    if type(rules) is JointVJP:
-        if type(y) is Tensor:
-            _mark(y)
-        return [_constant(gx) for gx in rules.rule(g, y, inputs, **options)]
-    # all inputs as one argument: unpacked for each of them, they would cost their square
-    return [functools.partial(rules, k) for k in range(len(inputs))]
-
-
-def _constant(gx: Any) -> Any:
-    """A rule that says what is already known."""
-
-    def rule(*_: Any, **__: Any) -> Any:
-        return gx
-
-    return None if gx is None else rule
-
-
-def _mark(node: Tensor, argument: int | None = None) -> None:
-    """From here on, what is recorded derives from `node`: it has its scope, marked backward."""
-    frame = Frame("backward", None, NOTHING, node.serial, argument)
-    context.set(context.get().at((*node.scope, frame)))
-
-
-def _edges(on_edge: Callable[[Tensor, int, Any], None], nodes: list[Tensor]) -> Watcher:
-    """A watcher that calls `on_edge`, outside of the walk."""
-    outside = context.get()
-
-    def see(node: Tensor, argument: int | None, g: Any, arrived: Any) -> None:
-        if argument is None:
-            return
-        context.set(outside)
-        gx = g if arrived is None else _fit(g, node.inputs[argument], nodes)
-        on_edge(node, argument, read_only(gx))
-
-    return see
-
-
-def _watchers() -> list[Watcher]:
-    """The observers that see gradients."""
-    found = [observer.watcher() for observer in context.get().observers]
-    return [see for see in found if see is not None]
 
 
 def _needed(nodes: list[Tensor], targets: set[Tensor]) -> set[Tensor]:
@@ -373,64 +254,6 @@ def _needed(nodes: list[Tensor], targets: set[Tensor]) -> set[Tensor]:
     return needed
 
 
-def _fit(g: Any, x: Tensor, nodes: list[Tensor]) -> Any:
-    """The cotangent of `x`: broadcasting undone, shape checked, dtype restored."""
-    if g.shape != x.shape:
-        missing = g.ndim - x.ndim
-        if missing < 0 or any(
-            n not in (1, m) for n, m in zip(x.shape, g.shape[missing:], strict=True)
-        ):
-            raise ValueError(messages.misshapen(g, x, nodes))
-        stretched = [a + missing for a, n in enumerate(x.shape) if n != g.shape[a + missing]]
-        g = sum(g, axis=(*range(missing), *stretched))
-        if stretched:
-            g = reshape(g, shape=x.shape)
-    return g if g.dtype == x.dtype else astype(g, dtype=x.dtype)
-
-
-# -- arguments -------------------------------------------------------------------------------------
-
-
-def _seed(loss: Tensor, cotangent: Any, create_graph: bool) -> Any:
-    if cotangent is None:
-        if loss.size != 1:
-            raise ValueError(messages.not_a_scalar(loss))
-        cotangent = np.ones(loss.shape, loss.dtype)
-    cotangent = operand(cotangent, f"the cotangent of {called(loss)}")
-    if cotangent.shape != loss.shape:
-        raise ValueError(messages.other_cotangent(loss, cotangent))
-    if create_graph and type(cotangent) is Tensor:
-        return cotangent
-    array = np.asarray(values(cotangent))
-    array = array.astype(loss.dtype, copy=False)[()]
-    return Tensor(array, name="cotangent") if create_graph else array
-
-
-def _check_arguments(loss: Any, targets: list[Any]) -> None:
-    if not targets:
-        raise ValueError("grad: nothing to differentiate by; wrt is empty (a used-up generator?).")
-    for what, x in (("the loss", loss), *(("wrt", x) for x in targets)):
-        if type(x) is not Tensor:
-            raise TypeError(messages.not_a_tensor(what, x))
-        if x.dtype.kind != "f":
-            raise TypeError(messages.not_floats(what, x))
-
-
-def _flatten(tree: Any) -> Iterator[Any]:
-    if isinstance(tree, dict):
-        tree = list(tree.values())
-    if isinstance(tree, (list, tuple)):
-        for branch in tree:
-            yield from _flatten(branch)
-    else:
-        yield tree
-
-
-def _rebuild(tree: Any, found: dict[Tensor, Any]) -> Any:
-    if isinstance(tree, dict):
-        return {key: _rebuild(branch, found) for key, branch in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        branches = [_rebuild(branch, found) for branch in tree]
-        return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
-    g = found[tree]
+def _own(g: Any) -> Any:
+    """A copy for each place: a Tensor may stand in several."""
     return g.copy() if type(g) is np.ndarray else g

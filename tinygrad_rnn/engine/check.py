@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_rnn.border import refuse_foreign
+from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.norm import norm
 from tinygrad_rnn.engine.tensor import Tensor, values
@@ -85,7 +86,8 @@ def check_grads(
     if not (isinstance(rtol, (int, float)) and 0 < rtol < 1):
         raise ValueError(f"check_grads: rtol must lie between 0 and 1, got {rtol!r}.")
     points: list[_Point] = []
-    given = [_opened(a, f"argument {k}", points) for k, a in enumerate(args)]
+    opened = tree.paths(args, is_leaf=tree.registered)
+    ends = [_opened(a, path, points) for path, a in opened]
     if not any(p.x.size for p in points):
         raise TypeError(
             "check_grads: none of the arguments is a float Tensor or array, or holds one; nothing "
@@ -93,7 +95,7 @@ def check_grads(
         )
 
     def function(leaves: list[Tensor]) -> Any:
-        return f(*(a(leaves) for a in given))
+        return f(*tree.rebuild(args, [end(leaves) for end in ends], is_leaf=tree.registered))
 
     check = _Check(points, entrywise, rtol, np.random.default_rng(rng))
     for n in range(1, order + 1):
@@ -121,26 +123,18 @@ class _Point(NamedTuple):
         return self.parameter
 
 
-def _opened(
-    a: Any, name: str, points: list[_Point], inside: bool = False
-) -> Callable[[list[Tensor]], Any]:
-    """An argument as a function of the leaves that stand for what is moved in it."""
+def _opened(a: Any, path: tuple[Any, ...], points: list[_Point]) -> Callable[[list[Tensor]], Any]:
+    """What an argument holds, as a function of the leaves that stand for what is moved in it."""
+    name = f"argument {path[0]}" + "".join(f"[{key!r}]" for key in path[1:])
     if hasattr(a, "named_parameters"):
         a = copy.deepcopy(a)
         for key, p in a.named_parameters().items():
             if _is_float(p):
                 points.append(_Point(f"{name}, {key}", np.array(p.data, float), p))
         return lambda leaves: a
-    if isinstance(a, dict):
-        items = {key: _opened(x, f"{name}[{key!r}]", points, True) for key, x in a.items()}
-        return lambda leaves: {key: item(leaves) for key, item in items.items()}
-    if isinstance(a, (list, tuple)):
-        parts = [_opened(x, f"{name}[{k}]", points, True) for k, x in enumerate(a)]
-        make: Any = getattr(type(a), "_make", type(a))  # of named tuples
-        return lambda leaves: make([part(leaves) for part in parts])
     if type(a) is not Tensor:
         refuse_foreign(a, "check_grads")
-    if not _is_float(a) or (inside and isinstance(a, float)):
+    if not _is_float(a) or (len(path) > 1 and isinstance(a, float)):
         return lambda leaves: a
     place = len(points)
     points.append(_Point(name, np.array(values(a), float)))

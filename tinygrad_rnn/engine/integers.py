@@ -43,6 +43,11 @@ def users(loss: Tensor, nodes: list[Tensor]) -> dict[Tensor, Tensor]:
 def check_integers(loss: Tensor, nodes: list[Tensor], data: Collection[Tensor] = ()) -> None:
     """TypeError if an integer leaf without axes stands where a float would get a gradient.
 
+    As the bias in ``w * x + Tensor(0)``, it was meant to be Tensor(0.0), or to be a number. It may
+    be an index, a condition, a class or an operand of a comparison, and it may be converted
+    (`astype`). With axes, integers may stand anywhere: inputs in one-hot code, counts, targets and
+    masks come so, and nothing tells them from weights. A single one is no batch of data.
+
     `nodes` are those of `loss`, in the order of birth; leaves in `data` are no parameters.
     """
     single = [x for x in nodes if x.op is None and not x._data.ndim and x._data.dtype.kind in "iu"]

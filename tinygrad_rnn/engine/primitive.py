@@ -7,7 +7,6 @@ error says what was done and where, what was given, and how to mend it.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.constants import fingerprints
 from tinygrad_rnn.engine.context import Context, context
 from tinygrad_rnn.engine.kinds import UNKNOWN, Kind, Linear
+from tinygrad_rnn.engine.signature import by_place, signature
 from tinygrad_rnn.engine.tensor import (
     NO_OPTIONS,
     OBJECT,
@@ -86,15 +86,12 @@ class Primitive:
         self.options: tuple[str, ...] = ()
         self.__doc__ = forward.__doc__
         if arity is _FROM_SIGNATURE:
-            parameters = inspect.signature(forward).parameters.values()
-            fixed = sum(p.kind is p.POSITIONAL_ONLY for p in parameters)
-            self.arity = None if any(p.kind is p.VAR_POSITIONAL for p in parameters) else fixed
-            self.options = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
+            self.arity, self.options = signature(forward)
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Compute, and record if there is a Tensor among the inputs."""
         if len(inputs) != self.arity and self.arity is not None:  # sum(x, 0): 0 is an option
-            inputs, options = self._options_by_place(inputs, options)
+            inputs, options = by_place(self, inputs, options)
         arrays: list[Any] = []
         recorded = False
         lent: list[Any] = []  # arrays that others may write into
@@ -177,22 +174,6 @@ class Primitive:
         if find(self.name) is not self:
             raise LookupError(messages.hidden(self.name))
         return find, (self.name,)
-
-    # -- what can go wrong -------------------------------------------------------------------------
-
-    def _options_by_place(
-        self, inputs: tuple[Any, ...], options: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        arity = self.arity or 0
-        extra = inputs[arity:]
-        if len(inputs) < arity or len(extra) > len(self.options):
-            raise TypeError(messages.too_many(self, len(inputs)))
-        by_place = dict(zip(self.options, extra, strict=False))
-        twice = by_place.keys() & options.keys()
-        if twice:
-            name = messages.placed(self.name)
-            raise TypeError(f"{name}: {twice.pop()} is given by place and by name.")
-        return inputs[:arity], by_place | options
 
 
 def met(x: Any, name: str) -> Any:

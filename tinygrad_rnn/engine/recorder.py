@@ -17,7 +17,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tinygrad_rnn.engine.context import Observer, context
+from tinygrad_rnn.engine.blocks import Observer
+from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.convolution import conv, margins
 from tinygrad_rnn.engine.primitives import concatenate, getitem, matmul, reshape, scatter
 from tinygrad_rnn.engine.tensor import OPS, Tensor, values

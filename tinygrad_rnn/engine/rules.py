@@ -13,7 +13,7 @@ of inputs has one rule, told the input's number ``k``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf, prod
+from math import inf
 from typing import Any, NamedTuple
 
 from tinygrad_rnn.engine import messages
@@ -26,7 +26,6 @@ from tinygrad_rnn.engine.primitives import (
     astype,
     broadcast_to,
     clip,
-    concatenate,
     concatenate_p,
     cos,
     cut_gradient,
@@ -61,11 +60,10 @@ from tinygrad_rnn.engine.primitives import (
     transpose,
     where,
 )
+from tinygrad_rnn.engine.products import Uses, matmul_left, matmul_right, one_product
 from tinygrad_rnn.engine.tensor import OPS
 
-__all__ = ["RULES", "FanIn", "JointVJP"]
-
-Uses = list[tuple[Any, Any, dict[str, Any]]]  # of one source: (cotangent, inputs, options) each
+__all__ = ["RULES", "FanIn", "JointVJP", "Uses"]
 
 
 class FanIn(NamedTuple):
@@ -181,36 +179,6 @@ def among_equals(g: Any, equal: Any, axis: Any) -> Any:
     return where(equal, g / sum(equal, axis=axis, keepdims=True), 0)
 
 
-def swap(x: Any) -> Any:
-    """The last two axes exchanged."""
-    return x.T if x.ndim == 2 else transpose(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
-
-
-def rows(a: Any) -> Any:
-    """All leading axes as one; -1 could not say how many where a row is empty."""
-    return reshape(a, shape=(prod(a.shape[:-1]), a.shape[-1]))
-
-
-def matmul_left(g: Any, a: Any, b: Any) -> Any:
-    """The cotangent of `a` in a @ b."""
-    if b.ndim == 1:  # y = sum_k a[..., k] b[k]
-        return g[..., None] * b
-    if a.ndim == 1:  # y[..., m] = sum_k a[k] b[..., k, m]
-        return matmul(b, g[..., None])[..., 0]
-    return matmul(g, swap(b))
-
-
-def matmul_right(g: Any, a: Any, b: Any) -> Any:
-    """The cotangent of `b` in a @ b."""
-    if a.ndim == 1:
-        return g * a if b.ndim == 1 else a[:, None] * g[..., None, :]
-    if b.ndim == 1:
-        return sum(g[..., None] * a, axis=tuple(range(a.ndim - 1)))
-    if b.ndim == 2 and a.ndim > 2:  # one product over all rows, not one per batch and a sum
-        a, g = rows(a), rows(g)
-    return matmul(swap(a), g)
-
-
 def inverse(axes: Any) -> Any:
     """The permutation that undoes `axes`."""
     return (
@@ -221,13 +189,6 @@ def inverse(axes: Any) -> Any:
 def along(axis: int, y: Any, part: Any) -> tuple[Any, ...]:
     """The index that takes `part` of one axis and all of the others."""
     return (*(slice(None),) * (axis % y.ndim), part)
-
-
-def one_product(uses: Uses, b: Any) -> Any:
-    """The cotangent of the matrix `b` in all products a @ b: one product of all their rows."""
-    rows_a = [rows(a) for _, (a, _), _ in uses]
-    rows_g = [rows(g) for g, _, _ in uses]
-    return matmul(concatenate(rows_a).T, concatenate(rows_g))
 
 
 def find(name: str) -> Primitive:

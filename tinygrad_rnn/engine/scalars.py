@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.border import as_array
+from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.kinds import CHOICE
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.tensor import OPS, Tensor
@@ -64,18 +65,20 @@ def scalars(x: Any) -> Any:
         seen.add(id(holder))
         if isinstance(holder, Tensor):
             twins[id(holder)] = scalars(holder)
-        elif isinstance(holder, dict):
-            todo.extend(holder.values())
-        elif isinstance(holder, (list, tuple)):
-            todo.extend(holder)
-        elif hasattr(type(holder), "parameters") or (holder is x and hasattr(x, "__dict__")):
+        elif _has_parameters(holder) or (holder is x and hasattr(x, "__dict__")):
             todo.append(vars(holder))
+        else:
+            todo += tree.leaves(holder, is_leaf=_has_parameters)
     if not twins:
         raise TypeError(
             f"scalars: expected a Tensor, a float array or an object with Tensors as attributes; "
             f"this {type(x).__name__} holds none."
         )
     return copy.deepcopy(x, twins)
+
+
+def _has_parameters(x: Any) -> bool:
+    return hasattr(type(x), "parameters")
 
 
 def apply(primitive: Primitive, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:

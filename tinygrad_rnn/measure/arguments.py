@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.tensor import Tensor
 
 __all__ = ["check_steps", "is_whole", "letters_of", "one_tensor", "stacked", "tensors"]
 
 
 def tensors(roots: Any) -> list[Tensor]:
-    """One Tensor or several, checked."""
-    found = list(roots) if isinstance(roots, (list, tuple)) else [roots]
+    """One Tensor, or those of a structure (see `tree`), checked."""
+    found = tree.leaves(roots, is_leaf=tree.registered)
     if not found:
         raise ValueError("measure: an empty list; pass the loss, or outputs of nn.unroll.")
     for x in found:
@@ -28,12 +29,13 @@ def tensors(roots: Any) -> list[Tensor]:
 
 def one_tensor(loss: Any) -> Tensor:
     """A Tensor, not a list of them: which of several is meant, or their sum, is for the caller."""
-    if isinstance(loss, (list, tuple)):
+    found = tensors(loss)[0]
+    if found is not loss:
         raise TypeError(
             f"measure: expected one recorded scalar, got a {type(loss).__name__} of {len(loss)}. "
             "Add them up, tr.sum(tr.stack(losses)), or choose one."
         )
-    return tensors(loss)[0]
+    return found
 
 
 def check_steps(nodes: Iterable[Tensor]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_rnn.border import as_array
 from tinygrad_rnn.engine.backward import grad
-from tinygrad_rnn.engine.context import no_grad
+from tinygrad_rnn.engine.blocks import no_grad
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.measure.arguments import is_whole
 from tinygrad_rnn.measure.results import Table
@@ -124,8 +124,11 @@ def attractors(
 def _after(cell: Any, xs: np.ndarray, h: Any) -> Tensor:
     """The next state, checked."""
     after = cell(xs, h)
-    if isinstance(after, (tuple, list)):
-        raise ValueError("attractors: the state is a tuple; wrap the cell so that it is one array.")
+    if isinstance(after, (tuple, list, dict)):
+        raise ValueError(
+            f"attractors: the state is a {type(after).__name__}; wrap the cell so that it is one "
+            "array."
+        )
     after = after if isinstance(after, Tensor) else Tensor(after)
     if after.shape != h.shape:
         raise ValueError(

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.backward import grad
-from tinygrad_rnn.engine.context import context, recorded_again, scope
+from tinygrad_rnn.engine.blocks import recorded_again
+from tinygrad_rnn.engine.context import context, scope
 from tinygrad_rnn.engine.primitives import astype, concatenate, reshape, segment
 from tinygrad_rnn.engine.recorder import recorder
 from tinygrad_rnn.engine.tensor import Tensor, next_serial, values

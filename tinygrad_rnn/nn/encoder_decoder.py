@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.context import no_grad
+from tinygrad_rnn.engine.blocks import no_grad
 from tinygrad_rnn.engine.primitives import broadcast_to, concatenate, stack
 from tinygrad_rnn.engine.tensor import values
 from tinygrad_rnn.nn.arguments import check_cell, check_flags

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.context import no_grad
+from tinygrad_rnn.engine.blocks import no_grad
 from tinygrad_rnn.engine.primitives import stack
 from tinygrad_rnn.engine.tensor import shaped, values
 from tinygrad_rnn.nn.state import each, parts

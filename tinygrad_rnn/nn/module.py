@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.border import as_array
+from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.attributes import (
     Leaf,
@@ -176,6 +177,13 @@ class Module(ModuleBase):
     def __repr__(self) -> str:
         facts = [f"{k}={v}" for k, v in vars(self).items() if isinstance(v, (int, float, str))]
         return f"{type(self).__name__}({', '.join(facts)})"
+
+
+def _by_path(module: Module, fresh: list[Any]) -> dict[str, Any]:
+    return dict(zip(module.named_parameters(), fresh, strict=True))
+
+
+tree.register(Module, Module.named_parameters, _by_path)
 
 
 def _cast(array: np.ndarray, dtype: np.dtype) -> np.ndarray | None:

@@ -1,6 +1,7 @@
 """Which functions work on a state with any parts?
 
-A state is an array or a Tensor, or a tuple, list or dict of states.
+A state is an array or a Tensor, or states in a tuple, list, dict … (see `engine.tree`). A module in
+it goes on as it is.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.tensor import Tensor, named
 
 __all__ = [
@@ -31,20 +33,12 @@ def each(f: Callable[..., Any], *states: Any) -> Any:
     >>> each(lambda new, old: new - old, (5, 7), (1, 2))
     (4, 5)
     """
-    state = states[0]
-    if isinstance(state, dict):
-        return {key: each(f, *(s[key] for s in states)) for key in state}
-    if isinstance(state, (tuple, list)):
-        found = [each(f, *pieces) for pieces in zip(*states, strict=True)]
-        return type(state)(*found) if hasattr(state, "_fields") else type(state)(found)
-    return f(*states)
+    return tree.map(f, *states, is_leaf=tree.registered)
 
 
 def parts(state: Any) -> list[Any]:
     """All parts of a state in their order."""
-    found: list[Any] = []
-    each(found.append, state)
-    return found
+    return tree.leaves(state, is_leaf=tree.registered)
 
 
 def first(state: Any) -> Any:

@@ -13,7 +13,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from tinygrad_rnn.engine.context import no_grad, scope
+from tinygrad_rnn.engine.blocks import no_grad
+from tinygrad_rnn.engine.context import scope
 from tinygrad_rnn.engine.tensor import shaped, values
 from tinygrad_rnn.nn.arguments import check_call, check_flags, check_generator
 from tinygrad_rnn.nn.checkpoint import checkpointed

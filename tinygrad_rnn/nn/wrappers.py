@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.primitives import broadcast_to, pass_gradient, where
 from tinygrad_rnn.engine.recorder import draw
 from tinygrad_rnn.engine.tensor import Tensor, named, shaped, values
@@ -20,7 +21,7 @@ from tinygrad_rnn.nn.arguments import check_cell, check_probability, is_number
 from tinygrad_rnn.nn.cells.lstm import LSTMCell
 from tinygrad_rnn.nn.dropout import drop_mask
 from tinygrad_rnn.nn.samples import Sample, sampled
-from tinygrad_rnn.nn.state import each, first, relabelled, through
+from tinygrad_rnn.nn.state import each, parts, relabelled, through
 from tinygrad_rnn.nn.wrapper import Wrapper
 
 __all__ = ["ClippedGradient", "LearnedState", "VariationalDropout", "Zoneout"]
@@ -116,13 +117,13 @@ class VariationalDropout(Wrapper):
     def sample(self, rng: np.random.Generator, x: Any, state: Any) -> Any:
         """A cell with masks drawn once, in the shapes of `x` and `state`."""
         inside = super().sample(rng, x, state)
-        x_mask, h_mask = _mask(x, self.p_inputs, rng), _mask(first(state), self.p_state, rng)
+        x_mask, h_mask = _mask(x, self.p_inputs, rng), _mask(parts(state)[0], self.p_state, rng)
 
         def call(x: Any, state: Any) -> Any:
             x = x if x_mask is None else x * x_mask
             if h_mask is not None:
-                many = isinstance(state, (tuple, list))
-                state = (state[0] * h_mask, *state[1:]) if many else state * h_mask
+                h, *others = parts(state)
+                state = tree.rebuild(state, [h * h_mask, *others], is_leaf=tree.registered)
             return inside(x, state)
 
         return call

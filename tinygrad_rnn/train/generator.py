@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine import tree
+
 __all__ = ["generator_facts", "generator_state"]
 
 _HIGHEST = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "uinteger": 2**32 - 1}
@@ -18,7 +20,7 @@ _HIGHEST = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "uinteger": 2**32 - 1}
 
 def generator_facts(rng: np.random.Generator | None) -> Any:
     """The state of `rng` in types that JSON can hold; None for no generator."""
-    return None if rng is None else _plain(rng.bit_generator.state)
+    return None if rng is None else tree.map(_plain, rng.bit_generator.state)
 
 
 def generator_state(facts: Any, rng: np.random.Generator | None) -> Any:
@@ -42,8 +44,6 @@ def generator_state(facts: Any, rng: np.random.Generator | None) -> Any:
 
 
 def _plain(x: Any) -> Any:
-    if isinstance(x, dict):
-        return {key: _plain(value) for key, value in x.items()}
     return x.tolist() if isinstance(x, (np.ndarray, np.generic)) else x
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.backward import grad
 from tinygrad_rnn.engine.context import Frame
 from tinygrad_rnn.engine.indexing import put_back
@@ -74,7 +75,7 @@ def information_flow(loss: Tensor, states: Sequence[Any]) -> Tensor:
     >>> grad(omega, cell.W_h).shape
     (3, 3)
     """
-    parts = [list(s) if isinstance(s, (tuple, list)) else [s] for s in states]
+    parts = [tree.leaves(s) for s in states]
     if len(parts) < 2:
         raise ValueError(f"information_flow: expected at least two states, got {len(parts)}.")
     frames = [_step_of(p, k) for k, p in enumerate(parts)]

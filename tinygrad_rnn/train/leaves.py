@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.border import as_array, refuse_foreign
+from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.integers import users
 from tinygrad_rnn.engine.messages import called
@@ -88,19 +89,12 @@ def untrained(model: Module, optimiser: Optimiser) -> str:
     return f"fit: not trained, as the optimiser does not have them: {_listed(names)}" * bool(names)
 
 
-def tensors_in(tree: Any) -> list[Tensor]:
-    """The Tensors in tuples, lists, dicts and modules; TypeError for arrays without numbers."""
-    found, todo = list[Tensor](), [tree]
-    while todo:
-        x = todo.pop()
+def tensors_in(given: Any) -> list[Tensor]:
+    """The Tensors in a structure and its modules; TypeError for arrays without numbers."""
+    found = list[Tensor]()
+    for x in tree.leaves(given):
         if type(x) is Tensor:
             found.append(x)
-        elif isinstance(x, Module):
-            found += x.parameters()
-        elif isinstance(x, (tuple, list)):
-            todo += x
-        elif isinstance(x, dict):
-            todo += x.values()
         elif isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind not in TEXT:
             as_array(x, "fit")
         else:

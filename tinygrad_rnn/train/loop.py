@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.context import no_grad
+from tinygrad_rnn.engine.blocks import no_grad
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.train.arguments import (
@@ -29,7 +29,7 @@ from tinygrad_rnn.train.arguments import (
     check_parts,
     number,
 )
-from tinygrad_rnn.train.carried import packed
+from tinygrad_rnn.train.carried import classes_in, packed
 from tinygrad_rnn.train.clipping import clip_grad_norm
 from tinygrad_rnn.train.compiled import TrainingStep, check_way
 from tinygrad_rnn.train.interrupt import interruptible
@@ -84,7 +84,8 @@ def fit(
         and returns their norm before, e.g. ``lambda ps, step: clip_grad_value(ps, 1.0)``.
     state
         The carried state before the first step, e.g. ``cell.initial_state(batch_size)``; by default
-        there is none, and the first call is ``model.loss(*batch)``.
+        there is none, and the first call is ``model.loss(*batch)``. A checkpoint with a carried
+        named tuple needs it: no file holds a class.
     restart
         Start again from `state` every `restart` steps; never by default.
     validate
@@ -138,7 +139,7 @@ def fit(
     check_way(target)
     resumed = path is not None and Path(path).exists()
     asked = optimiser.settings()
-    run = load_run(path, model, optimiser, rng) if path and resumed else Run(state=state)
+    run = load_run(path, model, optimiser, rng, state) if path and resumed else Run(state=state)
     if resumed and progress:
         print(f"fit: {path} exists, the run goes on from step {run.step}", file=sys.stderr)
     if differs := settle(run, optimiser, asked):
@@ -147,7 +148,7 @@ def fit(
     gradients = TrainingStep(model, _loss, target, run, partial(say, wanted=progress))
     if forgotten := untrained(model, optimiser):
         say(forgotten, wanted=progress)
-    begun = run.step
+    begun, classes = run.step, classes_in(state)
     start, tokens, saved = time.perf_counter(), 0, run.step if resumed else -1
     total, unit = (steps, "steps") if steps is not None else (seconds or 0.0, "s")
 
@@ -163,7 +164,7 @@ def fit(
                 kept = path is not None and (run.step + 1) % every == 0
                 loss, after = gradients(x, run.state, kept=kept)
                 if path is not None and run.step == begun:
-                    packed(after, [])  # refuses a state that no checkpoint can hold
+                    packed(after, [], classes)  # refuses a state that no checkpoint can hold
                 norm = number("clip", clipped(optimiser.parameters, run.step))
                 _check_finite(loss, norm)
                 optimiser.step()
@@ -176,7 +177,7 @@ def fit(
                 if validate is not None:
                     _judge(run, model, validate)
                 if path is not None:
-                    save_run(path, run, model, optimiser, rng)
+                    save_run(path, run, model, optimiser, rng, state)
                     saved = run.step
             if progress:
                 tokens += _tokens(x)
@@ -186,7 +187,7 @@ def fit(
                 break
     gradients.settle()
     if path is not None and saved != run.step:
-        save_run(path, run, model, optimiser, rng)
+        save_run(path, run, model, optimiser, rng, state)
     if interrupted():
         kept = "" if path is None else f"; {path} holds it, and the same call goes on from there"
         raise KeyboardInterrupt(f"fit: stopped after {run.step} steps{kept}")

@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.train import checkpoint
-from tinygrad_rnn.train.carried import packed, unpacked
+from tinygrad_rnn.train.carried import Classes, classes_in, packed, unpacked
 from tinygrad_rnn.train.checkpoint import CheckpointError
 from tinygrad_rnn.train.generator import generator_facts, generator_state
 from tinygrad_rnn.train.optimiser import Optimiser
@@ -104,8 +104,12 @@ def save_run(
     model: Module,
     optimiser: Optimiser,
     rng: np.random.Generator | None = None,
+    state: Any = None,
 ) -> None:
-    """Write everything that a run needs to go on into one file, all or nothing."""
+    """Write everything that a run needs to go on into one file, all or nothing.
+
+    A carried state may hold named tuples of the classes that are in `state`.
+    """
     arrays = {
         "run.losses": np.array(run.losses, float),
         "run.norms": np.array(run.norms, float),
@@ -118,7 +122,7 @@ def save_run(
         "optimiser": type(optimiser).__name__,
         "settings": run.settings or optimiser.settings(),
         "generator": generator_facts(rng),
-        "state": packed(run.state, parts),
+        "state": packed(run.state, parts, classes_in(state)),
         "signatures": run.signatures,
         "counts": run.counts,
         "reasons": run.reasons,
@@ -139,11 +143,12 @@ def load_run(
     model: Module,
     optimiser: Optimiser,
     rng: np.random.Generator | None = None,
+    state: Any = None,
 ) -> Run:
     """Restore model, optimiser and generator from the file of `save_run`, and return the run.
 
     The optimiser keeps its settings, except for the learning rate; ``run.settings`` are those at
-    the start of the run.
+    the start of the run. The classes of named tuples are those in `state`.
 
     Raises
     ------
@@ -167,7 +172,7 @@ def load_run(
         _check_like("the model", weights, model.state_dict())
         optimiser.check_state_dict(memory)
         drawn = generator_state(facts["generator"], rng)
-        run = _run(facts, rooms, model)
+        run = _run(facts, rooms, model, classes_in(state))
     except Exception as error:  # anything may stand in the facts of a file that was tampered with
         name = Path(path).name
         raise CheckpointError(
@@ -205,7 +210,9 @@ def settle(run: Run, optimiser: Optimiser, asked: dict[str, Any]) -> str:
 # -- details --------------------------------------------------------------------------------------
 
 
-def _run(facts: dict[str, Any], rooms: dict[str, dict[str, np.ndarray]], model: Module) -> Run:
+def _run(
+    facts: dict[str, Any], rooms: dict[str, dict[str, np.ndarray]], model: Module, classes: Classes
+) -> Run:
     step, kept = facts["step"], rooms.get("run", {})
     if type(step) is not int or step < 0:
         raise ValueError(f"expected a step of at least 0, got {step!r}")
@@ -218,7 +225,7 @@ def _run(facts: dict[str, Any], rooms: dict[str, dict[str, np.ndarray]], model: 
     if best:
         _check_like("the best model", best, model.state_dict())
     parts = rooms.get("state", {})
-    state = unpacked(facts["state"], parts)
+    state = unpacked(facts["state"], parts, classes)
     if parts:
         raise ValueError(f"unused parts of a state: {', '.join(parts)}")
     scores = list(zip(kept["scored"].tolist(), kept["scores"].tolist(), strict=True))

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tinygrad_rnn import Tensor
+from tinygrad_rnn import Tensor, tree
 from viz.graphs.gradient_flow import flow
 from viz.record.arguments import check
 from viz.record.builder import select
@@ -209,17 +209,10 @@ def recorded_scalar(loss: Any, picture: str) -> Tensor:
 def recorded(loss: Any, picture: str) -> list[Tensor]:
     """The Tensors that were meant, checked."""
     roots: list[Any] = []
-    waiting = [loss]
-    while waiting:
-        x = waiting.pop()
-        if isinstance(x, dict):
-            x = list(x.values())
-        if isinstance(x, np.ndarray) and x.dtype == object:
-            x = x.ravel().tolist()
-        if isinstance(x, (list, tuple)):
-            waiting += reversed(x)
-            continue
-        roots.append(x)
+    for x in tree.leaves(loss, is_leaf=tree.registered):
+        of_scalars = isinstance(x, np.ndarray) and x.dtype == object
+        roots += x.ravel().tolist() if of_scalars else [x]
+    for x in roots:
         if type(x) is not Tensor:
             kind = "an array" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"
             raise TypeError(

@@ -14,6 +14,7 @@ import numpy as np
 from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.arguments import is_number
+from tinygrad_rnn.nn.state import each, parts
 
 __all__ = ["chrono", "forget_bias"]
 
@@ -98,18 +99,15 @@ def _keeps(cell: Any, letter: str) -> bool:
 def _step(cell: Any, letter: str, size: float) -> tuple[Any, list[Tensor]]:
     """One step without input from a state of that size: the gate, and the parts of the state."""
 
-    def filled(state: Any) -> Any:
-        if isinstance(state, (tuple, list)):
-            return type(state)([filled(part) for part in state])
-        h = values(state)
-        return np.full_like(h, size) if isinstance(h, np.ndarray) and h.dtype.kind == "f" else state
+    def filled(part: Any) -> Any:
+        h = values(part)
+        return np.full_like(h, size) if isinstance(h, np.ndarray) and h.dtype.kind == "f" else part
 
     dtype = cell.b_x.dtype
-    after = cell(np.zeros(cell.input_size, dtype), filled(cell.initial_state()))
-    parts = after if isinstance(after, (tuple, list)) else [after]
-    parts = [part for part in parts if isinstance(part, Tensor)]
-    gates = [node for node in ancestors(*parts) if node.op is not None and node.name == letter]
-    return (gates[-1] if gates else None), parts
+    after = cell(np.zeros(cell.input_size, dtype), each(filled, cell.initial_state()))
+    moved = [part for part in parts(after) if isinstance(part, Tensor)]
+    gates = [node for node in ancestors(*moved) if node.op is not None and node.name == letter]
+    return (gates[-1] if gates else None), moved
 
 
 def _set(cell: Any, columns: np.ndarray, bias: np.ndarray) -> None:

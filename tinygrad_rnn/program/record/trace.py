@@ -21,7 +21,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.backward import ancestors, grad
+from tinygrad_rnn.engine.blocks import opened
 from tinygrad_rnn.engine.context import Context, context
 from tinygrad_rnn.engine.primitives import stack, sum
 from tinygrad_rnn.engine.recorder import Recorder
@@ -124,69 +126,72 @@ def no_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def leaves_of(tree: Any, name: str) -> list[tuple[str, Any]]:
+def leaves_of(arg: Any, name: str) -> list[tuple[str, Any]]:
     """The Tensors, arrays, numbers and other ends of an argument, each with a name for it.
 
     A list of numbers, such as lengths, is one array.
     """
-    if hasattr(tree, "named_parameters"):
-        return list(tree.named_parameters().items())
-    if isinstance(tree, dict):
-        return [leaf for key, branch in tree.items() for leaf in leaves_of(branch, str(key))]
-    if _is_array(tree):
-        return [(name, np.asarray(tree))]
-    if isinstance(tree, (list, tuple)):
-        return [leaf for k, branch in enumerate(tree) for leaf in leaves_of(branch, f"{name}_{k}")]
-    return [(tree.name or name if type(tree) is Tensor else name, tree)]
+    if hasattr(arg, "named_parameters"):  # as nearly always: there is time to win
+        return list(arg.named_parameters().items())
+    found = list[tuple[str, Any]]()
+    for path, x in tree.paths(arg, is_leaf=_is_end):
+        if hasattr(x, "named_parameters"):
+            found += x.named_parameters().items()
+        elif type(x) is list:
+            found.append((_name(name, path), np.asarray(x)))
+        else:
+            found.append(((type(x) is Tensor and x.name) or _name(name, path), x))
+    return found
 
 
-def _is_array(tree: Any) -> bool:
+def _name(name: str, path: tuple[Any, ...]) -> str:
+    """What stands at a path in an argument is called by the last key in words, and indices."""
+    for key in path:
+        name = f"{name}_{key}" if type(key) is int else str(key)
+    return name
+
+
+def _is_module(x: Any) -> bool:
+    return hasattr(x, "named_parameters")
+
+
+def _is_array(x: Any) -> bool:
     """Whether it is a list of numbers of one type."""
-    kinds = {type(x) for x in tree} if type(tree) is list else set()
+    kinds = {type(number) for number in x} if type(x) is list else set()
     return len(kinds) == 1 and kinds <= {int, float, bool}
 
 
-def _lists_numbers(tree: Any) -> bool:
-    """Whether there is a list of numbers in it, which would come back as one array."""
-    if isinstance(tree, dict):
-        return any(map(_lists_numbers, tree.values()))
-    if isinstance(tree, (list, tuple)):
-        return _is_array(tree) or any(map(_lists_numbers, tree))
-    return False
+def _is_end(x: Any) -> bool:
+    return _is_module(x) or _is_array(x)
 
 
-def rebuilt(tree: Any, leaves: Iterator[Any], copies: bool = False) -> Any:
+def rebuilt(arg: Any, leaves: Iterator[Any], copies: bool = False) -> Any:
     """The argument with other ends, in the order of `leaves_of`.
 
     A module stays what it is, and so does a list or a dict in which no end is another; all of them
     are copied if `copies`, and so are modules, with other Tensors in them; their
     generators are not.
     """
-    if hasattr(tree, "named_parameters"):
-        others = {id(p): next(leaves) for p in tree.named_parameters().values()}
-        return copy.deepcopy(tree, others | _generators(tree)) if copies else tree
-    if isinstance(tree, dict):
-        branches = [rebuilt(branch, leaves, copies) for branch in tree.values()]
-        same = not copies and all(map(operator.is_, branches, tree.values()))
-        return tree if same else dict(zip(tree, branches, strict=True))
-    if isinstance(tree, (list, tuple)) and not _is_array(tree):
-        branches = [rebuilt(branch, leaves, copies) for branch in tree]
-        if not copies and all(map(operator.is_, branches, tree)):
-            return tree
-        return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
-    return next(leaves)
+
+    def end(x: Any) -> Any:
+        if not _is_module(x):
+            return next(leaves)
+        others = {id(p): next(leaves) for p in x.named_parameters().values()}
+        return copy.deepcopy(x, others | _generators(x)) if copies else x
+
+    ends = [end(x) for x in tree.leaves(arg, is_leaf=_is_end)]
+    return tree.rebuild(arg, ends, is_leaf=_is_end, keep=not copies)
 
 
-def gradient_leaves(tree: Any, leaves: Iterator[Any]) -> Any:
+def gradient_leaves(params: Any, leaves: Iterator[Any]) -> Any:
     """Gradients in the structure of the parameters; those of a module in a dict by path."""
-    if hasattr(tree, "named_parameters"):
-        return {path: next(leaves) for path in tree.named_parameters()}
-    if isinstance(tree, dict):
-        return {key: gradient_leaves(branch, leaves) for key, branch in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        branches = [gradient_leaves(branch, leaves) for branch in tree]
-        return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
-    return next(leaves)
+
+    def end(x: Any) -> Any:
+        if not _is_module(x):
+            return next(leaves)
+        return {path: next(leaves) for path in x.named_parameters()}
+
+    return tree.map(end, params, is_leaf=_is_module)
 
 
 def forward(
@@ -239,14 +244,9 @@ def _check_places(params: Any, args: tuple[Any, ...]) -> None:
     places = {id(p) for p in wrt}
     if len(places) < len(wrt):
         raise Refused("one Tensor stands in two places of params. Put it there once")
-    todo = list(args)
-    while todo:
-        x = todo.pop()
-        if hasattr(x, "named_parameters"):
-            if not places.isdisjoint(map(id, x.named_parameters().values())):
-                raise Refused("a module among the arguments holds Tensors of params, too")
-        elif isinstance(x, (list, tuple, dict)):
-            todo += x.values() if isinstance(x, dict) else x
+    for x in tree.leaves(args, is_leaf=_is_module):
+        if _is_module(x) and not places.isdisjoint(map(id, x.named_parameters().values())):
+            raise Refused("a module among the arguments holds Tensors of params, too")
 
 
 def _check_bytes(name: str, x: Any) -> None:
@@ -275,7 +275,7 @@ def trace(record: Forward) -> Trace:
 @contextmanager
 def recording(recorder: Recorder) -> Iterator[None]:
     """What is recorded inside is a program."""
-    token = context.set(Context().inside((recorder,)))
+    token = context.set(opened(Context(), (recorder,)))
     try:
         yield
     finally:
@@ -359,7 +359,8 @@ def _results(found: Any) -> tuple[Tensor, Any, list[Tensor | None]]:
         raise Refused("the function does not give one scalar Tensor")
     beside = [x for _, x in leaves_of(aux, "aux")]
     beside = [Tensor(x) if isinstance(x, np.ndarray) else x for x in beside]
-    if _lists_numbers(aux) or not all(type(x) is Tensor or x is None for x in beside):
+    arrays = any(type(x) is list for x in tree.leaves(aux, is_leaf=_is_end))
+    if arrays or not all(type(x) is Tensor or x is None for x in beside):
         raise Refused("what the function gives beside the loss is not made of Tensors")
     return loss, aux, beside
 

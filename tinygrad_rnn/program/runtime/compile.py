@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_rnn.engine.backward import grad
-from tinygrad_rnn.engine.context import no_grad
+from tinygrad_rnn.engine.blocks import no_grad
 from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.ir.lengths import Mismatch, Sample, dims_of, shorter

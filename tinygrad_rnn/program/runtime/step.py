@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.border import refuse_foreign
+from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.backends.c import Unwritable, save
 from tinygrad_rnn.program.backends.latex.emit import latex
@@ -461,17 +462,23 @@ _BY_WORDS = frozenset((str, bytes, complex, type(None), slice, type(Ellipsis)))
 
 def _outline(args: Any) -> Any:
     """The structure of arguments, without the values of arrays."""
-    if type(args) in NUMBERS:
+    ends = tree.leaves(args, is_leaf=_is_module)
+    return tree.structure(args, is_leaf=_is_module), *map(_fact, ends)
+
+
+def _is_module(x: Any) -> bool:
+    return hasattr(x, "named_parameters")
+
+
+def _fact(x: Any) -> Any:
+    """What a program depends on beside shapes and dtypes, of one end of an argument."""
+    if isinstance(x, NUMBERS):
         return "."
-    if hasattr(args, "named_parameters"):
-        return type(args), _structure(args)
-    if isinstance(args, dict):
-        return type(args), *[(type(k), k, _outline(v)) for k, v in args.items()]
-    if isinstance(args, (list, tuple)):
-        return type(args), *map(_outline, args)
-    if isinstance(args, np.random.Generator):
-        return type(args), type(args.bit_generator)
-    return "." if isinstance(args, NUMBERS) else _Itself(args)
+    if _is_module(x):
+        return type(x), _structure(x)
+    if isinstance(x, np.random.Generator):
+        return type(x), type(x.bit_generator)
+    return _Itself(x)
 
 
 def _structure(module: Any) -> Any:

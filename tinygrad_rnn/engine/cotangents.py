@@ -1,0 +1,131 @@
+"""How is what reaches one node by several ways added up?
+
+In an array of our own, made for the first sum and added to from then on. Slices of one sequence and
+products with one matrix are not added up one by one: they wait until the turn of their source, and
+then go there together (see `rules.FanIn`).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine import messages
+from tinygrad_rnn.engine.context import Frame, context
+from tinygrad_rnn.engine.primitives import astype, reshape, sum
+from tinygrad_rnn.engine.rules import FanIn, JointVJP, Uses
+from tinygrad_rnn.engine.tensor import Tensor
+
+__all__ = ["Cotangents", "context_restored", "fit", "mark", "one_each"]
+
+NOTHING: dict[str, np.ndarray] = {}  # shared by all frames here: no constants inside have letters
+
+
+class Cotangents:
+    """Those of nodes whose turn has not come; `nodes` are all of the record.
+
+    `together` says whether uses of a matrix may go back in one product: they stay apart if they are
+    recorded or watched.
+    """
+
+    def __init__(self, nodes: list[Tensor], together: bool) -> None:
+        self.nodes, self.together = nodes, together
+        self.sums: dict[Tensor, Any] = {}
+        self.ours: set[Tensor] = set()  # whose sum is in an array of our own: added to in place
+        self.waiting: dict[Tensor, dict[FanIn, Uses]] = {}  # uses of a source, until its turn
+
+    def pop(self, node: Tensor) -> Any:
+        """What has arrived at `node`, in its shape and dtype; None if nothing has."""
+        if node in self.waiting:
+            self._join(node)
+        g = self.sums.pop(node, None)
+        if g is None or (g.shape == node._data.shape and g.dtype is node._data.dtype):
+            return g
+        if type(g) is Tensor:
+            mark(node)
+        return fit(g, node, self.nodes)
+
+    def add(self, x: Tensor, gx: Any) -> None:
+        """Add what arrives at `x` by another way to what is there."""
+        before = self.sums[x]
+        if x in self.ours and before.shape == gx.shape:
+            before += gx
+            return
+        if type(before) is Tensor:
+            mark(x)
+        if before.shape != gx.shape:
+            before, gx = fit(before, x, self.nodes), fit(gx, x, self.nodes)
+        total = self.sums[x] = before + gx
+        if type(total) is np.ndarray:
+            self.ours.add(x)
+
+    def waits(self, rule: FanIn, x: Tensor, use: Any) -> bool:
+        """Let this use of `x` wait for all others, to go back with them; False if it goes alone."""
+        if rule.alone is not None and not (self.together and x._data.ndim == 2):
+            return False
+        self.waiting.setdefault(x, {}).setdefault(rule, []).append(use)
+        return True
+
+    def _join(self, node: Tensor) -> None:
+        for fan_in, uses in self.waiting.pop(node).items():
+            if type(uses[0][0]) is Tensor:
+                mark(node)
+            gx = fan_in.rule(uses, node)
+            if node in self.sums:
+                self.add(node, gx)
+            else:
+                self.sums[node] = gx
+
+
+def one_each(rules: Any, g: Any, y: Any, inputs: Any, options: dict[str, Any]) -> Any:
+    """The rules of a primitive with any number of inputs, one for each of them."""
+    if type(rules) is JointVJP:
+        if type(y) is Tensor:
+            mark(y)
+        return [_constant(gx) for gx in rules.rule(g, y, inputs, **options)]
+    # all inputs as one argument: unpacked for each of them, they would cost their square
+    return [functools.partial(rules, k) for k in range(len(inputs))]
+
+
+def _constant(gx: Any) -> Any:
+    """A rule that says what is already known."""
+
+    def rule(*_: Any, **__: Any) -> Any:
+        return gx
+
+    return None if gx is None else rule
+
+
+@contextmanager
+def context_restored() -> Iterator[None]:
+    """Marks end with the walk in which they were made."""
+    outside = context.get()
+    try:
+        yield
+    finally:
+        context.set(outside)
+
+
+def mark(node: Tensor, argument: int | None = None) -> None:
+    """From here on, what is recorded derives from `node`: it has its scope, marked backward."""
+    frame = Frame("backward", None, NOTHING, node.serial, argument)
+    context.set(context.get().at((*node.scope, frame)))
+
+
+def fit(g: Any, x: Tensor, nodes: list[Tensor]) -> Any:
+    """The cotangent of `x`: broadcasting undone, shape checked, dtype restored."""
+    if g.shape != x.shape:
+        missing = g.ndim - x.ndim
+        if missing < 0 or any(
+            n not in (1, m) for n, m in zip(x.shape, g.shape[missing:], strict=True)
+        ):
+            raise ValueError(messages.misshapen(g, x, nodes))
+        stretched = [a + missing for a, n in enumerate(x.shape) if n != g.shape[a + missing]]
+        g = sum(g, axis=(*range(missing), *stretched))
+        if stretched:
+            g = reshape(g, shape=x.shape)
+    return g if g.dtype == x.dtype else astype(g, dtype=x.dtype)
