@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.context import Context, context
 from tinygrad_rnn.engine.primitives import stack, sum
 from tinygrad_rnn.engine.recorder import Recorder
-from tinygrad_rnn.engine.tensor import Tensor, named, next_serial, values
+from tinygrad_rnn.engine.tensor import Tensor, named, values
 from tinygrad_rnn.program.record.abstract import Shapes, Unknown
 from tinygrad_rnn.program.record.sharing import shared
 from tinygrad_rnn.program.record.surroundings import Surroundings, generators_in
@@ -81,7 +82,7 @@ class Forward:
         """Of a record without values of its parameters."""
         return self.recorder.shapes
 
-    @property
+    @cached_property
     def nodes(self) -> list[Tensor]:
         """All there is, in the order of birth."""
         return ancestors(self.loss, *self.beside, *self.leaves, *self.recorder.requirements)
@@ -89,7 +90,10 @@ class Forward:
     @property
     def used(self) -> list[bool]:
         """Which parameters the loss depends on."""
-        made_of = set(ancestors(self.loss))
+        made_of = {self.loss}
+        for x in reversed(self.nodes):
+            if x in made_of:
+                made_of.update([y for y in x.inputs if type(y) is Tensor])
         return [p in made_of for p in self.leaves[: self.parameters]]
 
 
@@ -309,7 +313,6 @@ def recorded(
     recorder = Recorder(shapes, move is not None, noise, flush)
     move = move or np.asarray
     around.set_back()
-    born = next_serial()
     with no_garbage(), recording(recorder):
         if shapes is not None:
             shapes.asked = False
@@ -333,7 +336,7 @@ def recorded(
     called += [str(x.name) for x in (*leaves[len(wrt) :], *drawn)]
     leaves, beside = [*leaves, *drawn], [x for x in beside if x is not None]
     ends = [loss, *beside, *recorder.requirements]
-    (loss, *rest), unread = _once(ends, leaves, recorder, born)
+    (loss, *rest), unread = _once(ends, leaves, recorder)
     beside, recorder.requirements = rest[: len(beside)], rest[len(beside) :]
     return Forward(leaves, called, len(wrt), loss, beside, aux, twin, recorder, unread)
 
@@ -399,14 +402,14 @@ def _check_pure(held: Surroundings, around: Surroundings, recorder: Recorder) ->
 
 
 def _once(
-    ends: list[Tensor], leaves: list[Tensor], recorder: Recorder, born: int
+    ends: list[Tensor], leaves: list[Tensor], recorder: Recorder
 ) -> tuple[list[Tensor], list[Tensor]]:
     """The ends of a record after `shared`, and the operations of which nothing is made."""
     operations = recorder.operations
     recorder.operations = []  # it lives as long as the program
     read = set(ancestors(*ends))
     unread = [x for x in operations if x.op is not None and x not in read]
-    found = shared([*ends, *unread], leaves, born)
+    found = shared([*ends, *unread], operations, leaves)
     return found[: len(ends)], [x for x in found[len(ends) :] if x not in read]
 
 

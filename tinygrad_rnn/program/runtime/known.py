@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.ir.lengths import Mismatch, Sample, dims_of, interpolated, shorter
@@ -167,10 +166,11 @@ def _pair(a: Running, b: Running) -> Pair:
 
 def _forward(record: Forward) -> tuple[list[Tensor], dict[int, Tensor]]:
     """The nodes of a record; its results by their places among those of its graph."""
-    with recording(Recorder(record.recorder.shapes)):
+    counting = Recorder(record.recorder.shapes)
+    with recording(counting):
         requires = [broken(record.recorder)] if record.recorder.requirements else []
     beside = [*record.beside, *requires]
-    nodes = ancestors(record.loss, *beside, *record.leaves)
+    nodes = [*record.nodes, *counting.operations]
     return nodes, {0: record.loss, **dict(enumerate(beside, 1 + record.parameters))}
 
 
