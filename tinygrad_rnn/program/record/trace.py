@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,7 @@ from tinygrad_rnn.program.record.surroundings import Surroundings, generators_in
 
 __all__ = [
     "NUMBERS",
+    "Call",
     "Forward",
     "Refused",
     "Trace",
@@ -54,6 +55,16 @@ NUMBERS = (Tensor, np.ndarray, np.generic, int, float)  # what reaches a functio
 
 class Refused(Exception):
     """A function that cannot be compiled; the message is the sentence that says why."""
+
+
+class Call(NamedTuple):
+    """A function and what it is called with; the names of its arguments; what it can reach."""
+
+    loss_fn: Callable[..., Any]
+    params: Any
+    args: tuple[Any, ...]
+    names: list[str]
+    around: Surroundings
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,40 +204,28 @@ def gradient_leaves(tree: Any, leaves: Iterator[Any]) -> Any:
     return next(leaves)
 
 
-def forward(
-    loss_fn: Callable[..., Any],
-    params: Any,
-    args: tuple[Any, ...],
-    names: list[str],
-    around: Surroundings,
-) -> Forward:
+def forward(call: Call) -> Forward:
     """The record of ``loss_fn(params, *args)``, without values of the parameters if that goes.
 
     Whatever goes wrong without values is tried with them, and then goes right or says why.
     """
-    _check_places(params, args)
+    _check_places(call.params, call.args)
     try:
-        return recorded(loss_fn, params, args, names, around, Shapes())
+        return recorded(call, Shapes())
     except Refused:
         raise
     except Exception as error:
         asked = line_of(error)
     try:
-        return replace(recorded(loss_fn, params, args, names, around), asked=asked)
+        return replace(recorded(call), asked=asked)
     except Refused as error:
         raise Refused(f"{error}{line_of(error) or asked}") from error
 
 
-def with_values(
-    loss_fn: Callable[..., Any],
-    params: Any,
-    args: tuple[Any, ...],
-    names: list[str],
-    around: Surroundings,
-) -> Forward:
+def with_values(call: Call) -> Forward:
     """The record of ``loss_fn(params, *args)``, computed."""
-    _check_places(params, args)
-    return recorded(loss_fn, params, args, names, around)
+    _check_places(call.params, call.args)
+    return recorded(call)
 
 
 def line_of(error: BaseException) -> str:
@@ -287,11 +286,7 @@ def recording(recorder: Recorder) -> Iterator[None]:
 
 
 def recorded(
-    loss_fn: Callable[..., Any],
-    params: Any,
-    args: Any,
-    names: list[str],
-    around: Surroundings,
+    call: Call,
     shapes: Shapes | None = None,
     move: Callable[[Any], Any] | None = None,
     before: Forward | None = None,
@@ -310,6 +305,7 @@ def recorded(
     Unknown
         It asked for values, and there are but `shapes`.
     """
+    loss_fn, params, args, names, around = call
     recorder = Recorder(shapes, move is not None, noise, flush)
     move = move or np.asarray
     around.set_back()
@@ -321,9 +317,9 @@ def recorded(
         for path, p in wrt:
             _check_bytes(path, p)
         inputs = [_ends(arg, name, recorder, move) for arg, name in zip(args, names, strict=True)]
-        given = [rebuilt(arg, iter(ends), True) for arg, ends in zip(args, inputs, strict=True)]
-        held = Surroundings(("params", twin), *zip(names, given, strict=True))
-        loss, aux, beside = _results(loss_fn(twin, *given))
+        taken = [rebuilt(arg, iter(ends), True) for arg, ends in zip(args, inputs, strict=True)]
+        held = Surroundings(("params", twin), *zip(names, taken, strict=True))
+        loss, aux, beside = _results(loss_fn(twin, *taken))
     _check_same(wrt, leaves_of(twin, "params"))
     if shapes is not None and shapes.asked:
         raise Unknown("a value was asked for, and the error passed over")

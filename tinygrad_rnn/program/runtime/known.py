@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -19,9 +19,9 @@ from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.ir.lengths import Mismatch, Sample, dims_of, interpolated, shorter
 from tinygrad_rnn.program.ir.recognise import recognise
-from tinygrad_rnn.program.record.surroundings import Surroundings
 from tinygrad_rnn.program.record.trace import (
     NUMBERS,
+    Call,
     Forward,
     Refused,
     broken,
@@ -35,7 +35,7 @@ from tinygrad_rnn.program.runtime.pipeline import Options, Program, rolled, same
 from tinygrad_rnn.program.runtime.relength import Relengthed
 from tinygrad_rnn.program.runtime.run import Running
 
-__all__ = ["Call", "Known", "Pair", "shortened"]
+__all__ = ["Known", "Pair", "shortened"]
 
 KINDS = 16  # of calls that are remembered
 HELD = 4  # programs, and pairs of graphs, of one kind of call
@@ -50,16 +50,6 @@ class Pair(NamedTuple):
     a: Sample
     b: Sample
     programs: tuple[Running, ...] = ()
-
-
-class Call(NamedTuple):
-    """A function and what it is called with; the names of its arguments; what it can reach."""
-
-    loss_fn: Callable[..., Any]
-    params: Any
-    args: tuple[Any, ...]
-    names: list[str]
-    around: Surroundings
 
 
 @dataclass
@@ -197,7 +187,7 @@ def shortened(call: Call, dims: Dims) -> Call:
 
 def _short(call: Call, dims: Dims, options: Options) -> Sample:
     """The graph of the same function for the beginnings of its arguments."""
-    record = forward(*shortened(call, dims))
+    record = forward(shortened(call, dims))
     whole = trace(record)
     graph, _ = rolled(whole, record.recorder, options.longest, loops="loops" in options.passes)
     return sample_of(graph, whole)

@@ -20,6 +20,7 @@ from tinygrad_rnn.program.backends.latex.emit import latex
 from tinygrad_rnn.program.record.surroundings import Surroundings
 from tinygrad_rnn.program.record.trace import (
     NUMBERS,
+    Call,
     Refused,
     gradient_leaves,
     leaves_of,
@@ -35,7 +36,7 @@ from tinygrad_rnn.program.runtime.compile import (
     rounded_otherwise,
     tensors,
 )
-from tinygrad_rnn.program.runtime.known import Call, Known
+from tinygrad_rnn.program.runtime.known import Known
 from tinygrad_rnn.program.runtime.outline import Outline, outline
 from tinygrad_rnn.program.runtime.pipeline import PASSES, WRITING, Options
 from tinygrad_rnn.program.runtime.run import Running, Unmet
