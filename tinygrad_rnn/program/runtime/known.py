@@ -32,7 +32,6 @@ from tinygrad_rnn.program.record.trace import (
     trace,
 )
 from tinygrad_rnn.program.runtime.pipeline import Options, Program, rolled, same_program, sample_of
-from tinygrad_rnn.program.runtime.relength import Relengthed
 from tinygrad_rnn.program.runtime.run import Running
 
 __all__ = ["Known", "Pair", "shortened"]
@@ -84,7 +83,7 @@ class Known:
     def add(self, kind: Any, arrays: list[Any], program: Running) -> None:
         """Remember a program that was made for a call."""
         self.bodies.setdefault(program.body, program)
-        if not isinstance(program, Relengthed):  # which two others are known to make
+        if not program.interpolated:  # which two others are known to make
             of = self._of(kind)
             of.programs = [(dims_of(x.shape for x in arrays), program), *of.programs][:HELD]
 
@@ -93,15 +92,8 @@ class Known:
         alike = self.bodies.get(program.body)
         if alike is None:
             return False
-        if isinstance(program, Relengthed):
-            (T, numbers), (U, others) = (
-                (x.in_c.T, dict(enumerate(x.in_c.constants))) for x in (alike, program)
-            )
-        else:
-            if program.program.constants:
-                return False
-            (T, numbers), (U, others) = ((x.program.T, x.program.numbers) for x in (alike, program))
-        return same_program(T, numbers, U, others)
+        known, found = program.numbers(alike), program.numbers(program)
+        return known is not None and found is not None and same_program(*known, *found)
 
     def knows(self, kind: Any) -> bool:
         """Whether there is a program for a call of a kind."""
