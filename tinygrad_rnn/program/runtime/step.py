@@ -182,9 +182,10 @@ class CompiledStep:
                     " What is no parameter is an argument of its own."
                 )
             arrays.append(values(p))
-        if all(type(x) is np.ndarray for x in args):  # as nearly always: there is time to win
-            arrays += args
-            structure: Any = len(args)
+        given = [x for x in args if x is not None]
+        if all(type(x) is np.ndarray for x in given):  # as nearly always: there is time to win
+            arrays += given
+            structure: Any = tuple([x is None for x in args])
         else:
             structure = _outline(args)
             ends = [x for arg in args for _, x in leaves_of(arg, "")]
