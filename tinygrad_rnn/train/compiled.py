@@ -110,10 +110,9 @@ class TrainingStep:
 
         `kept` says that a checkpoint follows.
         """
-        known = tensors_in((batch, state))
         found = self._find(batch, state)
         if found is None:
-            return self._eager(batch, state, known)
+            return self._eager(batch, state)
         program, arrays, first = found
         parameters = self.model.named_parameters()
         compared = first or self._doubled or kept or self.target == "check"
@@ -125,7 +124,7 @@ class TrainingStep:
                 results = program(arrays)
             except Unmet as error:  # the loss says of it what it says when it runs as written
                 self._eagerly_as(str(error))
-                return self._eager(batch, state, known)
+                return self._eager(batch, state)
         loss, *gradients = results[: len(program.used) + 1]
         for p, used, g in zip(parameters.values(), program.used, gradients, strict=True):
             if used:
@@ -173,7 +172,8 @@ class TrainingStep:
         program.set_back(arrays, after)
         return results
 
-    def _eager(self, batch: Any, state: Any, known: list[Tensor]) -> tuple[float, Any]:
+    def _eager(self, batch: Any, state: Any) -> tuple[float, Any]:
+        known = tensors_in((batch, state))
         with limited(self.run.small):
             loss, state = self.loss(self.model, batch, state)
             reached = backward(loss, data=known)
@@ -211,11 +211,8 @@ class TrainingStep:
         if self.program is None or not isinstance(batch, tuple):
             return None
         args = (*batch, state)
-        strange = [x for _, x in leaves_of(list(args), "") if not isinstance(x, _ARGUMENTS)]
-        strange += [x for x in args if isinstance(x, Module)]
-        if strange:
-            kind = type(strange[0]).__name__
-            return self._eagerly_as(f"a batch or state with a {kind} in it cannot be compiled")
+        if strange := _strange(args):
+            return self._eagerly_as(f"a batch or state with a {strange} in it cannot be compiled")
         signed = self.program.signature(self.model, *args)
         key, ways = self._key(signed[0]), self.run.signatures
         if ways.get(key) == "eager" or (key not in ways and "eager" in ways.values()):
@@ -243,9 +240,11 @@ class TrainingStep:
         """A digest of what a program is made for: the same in the process that goes on."""
         if len(self.keys) > MANY:
             self.keys.clear()
-        if signature not in self.keys:
-            self.keys[signature] = hashlib.sha256(repr(signature).encode()).hexdigest()[:16]
-        return self.keys[signature]
+        key = self.keys.get(signature)
+        if key is None:
+            key = hashlib.sha256(repr(signature).encode()).hexdigest()[:16]
+            self.keys[signature] = key
+        return key
 
     def _as_written(
         self, parameters: dict[str, Tensor], batch: Any, state: Any, denormals: bool
@@ -326,6 +325,15 @@ def _function(model: Module, loss: Loss) -> Callable[..., Any]:
         [inspect.Parameter(name, kind) for name in names if name.isidentifier()]
     )
     return loss_fn
+
+
+def _strange(args: tuple[Any, ...]) -> str:
+    """The type of something in a batch or state that no program takes; empty if nothing is."""
+    if all(x is None or type(x) is np.ndarray for x in args):  # as nearly always
+        return ""
+    found = [x for _, x in leaves_of(list(args), "") if not isinstance(x, _ARGUMENTS)]
+    found += [x for x in args if isinstance(x, Module)]
+    return type(found[0]).__name__ if found else ""
 
 
 def _is_part(x: Any) -> bool:

@@ -214,7 +214,7 @@ def test_what_is_another_program_at_short_lengths_is_recorded_whole_and_says_so(
 @pytest.mark.parametrize("loss_fn", [at_once, each_step, last_step, plain_loop])
 def test_a_record_replayed_piece_by_piece_gives_what_the_engine_gives(loss_fn):
     m, args = Model(nn.LSTMCell), data(40)
-    record = forward(*compile(loss_fn)._call(m, args))
+    record = forward(compile(loss_fn)._call(m, args))
     loss, *grads = replayed(record, [*(p.data for p in m.parameters()), *args])
     exact = loss_fn(m, *args)
     np.testing.assert_allclose(loss, exact.data, rtol=1e-14)

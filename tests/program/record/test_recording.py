@@ -11,9 +11,9 @@ from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
 from tinygrad_rnn.nn.state import output_of
 from tinygrad_rnn.program.record.abstract import AbstractArray
 from tinygrad_rnn.program.record.surroundings import Surroundings
-from tinygrad_rnn.program.record.trace import Refused, forward, trace, with_values
+from tinygrad_rnn.program.record.trace import Call, Refused, forward, trace, with_values
 from tinygrad_rnn.program.runtime.compile import Options, program_for
-from tinygrad_rnn.program.runtime.known import Call, Known
+from tinygrad_rnn.program.runtime.known import Known
 from tinygrad_rnn.program.runtime.pipeline import PASSES, WRITING
 
 T, B = 5, 2
@@ -55,7 +55,7 @@ def given(f, params, *args):
 
 def both(f, params, *args):
     call = given(f, params, *args)
-    return forward(*call), with_values(*call)
+    return forward(call), with_values(call)
 
 
 @every_sample()
@@ -93,7 +93,7 @@ def test_layers_are_recorded_without_values(net):
 def test_parameters_keep_their_values_and_their_places():
     m = Model(nn.LSTMCell(4, 4, rng=0))
     before = [(p, p.data, p.serial) for p in m.parameters()]
-    found = forward(*given(loss_fn, m, X, Y))
+    found = forward(given(loss_fn, m, X, Y))
     for p, data, serial in before:
         assert p.data is data
         assert p.serial == serial

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,13 +57,12 @@ def recognise(
     known = found.known
     for k, x in outputs.items():
         v = graph.outputs[k]
-        copied = v.op == "copy" and v.args[0].kind in ("at", "const")
-        plan = [(0, v.args[0])] if copied else []
-        if not (
-            found.step(v, None, plan, x, [known[x]])
-            if copied
-            else known[x] == (found.alike[v], None)
-        ):
+        if v.op == "copy" and v.args[0].kind in ("at", "const"):
+            copy = _Candidate(v, None, [(0, v.args[0])], _words(v.options))
+            same = found.step(copy, x, [known[x]]) is not None
+        else:
+            same = known[x] == (found.alike[v], None)
+        if not same:
             raise Mismatch(f"{x.name or 'a result'} is computed in another way")
     if found.passed(outputs.values()) != graph.through:
         raise Mismatch("gradients are scaled, clipped or stopped at other places")
@@ -112,11 +112,15 @@ def cuts(nodes: Iterable[Tensor]) -> dict[Any, Arg]:
 
 
 class _Candidate(NamedTuple):
-    """A value at a step, or at any; what it reads beside what its kind says."""
+    """A value at a step, or at any; what it reads beside what its kind says; its options.
+
+    `options` are said in words and numbers; they are None where an index goes with time.
+    """
 
     value: Value
     t: int | None
     plan: list[tuple[int, Arg]]
+    options: Any
 
 
 class _Record:
@@ -133,6 +137,7 @@ class _Record:
         self.place = {v: k for k, v in enumerate(graph.values)}
         self.chain: dict[Tensor, Any] = {}  # what gradients of a node go through
         self.edges: dict[Any, list[int | None]] = defaultdict(list)
+        self.words: dict[Any, Any] = {}  # what options say, by the objects that they are
         for v in graph.values:
             self.add(v, None, v.args)
             # at some steps, what it reads are initial values
@@ -148,21 +153,23 @@ class _Record:
             ((k, a) for k, a in enumerate(args) if a.kind not in ("one", "all")),
             key=lambda x: isinstance(x[1].value, Open),
         )
-        self.candidates[kind].append(_Candidate(v, t, plan))
+        timed = any(type(p) is Step for p in v.options.get("index", ()))
+        words = None if timed else _words(v.options)
+        self.candidates[kind].append(_Candidate(v, t, plan, words))
 
     def read_all(self, nodes: Iterable[Tensor]) -> None:
         """Say of all nodes, in the order of birth, what they are."""
         for x in nodes:
             if x.op is not None:
                 self.known[x] = self.of(x, x.op.name)
-                if x not in self.chain:
+                if self.chain and x not in self.chain:
                     self.edge(x)
             elif x not in self.known:
                 self.known[x] = x.data
 
     def edge(self, x: Tensor) -> None:
         """Note which inputs of a node are read through what."""
-        for j, y in enumerate(x.inputs if self.chain else ()):
+        for j, y in enumerate(x.inputs):
             chain = self.chain.get(y) if type(y) is Tensor else None
             if chain and type(now := self.known[x]) is tuple:
                 many = x.op is not None and x.op.arity is None
@@ -236,24 +243,30 @@ class _Record:
 
     def among(self, kind: Any, x: Tensor, ins: list[Any]) -> At | None:
         """What a node is, among the values of a kind."""
-        found = (self.step(*y, x, ins) for y in self.candidates.get(kind, ()))
-        return next((now for now in found if now is not None), None)
+        for candidate in self.candidates.get(kind, ()):
+            now = self.step(candidate, x, ins)
+            if now is not None:
+                return now
+        return None
 
-    def step(
-        self, v: Value, t: int | None, plan: list[tuple[int, Arg]], x: Tensor, ins: list[Any]
-    ) -> At | None:
+    def step(self, candidate: _Candidate, x: Tensor, ins: list[Any]) -> At | None:
         """Which step of a value a node is, if it is one; it reads the values that it should."""
+        v, t, plan, words = candidate
         if t is None and v.lo is not None:
             t = self.time(v, plan, x, ins)
             if not _there(v, t):
                 return None
-        if (v.options or x.options) and not _options_at(v, t, x):
-            return None
+        if v.options or x.options:
+            if words is None:
+                if t is None or not _index_at(v, t, x):
+                    return None
+            elif not self.same_options(v.options, words, x.options):
+                return None
         for k, (kind, value, when) in plan:
             y = ins[k]
             if kind in ("step", "at"):
                 at = when if kind == "at" else t + when
-                if y[1] != at or not _there(value, at):
+                if y[1] != at or not value.lo <= at <= value.hi:
                     return None
             elif type(value) is Open:
                 read = self.read[v, k].setdefault(t if kind == "consts" else None, y)
@@ -264,6 +277,17 @@ class _Record:
                 if value is not y and not same_constant(value, y):
                     return None
         return self.alike[v], t
+
+    def same_options(self, known: dict[str, Any], words: Any, options: dict[str, Any]) -> bool:
+        """Whether options are those `known`, which say `words`: 1 is not True."""
+        with suppress(ValueError):  # of arrays
+            if known != options:  # as for most candidates, and sooner said
+                return False
+        # slices are often one object at all steps, and live as long as the record
+        objects = *options, *map(id, options.values())
+        if objects not in self.words:
+            self.words[objects] = _words(options)
+        return self.words[objects] == words
 
     def time(self, v: Value, plan: list[tuple[int, Arg]], x: Tensor, ins: list[Any]) -> int | None:
         """The step of a node: by what it reads, or else by its index, its scope, or its number."""
@@ -369,13 +393,16 @@ def _same(x: Any, y: Any) -> bool:
     return x is y or (type(x) is type(y) is tuple and x == y)
 
 
-def _options_at(v: Value, t: int | None, x: Tensor) -> bool:
-    """Whether the options of a value at a step are those of a node."""
-    if "index" not in v.options or t is None:
-        try:
-            return v.options == x.options
-        except ValueError:  # arrays
-            return False
+def _words(options: dict[str, Any]) -> Any:
+    """All that options say; those of which not all is known are those of no other."""
+    try:
+        return frozen([*options.items()])
+    except Unfrozen:
+        return object()
+
+
+def _index_at(v: Value, t: int, x: Tensor) -> bool:
+    """Whether the index of a value at a step is that of a node."""
     expected = [p.sign * t + p.shift if type(p) is Step else p for p in v.options["index"]]
     got = _index_of(x, v.options["index"])
     return expected == got and list(map(type, expected)) == list(map(type, got))

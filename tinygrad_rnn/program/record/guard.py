@@ -7,7 +7,6 @@ counts: it is run a second time, on other values, and what then differs is refus
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,20 +15,12 @@ from tinygrad_rnn.engine.recorder import Unrecorded
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.record.abstract import Unfrozen, frozen
-from tinygrad_rnn.program.record.surroundings import Surroundings
-from tinygrad_rnn.program.record.trace import Forward, Refused, line_of, recorded
+from tinygrad_rnn.program.record.trace import Call, Forward, Refused, line_of, recorded
 
 __all__ = ["guard"]
 
 
-def guard(
-    record: Forward,
-    loss_fn: Callable[..., Any],
-    params: Any,
-    args: tuple[Any, ...],
-    names: list[str],
-    around: Surroundings,
-) -> None:
+def guard(record: Forward, call: Call) -> None:
     """Refuse a function whose record has values baked in: record it once more, on other values.
 
     What the first recording has changed in the parameters' module is there at the second, so a
@@ -41,9 +32,7 @@ def guard(
             move = functools.partial(_moved, nudge=nudge, far=far)
             try:
                 with np.errstate(all="ignore"):
-                    twin = recorded(
-                        loss_fn, params, args, names, around, record.shapes, move, record
-                    )
+                    twin = recorded(call, record.shapes, move, record)
                 break
             except Refused:
                 raise

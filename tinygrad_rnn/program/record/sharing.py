@@ -28,18 +28,22 @@ from tinygrad_rnn.program.record.keys import node_keys
 __all__ = ["shared"]
 
 
-def shared(ends: Sequence[Tensor], leaves: Sequence[Tensor], born: int) -> list[Tensor]:
+def shared(
+    ends: Sequence[Tensor], operations: Sequence[Tensor], leaves: Sequence[Tensor]
+) -> list[Tensor]:
     """The ends of a record in which what is the same at all steps is there once, without a time.
 
-    Steps are those that scopes tell of. `leaves` are the arguments, whose values count for nothing.
-    The record is changed, but none of its nodes that is older than the serial number `born`.
+    Steps are those that scopes tell of. The record is changed, but none of its nodes that are older
+    than its `operations`, which are in the order of birth. `leaves` are the arguments, whose values
+    count for nothing.
     """
-    nodes = ancestors(*ends)
-    made = [x for x in nodes if x.serial >= born]
-    arguments, own = {*leaves}, _of_one_step(made)
-    one = _repeated(made, arguments, own) if _may_repeat(made, arguments, own) else {}
+    arguments, own = {*leaves}, _of_one_step(operations)
+    if not _may_repeat(operations, arguments, own):
+        return list(ends)
+    one = _repeated(operations, arguments, own)
     if not one:
         return list(ends)
+    nodes = ancestors(*ends)
     steps: dict[Any, list[tuple[Tensor, int | None]]] = defaultdict(list)
     for x, (node_key, t) in node_keys(nodes, {}).items():
         steps[node_key].append((x, t))
@@ -58,7 +62,7 @@ def shared(ends: Sequence[Tensor], leaves: Sequence[Tensor], born: int) -> list[
     return [same.get(x, x) for x in ends]
 
 
-def _of_one_step(nodes: list[Tensor]) -> set[Tensor]:
+def _of_one_step(nodes: Sequence[Tensor]) -> set[Tensor]:
     """The elements of sequences that are read at one step alone, such as x[t].
 
     What is made of them is the same at no other step, and need not be looked through. Sequences are
@@ -78,7 +82,7 @@ def _steps(x: Tensor) -> tuple[int, ...]:
 
 
 def _repeated(
-    nodes: list[Tensor], arguments: set[Tensor], own: set[Tensor]
+    nodes: Sequence[Tensor], arguments: set[Tensor], own: set[Tensor]
 ) -> dict[Tensor, Tensor]:
     """What is made of arguments and constants alone, by which node does the same first.
 
@@ -93,7 +97,7 @@ def _repeated(
     return found if len(first) < len(found) else {}
 
 
-def _may_repeat(nodes: list[Tensor], arguments: set[Tensor], own: set[Tensor]) -> bool:
+def _may_repeat(nodes: Sequence[Tensor], arguments: set[Tensor], own: set[Tensor]) -> bool:
     """Whether two nodes have one hash; what is said of all of them takes more than the record."""
     if not any(map(_steps, nodes)):
         return False

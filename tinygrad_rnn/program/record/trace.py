@@ -16,8 +16,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,13 +28,14 @@ from tinygrad_rnn.engine.blocks import opened
 from tinygrad_rnn.engine.context import Context, context
 from tinygrad_rnn.engine.primitives import stack, sum
 from tinygrad_rnn.engine.recorder import Recorder
-from tinygrad_rnn.engine.tensor import Tensor, named, next_serial, values
+from tinygrad_rnn.engine.tensor import Tensor, named, values
 from tinygrad_rnn.program.record.abstract import Shapes, Unknown
 from tinygrad_rnn.program.record.sharing import shared
 from tinygrad_rnn.program.record.surroundings import Surroundings, generators_in
 
 __all__ = [
     "NUMBERS",
+    "Call",
     "Forward",
     "Refused",
     "Trace",
@@ -55,6 +57,16 @@ NUMBERS = (Tensor, np.ndarray, np.generic, int, float)  # what reaches a functio
 
 class Refused(Exception):
     """A function that cannot be compiled; the message is the sentence that says why."""
+
+
+class Call(NamedTuple):
+    """A function and what it is called with; the names of its arguments; what it can reach."""
+
+    loss_fn: Callable[..., Any]
+    params: Any
+    args: tuple[Any, ...]
+    names: list[str]
+    around: Surroundings
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +95,7 @@ class Forward:
         """Of a record without values of its parameters."""
         return self.recorder.shapes
 
-    @property
+    @cached_property
     def nodes(self) -> list[Tensor]:
         """All there is, in the order of birth."""
         return ancestors(self.loss, *self.beside, *self.leaves, *self.recorder.requirements)
@@ -91,7 +103,10 @@ class Forward:
     @property
     def used(self) -> list[bool]:
         """Which parameters the loss depends on."""
-        made_of = set(ancestors(self.loss))
+        made_of = {self.loss}
+        for x in reversed(self.nodes):
+            if x in made_of:
+                made_of.update([y for y in x.inputs if type(y) is Tensor])
         return [p in made_of for p in self.leaves[: self.parameters]]
 
 
@@ -194,40 +209,28 @@ def gradient_leaves(params: Any, leaves: Iterator[Any]) -> Any:
     return tree.map(end, params, is_leaf=_is_module)
 
 
-def forward(
-    loss_fn: Callable[..., Any],
-    params: Any,
-    args: tuple[Any, ...],
-    names: list[str],
-    around: Surroundings,
-) -> Forward:
+def forward(call: Call) -> Forward:
     """The record of ``loss_fn(params, *args)``, without values of the parameters if that goes.
 
     Whatever goes wrong without values is tried with them, and then goes right or says why.
     """
-    _check_places(params, args)
+    _check_places(call.params, call.args)
     try:
-        return recorded(loss_fn, params, args, names, around, Shapes())
+        return recorded(call, Shapes())
     except Refused:
         raise
     except Exception as error:
         asked = line_of(error)
     try:
-        return replace(recorded(loss_fn, params, args, names, around), asked=asked)
+        return replace(recorded(call), asked=asked)
     except Refused as error:
         raise Refused(f"{error}{line_of(error) or asked}") from error
 
 
-def with_values(
-    loss_fn: Callable[..., Any],
-    params: Any,
-    args: tuple[Any, ...],
-    names: list[str],
-    around: Surroundings,
-) -> Forward:
+def with_values(call: Call) -> Forward:
     """The record of ``loss_fn(params, *args)``, computed."""
-    _check_places(params, args)
-    return recorded(loss_fn, params, args, names, around)
+    _check_places(call.params, call.args)
+    return recorded(call)
 
 
 def line_of(error: BaseException) -> str:
@@ -283,11 +286,7 @@ def recording(recorder: Recorder) -> Iterator[None]:
 
 
 def recorded(
-    loss_fn: Callable[..., Any],
-    params: Any,
-    args: Any,
-    names: list[str],
-    around: Surroundings,
+    call: Call,
     shapes: Shapes | None = None,
     move: Callable[[Any], Any] | None = None,
     before: Forward | None = None,
@@ -306,10 +305,10 @@ def recorded(
     Unknown
         It asked for values, and there are but `shapes`.
     """
+    loss_fn, params, args, names, around = call
     recorder = Recorder(shapes, move is not None, noise, flush)
     move = move or np.asarray
     around.set_back()
-    born = next_serial()
     with no_garbage(), recording(recorder):
         if shapes is not None:
             shapes.asked = False
@@ -318,9 +317,9 @@ def recorded(
         for path, p in wrt:
             _check_bytes(path, p)
         inputs = [_ends(arg, name, recorder, move) for arg, name in zip(args, names, strict=True)]
-        given = [rebuilt(arg, iter(ends), True) for arg, ends in zip(args, inputs, strict=True)]
-        held = Surroundings(("params", twin), *zip(names, given, strict=True))
-        loss, aux, beside = _results(loss_fn(twin, *given))
+        taken = [rebuilt(arg, iter(ends), True) for arg, ends in zip(args, inputs, strict=True)]
+        held = Surroundings(("params", twin), *zip(names, taken, strict=True))
+        loss, aux, beside = _results(loss_fn(twin, *taken))
     _check_same(wrt, leaves_of(twin, "params"))
     if shapes is not None and shapes.asked:
         raise Unknown("a value was asked for, and the error passed over")
@@ -333,7 +332,7 @@ def recorded(
     called += [str(x.name) for x in (*leaves[len(wrt) :], *drawn)]
     leaves, beside = [*leaves, *drawn], [x for x in beside if x is not None]
     ends = [loss, *beside, *recorder.requirements]
-    (loss, *rest), unread = _once(ends, leaves, recorder, born)
+    (loss, *rest), unread = _once(ends, leaves, recorder)
     beside, recorder.requirements = rest[: len(beside)], rest[len(beside) :]
     return Forward(leaves, called, len(wrt), loss, beside, aux, twin, recorder, unread)
 
@@ -400,14 +399,14 @@ def _check_pure(held: Surroundings, around: Surroundings, recorder: Recorder) ->
 
 
 def _once(
-    ends: list[Tensor], leaves: list[Tensor], recorder: Recorder, born: int
+    ends: list[Tensor], leaves: list[Tensor], recorder: Recorder
 ) -> tuple[list[Tensor], list[Tensor]]:
     """The ends of a record after `shared`, and the operations of which nothing is made."""
     operations = recorder.operations
     recorder.operations = []  # it lives as long as the program
     read = set(ancestors(*ends))
     unread = [x for x in operations if x.op is not None and x not in read]
-    found = shared([*ends, *unread], leaves, born)
+    found = shared([*ends, *unread], operations, leaves)
     return found[: len(ends)], [x for x in found[len(ends) :] if x not in read]
 
 

@@ -27,6 +27,7 @@ from tinygrad_rnn.program.record.guard import guard
 from tinygrad_rnn.program.record.replay import replayed
 from tinygrad_rnn.program.record.trace import (
     NUMBERS,
+    Call,
     Forward,
     Refused,
     Trace,
@@ -41,7 +42,7 @@ from tinygrad_rnn.program.record.trace import (
 )
 from tinygrad_rnn.program.runtime.cache import found, key_of, put
 from tinygrad_rnn.program.runtime.compare import first_difference, size_of
-from tinygrad_rnn.program.runtime.known import Call, Known, Pair, shortened
+from tinygrad_rnn.program.runtime.known import Known, Pair, shortened
 from tinygrad_rnn.program.runtime.pipeline import Options, Program
 from tinygrad_rnn.program.runtime.relength import Relengthed, function_at
 from tinygrad_rnn.program.runtime.run import Drawn, Running
@@ -94,7 +95,7 @@ def program_for(
         why = "" if options.memory is None else _learned(call, arrays, options, known, kind)
         program, why = _of_other_length(call, arrays, options, known, kind, why)
         if program is None:
-            record = forward(*call)
+            record = forward(call)
             asked = record.asked
             program = _program_for(record, call, arrays, options, known)
             program.paths = record.names[: record.parameters]
@@ -186,7 +187,7 @@ def _recognised(
     Else why none does.
     """
     bounded = options.memory is not None
-    record = forward(*call) if bounded else with_values(*call)
+    record = forward(call) if bounded else with_values(call)
     paths = record.names[: record.parameters]
     key = key_of(record, options) if bounded else ""
     kept = found(key, record, options) if key else None
@@ -283,7 +284,7 @@ def _program_for(
     except Different as error:
         if record.shapes is None:
             raise
-        record = with_values(*call)  # without them, Python may have gone another way
+        record = with_values(call)  # without them, Python may have gone another way
         program = _compiled(record, trace(record), call, arrays, options, known)
         check(program, arrays, error.exact, call, size_of(whole.nodes))
     if record.shapes is not None:
@@ -296,7 +297,7 @@ def _differentiated(record: Forward, call: Call) -> tuple[Forward, Trace]:
     if record.shapes is not None:
         with suppress(Exception):
             return record, trace(record)
-        record = with_values(*call)
+        record = with_values(call)
     return record, trace(record)
 
 
@@ -328,7 +329,7 @@ def _compiled(
 def _independent(program: Running | None, record: Forward | None, call: Call, known: Known) -> None:
     """Refuse what has values of its arguments in it, unless that is known of a program like it."""
     if program is None or not known.free(program):
-        guard(record or forward(*call), *call)
+        guard(record or forward(call), call)
 
 
 def _exact(record: Forward, call: Call) -> Exact:
@@ -337,7 +338,7 @@ def _exact(record: Forward, call: Call) -> Exact:
     try:
         loss, gradients, aux = eager(call.loss_fn, call.params, map(tensors, call.args))
     except AttributeError:  # a function that needs conditions to be Tensors, as in a program
-        whole = trace(with_values(*call))
+        whole = trace(with_values(call))
         n = 1 + record.parameters + len(record.beside)
         return _named(record, [x.data for x in whole.outputs[:n]])
     return _named(record, [loss.data, *gradients, *_beside(aux)])
@@ -370,7 +371,7 @@ def _in_segments(record: Forward, arrays: list[Any], call: Call) -> list[Any]:
 
 def _in_segments_otherwise(arrays: list[Any], call: Call, seed: int | None) -> list[Any]:
     """The same rounded otherwise, as by `rounded_otherwise`."""
-    record = forward(*call)
+    record = forward(call)
     leaves = _with_draws(record, arrays, call)
     noise = None if seed is None else np.random.default_rng(seed)
     with np.errstate(all="ignore" if seed is None else None):
@@ -418,7 +419,7 @@ def rounded_otherwise(call: Call, seed: int | None) -> list[Any]:
     """
     noise = None if seed is None else np.random.default_rng(seed)
     with np.errstate(all="ignore" if seed is None else None):  # 1/0 is no news then
-        record = recorded(*call, noise=noise, flush=seed is None)
+        record = recorded(call, noise=noise, flush=seed is None)
         call.around.set_back()
         return [x.data for x in trace(record).outputs]
 

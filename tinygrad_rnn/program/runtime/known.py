@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.ir.lengths import Mismatch, Sample, dims_of, interpolated, shorter
 from tinygrad_rnn.program.ir.recognise import recognise
-from tinygrad_rnn.program.record.surroundings import Surroundings
 from tinygrad_rnn.program.record.trace import (
     NUMBERS,
+    Call,
     Forward,
     Refused,
     broken,
@@ -33,10 +32,9 @@ from tinygrad_rnn.program.record.trace import (
     trace,
 )
 from tinygrad_rnn.program.runtime.pipeline import Options, Program, rolled, same_program, sample_of
-from tinygrad_rnn.program.runtime.relength import Relengthed
 from tinygrad_rnn.program.runtime.run import Running
 
-__all__ = ["Call", "Known", "Pair", "shortened"]
+__all__ = ["Known", "Pair", "shortened"]
 
 KINDS = 16  # of calls that are remembered
 HELD = 4  # programs, and pairs of graphs, of one kind of call
@@ -51,16 +49,6 @@ class Pair(NamedTuple):
     a: Sample
     b: Sample
     programs: tuple[Running, ...] = ()
-
-
-class Call(NamedTuple):
-    """A function and what it is called with; the names of its arguments; what it can reach."""
-
-    loss_fn: Callable[..., Any]
-    params: Any
-    args: tuple[Any, ...]
-    names: list[str]
-    around: Surroundings
 
 
 @dataclass
@@ -95,7 +83,7 @@ class Known:
     def add(self, kind: Any, arrays: list[Any], program: Running) -> None:
         """Remember a program that was made for a call."""
         self.bodies.setdefault(program.body, program)
-        if not isinstance(program, Relengthed):  # which two others are known to make
+        if not program.interpolated:  # which two others are known to make
             of = self._of(kind)
             of.programs = [(dims_of(x.shape for x in arrays), program), *of.programs][:HELD]
 
@@ -104,15 +92,8 @@ class Known:
         alike = self.bodies.get(program.body)
         if alike is None:
             return False
-        if isinstance(program, Relengthed):
-            (T, numbers), (U, others) = (
-                (x.in_c.T, dict(enumerate(x.in_c.constants))) for x in (alike, program)
-            )
-        else:
-            if program.program.constants:
-                return False
-            (T, numbers), (U, others) = ((x.program.T, x.program.numbers) for x in (alike, program))
-        return same_program(T, numbers, U, others)
+        known, found = program.numbers(alike), program.numbers(program)
+        return known is not None and found is not None and same_program(*known, *found)
 
     def knows(self, kind: Any) -> bool:
         """Whether there is a program for a call of a kind."""
@@ -167,10 +148,11 @@ def _pair(a: Running, b: Running) -> Pair:
 
 def _forward(record: Forward) -> tuple[list[Tensor], dict[int, Tensor]]:
     """The nodes of a record; its results by their places among those of its graph."""
-    with recording(Recorder(record.recorder.shapes)):
+    counting = Recorder(record.recorder.shapes)
+    with recording(counting):
         requires = [broken(record.recorder)] if record.recorder.requirements else []
     beside = [*record.beside, *requires]
-    nodes = ancestors(record.loss, *beside, *record.leaves)
+    nodes = [*record.nodes, *counting.operations]
     return nodes, {0: record.loss, **dict(enumerate(beside, 1 + record.parameters))}
 
 
@@ -197,7 +179,7 @@ def shortened(call: Call, dims: Dims) -> Call:
 
 def _short(call: Call, dims: Dims, options: Options) -> Sample:
     """The graph of the same function for the beginnings of its arguments."""
-    record = forward(*shortened(call, dims))
+    record = forward(shortened(call, dims))
     whole = trace(record)
     graph, _ = rolled(whole, record.recorder, options.longest, loops="loops" in options.passes)
     return sample_of(graph, whole)

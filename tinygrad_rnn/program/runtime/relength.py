@@ -27,6 +27,8 @@ __all__ = ["Relengthed", "function_at"]
 class Relengthed(Running):
     """A program in C for another length; what else is known of it is found out when asked for."""
 
+    interpolated = True
+
     def __init__(
         self, function: Function, like: Running, make: Callable[[], Program], *facts: Any
     ) -> None:
@@ -34,6 +36,10 @@ class Relengthed(Running):
         super().__init__(*facts)
         self.function_in_c, self.native, self._make = function, Native(function), make
         self._body, self._structure = like.body, like.structure
+
+    def numbers(self, program: Running) -> tuple[int, dict[Any, Any]] | None:
+        """Those in C, as there is no text in NumPy."""
+        return program.in_c.T, dict(enumerate(program.in_c.constants))
 
     @property
     def body(self) -> str:

@@ -93,13 +93,15 @@ class Running:
         function requires.
     small
         Whether its products are small, and run on one thread; see `threads`.
+    interpolated
+        Whether it is made of two programs for other lengths.
     """
 
     program: Any  # Printed, or what has more to tell
     native: Native | None = None
     segments: Segments | None = None
     no_c = ""
-    small = False
+    small = interpolated = False
 
     def __init__(self, used: list[bool], aux: Any, draws: Sequence[Draw], requires: bool) -> None:
         self.used, self.aux = used, aux
@@ -130,6 +132,14 @@ class Running:
     def structure(self) -> str:
         """A digest, the same for all programs that differ by lengths alone."""
         return self.full.structure
+
+    def numbers(self, program: Running) -> tuple[int, dict[Any, Any]] | None:
+        """The length and the numbers of a program with this one's text, to compare them.
+
+        None if it is given arrays from outside, too.
+        """
+        text = program.program
+        return None if text.constants else (text.T, text.numbers)
 
     @property
     def bytes(self) -> int:

@@ -21,6 +21,7 @@ from tinygrad_rnn.program.backends.latex.emit import latex
 from tinygrad_rnn.program.record.surroundings import Surroundings
 from tinygrad_rnn.program.record.trace import (
     NUMBERS,
+    Call,
     Refused,
     gradient_leaves,
     leaves_of,
@@ -36,7 +37,7 @@ from tinygrad_rnn.program.runtime.compile import (
     rounded_otherwise,
     tensors,
 )
-from tinygrad_rnn.program.runtime.known import Call, Known
+from tinygrad_rnn.program.runtime.known import Known
 from tinygrad_rnn.program.runtime.outline import Outline, outline
 from tinygrad_rnn.program.runtime.pipeline import PASSES, WRITING, Options
 from tinygrad_rnn.program.runtime.run import Running, Unmet
@@ -182,9 +183,10 @@ class CompiledStep:
                     " What is no parameter is an argument of its own."
                 )
             arrays.append(values(p))
-        if all(type(x) is np.ndarray for x in args):  # as nearly always: there is time to win
-            arrays += args
-            structure: Any = len(args)
+        given = [x for x in args if x is not None]
+        if all(type(x) is np.ndarray for x in given):  # as nearly always: there is time to win
+            arrays += given
+            structure: Any = tuple([x is None for x in args])
         else:
             structure = _outline(args)
             ends = [x for arg in args for _, x in leaves_of(arg, "")]
