@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -15,9 +15,6 @@ from numpy.typing import DTypeLike
 from tinygrad_rnn.border import refuse_foreign
 from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.context import answer
-
-if TYPE_CHECKING:
-    from tinygrad_rnn.engine.tensor import Tensor
 
 __all__ = ["OPS", "Operators"]
 
@@ -35,21 +32,21 @@ class Operators:
 
     # -- operators; arrays and Python numbers may stand on either side ----------------------------
     # fmt: off
-    def __add__(self, other: Any) -> Tensor: return OPS["add"](self, other)
-    def __radd__(self, other: Any) -> Tensor: return OPS["add"](other, self)
-    def __sub__(self, other: Any) -> Tensor: return OPS["subtract"](self, other)
-    def __rsub__(self, other: Any) -> Tensor: return OPS["subtract"](other, self)
-    def __mul__(self, other: Any) -> Tensor: return OPS["multiply"](self, other)
-    def __rmul__(self, other: Any) -> Tensor: return OPS["multiply"](other, self)
-    def __truediv__(self, other: Any) -> Tensor: return OPS["divide"](self, other)
-    def __rtruediv__(self, other: Any) -> Tensor: return OPS["divide"](other, self)
-    def __pow__(self, other: Any) -> Tensor: return OPS["power"](self, other)
-    def __rpow__(self, other: Any) -> Tensor: return OPS["power"](other, self)
-    def __matmul__(self, other: Any) -> Tensor: return OPS["matmul"](self, other)
-    def __rmatmul__(self, other: Any) -> Tensor: return OPS["matmul"](other, self)
-    def __neg__(self) -> Tensor: return OPS["negative"](self)
-    def __pos__(self: Any) -> Tensor: return self
-    def __abs__(self) -> Tensor: return OPS["absolute"](self)
+    def __add__(self, other: Any) -> Self: return OPS["add"](self, other)
+    def __radd__(self, other: Any) -> Self: return OPS["add"](other, self)
+    def __sub__(self, other: Any) -> Self: return OPS["subtract"](self, other)
+    def __rsub__(self, other: Any) -> Self: return OPS["subtract"](other, self)
+    def __mul__(self, other: Any) -> Self: return OPS["multiply"](self, other)
+    def __rmul__(self, other: Any) -> Self: return OPS["multiply"](other, self)
+    def __truediv__(self, other: Any) -> Self: return OPS["divide"](self, other)
+    def __rtruediv__(self, other: Any) -> Self: return OPS["divide"](other, self)
+    def __pow__(self, other: Any) -> Self: return OPS["power"](self, other)
+    def __rpow__(self, other: Any) -> Self: return OPS["power"](other, self)
+    def __matmul__(self, other: Any) -> Self: return OPS["matmul"](self, other)
+    def __rmatmul__(self, other: Any) -> Self: return OPS["matmul"](other, self)
+    def __neg__(self) -> Self: return OPS["negative"](self)
+    def __pos__(self) -> Self: return self
+    def __abs__(self) -> Self: return OPS["absolute"](self)
 
     # comparisons have no derivative: plain arrays of bool, unless an observer answers
     def __lt__(self, other: Any) -> Any: return _compared("less", self, other)
@@ -66,45 +63,45 @@ class Operators:
     __hash__ = object.__hash__
 
     # The same primitives as methods; on arrays of objects, NumPy's tanh, exp, … call them.
-    def exp(self) -> Tensor: return OPS["exp"](self)  # noqa: D102
-    def log(self) -> Tensor: return OPS["log"](self)  # noqa: D102
-    def log1p(self) -> Tensor: return OPS["log1p"](self)  # noqa: D102
-    def expm1(self) -> Tensor: return OPS["expm1"](self)  # noqa: D102
-    def sqrt(self) -> Tensor: return OPS["sqrt"](self)  # noqa: D102
-    def sin(self) -> Tensor: return OPS["sin"](self)  # noqa: D102
-    def cos(self) -> Tensor: return OPS["cos"](self)  # noqa: D102
-    def tanh(self) -> Tensor: return OPS["tanh"](self)  # noqa: D102
-    def sigmoid(self) -> Tensor: return OPS["sigmoid"](self)  # noqa: D102
-    def relu(self) -> Tensor: return OPS["relu"](self)  # noqa: D102
-    def astype(self, dtype: DTypeLike) -> Tensor: return OPS["astype"](self, dtype=dtype)  # noqa: D102
+    def exp(self) -> Self: return OPS["exp"](self)  # noqa: D102
+    def log(self) -> Self: return OPS["log"](self)  # noqa: D102
+    def log1p(self) -> Self: return OPS["log1p"](self)  # noqa: D102
+    def expm1(self) -> Self: return OPS["expm1"](self)  # noqa: D102
+    def sqrt(self) -> Self: return OPS["sqrt"](self)  # noqa: D102
+    def sin(self) -> Self: return OPS["sin"](self)  # noqa: D102
+    def cos(self) -> Self: return OPS["cos"](self)  # noqa: D102
+    def tanh(self) -> Self: return OPS["tanh"](self)  # noqa: D102
+    def sigmoid(self) -> Self: return OPS["sigmoid"](self)  # noqa: D102
+    def relu(self) -> Self: return OPS["relu"](self)  # noqa: D102
+    def astype(self, dtype: DTypeLike) -> Self: return OPS["astype"](self, dtype=dtype)  # noqa: D102
     # fmt: on
 
-    def sum(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Tensor:
+    def sum(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Self:
         """Sum over `axis` (an int, a tuple, or None for all)."""
         return self.__array__() if of_numpy else OPS["sum"](self, axis=axis, keepdims=keepdims)
 
-    def mean(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Tensor:
+    def mean(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Self:
         """Mean over `axis` (an int, a tuple, or None for all)."""
         return self.__array__() if of_numpy else OPS["mean"](self, axis=axis, keepdims=keepdims)
 
-    def max(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Tensor:
+    def max(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Self:
         """Largest element over `axis`; equals share the gradient."""
         return self.__array__() if of_numpy else OPS["max"](self, axis=axis, keepdims=keepdims)
 
-    def min(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Tensor:
+    def min(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Self:
         """Smallest element over `axis`; equals share the gradient."""
         return self.__array__() if of_numpy else OPS["min"](self, axis=axis, keepdims=keepdims)
 
-    def reshape(self, *shape: Any) -> Tensor:
+    def reshape(self, *shape: Any) -> Self:
         """The same elements in another shape: ``t.reshape(2, -1)`` or ``t.reshape((2, -1))``."""
         return OPS["reshape"](self, shape=shape[0] if len(shape) == 1 else shape)
 
-    def transpose(self, *axes: Any) -> Tensor:
+    def transpose(self, *axes: Any) -> Self:
         """Axes in another order; all reversed without arguments."""
         return OPS["transpose"](self, axes=(axes[0] if len(axes) == 1 else axes) or None)
 
     @property
-    def T(self) -> Tensor:
+    def T(self) -> Self:
         """The axes reversed."""
         return OPS["transpose"](self)
 
@@ -133,7 +130,7 @@ class Operators:
             raise TypeError("len() of a Tensor without axes; .item() gives its value.")
         return len(self._data)
 
-    def __iter__(self: Any) -> Iterator[Tensor]:
+    def __iter__(self) -> Iterator[Self]:
         return (self[k] for k in range(len(self)))
 
     def __bool__(self: Any) -> bool:
@@ -156,7 +153,7 @@ class Operators:
             warnings.warn(messages.LEAVES, stacklevel=3)
         return number
 
-    def __getitem__(self, index: Any) -> Tensor:
+    def __getitem__(self, index: Any) -> Self:
         if type(index) is int:
             return OPS["getitem"](self, index=(index,))
         template, arrays = OPS["split_index"](index)

@@ -16,7 +16,7 @@ from tinygrad_rnn.border import REAL, as_array
 from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.constants import fingerprints
 from tinygrad_rnn.engine.context import Context, context
-from tinygrad_rnn.engine.kinds import UNKNOWN, Kind, Linear
+from tinygrad_rnn.engine.kinds import UNKNOWN, Kind, Linear, Operation
 from tinygrad_rnn.engine.signature import by_place, signature
 from tinygrad_rnn.engine.tensor import (
     NO_OPTIONS,
@@ -38,7 +38,7 @@ _new = Tensor.__new__
 _FROM_SIGNATURE: Any = object()
 
 
-class Primitive:
+class Primitive(Operation):
     """A function on arrays that records itself when it is given a Tensor.
 
     Parameters

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.convolution import conv, conv_left, conv_right
 from tinygrad_rnn.engine.indexing import getitem, put_back, scatter, take
+from tinygrad_rnn.engine.kinds import Operation
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.primitives import (
     absolute,
@@ -92,7 +93,7 @@ class JointVJP(NamedTuple):
 
 
 # fmt: off
-RULES: dict[Primitive, tuple[Callable[..., Any] | FanIn | None, ...] | JointVJP | Callable[..., Any]] = {
+RULES: dict[Operation, tuple[Callable[..., Any] | FanIn | None, ...] | JointVJP | Callable[..., Any]] = {
     # elementwise
     add:         (lambda g, y, a, b: g,                                lambda g, y, a, b: g),
     subtract:    (lambda g, y, a, b: g,                                lambda g, y, a, b: -g),

@@ -12,7 +12,7 @@ once.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -21,10 +21,8 @@ from tinygrad_rnn.border import REAL, as_array
 from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.constants import Fingerprints, fingerprints
 from tinygrad_rnn.engine.context import Frame, answer, context
+from tinygrad_rnn.engine.kinds import Operation
 from tinygrad_rnn.engine.operators import OPS, Operators
-
-if TYPE_CHECKING:
-    from tinygrad_rnn.engine.primitive import Primitive
 
 __all__ = ["OPS", "Tensor", "named"]
 
@@ -94,7 +92,7 @@ class Tensor(Operators):
 
     _data: np.ndarray
     fingerprints: Fingerprints  # of arrays that others may write into; a leaf's own once it is lent
-    op: Primitive | None
+    op: Operation | None
     inputs: tuple[Any, ...]
     options: dict[str, Any]
     scope: tuple[Frame, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from tinygrad_rnn.program.record.surroundings import Ways, follow
 from tinygrad_rnn.program.record.trace import leaves_of, rebuilt
 from tinygrad_rnn.program.runtime.segments import Division, Segments
 from tinygrad_rnn.program.threads import limited
-
-if TYPE_CHECKING:
-    from tinygrad_rnn.program.runtime.pipeline import Program
 
 __all__ = ["Drawn", "Running", "Segment", "Unmet", "in_segments"]
 
@@ -157,7 +154,7 @@ class Running:
         return self.native is not None or (self.segments is not None and not self._in_numpy)
 
     @property
-    def full(self) -> Program:
+    def full(self) -> Any:  # a Program, which is a subclass
         """All that is known of the program."""
         raise NotImplementedError
 
