@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from agreeing import agrees
 
 from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
 from tinygrad_rnn.engine.backward import ancestors
@@ -44,20 +45,12 @@ def data(steps=T):
     return rng.standard_normal((steps, B, V)), rng.integers(V, size=(steps, B))
 
 
-def same(loss_fn, m, step, x, y):
-    loss, grads = step(m, x, y)
-    exact = loss_fn(m, x, y)
-    np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
-    for g, e in zip(grads.values(), grad(exact, m.parameters()), strict=True):
-        np.testing.assert_allclose(g, e, rtol=0, atol=1e-12 * max(np.abs(e).max(), 1e-3))
-
-
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("loss_fn", [at_once, each_step, last_step])
 @pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell])
 def test_gradients_are_those_of_the_whole(cell, loss_fn, target):
     m, step = Model(cell), compile(loss_fn, target=target, memory="sqrt")
-    same(loss_fn, m, step, *data())
+    agrees(step, loss_fn, m, *data(), least=1e-3)
     assert step.outline.piece == 5
     assert "divided in time: segments of 5 steps, 11 states at one time" in step.explain()
 
@@ -65,7 +58,7 @@ def test_gradients_are_those_of_the_whole(cell, loss_fn, target):
 @pytest.mark.parametrize("steps", [5, 16, 17, 24, 25, 26])
 def test_any_length_can_be_divided(steps):
     m, step = Model(nn.GRUCell), compile(at_once, memory="sqrt")
-    same(at_once, m, step, *data(steps))
+    agrees(step, at_once, m, *data(steps), least=1e-3)
     assert "not divided" not in step.explain()
 
 
@@ -80,7 +73,7 @@ def test_a_stack_is_divided_too():
         return (stack(above) ** 2).mean()
 
     m, step = Two(), compile(loss_fn, memory="sqrt")
-    same(loss_fn, m, step, *data())
+    agrees(step, loss_fn, m, *data(), least=1e-3)
     assert "not divided" not in step.explain()
 
 
@@ -95,7 +88,7 @@ def test_two_directions_run_whole_and_say_so():
         return ((stack(a) + stack(b)) ** 2).mean()
 
     m, step = Both(), compile(loss_fn, memory="sqrt")
-    same(loss_fn, m, step, *data())
+    agrees(step, loss_fn, m, *data(), least=1e-3)
     assert "not divided in time: " in step.explain()
     assert step.outline.piece is step.outline.states is None
 
@@ -112,7 +105,7 @@ def test_a_budget_is_kept_and_used():
     least = compile(at_once, memory="sqrt")
     least(m, x, y)
     few = compile(at_once, memory=60_000)
-    same(at_once, m, few, x, y)
+    agrees(few, at_once, m, x, y, least=1e-3)
     assert least.outline.piece < few.outline.piece < 400
 
 

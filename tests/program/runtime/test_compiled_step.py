@@ -6,6 +6,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from agreeing import agrees
 from enrolled import every_sample
 
 from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
@@ -68,20 +69,12 @@ def test_the_source_runs_in_a_file_with_numpy_alone(sample, tmp_path):
 @pytest.mark.parametrize("name", ["loops", *PASSES, *WRITING])
 def test_each_pass_can_be_left_out(name):
     m, (x, y) = Model(), data()
-    loss, grads = compile(loss_fn, without=(name,))(m, x, y)
-    exact, expected = eager(m, x, y)
-    np.testing.assert_allclose(loss, exact, rtol=1e-12)
-    for g, e in zip(grads.values(), expected, strict=True):
-        np.testing.assert_allclose(g, e, rtol=0, atol=1e-12 * np.abs(e).max())
+    agrees(compile(loss_fn, without=(name,)), loss_fn, m, x, y, least=0)
 
 
 def test_a_program_without_any_pass_is_right():
     m, (x, y) = Model(nn.GRUCell(3, 4, rng=0)), data()
-    loss, grads = compile(loss_fn, without=(*PASSES, *WRITING))(m, x, y)
-    exact, expected = eager(m, x, y)
-    np.testing.assert_allclose(loss, exact, rtol=1e-12)
-    for g, e in zip(grads.values(), expected, strict=True):
-        np.testing.assert_allclose(g, e, rtol=0, atol=1e-12 * np.abs(e).max())
+    agrees(compile(loss_fn, without=(*PASSES, *WRITING)), loss_fn, m, x, y, least=0)
 
 
 def test_an_unknown_pass_is_refused_with_the_names_there_are():
@@ -169,12 +162,7 @@ def test_lengths_inside_the_function_are_constants_of_the_program():
         outputs, _ = nn.unroll(m.cell, x, lengths=[7, 4])
         return nn.cross_entropy(m.readout(stack(outputs)), y, lengths=[7, 4])
 
-    step = compile(f)
-    loss, grads = step(m, x, y)
-    exact = f(m, x, y)
-    np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
-    for g, e in zip(grads.values(), grad(exact, m.parameters()), strict=True):
-        np.testing.assert_allclose(g, e, rtol=0, atol=1e-12 * np.abs(e).max())
+    step = agrees(compile(f), f, m, x, y, least=0)
     assert step.stats["eager"] == 0
 
 
