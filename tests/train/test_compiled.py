@@ -578,7 +578,7 @@ def test_a_tensor_outside_of_the_model_is_named(target):
             outputs, _ = nn.unroll(self.cell, x)
             return nn.cross_entropy(self.read(stack(outputs)) + outside, y)
 
-    with pytest.raises(ValueError, match=r"fit: the loss depends on bias .*no parameter"):
+    with pytest.raises(ValueError, match=r"fit: the loss depends on bias .*not a parameter"):
         trained(Biased(nn.RNNCell), drawn(), target)
 
 

@@ -82,14 +82,14 @@ def _rolled(
     >>> from tinygrad_rnn import Tensor, tanh
     >>> from tinygrad_rnn.program.ir.text import text_of
     >>> from tinygrad_rnn.program.record.surroundings import Surroundings
-    >>> from tinygrad_rnn.program.record.trace import forward, trace
+    >>> from tinygrad_rnn.program.record.trace import Call, forward, trace
     >>> def loss(w, x):
     ...     h = x[0]
     ...     for t in range(1, 6):
     ...         h = tanh(h * w + x[t])
     ...     return h.sum()
-    >>> call = loss, Tensor([0.5, 0.6]), (np.ones((6, 2)),), ["x"], Surroundings()
-    >>> record = trace(forward(*call))
+    >>> call = Call(loss, Tensor([0.5, 0.6]), (np.ones((6, 2)),), ["x"], Surroundings())
+    >>> record = trace(forward(call))
     >>> values, outputs, _ = _rolled(record, loops=False)
     >>> print(text_of(values, outputs[:1]))
     a = getitem(x, index=(0,))

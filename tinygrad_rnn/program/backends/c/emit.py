@@ -124,7 +124,7 @@ def planned(storage: Storage, nests: LoopNests) -> Plan:
             if v in storage.materialised:
                 for kernel in kernels_of(storage, nests, v, v.lo is not None and not c.loop):
                     join(nests, target, kernel)
-    return plan
+    return [(c, [nests.written(kernel) for kernel in kernels]) for c, kernels in plan]
 
 
 def kernels_of(storage: Storage, nests: LoopNests, v: Value, lifted: bool) -> list[Kernel]:
@@ -162,14 +162,17 @@ def kernels_of(storage: Storage, nests: LoopNests, v: Value, lifted: bool) -> li
 
 
 def join(nests: LoopNests, kernels: list[Kernel], new: Kernel) -> None:
-    """Add a kernel, to one over the same places if nothing that either needs lies in between."""
+    """Add a kernel, to one over the same places if nothing that either needs lies in between.
+
+    Joined kernels are written when all are known: hundreds of values may come together one by one.
+    """
     if new.space is not None:
         for k in reversed(range(len(kernels))):
             old = kernels[k]
             if old.space == new.space and not any(
                 nests.elsewhere(v, old.writes, old.values) for v in new.values
             ):
-                kernels[k] = nests.elementwise([*old.values, *new.values], new.space[-1])
+                kernels[k] = nests.joined(old, new)
                 return
             if old.writes & (new.reads | new.writes) or old.reads & new.writes:
                 break

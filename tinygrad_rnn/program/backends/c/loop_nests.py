@@ -96,6 +96,17 @@ class LoopNests:
         kernel.lines = nested([*self.time(first, lifted), *loops(first.shape, simd=simd)], body)
         return kernel
 
+    def joined(self, old: Kernel, new: Kernel) -> Kernel:
+        """Both as one kernel, of which only the lines are missing: `written` adds them."""
+        kernel = self.kernel(*old.values, *new.values)
+        own = {self.storage.root(v) for v in kernel.values}
+        kernel.reads, kernel.space = (old.reads | new.reads) - own, old.space
+        return kernel
+
+    def written(self, kernel: Kernel) -> Kernel:
+        """A kernel with its lines."""
+        return kernel if kernel.lines else self.elementwise(kernel.values, kernel.space[-1])
+
     def one(
         self, kernel: Kernel, v: Value, t: Affine | None, at: Any, rest: list[Arg] | None
     ) -> str:
