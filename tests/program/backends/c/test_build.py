@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinygrad_rnn import Tensor, compile, nn, stack, tanh
+from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
 from tinygrad_rnn.program.backends.c import build
 
 SOURCE = "int answer(void) { return 42; }\n"
@@ -365,3 +365,25 @@ def test_one_library_serves_all_lengths_even_those_that_are_another_size_too(
         loss, _ = step(m, np.eye(V)[y], y)
         np.testing.assert_allclose(loss, loss_fn(m, np.eye(V)[y], y).data, rtol=1e-12)
     assert len(counted) == step.stats["structures"] == 1
+
+
+def test_so_it_does_for_sequences_that_are_computed_outside_of_the_loop(cache, counted):
+    V, H = 8, 6
+
+    class Embedded(LanguageModel):
+        def __init__(self):
+            super().__init__(nn.LSTMCell, V, H)
+            self.embed = nn.Embedding(V, V, rng=2)
+
+    def loss_fn(m, x, y):
+        outputs, _ = nn.unroll(m.cell, m.embed(x))  # (T, B, V) at once, as are its gradients
+        return nn.cross_entropy(m.readout(stack(outputs)), y)
+
+    m, step = Embedded(), compile(loss_fn, target="c")
+    for T in (17, H, 3 * H, 30, 100):  # V is the size of an array that grows with no length
+        y = np.random.default_rng(T).integers(V, size=(T, 3))
+        loss, grads = step(m, y, y)
+        exact = loss_fn(m, y, y)
+        np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
+        np.testing.assert_allclose(grads["embed.W"], grad(exact, m.embed.W), atol=1e-14)
+    assert len(counted) == 1

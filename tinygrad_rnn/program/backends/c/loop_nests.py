@@ -38,6 +38,10 @@ class LoopNests:
         """The head of a loop over all steps of a value, if it is computed in none."""
         return [self.steps(v.lo, v.hi)] if lifted else []
 
+    def loops(self, shape: tuple[int, ...], chosen: Any = None, simd: str = "") -> list[str]:
+        """The heads of loops over axes, all or the chosen; a sequence is as long as the loop."""
+        return loops(self.storage.long(shape), chosen, simd)
+
     def steps(self, lo: int | None, hi: int | None) -> str:
         """The head of a loop over steps."""
         assert lo is not None
@@ -93,7 +97,8 @@ class LoopNests:
         if rest is None:
             kernel.space = (first.lo, first.hi, first.shape, lifted)
         simd = "" if any("inside(" in line for line in body) else "simd"
-        kernel.lines = nested([*self.time(first, lifted), *loops(first.shape, simd=simd)], body)
+        heads = [*self.time(first, lifted), *self.loops(first.shape, simd=simd)]
+        kernel.lines = nested(heads, body)
         return kernel
 
     def joined(self, old: Kernel, new: Kernel) -> Kernel:
@@ -188,9 +193,9 @@ class LoopNests:
         heads = [*self.time(v, lifted)]
         along = v.op in ("sum", "sum_t") and kept and len(shape) - 1 in kept and shape[-1] > 1
         if along:  # the last axis stays: add whole rows
-            inner = [*time, *loops(shape, sorted(gone)), *loops(shape, kept, "simd")]
+            inner = [*time, *self.loops(shape, sorted(gone)), *self.loops(shape, kept, "simd")]
             lines = [
-                *nested(loops(shape, kept), [f"{target} = 0;"]),
+                *nested(self.loops(shape, kept), [f"{target} = 0;"]),
                 *nested(inner, [*body, f"{target} += {x};"]),
             ]
             kernel.lines = nested(heads, lines) if heads else lines
@@ -204,17 +209,17 @@ class LoopNests:
             lines = [f"{kind} total = {start};", f"{mask} {odd} = 0;"]
             simd = f" reduction({v.op}:total) reduction(|:{odd})"
             step = [f"total = total {sign} {x} ? total : {x};", f"{odd} |= {x} != {x};"]
-            lines += nested([*time, *loops(shape, sorted(gone), simd)], [*body, *step])
+            lines += nested([*time, *self.loops(shape, sorted(gone), simd)], [*body, *step])
             lines.append(f"{target} = {odd} ? NAN : total;")
-            kernel.lines = nested([*heads, *loops(shape, kept)], lines)
+            kernel.lines = nested([*heads, *self.loops(shape, kept)], lines)
             return kernel
-        inner = [*time, *loops(shape, sorted(gone), simd)]
+        inner = [*time, *self.loops(shape, sorted(gone), simd)]
         lines = [
             f"{wide} total = {start};",
             *nested(inner, [*body, step]),
             f"{target} = ({kind})total;",
         ]
-        kernel.lines = nested([*heads, *loops(shape, kept)], lines)
+        kernel.lines = nested([*heads, *self.loops(shape, kept)], lines)
         return kernel
 
     def softmax(self, v: Value, lifted: bool) -> Kernel:
@@ -235,7 +240,7 @@ class LoopNests:
         target, e = kernel.target(v, t, out), f"exp_{f}({x} - top)"
 
         def over(simd: str, line: str) -> list[str]:
-            return nested(loops(shape, sorted(gone), simd), [*body, line])
+            return nested(self.loops(shape, sorted(gone), simd), [*body, line])
 
         lines = [f"{kind} top = -INFINITY, total = 0;"]
         lines += over(" reduction(max:top)", f"top = top > {x} ? top : {x};")
@@ -252,14 +257,14 @@ class LoopNests:
                 if v.op == "logsumexp"
                 else over("simd", f"{target} = {x} - total;")
             )
-        kernel.lines = nested([*self.time(v, lifted), *loops(shape, kept)], lines)
+        kernel.lines = nested([*self.time(v, lifted), *self.loops(shape, kept)], lines)
         return kernel
 
     def zeros(self, v: Value, lifted: bool) -> Kernel:
         """Nothing yet, to add to."""
         kernel = self.kernel(v)
         target = kernel.target(v, None if v.lo is None else STEP, axes(v.shape))
-        kernel.lines = nested([*self.time(v, lifted), *loops(v.shape)], [f"{target} = 0;"])
+        kernel.lines = nested([*self.time(v, lifted), *self.loops(v.shape)], [f"{target} = 0;"])
         return kernel
 
     def scatter(self, v: Value, lifted: bool) -> list[Kernel]:
@@ -271,7 +276,7 @@ class LoopNests:
             where = taken(index, v.shape, at, t, kernel.looked_up(v, t))
             x, target = kernel.operand(a, t, at, v.dtype), kernel.target(v, t, where)
             simd = "" if any(type(p) is Input for p in index) else "simd"
-            heads = [*self.time(v, lifted), *loops(shape, simd=simd)]
+            heads = [*self.time(v, lifted), *self.loops(shape, simd=simd)]
             kernel.lines = nested(heads, [*kernel.lines, f"{target} += {x};"])
             kernel.reads |= kernel.writes
             found.append(kernel)
@@ -289,7 +294,7 @@ class LoopNests:
             kernel.of_sequence(a, STEP, at, v.dtype),
             kernel.target(v, None, (p, *at[wide:])),
         )
-        heads = [self.steps(*a.k), *loops(shape)]
+        heads = [self.steps(*a.k), *self.loops(shape)]
         kernel.lines = nested(heads, [*kernel.lines, f"{target} += {x};"])
         kernel.reads |= kernel.writes
         return [self.zeros(v, False), kernel]
@@ -304,7 +309,7 @@ class LoopNests:
                 kernel.operand(a, t, at, v.dtype),
                 kernel.target(v, t, taken(index, v.shape, at, t)),
             )
-            heads = [*self.time(v, lifted), *loops(shape, simd="simd")]
+            heads = [*self.time(v, lifted), *self.loops(shape, simd="simd")]
             kernel.lines = nested(heads, [*kernel.lines, f"{target} = {x};"])
             found.append(kernel)
         return found
@@ -316,7 +321,7 @@ class LoopNests:
             kernel, at = self.kernel(v), axes(v.shape)
             x = kernel.operand(a, None, at, v.dtype)
             target = kernel.target(v, self.storage.moment(t), at)
-            lines += nested(loops(v.shape, simd="simd"), [*kernel.lines, f"{target} = {x};"])
+            lines += nested(self.loops(v.shape, simd="simd"), [*kernel.lines, f"{target} = {x};"])
         return lines
 
 

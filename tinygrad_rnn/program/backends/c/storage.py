@@ -91,7 +91,8 @@ class Storage(Materialised):
         if v.lo is None or v.hi is None:
             self.places[v] = Place(name)
             if v not in self.outputs:
-                self.array(name, v.dtype, 1, size, self.shape(v.shape))
+                count = v.shape[0] if "T" in self.long(v.shape) else 1
+                self.array(name, v.dtype, count, size // count, self.shape(v.shape))
             return
         steps = [v.lo, v.hi, *v.initial]
         rows = self.rows(v)
@@ -137,8 +138,16 @@ class Storage(Materialised):
         """A shape, with T for the length of the longest loop."""
         return tuple("T" if n == self.T >= 4 else n for n in shape)
 
+    def long(self, shape: tuple[int, ...]) -> tuple[Any, ...]:
+        """A shape, with T for its first axis alone, so that one text serves all lengths.
+
+        Rows have their length in the text, for the C compiler to unroll. An axis that is only by
+        chance as long as the loop makes a text of its own.
+        """
+        return (*self.dims(shape[:1]), *shape[1:]) if len(shape) > 1 else shape
+
     def shape(self, shape: tuple[int, ...]) -> str:
-        """The same as a comment."""
+        """The same as `dims` as a comment."""
         sizes = [str(n) for n in self.dims(shape)]
         return f"({', '.join(sizes)}{',' * (len(sizes) == 1)})"
 
