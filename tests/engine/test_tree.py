@@ -1,6 +1,7 @@
 """Does one walk take apart and put together whatever people nest?"""
 
-from collections import OrderedDict, defaultdict, deque, namedtuple
+import time
+from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 
 import numpy as np
 import pytest
@@ -171,6 +172,116 @@ def test_a_registered_class_is_opened_and_so_are_classes_derived_from_it():
     tree.register(Pair, vars, lambda x, parts: type(x)(*parts))
     assert tree.paths([Twin(1, (2,))]) == [((0, "a"), 1), ((0, "b", 0), 2)]
     assert type(tree.map(abs, Twin(1, 2))) is Twin
+
+
+class Named(list):
+    """A list that is made of a name, and has it as an attribute."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+
+
+class Limited(tuple):
+    """A tuple that is made of two arguments."""
+
+    def __new__(cls, low, high):
+        return super().__new__(cls, (low, high))
+
+
+class Queue(deque):
+    """A deque that is made of nothing."""
+
+    def __init__(self):
+        super().__init__(maxlen=3)
+
+
+class Writer(dict):
+    """A dict that writes in its own way."""
+
+    def update(self, *_):
+        raise AssertionError
+
+    def __setitem__(self, key, value):
+        super().__setitem__(key, [value])
+
+
+class Ends(State):
+    """A named tuple with an attribute."""
+
+
+def test_a_counter_holds_what_a_function_makes_of_its_counts():
+    given = Counter("aab")
+    assert tree.map(lambda n: 10 * n, given) == Counter(a=20, b=10)
+    assert tree.rebuild(given, ["x", "y"]) == {"a": "x", "b": "y"}
+    assert given == Counter("aab")
+
+
+def test_a_class_that_writes_in_its_own_way_is_not_asked_to():
+    made = tree.map(lambda x: x + 1, Writer(a=1))
+    assert (type(made), {**made}) == (Writer, {"a": 2})
+
+
+def test_a_class_made_in_its_own_way_is_built_again_with_its_attributes():
+    row, pair, queue, ends = Named("layer"), Limited(1, 2), Queue(), Ends(1, 2)
+    row += [1, (2, 3)]
+    queue += [1, 2]
+    pair.unit = queue.unit = ends.unit = "ms"
+    for x in (row, pair, queue, ends):
+        made = tree.map(lambda leaf: 2 * leaf, x)
+        assert type(made) is type(x)
+        assert tree.leaves(made) == [2 * leaf for leaf in tree.leaves(x)]
+        assert vars(made) == vars(x)
+        assert len(made) == len(x) == 2
+    assert tree.map(abs, queue).maxlen == 3
+    assert row == [1, (2, 3)]
+
+
+def test_a_structure_of_the_operating_system_is_built_again():
+    made = tree.map(lambda x: x + 1, time.gmtime(0))
+    assert type(made) is time.struct_time
+    assert made[:3] == (1971, 2, 2)
+
+
+def test_parts_with_other_names_do_not_correspond():
+    other = namedtuple("Gates", "i o")
+    with pytest.raises(ValueError, match=r"parts \['h', 'c'\], another \['i', 'o'\]"):
+        tree.map(max, State(1, 2), other(3, 4))
+    swapped = namedtuple("Swapped", "c h")
+    assert tree.map(lambda a, b: (a, b), State(1, 2), swapped(3, 4)) == State((1, 4), (2, 3))
+    assert tree.map(max, State(1, 4), (2, 3)) == State(2, 4)
+    assert tree.map(max, [1, 4], State(2, 3)) == [2, 4]
+
+
+def test_a_registered_named_tuple_is_opened_as_it_was_registered():
+    Labelled = namedtuple("Labelled", "label value")
+    tree.register(Labelled, lambda x: {"value": x.value}, lambda x, new: x._replace(value=new[0]))
+    assert tree.map(abs, [Labelled("h", -1)]) == [Labelled("h", 1)]
+    assert tree.registered(Labelled("h", 1))
+    assert tree.registered(type("Derived", (Labelled,), {})("h", 1))
+    assert not tree.registered(State(1, 2))
+
+
+def test_structures_are_equal_in_the_same_order_of_keys():
+    assert tree.structure({"a": 1, "b": 2}) == tree.structure({"a": 3, "b": 4})
+    assert tree.structure({"a": 1, "b": 2}) != tree.structure({"b": 2, "a": 1})
+    assert tree.structure({1: 0}) != tree.structure({True: 0})
+
+
+def test_what_cannot_be_registered_is_refused():
+    class Pair:
+        pass
+
+    with pytest.raises(TypeError, match=r"register: expected a class, got <.*Pair object"):
+        tree.register(Pair(), vars, lambda x, new: x)
+    with pytest.raises(TypeError, match=r"register: expected a function for parts, got \['a'\]"):
+        tree.register(Pair, ["a"], lambda x, new: x)
+    with pytest.raises(TypeError, match=r"register: expected a function for again, got None"):
+        tree.register(Pair, vars, None)
+    assert tree.leaves(pair := Pair()) == [pair]
+    tree.register(Pair, lambda x: [1, 2], lambda x, new: x)
+    with pytest.raises(TypeError, match=r"parts of a Pair .* expected a dict by key, got list"):
+        tree.leaves(Pair())
 
 
 # -- everybody who is handed a structure -----------------------------------------------------------

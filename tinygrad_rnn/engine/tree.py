@@ -73,8 +73,9 @@ def map(f: Callable[..., Any], *trees: Any, is_leaf: IsLeaf = None) -> Any:
     f
         Called with as many leaves as there are trees.
     *trees
-        The first one says what the result is built like; of the others whatever is in the place of
-        a leaf of the first is handed to `f`.
+        The result is built like the first; of each other tree, `f` is handed whatever corresponds
+        to a leaf of the first. Parts correspond by key. They correspond by their order where one
+        side has no names, as a tuple beside a named tuple; those of a second dict never do.
     is_leaf
         As for `leaves`, asked of the first.
 
@@ -86,7 +87,8 @@ def map(f: Callable[..., Any], *trees: Any, is_leaf: IsLeaf = None) -> Any:
     Raises
     ------
     ValueError
-        The trees are not built alike, or a list or dict holds itself.
+        The trees are not built alike (other names, another number of parts), or a list or dict
+        holds itself.
 
     Examples
     --------
@@ -128,19 +130,15 @@ def rebuild(tree: Any, leaves: Iterable[Any], is_leaf: IsLeaf = None, *, keep: b
 
 
 def structure(tree: Any, is_leaf: IsLeaf = None) -> tuple[Any, ...]:
-    """All but the leaves, to be compared or to be a key: equal for trees that are built alike.
+    """All but the leaves, to be compared or to be a key.
 
-    It is flat: for each list, dict … its class, its keys and their types, and None for each leaf.
+    Equal for trees that are built alike, with their keys in the same order. It is flat: for each
+    list, dict … its class, its keys and their types, and None for each leaf.
 
     >>> structure([1, (2, 3)]) == structure([4, (5, 6)]) != structure([4, [5, 6]])
     True
     """
-    return tuple(
-        [
-            node and (type(xs[0]), *node.parts(xs[0]), *[type(k) for k in node.parts(xs[0])])
-            for _, xs, node, _ in _walk((tree,), is_leaf)
-        ]
-    )
+    return tuple([node and _keys(xs[0], node) for _, xs, node, _ in _walk((tree,), is_leaf)])
 
 
 def register(
@@ -156,8 +154,28 @@ def register(
         ``parts(x)`` gives what is inside, by key.
     again
         ``again(x, new)`` gives what is put together of new parts, in the same order.
+
+    Raises
+    ------
+    TypeError
+        `cls` is no class, or `parts` or `again` no function; later, `parts` gives no dict.
     """
-    _NODES[cls] = Node(parts, again)
+    if not isinstance(cls, type):
+        raise TypeError(f"tree.register: expected a class, got {cls!r}.")
+    for name, f in (("parts", parts), ("again", again)):
+        if not callable(f):
+            raise TypeError(f"tree.register: expected a function for {name}, got {f!r}.")
+
+    def checked(x: Any) -> dict[Any, Any]:
+        found = parts(x)
+        if not isinstance(found, dict):
+            raise TypeError(
+                f"tree: the parts of a {type(x).__name__} (as registered for {cls.__name__}): "
+                f"expected a dict by key, got {type(found).__name__}."
+            )
+        return found
+
+    _NODES[cls] = Node(checked, again)
     _node.cache_clear()
 
 
@@ -175,12 +193,28 @@ def registered(x: Any) -> bool:
 # -- what can be opened ----------------------------------------------------------------------------
 
 
+# A derived class may be made of other arguments than its base, and write in its own way (a Counter
+# adds). So its parts are put in place as the base does it, and its attributes are copied.
+
+
 def _numbered(x: Any) -> dict[Any, Any]:
     return dict(enumerate(x))
 
 
-def _row(x: Any, parts: list[Any]) -> Any:
-    return type(x)(parts)
+def _list(x: Any, parts: list[Any]) -> Any:
+    if type(x) is list:
+        return parts
+    again = copy.copy(x)
+    list.__setitem__(again, slice(None), parts)
+    return again
+
+
+def _tuple(x: Any, parts: list[Any]) -> Any:
+    if type(x) is tuple:
+        return tuple(parts)
+    if hasattr(type(x), "n_sequence_fields"):  # of C, as time.struct_time
+        return type(x)(parts)
+    return _with_attributes(x, tuple.__new__(type(x), parts))
 
 
 def _fields(x: Any) -> dict[Any, Any]:
@@ -188,11 +222,13 @@ def _fields(x: Any) -> dict[Any, Any]:
 
 
 def _named_tuple(x: Any, parts: list[Any]) -> Any:
-    return type(x)._make(parts)
+    return _with_attributes(x, type(x)._make(parts))
 
 
 def _deque(x: Any, parts: list[Any]) -> Any:
-    return type(x)(parts, x.maxlen)
+    again = deque.__new__(type(x))
+    deque.__init__(again, parts, x.maxlen)
+    return _with_attributes(x, again)
 
 
 def _itself(x: Any) -> dict[Any, Any]:
@@ -204,14 +240,21 @@ def _dict(x: Any, parts: list[Any]) -> Any:
     if type(x) is dict:
         return dict(found)
     again = copy.copy(x)  # a defaultdict keeps its default
-    again.update(found)
+    for key, part in found:
+        dict.__setitem__(again, key, part)
+    return again
+
+
+def _with_attributes(x: Any, again: Any) -> Any:
+    if hasattr(x, "__dict__"):
+        vars(again).update(vars(x))
     return again
 
 
 _NAMED = Node(_fields, _named_tuple)
 _NODES: dict[type, Node] = {
-    list: Node(_numbered, _row),
-    tuple: Node(_numbered, _row),
+    list: Node(_numbered, _list),
+    tuple: Node(_numbered, _tuple),
     deque: Node(_numbered, _deque),
     dict: Node(_itself, _dict),
 }
@@ -221,9 +264,10 @@ _BUILT_IN = (_NAMED, *_NODES.values())
 @lru_cache(maxsize=512)
 def _node(cls: type) -> Node | None:
     """How objects of this class are opened; None if they are leaves."""
-    if issubclass(cls, tuple) and hasattr(cls, "_fields"):
-        return _NAMED
-    return next((_NODES[base] for base in cls.__mro__ if base in _NODES), None)
+    known = [_NODES[base] for base in cls.__mro__ if base in _NODES]
+    named = [_NAMED] if issubclass(cls, tuple) and hasattr(cls, "_fields") else []
+    own = [node for node in known if node not in _BUILT_IN]  # registered, so it goes first
+    return next(iter(own + named + known), None)
 
 
 # -- the walk --------------------------------------------------------------------------------------
@@ -275,18 +319,26 @@ def _built(walked: list[Visit], leaves: list[Any], keep: bool = False) -> Any:
 
 
 def _parts_like(parts: dict[Any, Any], other: Any, way: Way) -> list[Any]:
-    """The parts of `other` that correspond to `parts`: by key, or by place if none has names."""
+    """The parts of `other` that correspond to `parts`: by key, or by order if one has no names."""
     node = _node(type(other))
-    if node is not None:
-        found = node.parts(other)
+    found = node.parts(other) if node else None
+    if found is not None:
         if found.keys() == parts.keys():
             return [found[key] for key in parts]
-        if len(found) == len(parts) and not isinstance(other, dict):
+        numbers = [*range(len(parts))]
+        nameless = numbers in ([*parts], [*found])
+        if nameless and len(found) == len(parts) and not isinstance(other, dict):
             return [*found.values()]
     raise ValueError(
         f"tree.map: the trees are not built alike: at {_path(way)} the first has the parts "
-        f"{[*parts]}, another {[*node.parts(other)] if node else type(other).__name__}."
+        f"{[*parts]}, another {type(other).__name__ if found is None else [*found]}."
     )
+
+
+def _keys(x: Any, node: Node) -> tuple[Any, ...]:
+    """The class of `x`, its keys, and their types: 1 and True are equal."""
+    parts = node.parts(x)
+    return (type(x), *parts, *[type(key) for key in parts])
 
 
 def _path(way: Way) -> Path:
