@@ -63,7 +63,7 @@ from tinygrad_rnn.engine.primitives import (
 )
 from tinygrad_rnn.engine.recorder import require
 from tinygrad_rnn.engine.scalars import scalars
-from tinygrad_rnn.engine.steps import Step, step_of, steps
+from tinygrad_rnn.engine.steps import Step, step_frame, steps
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.program import compile as compile
 
@@ -127,7 +127,7 @@ __all__ = [
     "split",
     "sqrt",
     "stack",
-    "step_of",
+    "step_frame",
     "steps",
     "stop_gradient",
     "subtract",

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_rnn as tr
-from tinygrad_rnn import Tensor, ancestors, grad, nn, no_grad, scope, stack, step_of, steps
+from tinygrad_rnn import Tensor, ancestors, grad, nn, no_grad, scope, stack, step_frame, steps
 from tinygrad_rnn.engine.steps import order_of
 
 X = np.random.default_rng(0).standard_normal((6, 2, 3))
@@ -128,7 +128,18 @@ def test_what_no_scope_with_a_time_surrounds_is_in_no_step():
         (None, "", (), 0)
     }
     assert len(found) == 1
-    assert step_of(loss) is None
+    assert step_frame(loss) is None
+
+
+def test_what_is_no_record_is_refused():
+    h = Tensor([1.0, 2.0])
+    for x in (h, h.sum()):
+        with pytest.raises(TypeError, match=r"got one Tensor: steps\(ancestors\(x\)\)"):
+            steps(x)
+    with pytest.raises(TypeError, match="steps: expected Tensors, got int"):
+        steps([h, 3])
+    with pytest.raises(TypeError, match="step_frame: expected a Tensor, got list"):
+        step_frame([h])
 
 
 def test_a_gradient_is_in_the_step_of_what_it_differentiates_in_a_lane_of_its_own():
@@ -143,7 +154,7 @@ def test_a_gradient_is_in_the_step_of_what_it_differentiates_in_a_lane_of_its_ow
     for node, step in steps(record).items():
         assert order_of(node) == step.lane.order
         of = next((f.of for f in reversed(node.scope) if f.of is not None), None)
-        assert of not in born or step_of(node) is step_of(born[of])
+        assert of not in born or step_frame(node) is step_frame(born[of])
 
 
 def test_gradients_outside_of_time_are_told_apart_by_order_too():

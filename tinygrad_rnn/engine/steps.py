@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from tinygrad_rnn.engine.context import Frame
 from tinygrad_rnn.engine.tensor import Tensor
 
-__all__ = ["Lane", "Step", "order_of", "step_of", "steps"]
+__all__ = ["Lane", "Step", "order_of", "step_frame", "steps"]
 
 
 @dataclass(eq=False, slots=True)
@@ -67,6 +67,11 @@ def steps(nodes: Iterable[Tensor]) -> dict[Tensor, Step]:
 
     A leaf belongs to no step: it was given, not computed.
 
+    Raises
+    ------
+    TypeError
+        `nodes` is a Tensor, or something in it is none.
+
     Examples
     --------
     >>> from tinygrad_rnn import Tensor, ancestors, scope, steps, tanh
@@ -83,7 +88,13 @@ def steps(nodes: Iterable[Tensor]) -> dict[Tensor, Step]:
     lanes: dict[object, Lane] = {}
     in_lane: dict[tuple[Lane, Frame | None], Step] = {}
     visits: dict[object, dict[Frame, int]] = defaultdict(dict)
+    if type(nodes) is Tensor:
+        raise TypeError(
+            "steps: expected the nodes of a record, got one Tensor: steps(ancestors(x))."
+        )
     for node in nodes:
+        if type(node) is not Tensor:
+            raise TypeError(f"steps: expected Tensors, got {type(node).__name__}.")
         if node.op is None:
             continue
         step = by_scope.get(node.scope)
@@ -97,11 +108,13 @@ def steps(nodes: Iterable[Tensor]) -> dict[Tensor, Step]:
     return found
 
 
-def step_of(node: Tensor) -> Frame | None:
+def step_frame(node: Tensor) -> Frame | None:
     """The frame of the step that `node` was recorded in, None outside of time.
 
-    A gradient has that of what it differentiates.
+    A gradient has that of what it differentiates. TypeError if `node` is no Tensor.
     """
+    if type(node) is not Tensor:
+        raise TypeError(f"step_frame: expected a Tensor, got {type(node).__name__}.")
     return next((frame for frame in reversed(node.scope) if frame.t is not None), None)
 
 
@@ -114,7 +127,7 @@ def _lane(
     node: Tensor, lanes: dict[object, Lane], visits: dict[object, dict[Frame, int]]
 ) -> tuple[Frame | None, Lane]:
     """The frame with the step and the lane, which is made when it is first met."""
-    frame, order = step_of(node), order_of(node)
+    frame, order = step_frame(node), order_of(node)
     if frame is None:
         return None, lanes.setdefault(order, Lane(order=order))
     frames = [f for f in node.scope if f.of is None]

@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.kinds import IDENTITY
-from tinygrad_rnn.engine.steps import Step, order_of, step_of, steps
+from tinygrad_rnn.engine.steps import Step, order_of, step_frame, steps
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.measure.arguments import check_steps, stacked, tensors
 
@@ -140,7 +140,7 @@ def _recurrence(lane: Lane) -> tuple[bool, bool, bool]:
 
 def time_of(node: Tensor) -> int | None:
     """The step that a node was recorded in; None outside of time, and for gradients."""
-    frame = step_of(node)
+    frame = step_frame(node)
     return None if frame is None or order_of(node) else frame.t
 
 

@@ -28,7 +28,7 @@ from tinygrad_rnn.engine.primitives import (
     sum,
     where,
 )
-from tinygrad_rnn.engine.steps import step_of
+from tinygrad_rnn.engine.steps import step_frame
 from tinygrad_rnn.engine.tensor import Tensor, named
 
 __all__ = ["information_flow"]
@@ -78,7 +78,7 @@ def information_flow(loss: Tensor, states: Sequence[Any]) -> Tensor:
     parts = [tree.leaves(s) for s in states]
     if len(parts) < 2:
         raise ValueError(f"information_flow: expected at least two states, got {len(parts)}.")
-    frames = [_step_of(p, k) for k, p in enumerate(parts)]
+    frames = [_step_frame(p, k) for k, p in enumerate(parts)]
     place = {node: k for k, p in enumerate(parts) for node in p}
     through: list[dict[Tensor, Any]] = [{} for _ in parts]  # signal through the next step
     around: list[dict[Tensor, Any]] = [{} for _ in parts]  # signal by any other way
@@ -150,9 +150,9 @@ def _mean(x: Any) -> Any:
     return sum(x) / x.size
 
 
-def _step_of(parts: list[Any], k: int) -> Frame:
+def _step_frame(parts: list[Any], k: int) -> Frame:
     """The innermost frame with a step in which all parts of state `k` were made."""
-    found = {step_of(p) if isinstance(p, Tensor) else None for p in parts}
+    found = {step_frame(p) if isinstance(p, Tensor) else None for p in parts}
     frame = found.pop() if len(found) == 1 else None
     if frame is None:
         raise ValueError(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn import Tensor, step_of
+from tinygrad_rnn import Tensor, step_frame
 from tinygrad_rnn.engine import Input
 
 LONGEST = 72  # characters of a formula that still reads as a label
@@ -195,7 +195,7 @@ def _options(node: Tensor) -> str:
 def _index(node: Tensor, arrays: list[str]) -> str:
     """An index as it is written; the current step as t, so that all steps read alike."""
     source = node.inputs[0]
-    step = step_of(node)
+    step = step_frame(node)
     t = None if step is None else step.t
     from_outside = type(source) is Tensor and t not in [frame.t for frame in source.scope]
     parts = []

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.engine.steps import step_of
+from tinygrad_rnn.engine.steps import step_frame
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.graph import Arg, Value
@@ -100,7 +100,7 @@ def cuts(nodes: Iterable[Tensor]) -> dict[Any, Arg]:
             passed[x] = passed.get(x.inputs[0], x.inputs[0])
         elif op == "where" and type(x.inputs[0]) is not Tensor:
             a, b = (passed.get(y, y) if type(y) is Tensor else y for y in x.inputs[1:])
-            step = step_of(x)
+            step = step_frame(x)
             if a is not b or step is None or step.t is None:
                 continue
             passed[x] = a
@@ -298,7 +298,7 @@ class _Record:
         for p, k in zip(index, _index_of(x, index), strict=False):
             if type(p) is Step:
                 return (k - p.shift) // p.sign if type(k) is int else None
-        step = step_of(x)
+        step = step_frame(x)
         if step is not None:
             return step.t
         assert v.lo is not None
