@@ -466,3 +466,17 @@ def test_a_misspelt_attribute_is_an_error():
 def test_copying_a_recorded_result_is_refused_with_the_way_out():
     with pytest.raises(TypeError, match=r"recorded result.*detach\(\)"):
         copy.deepcopy(Tensor(A) * 2)
+
+
+@pytest.mark.parametrize("kind", [iter, set, lambda xs: {"x": xs[0]}.values()], ids=str)
+def test_what_is_not_opened_goes_into_a_list(kind):
+    x = Tensor(3.0)
+    with pytest.raises(TypeError, match=r"wrt to be a Tensor.*: put what is in it into a list"):
+        grad(x * x, kind([x]))
+    with pytest.raises(TypeError, match=r"wrt to be a Tensor, got ndarray\. Arrays are constants"):
+        grad(x * x, np.ones(2))
+
+
+def test_nothing_to_differentiate_by_is_said():
+    with pytest.raises(ValueError, match="nothing to differentiate by: wrt holds no Tensor"):
+        grad(Tensor(3.0) * 2, [])

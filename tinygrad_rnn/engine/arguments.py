@@ -31,7 +31,7 @@ def seed_of(loss: Tensor, cotangent: Any, create_graph: bool) -> Any:
 def check_arguments(loss: Any, targets: list[Any]) -> None:
     """TypeError unless all are Tensors of floats, ValueError if there are no targets."""
     if not targets:
-        raise ValueError("grad: nothing to differentiate by; wrt is empty (a used-up generator?).")
+        raise ValueError("grad: nothing to differentiate by: wrt holds no Tensor.")
     for what, x in (("the loss", loss), *(("wrt", x) for x in targets)):
         if type(x) is not Tensor:
             raise TypeError(messages.not_a_tensor(what, x))

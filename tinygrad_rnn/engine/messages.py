@@ -6,6 +6,7 @@ here, so that the code they belong to can be read without them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -214,10 +215,12 @@ def other_cotangent(loss: Any, cotangent: Any) -> str:
 
 def not_a_tensor(what: str, x: Any) -> str:
     """The gradient of an array, or by one."""
-    return (
-        f"grad: expected {what} to be a Tensor, got {type(x).__name__}. Arrays are constants: wrap "
-        "what you differentiate by, Tensor(array), before computing."
+    way_out = (
+        "Arrays are constants: wrap what you differentiate by, Tensor(array), before computing."
     )
+    if what == "wrt" and isinstance(x, Iterable) and not isinstance(x, (np.ndarray, str)):
+        way_out = "It is not opened: put what is in it into a list."
+    return f"grad: expected {what} to be a Tensor, got {type(x).__name__}. {way_out}"
 
 
 def not_floats(what: str, x: Any) -> str:
