@@ -19,10 +19,10 @@ from tinygrad_rnn import Primitive, Tensor, check_grads, grad
 from tinygrad_rnn.engine import operators, tensor
 from tinygrad_rnn.engine import primitives as p
 from tinygrad_rnn.engine.kinds import BOTH, UNKNOWN
+from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.engine.recorder import Recorder
 from tinygrad_rnn.engine.rules import RULES
-from tinygrad_rnn.engine.tensor import OPS
 from tinygrad_rnn.program.record.abstract import Shapes
 
 rng = np.random.default_rng(7)

@@ -19,8 +19,9 @@ from tinygrad_rnn.engine.arguments import check_arguments, seed_of
 from tinygrad_rnn.engine.constants import check_written
 from tinygrad_rnn.engine.cotangents import Cotangents, context_restored, mark, one_each
 from tinygrad_rnn.engine.integers import check_integers
+from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.rules import RULES, FanIn
-from tinygrad_rnn.engine.tensor import OPS, Tensor
+from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.engine.watchers import OnEdge, Watcher, watching
 
 __all__ = ["ancestors", "backward", "grad"]

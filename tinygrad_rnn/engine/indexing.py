@@ -17,8 +17,9 @@ import numpy as np
 from tinygrad_rnn.border import as_array, refuse_foreign
 from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.kinds import ALL, FIRST, MOVE, VIEW
+from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.primitive import Primitive, met
-from tinygrad_rnn.engine.tensor import OPS, Tensor, values
+from tinygrad_rnn.engine.tensor import Tensor, values
 
 __all__ = ["Input", "axis_of", "flip", "getitem", "put_back", "scatter", "split", "take"]
 

@@ -18,8 +18,9 @@ from tinygrad_rnn.engine.context import answer
 
 __all__ = ["OPS", "Operators"]
 
-# What operators and methods call, by name. The engine's own files enter their primitives and
-# functions here, after this one is read; a primitive of yours is not among them, whatever its name.
+# What earlier files of the engine call of later ones, by name: operators and methods call their
+# primitives, a primitive calls what spreads it over an array of Tensors. Each later file enters its
+# own; a primitive of yours is not among them, whatever its name.
 OPS: dict[str, Callable[..., Any]] = {}
 
 

@@ -17,11 +17,11 @@ from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.constants import fingerprints
 from tinygrad_rnn.engine.context import Context, context
 from tinygrad_rnn.engine.kinds import UNKNOWN, Kind, Linear, Operation
+from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.signature import by_place, signature
 from tinygrad_rnn.engine.tensor import (
     NO_OPTIONS,
     OBJECT,
-    OPS,
     Tensor,
     next_serial,
     operand,

@@ -45,8 +45,9 @@ from tinygrad_rnn.engine.kinds import (
     SUM,
     VIEW,
 )
+from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.primitive import Primitive, met
-from tinygrad_rnn.engine.tensor import OPS, Tensor, values
+from tinygrad_rnn.engine.tensor import Tensor, values
 
 # -- elementwise ----------------------------------------------------------------------------------
 # Python's operators, not NumPy's functions: the same loops on arrays, and ten times faster on NumPy

@@ -20,8 +20,9 @@ import numpy as np
 from tinygrad_rnn.engine.blocks import Observer
 from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.convolution import conv, margins
+from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.primitives import concatenate, getitem, matmul, reshape, scatter
-from tinygrad_rnn.engine.tensor import OPS, Tensor, values
+from tinygrad_rnn.engine.tensor import Tensor, values
 
 __all__ = ["Draw", "Method", "Recorder", "Unrecorded", "draw", "recorder", "require"]
 

@@ -20,6 +20,7 @@ from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.convolution import conv, conv_left, conv_right
 from tinygrad_rnn.engine.indexing import getitem, put_back, scatter, take
 from tinygrad_rnn.engine.kinds import Operation
+from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.primitives import (
     absolute,
@@ -62,7 +63,6 @@ from tinygrad_rnn.engine.primitives import (
     where,
 )
 from tinygrad_rnn.engine.products import Uses, matmul_left, matmul_right, one_product
-from tinygrad_rnn.engine.tensor import OPS
 
 __all__ = ["RULES", "FanIn", "JointVJP", "Uses"]
 

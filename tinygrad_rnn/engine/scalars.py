@@ -16,8 +16,9 @@ import numpy as np
 from tinygrad_rnn.border import as_array
 from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.kinds import CHOICE
+from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.primitive import Primitive
-from tinygrad_rnn.engine.tensor import OPS, Tensor
+from tinygrad_rnn.engine.tensor import Tensor
 
 __all__ = ["scalars"]
 

@@ -24,7 +24,7 @@ from tinygrad_rnn.engine.context import Frame, answer, context
 from tinygrad_rnn.engine.kinds import Operation
 from tinygrad_rnn.engine.operators import OPS, Operators
 
-__all__ = ["OPS", "Tensor", "named"]
+__all__ = ["Tensor", "named"]
 
 next_serial = itertools.count(1).__next__  # one C call, so two threads never draw the same
 OBJECT = np.dtype(object)
