@@ -12,14 +12,14 @@ from typing import Any
 from tinygrad_rnn.engine.context import Context, context, without
 from tinygrad_rnn.engine.decorator import decorated
 
-__all__ = ["Block", "Observer", "no_grad", "opened", "recorded_again"]
+__all__ = ["Block", "Observer", "no_grad", "opened", "recording_again"]
 
 
 def opened(now: Context, blocks: tuple[Block, ...]) -> Context:
     """`now`, with these blocks open and no others."""
     inside = Context(True, now.scope, (), blocks)
     for block in blocks:
-        block.enter(inside)
+        inside = block.inside(inside)
     return inside
 
 
@@ -41,8 +41,8 @@ class Block:
             return
         context.set(opened(now, without(now.blocks, self)))
 
-    def enter(self, now: Context) -> None:
-        """Make `now`, which holds outside, what holds inside."""
+    def inside(self, now: Context) -> Context:
+        """What holds inside, where `now` holds outside."""
         raise NotImplementedError
 
     def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,8 +67,8 @@ class no_grad(Block):
 
     __slots__ = ()
 
-    def enter(self, now: Context) -> None:  # noqa: D102
-        now.recording = False
+    def inside(self, now: Context) -> Context:  # noqa: D102
+        return Context(False, now.scope, now.observers, now.blocks)
 
 
 class Observer(Block):
@@ -80,8 +80,8 @@ class Observer(Block):
 
     __slots__ = ()
 
-    def enter(self, now: Context) -> None:  # noqa: D102
-        now.observers = (self, *now.observers)
+    def inside(self, now: Context) -> Context:  # noqa: D102
+        return Context(now.recording, now.scope, (self, *now.observers), now.blocks)
 
     def result(
         self,
@@ -112,6 +112,6 @@ class Observer(Block):
         """
 
 
-def recorded_again(now: Context) -> Context:
+def recording_again(now: Context) -> Context:
     """`now` outside of every ``no_grad()``: for what is recorded to be differentiated at once."""
     return opened(now, tuple([block for block in now.blocks if type(block) is not no_grad]))

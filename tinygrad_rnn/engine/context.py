@@ -48,12 +48,12 @@ class Frame:
         return self.name if self.t is None else f"{self.name} · t = {self.t}"
 
 
-@dataclass(slots=True)  # not frozen, which would make it three times as slow; never changed
+@dataclass(slots=True)  # not frozen, which would make it three times as slow; yet never changed
 class Context:
     """What holds while an operation runs.
 
-    `observers` look on, the innermost first (see `blocks.Observer`). They and `recording` follow
-    from `blocks`, the open ones in the order in which they were opened.
+    `observers` look on, the innermost first. They and `recording` follow from `blocks`: those that
+    are open, in the order in which they were opened.
     """
 
     recording: bool = True

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.backward import grad
-from tinygrad_rnn.engine.blocks import recorded_again
+from tinygrad_rnn.engine.blocks import recording_again
 from tinygrad_rnn.engine.context import context, scope
 from tinygrad_rnn.engine.primitives import astype, concatenate, reshape, segment
 from tinygrad_rnn.engine.recorder import recorder
@@ -71,7 +71,7 @@ def _segment(
     def again(g: Any) -> list[Any]:
         """The gradients of the inputs, from the gradients of all results concatenated."""
         recorded = type(g) is Tensor
-        now = recorded_again(context.get())
+        now = recording_again(context.get())
         token = context.set(now.at(now.scope if recorded else frames))
         try:
             made = _replayed(steps, ts, state, rng, draws)
