@@ -16,12 +16,12 @@ import numpy as np
 
 from tinygrad_rnn.engine import messages, tree
 from tinygrad_rnn.engine.arguments import check_arguments, seed_of
-from tinygrad_rnn.engine.constants import check_written
 from tinygrad_rnn.engine.cotangents import Cotangents, context_restored, mark, one_each
 from tinygrad_rnn.engine.integers import check_integers
 from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.rules import RULES, FanIn
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.unchanged import check_unchanged
 from tinygrad_rnn.engine.watchers import OnEdge, Watcher, watching
 
 __all__ = ["ancestors", "backward", "grad"]
@@ -189,7 +189,7 @@ def _walk(
 ) -> dict[Tensor, Any]:
     """Reverse mode: cotangents by node, from the loss back; those of `targets` are returned."""
     needed = _needed(nodes, targets)
-    check_written(nodes, needed)
+    check_unchanged(nodes, needed)
     cotangents = Cotangents(nodes, together=not (create_graph or told))
     sums = cotangents.sums
     sums[loss] = seed
@@ -240,18 +240,14 @@ def _walk(
 
 
 def _needed(nodes: list[Tensor], targets: set[Tensor]) -> set[Tensor]:
-    """The nodes on a way from a target to the loss, after a check that no value has changed."""
+    """The nodes on a way from a target to the loss that a gradient passes."""
     needed = set(targets)
     for node in nodes:
-        reached = False
         for x in node.inputs:
-            if type(x) is not Tensor:
-                continue
-            if x.serial > node.serial:
-                raise RuntimeError(messages.newer(x, node))
-            reached = reached or x in needed
-        if reached and node.op in RULES and node._data.dtype.kind == "f":
-            needed.add(node)
+            if type(x) is Tensor and x in needed:
+                if node.op in RULES and node._data.dtype.kind == "f":
+                    needed.add(node)
+                break
     return needed
 
 

@@ -13,9 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine import messages
-
-__all__ = ["Fingerprints", "check_written", "fingerprints", "read_only", "written_into"]
+__all__ = ["Fingerprints", "fingerprints", "read_only", "written_into"]
 
 Fingerprints = tuple[tuple[np.ndarray, int], ...]  # the arrays, and what they looked like
 
@@ -47,29 +45,6 @@ def written_into(taken: Fingerprints, known: dict[int, int]) -> Any:
         if now != before:
             return x
     return None
-
-
-def check_written(nodes: list[Any], needed: set[Any]) -> None:
-    """RuntimeError if an array was written into after one of the `needed` nodes was recorded.
-
-    `nodes` are all Tensors of the record, in the order of birth.
-    """
-    seen: dict[int, int] = {}
-    watched = [x for x in nodes if x.fingerprints]
-    lent = {x for x in watched if x.op is None}  # leaves whose arrays others may write into
-    for node in watched:
-        if node in needed and node not in lent:
-            array = written_into(node.fingerprints, seen)
-            if array is not None:
-                raise RuntimeError(messages.written(node, array))
-    for node in (x for x in nodes if x in needed) if lent else ():
-        own = [id(array) for array, _ in node.fingerprints]
-        for x in node.inputs:
-            # recorded before the array was lent, it has no fingerprint: that of the leaf serves
-            if hasattr(x, "fingerprints") and x in lent and id(x._data) not in own:
-                array = written_into(x.fingerprints, seen)
-                if array is not None:
-                    raise RuntimeError(messages.written(node, array))
 
 
 def read_only(x: Any) -> Any:
