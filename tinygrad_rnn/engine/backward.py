@@ -16,10 +16,11 @@ import numpy as np
 
 from tinygrad_rnn.engine import messages, tree
 from tinygrad_rnn.engine.arguments import check_arguments, seed_of
-from tinygrad_rnn.engine.cotangents import Cotangents, context_restored, mark, one_each
+from tinygrad_rnn.engine.cotangents import Cotangents
 from tinygrad_rnn.engine.integers import check_integers
+from tinygrad_rnn.engine.marks import context_restored, mark
 from tinygrad_rnn.engine.operators import OPS
-from tinygrad_rnn.engine.rules import RULES, FanIn
+from tinygrad_rnn.engine.rules import RULES, FanIn, one_each
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.engine.unchanged import check_unchanged
 from tinygrad_rnn.engine.watchers import OnEdge, Watcher, watching
@@ -118,8 +119,8 @@ def grad(
     check_arguments(loss, targets)
     seed = seed_of(loss, cotangent, create_graph)
     nodes = ancestors(loss, known=targets if partial else ())
-    told = watching(nodes, on_edge)
-    found = _walk(loss, seed, nodes, set(targets), create_graph, partial, told)
+    tell = watching(nodes, on_edge)
+    found = _walk(loss, seed, nodes, set(targets), create_graph, partial, tell)
     missing = [x for x in targets if x not in found]
     if missing and unused == "error":
         raise ValueError(messages.unused(missing[0], missing[0] in set(nodes)))
@@ -167,7 +168,7 @@ def backward(loss: Tensor, cotangent: Any = None, data: Collection[Tensor] = ())
     check_arguments(loss, leaves)
     check_integers(loss, nodes, data)
     seed = seed_of(loss, cotangent, create_graph=False)
-    found = _walk(loss, seed, nodes, set(leaves), told=watching(nodes))
+    found = _walk(loss, seed, nodes, set(leaves), tell=watching(nodes))
     for x in leaves:
         g = found[x] if x in found else np.zeros(x.shape, x.dtype)[()]
         x.grad = _own(g) if x.grad is None else x.grad + g
@@ -185,12 +186,12 @@ def _walk(
     targets: set[Tensor],
     create_graph: bool = False,
     partial: bool = False,
-    told: Watcher | None = None,
+    tell: Watcher | None = None,
 ) -> dict[Tensor, Any]:
     """Reverse mode: cotangents by node, from the loss back; those of `targets` are returned."""
     needed = _needed(nodes, targets)
     check_unchanged(nodes, needed)
-    cotangents = Cotangents(nodes, together=not (create_graph or told))
+    cotangents = Cotangents(nodes, together=not (create_graph or tell))
     sums = cotangents.sums
     sums[loss] = seed
     found: dict[Tensor, Any] = {}
@@ -198,8 +199,8 @@ def _walk(
         g = cotangents.pop(node)
         if g is None:
             continue
-        if told and node is not loss:
-            told(node, None, g, None)
+        if tell and node is not loss:
+            tell(node, None, g, None)
         if node in targets:
             found[node] = g if create_graph else g[()]
             if partial:
@@ -216,6 +217,8 @@ def _walk(
             for x in inputs:  # a comprehension would cost a call
                 args.append(x._data if type(x) is Tensor else x)
         if type(rules) is not tuple:
+            if create_graph:
+                mark(node)
             rules, args = one_each(rules, g, y, args, options), (args,)
         for k, x in enumerate(inputs):
             if type(x) is not Tensor or x not in needed:
@@ -224,16 +227,16 @@ def _walk(
             if rule is None:
                 continue
             if type(rule) is FanIn and cotangents.waits(rule, x, (g, args, options)):
-                if told:
-                    told(node, k, g, None)
+                if tell:
+                    tell(node, k, g, None)
                 continue
             if create_graph:
                 mark(node, k)
             gx = rule(g, y, *args, **options) if options else rule(g, y, *args)
-            if told:
-                told(node, k, gx, g)
+            if tell:
+                tell(node, k, gx, g)
             if x in sums:
-                cotangents.add(x, gx)
+                cotangents.add_to(x, gx)
             else:
                 sums[x] = gx
     return found

@@ -7,22 +7,18 @@ then go there together (see `rules.FanIn`).
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.engine import messages
-from tinygrad_rnn.engine.context import Frame, context
+from tinygrad_rnn.engine.marks import mark
 from tinygrad_rnn.engine.primitives import astype, reshape, sum
-from tinygrad_rnn.engine.rules import FanIn, JointVJP, Uses
+from tinygrad_rnn.engine.products import Uses
+from tinygrad_rnn.engine.rules import FanIn
 from tinygrad_rnn.engine.tensor import Tensor
 
-__all__ = ["Cotangents", "context_restored", "fit", "mark", "one_each"]
-
-NOTHING: dict[str, np.ndarray] = {}  # shared by all frames here: no constants inside have letters
+__all__ = ["Cotangents", "fit"]
 
 
 class Cotangents:
@@ -49,8 +45,8 @@ class Cotangents:
             mark(node)
         return fit(g, node, self.nodes)
 
-    def add(self, x: Tensor, gx: Any) -> None:
-        """Add what arrives at `x` by another way to what is there."""
+    def add_to(self, x: Tensor, gx: Any) -> None:
+        """Add what arrives at `x` by another way to what is there: `x` is in `sums`."""
         before = self.sums[x]
         if x in self.ours and before.shape == gx.shape:
             before += gx
@@ -76,44 +72,9 @@ class Cotangents:
                 mark(node)
             gx = fan_in.rule(uses, node)
             if node in self.sums:
-                self.add(node, gx)
+                self.add_to(node, gx)
             else:
                 self.sums[node] = gx
-
-
-def one_each(rules: Any, g: Any, y: Any, inputs: Any, options: dict[str, Any]) -> Any:
-    """The rules of a primitive with any number of inputs, one for each of them."""
-    if type(rules) is JointVJP:
-        if type(y) is Tensor:
-            mark(y)
-        return [_constant(gx) for gx in rules.rule(g, y, inputs, **options)]
-    # all inputs as one argument: unpacked for each of them, they would cost their square
-    return [functools.partial(rules, k) for k in range(len(inputs))]
-
-
-def _constant(gx: Any) -> Any:
-    """A rule that says what is already known."""
-
-    def rule(*_: Any, **__: Any) -> Any:
-        return gx
-
-    return None if gx is None else rule
-
-
-@contextmanager
-def context_restored() -> Iterator[None]:
-    """Marks end with the walk in which they were made."""
-    outside = context.get()
-    try:
-        yield
-    finally:
-        context.set(outside)
-
-
-def mark(node: Tensor, argument: int | None = None) -> None:
-    """From here on, what is recorded derives from `node`: it has its scope, marked backward."""
-    frame = Frame("backward", None, NOTHING, node.serial, argument)
-    context.set(context.get().at((*node.scope, frame)))
 
 
 def fit(g: Any, x: Tensor, nodes: list[Tensor]) -> Any:

@@ -12,6 +12,7 @@ of inputs has one rule, told the input's number ``k``.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from math import inf
 from typing import Any, NamedTuple
@@ -64,7 +65,7 @@ from tinygrad_rnn.engine.primitives import (
 )
 from tinygrad_rnn.engine.products import Uses, matmul_left, matmul_right, one_product
 
-__all__ = ["RULES", "FanIn", "JointVJP", "Uses"]
+__all__ = ["RULES", "FanIn", "JointVJP", "one_each"]
 
 
 class FanIn(NamedTuple):
@@ -144,6 +145,23 @@ RULES: dict[Operation, tuple[Callable[..., Any] | FanIn | None, ...] | JointVJP 
     segment:       JointVJP(lambda g, y, xs, again, size, dtype: again(g)),
 }
 # fmt: on
+
+
+def one_each(rules: Any, g: Any, y: Any, inputs: Any, options: dict[str, Any]) -> Any:
+    """The rules of a primitive with any number of inputs, one for each of them."""
+    if type(rules) is JointVJP:
+        return [_constant(gx) for gx in rules.rule(g, y, inputs, **options)]
+    # all inputs as one argument: unpacked for each of them, they would cost their square
+    return [functools.partial(rules, k) for k in range(len(inputs))]
+
+
+def _constant(gx: Any) -> Any:
+    """A rule that gives what is already computed."""
+
+    def rule(*_: Any, **__: Any) -> Any:
+        return gx
+
+    return None if gx is None else rule
 
 
 def power_slope(x: Any, n: Any) -> Any:
