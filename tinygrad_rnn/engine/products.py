@@ -19,7 +19,7 @@ def swap(x: Any) -> Any:
 
 def rows(a: Any) -> Any:
     """All leading axes as one; -1 could not say how many where a row is empty."""
-    return reshape(a, shape=(prod(a.shape[:-1]), a.shape[-1]))
+    return a if a.ndim == 2 else reshape(a, shape=(prod(a.shape[:-1]), a.shape[-1]))
 
 
 def matmul_left(g: Any, a: Any, b: Any) -> Any:
