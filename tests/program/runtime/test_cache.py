@@ -207,10 +207,15 @@ def test_another_package_makes_it_anew(what, folder, made, monkeypatch):
 
 def test_a_changed_file_of_the_package_changes_the_digest(tmp_path, monkeypatch):
     (tmp_path / "engine").mkdir()
-    (tmp_path / "program" / "native").mkdir(parents=True)
+    (tmp_path / "program" / "backends" / "c").mkdir(parents=True)
     found = []
     monkeypatch.setattr(cache, "__file__", str(tmp_path / "program" / "runtime" / "cache.py"))
-    for path in ("engine/a.py", "program/native/b.h", "program/native/b.h", "program/c.txt"):
+    for path in (
+        "engine/a.py",
+        "program/backends/c/b.h",
+        "program/backends/c/b.h",
+        "program/c.txt",
+    ):
         with (tmp_path / path).open("a") as file:
             file.write("more\n")
         found.append(cache._sources.__wrapped__())

@@ -94,7 +94,7 @@ class Running:
         Whether it is made of two programs for other lengths.
     """
 
-    program: Any  # Printed, or what has more to tell
+    program: Any  # a Source, or what has more to tell
     native: Native | None = None
     segments: Segments | None = None
     no_c = ""
