@@ -18,7 +18,7 @@ from tinygrad_rnn.border import as_array, refuse_foreign
 from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.kinds import ALL, FIRST, MOVE, VIEW
 from tinygrad_rnn.engine.operators import OPS
-from tinygrad_rnn.engine.primitive import Primitive, met
+from tinygrad_rnn.engine.primitive import Primitive, as_operand
 from tinygrad_rnn.engine.tensor import Tensor, values
 
 __all__ = ["Input", "axis_of", "flip", "getitem", "put_back", "scatter", "split", "take"]
@@ -106,7 +106,7 @@ def split(x: Any, sections: int | Sequence[int], axis: int = -1) -> tuple[Any, .
 
     The parts are slices, so their gradients go back to `x` in one scatter.
     """
-    x = met(x, "split")
+    x = as_operand(x, "split")
     cuts = _cuts(np.shape(values(x)), _sections(sections), axis)
     return tuple([getitem(x, index=index) for index in cuts])
 
@@ -135,7 +135,7 @@ def _sections(sections: Any) -> int | tuple[int, ...]:
 
 def flip(x: Any, axis: int = 0) -> Any:
     """Backwards along `axis`."""
-    x = met(x, "flip")
+    x = as_operand(x, "flip")
     axis = axis_of("flip", axis, np.shape(values(x)))
     return getitem(x, index=(*(slice(None),) * axis, slice(None, None, -1)))
 

@@ -65,6 +65,8 @@ ALL:    Linear = ((...,),)      # stack(xs)
 class Operation:
     """A primitive as a record keeps it: how it is called, and the facts above.
 
+    With it `tensor`, which is read before `primitive`, can name the type of ``Tensor.op``.
+
     Attributes
     ----------
     name, symbol

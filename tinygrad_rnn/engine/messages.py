@@ -106,8 +106,8 @@ def not_real(owner: str, dtype: Any) -> str:
 # -- of a primitive -------------------------------------------------------------------------------
 
 
-def too_many(op: Any, n: int) -> str:
-    """Too many arguments, or too few."""
+def wrong_number(op: Any, n: int) -> str:
+    """Arguments of another number than a primitive takes."""
     takes = f"{op.arity} input{'s' * (op.arity != 1)}"
     if op.options:
         takes += f" and the options {', '.join(op.options)}"

@@ -27,7 +27,7 @@ from tinygrad_rnn.engine.tensor import (
     operand,
 )
 
-__all__ = ["Primitive", "met"]
+__all__ = ["Primitive", "as_operand"]
 
 _NUMBERS = frozenset(
     {float, int, bool, np.float64, np.float32, np.float16, np.int64, np.int32, np.bool_}
@@ -176,6 +176,6 @@ class Primitive(Operation):
         return find, (self.name,)
 
 
-def met(x: Any, name: str) -> Any:
+def as_operand(x: Any, name: str) -> Any:
     """An input of a composition, as one of a primitive."""
     return x if type(x) is Tensor else operand(x, messages.placed(name))

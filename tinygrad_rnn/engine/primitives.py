@@ -46,7 +46,7 @@ from tinygrad_rnn.engine.kinds import (
     VIEW,
 )
 from tinygrad_rnn.engine.operators import OPS
-from tinygrad_rnn.engine.primitive import Primitive, met
+from tinygrad_rnn.engine.primitive import Primitive, as_operand
 from tinygrad_rnn.engine.tensor import Tensor, values
 
 # -- elementwise ----------------------------------------------------------------------------------
@@ -288,7 +288,7 @@ segment       = Primitive("segment",       _segment,       kind=PIECE)
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Mean over `axis` (an int, a tuple, or None for all): a sum, divided."""
-    x = met(x, "mean")
+    x = as_operand(x, "mean")
     shape = np.shape(values(x))
     given = axis if isinstance(axis, tuple) else (axis,)
     axes = range(len(shape)) if axis is None else [axis_of("mean", k, shape) for k in given]
@@ -297,7 +297,7 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join along an axis they have; all other lengths are equal."""
-    xs = [met(x, "concatenate") for x in _sequence("concatenate", xs)]
+    xs = [as_operand(x, "concatenate") for x in _sequence("concatenate", xs)]
     shapes = [np.shape(values(x)) for x in xs]
     lengths = [shape[axis_of("concatenate", axis, shape)] for shape in shapes]
     return concatenate_p(*xs, axis=axis, starts=tuple(itertools.accumulate(lengths, initial=0)))

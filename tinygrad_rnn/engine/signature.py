@@ -30,7 +30,7 @@ def by_place(
     arity = op.arity or 0
     extra = inputs[arity:]
     if len(inputs) < arity or len(extra) > len(op.options):
-        raise TypeError(messages.too_many(op, len(inputs)))
+        raise TypeError(messages.wrong_number(op, len(inputs)))
     named = dict(zip(op.options, extra, strict=False))
     twice = named.keys() & options.keys()
     if twice:
