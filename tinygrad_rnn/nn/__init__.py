@@ -24,8 +24,8 @@ from tinygrad_rnn.nn.shapes import (
 from tinygrad_rnn.nn.state import detach
 from tinygrad_rnn.nn.time import Cell, unroll
 from tinygrad_rnn.nn.torch_layers import GRU, LSTM, RNN
-from tinygrad_rnn.nn.tree import unroll_tree
 from tinygrad_rnn.nn.truncation import RandomTruncation
+from tinygrad_rnn.nn.unroll_tree import unroll_tree
 from tinygrad_rnn.nn.wrappers import ClippedGradient, LearnedState, VariationalDropout, Zoneout
 
 __all__ = [

@@ -21,8 +21,8 @@ from tinygrad_rnn.engine.context import context, scope
 from tinygrad_rnn.engine.primitives import astype, concatenate, reshape, segment
 from tinygrad_rnn.engine.recorder import recorder
 from tinygrad_rnn.engine.tensor import Tensor, next_serial, values
+from tinygrad_rnn.nn.runner import Steps
 from tinygrad_rnn.nn.state import detach, flows, parts, replaced
-from tinygrad_rnn.nn.steps import Steps
 
 __all__ = ["checkpointed"]
 

@@ -14,8 +14,8 @@ import numpy as np
 from tinygrad_rnn.engine.blocks import no_grad
 from tinygrad_rnn.engine.primitives import stack
 from tinygrad_rnn.engine.tensor import shaped, values
+from tinygrad_rnn.nn.runner import batch_of
 from tinygrad_rnn.nn.state import each, parts
-from tinygrad_rnn.nn.steps import batch_of
 
 __all__ = ["check_states", "nth", "together"]
 

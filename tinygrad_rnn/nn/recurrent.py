@@ -27,8 +27,8 @@ from tinygrad_rnn.nn.dropout import dropout
 from tinygrad_rnn.nn.layered_state import check_states, nth, together
 from tinygrad_rnn.nn.mask import checked_mask
 from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.nn.runner import batch_of
 from tinygrad_rnn.nn.state import output_of
-from tinygrad_rnn.nn.steps import batch_of
 from tinygrad_rnn.nn.time import unroll
 
 __all__ = ["Merge", "Recurrent", "built"]

@@ -18,8 +18,8 @@ from tinygrad_rnn.engine.constants import read_only
 from tinygrad_rnn.engine.primitives import concatenate, reshape
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.arguments import check_call
+from tinygrad_rnn.nn.runner import Steps, batch_of
 from tinygrad_rnn.nn.state import each, parts
-from tinygrad_rnn.nn.steps import Steps, batch_of
 from tinygrad_rnn.nn.time import name_of
 
 __all__ = ["rtrl"]

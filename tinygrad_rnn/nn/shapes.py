@@ -18,8 +18,8 @@ from tinygrad_rnn.nn.decode import decode
 from tinygrad_rnn.nn.encoder_decoder import EncoderDecoder
 from tinygrad_rnn.nn.layers import Embedding, Linear
 from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.nn.runner import batch_of
 from tinygrad_rnn.nn.state import output_of
-from tinygrad_rnn.nn.steps import batch_of
 from tinygrad_rnn.nn.time import prepared, unroll
 
 __all__ = [

@@ -19,7 +19,7 @@ from tinygrad_rnn.engine.tensor import shaped, values
 from tinygrad_rnn.nn.arguments import check_call, check_flags, check_generator
 from tinygrad_rnn.nn.checkpoint import checkpointed
 from tinygrad_rnn.nn.mask import the_mask
-from tinygrad_rnn.nn.steps import Steps, batch_of
+from tinygrad_rnn.nn.runner import Steps, batch_of
 from tinygrad_rnn.nn.truncation import RandomTruncation, random_cuts, windows
 
 __all__ = ["Cell", "unroll"]

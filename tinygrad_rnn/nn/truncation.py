@@ -20,8 +20,8 @@ from tinygrad_rnn.engine.primitives import cut_gradient, pass_gradient, stop_gra
 from tinygrad_rnn.engine.recorder import draw, recorder
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.arguments import check_probability
+from tinygrad_rnn.nn.runner import Steps
 from tinygrad_rnn.nn.state import through
-from tinygrad_rnn.nn.steps import Steps
 
 __all__ = ["RandomTruncation", "random_cuts", "windows"]
 
