@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.context import scope
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.nn.state import first
+from tinygrad_rnn.nn.state import output_of
 
 __all__ = ["unroll_tree"]
 
@@ -59,5 +59,5 @@ def unroll_tree(cell: Any, tree: Any, *, name: str = "tree") -> tuple[list[Any],
         with scope(name, t=len(outputs), x=x):
             state = cell(x, children)
         siblings.append(state)
-        outputs.append(getattr(cell, "output", first)(state))
+        outputs.append(output_of(cell, state))
     return outputs, found[0]
