@@ -21,41 +21,41 @@ from tinygrad_rnn.engine.context import context, scope
 from tinygrad_rnn.engine.primitives import astype, concatenate, reshape, segment
 from tinygrad_rnn.engine.recorder import recorder
 from tinygrad_rnn.engine.tensor import Tensor, next_serial, values
-from tinygrad_rnn.nn.runner import Steps
+from tinygrad_rnn.nn.runner import Runner
 from tinygrad_rnn.nn.state import detach, flows, parts, replaced
 
 __all__ = ["checkpointed"]
 
 
 def checkpointed(
-    steps: Steps, ts: range, state: Any, rng: np.random.Generator | None = None
+    runner: Runner, ts: range, state: Any, rng: np.random.Generator | None = None
 ) -> tuple[list[Any], Any]:
-    """The same outputs and state as ``steps.run(ts, state)``, in segments of √T steps.
+    """The same outputs and state as ``runner.run(ts, state)``, in segments of √T steps.
 
     A record that becomes a program keeps all steps.
     """
     if recorder() is not None:
-        return steps.run(ts, state)
+        return runner.run(ts, state)
     size = isqrt(len(ts) - 1) + 1
     outputs: list[Any] = []
     for k in range(0, len(ts), size):
         part = ts[k : k + size]
-        done, state = _segment(steps.part(part), part, state, rng, k // size)
+        done, state = _segment(runner.part(part), part, state, rng, k // size)
         outputs += done
     return outputs, state
 
 
 def _segment(
-    steps: Steps, ts: range, state: Any, rng: np.random.Generator | None, number: int
+    runner: Runner, ts: range, state: Any, rng: np.random.Generator | None, number: int
 ) -> tuple[list[Any], Any]:
     if not context.get().recording:
-        return steps.run(ts, state)
+        return runner.run(ts, state)
     born, draws = next_serial(), None if rng is None else rng.bit_generator.state
     outputs: list[Any] = []
     given: set[Tensor] = set()
     end = state
     for t in ts:  # recorded one step at a time, to find the Tensors it reads from outside
-        made = steps(t, end)
+        made = runner(t, end)
         given |= _older(parts(made), born)
         output, end = detach(made)
         outputs.append(output)
@@ -74,9 +74,9 @@ def _segment(
         now = recording_again(context.get())
         token = context.set(now.at(now.scope if recorded else frames))
         try:
-            made = _replayed(steps, ts, state, rng, draws)
+            made = _replayed(runner, ts, state, rng, draws)
             if any(_differs(values(x), y) for x, y in zip(parts(made[1]), after, strict=True)):
-                raise RuntimeError(_impure(steps.name, ts))
+                raise RuntimeError(_impure(runner.name, ts))
             made = parts(made)
             row = concatenate([reshape(astype(made[k], dtype=dtype), shape=-1) for k in where])
             return grad(row, inputs, g, create_graph=recorded, partial=True, unused="zero")
@@ -84,7 +84,7 @@ def _segment(
             context.reset(token)
 
     starts = [*accumulate((results[k].size for k in where), initial=0)]
-    with scope(f"{steps.name} segment", t=number):
+    with scope(f"{runner.name} segment", t=number):
         node = segment(*inputs, again=again, size=starts[-1], dtype=dtype)
         fresh = {}
         for k, a, b in zip(where, starts, starts[1:], strict=False):
@@ -96,15 +96,15 @@ def _segment(
 
 
 def _replayed(
-    steps: Steps, ts: range, state: Any, rng: np.random.Generator | None, draws: Any
+    runner: Runner, ts: range, state: Any, rng: np.random.Generator | None, draws: Any
 ) -> tuple[list[Any], Any]:
     """The segment once more, from the same state and with the same random draws."""
     if rng is None:
-        return steps.run(ts, state)
+        return runner.run(ts, state)
     now = rng.bit_generator.state
     rng.bit_generator.state = draws
     try:
-        return steps.run(ts, state)
+        return runner.run(ts, state)
     finally:
         rng.bit_generator.state = now
 

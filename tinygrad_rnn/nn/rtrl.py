@@ -18,7 +18,7 @@ from tinygrad_rnn.engine.constants import read_only
 from tinygrad_rnn.engine.primitives import concatenate, reshape
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.arguments import check_call
-from tinygrad_rnn.nn.runner import Steps, batch_of
+from tinygrad_rnn.nn.runner import Runner, batch_of
 from tinygrad_rnn.nn.state import each, parts
 from tinygrad_rnn.nn.time import name_of
 
@@ -81,7 +81,7 @@ def rtrl(
             "rtrl: expected wrt as a list of leaves, Tensors such as cell.W_h that nothing was "
             "computed for; what is carried forward is the slope by them."
         )
-    steps = Steps(cell, cell, xs, 0, None, name_of(cell))
+    runner = Runner(cell, cell, xs, 0, None, name_of(cell))
     if state is None:
         state = cell.initial_state(*batch_of(np.asarray(values(values(xs)[0]))))
     S = _slopes(state, θ)
@@ -89,7 +89,7 @@ def rtrl(
     for t in range(len(xs)):
         state = each(_alone, state)
         s = [x for x in parts(state) if _moves(x)]
-        output, state = steps(t, state)
+        output, state = runner(t, state)
         here = loss(output, t)
         number = values(here).item()
         slopes = [g.ravel() for g in grad(here, [*θ, *s], unused="zero")]

@@ -15,11 +15,11 @@ from tinygrad_rnn.nn.arguments import check_state
 from tinygrad_rnn.nn.mask import masked
 from tinygrad_rnn.nn.state import each, output_of, relabelled
 
-__all__ = ["Steps", "batch_of"]
+__all__ = ["Runner", "batch_of"]
 
 
 @dataclass(frozen=True)
-class Steps:
+class Runner:
     """Everything needed to run any step: the cell, its inputs, the mask, and the cuts.
 
     `xs` begins at step `offset`. ``between(t, state)`` is the state that enters step t.
@@ -70,7 +70,7 @@ class Steps:
             outputs.append(output)
         return outputs, state
 
-    def part(self, ts: range) -> Steps:
+    def part(self, ts: range) -> Runner:
         """The same for these steps only; if `xs` is a Tensor, one slice is recorded for all."""
         low, high = min(ts), max(ts) + 1
         return replace(self, xs=self.xs[low - self.offset : high - self.offset], offset=low)

@@ -19,7 +19,7 @@ from tinygrad_rnn.engine.tensor import shaped, values
 from tinygrad_rnn.nn.arguments import check_call, check_flags, check_generator
 from tinygrad_rnn.nn.checkpoint import checkpointed
 from tinygrad_rnn.nn.mask import the_mask
-from tinygrad_rnn.nn.runner import Steps, batch_of
+from tinygrad_rnn.nn.runner import Runner, batch_of
 from tinygrad_rnn.nn.truncation import RandomTruncation, random_cuts, windows
 
 __all__ = ["Cell", "unroll"]
@@ -119,13 +119,13 @@ def unroll(
         call = prepared(cell, rng, values(xs)[ts[0]], state)
     if lengths is not None or mask is not None:
         mask = the_mask(lengths, mask, len(xs), batch_of(shaped(values(xs)[0])))
-    steps = Steps(cell, call, xs, 0, mask, name)
-    run = functools.partial(checkpointed, rng=rng) if checkpoint else Steps.run
+    runner = Runner(cell, call, xs, 0, mask, name)
+    run = functools.partial(checkpointed, rng=rng) if checkpoint else Runner.run
     if isinstance(truncate, RandomTruncation):
-        steps = replace(steps, between=random_cuts(truncate, ts, rng))
+        runner = replace(runner, between=random_cuts(truncate, ts, rng))
     elif truncate is not None:
         run = functools.partial(windows, run, truncate=truncate, rng=rng)
-    outputs, state = run(steps, ts, state)
+    outputs, state = run(runner, ts, state)
     return (outputs[::-1] if reverse else outputs), state
 
 

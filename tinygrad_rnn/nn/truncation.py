@@ -20,7 +20,7 @@ from tinygrad_rnn.engine.primitives import cut_gradient, pass_gradient, stop_gra
 from tinygrad_rnn.engine.recorder import draw, recorder
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.arguments import check_probability
-from tinygrad_rnn.nn.runner import Steps
+from tinygrad_rnn.nn.runner import Runner
 from tinygrad_rnn.nn.state import through
 
 __all__ = ["RandomTruncation", "random_cuts", "windows"]
@@ -75,7 +75,7 @@ def random_cuts(
 
 def windows(
     run: Callable[..., tuple[list[Any], Any]],
-    steps: Steps,
+    runner: Runner,
     ts: range,
     state: Any,
     *,
@@ -99,7 +99,7 @@ def windows(
     k1, k2 = ks
     T = len(ts)
     if k1 == k2 and recorder() is not None:
-        return run(replace(steps, between=partial(_cut_or_not, {*ts[k1::k1]})), ts, state)
+        return run(replace(runner, between=partial(_cut_or_not, {*ts[k1::k1]})), ts, state)
     ends = [*range(k1, T, k1), T]
     starts = [max(0, end - k2) for end in ends] if k2 > k1 else [*range(0, T, k1)]
     kept: dict[int, tuple[Any, Any]] = {0: (state, _now(rng))}
@@ -108,10 +108,10 @@ def windows(
         state, draws = kept[start]
         if rng is not None:
             rng.bit_generator.state = draws
-        window = steps
+        window = runner
         made: list[Any] = []
         if start:
-            window = replace(steps, between=partial(_cut, ts[start]))
+            window = replace(runner, between=partial(_cut, ts[start]))
         stops = sorted({k for k in starts if start < k < end} | {end})
         with scope(f"window {n}") if k2 > k1 else nullcontext():
             for a, b in zip([start, *stops], stops, strict=False):
