@@ -72,10 +72,10 @@ def recognise(
 def through(
     graph: Sample, leaves: list[Tensor], nodes: list[Tensor], ends: Sequence[Tensor]
 ) -> Any:
-    """Where a record stops, scales or clips gradients, of which a graph going forward says nothing.
+    """Where a record stops, scales or clips gradients, which a graph going forward does not show.
 
-    Its own graph, that is; None if the record is not found in it. `ends` are its results. For each
-    value, which operand is read through what, and at which steps.
+    For each value the result lists the operand, what it is read through, and the steps, by the
+    record's own graph; it is None if the record is not found in that. `ends` are its results.
     """
     if not any(x.op is not None and x.op.name in SAME for x in nodes):
         return dict[Any, Any]()
@@ -88,9 +88,9 @@ def through(
 
 
 def cuts(nodes: Iterable[Tensor]) -> dict[Any, Arg]:
-    """Where gradients are cut: conditions, for each step, that choose between a node and itself.
+    """The conditions that cut gradients, for each step: they choose between a node and itself.
 
-    Going forward they choose nothing, and are no part of a graph; in its gradients they are.
+    They choose nothing going forward and are no part of that graph, but they are of its gradients.
     """
     passed: dict[Tensor, Any] = {}
     rows: dict[Any, dict[int, Any]] = defaultdict(dict)
@@ -112,7 +112,7 @@ def cuts(nodes: Iterable[Tensor]) -> dict[Any, Arg]:
 
 
 class _Candidate(NamedTuple):
-    """A value at a step, or at any; what it reads beside what its kind says; its options.
+    """A value at a step, or at any; what it reads besides what its kind says; its options.
 
     `options` are said in words and numbers; they are None where an index goes with time.
     """
@@ -124,7 +124,7 @@ class _Candidate(NamedTuple):
 
 
 class _Record:
-    """What the nodes of a record are known to be: steps of values, or constants."""
+    """The nodes of a record, each known to be a step of a value or a constant."""
 
     def __init__(self, graph: Sample, leaves: list[Tensor]) -> None:
         self.graph = graph
@@ -158,7 +158,7 @@ class _Record:
         self.candidates[kind].append(_Candidate(v, t, plan, words))
 
     def read_all(self, nodes: Iterable[Tensor]) -> None:
-        """Say of all nodes, in the order of birth, what they are."""
+        """Classify all nodes, in the order of birth."""
         for x in nodes:
             if x.op is not None:
                 self.known[x] = self.of(x, x.op.name)
@@ -178,13 +178,13 @@ class _Record:
                 self.edges[self.place[now[0]], which, chain].append(at[1])
 
     def passed(self, ends: Iterable[Tensor]) -> dict[Any, Any]:
-        """What is read through what, and at which steps: as `through` says."""
+        """The nodes read through others, with the steps, in the form that `through` returns."""
         found = {key: _runs(times) for key, times in self.edges.items()}
         results = {k: self.chain[x] for k, x in enumerate(ends) if self.chain.get(x)}
         return found | results
 
     def by_itself(self, x: Tensor, op: str, ins: list[Any]) -> Any:
-        """The input that a node passes on; through what its gradients go is noted."""
+        """The input that a node passes on; what its gradients go through is noted."""
         before = [self.chain.get(y, ()) if type(y) is Tensor else () for y in x.inputs]
         if op == "where":
             self.chain[x] = (op, *before[1:]) if any(before) else ()
@@ -242,7 +242,7 @@ class _Record:
         return next(((self.alike[y], None) for y in found), None)
 
     def among(self, kind: Any, x: Tensor, ins: list[Any]) -> At | None:
-        """What a node is, among the values of a kind."""
+        """The value of a kind that a node is a step of."""
         for candidate in self.candidates.get(kind, ()):
             now = self.step(candidate, x, ins)
             if now is not None:
@@ -250,7 +250,7 @@ class _Record:
         return None
 
     def step(self, candidate: _Candidate, x: Tensor, ins: list[Any]) -> At | None:
-        """Which step of a value a node is, if it is one; it reads the values that it should."""
+        """The step of a value that a node is, if it reads what that value reads; else None."""
         v, t, plan, words = candidate
         if t is None and v.lo is not None:
             t = self.time(v, plan, x, ins)
@@ -279,7 +279,7 @@ class _Record:
         return self.alike[v], t
 
     def same_options(self, known: dict[str, Any], words: Any, options: dict[str, Any]) -> bool:
-        """Whether options are those `known`, which say `words`: 1 is not True."""
+        """Whether options equal those `known`, written as `words`: 1 is not True."""
         with suppress(ValueError):  # of arrays
             if known != options:  # as for most candidates, and sooner said
                 return False
@@ -369,7 +369,7 @@ def _alike(values: list[Value]) -> dict[Value, Value]:
 
 
 def _head(alike: dict[Value, Value], a: Arg) -> Value | None:
-    """Of the values that are like an operand the first; None for a constant."""
+    """The first of the values that are like an operand; None for a constant."""
     return alike[a.value] if isinstance(a.value, Value) else None
 
 
@@ -394,7 +394,7 @@ def _same(x: Any, y: Any) -> bool:
 
 
 def _words(options: dict[str, Any]) -> Any:
-    """All that options say; those of which not all is known are those of no other."""
+    """Options as words and numbers; if not all of an option is known, it equals no other."""
     try:
         return frozen([*options.items()])
     except Unfrozen:

@@ -1,7 +1,7 @@
 """Does a record hold for other values of its arguments, and at the next call?
 
-Whatever a function took from its arguments past the record would be baked in, and so would what it
-counts: it is run a second time, on other values, and what then differs is refused.
+A value that a function takes from its arguments past the record would be baked in, and so would
+a counter. So it runs a second time, on other values, and a record that differs is refused.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ __all__ = ["guard"]
 def guard(record: Forward, call: Call) -> None:
     """Refuse a function whose record has values baked in: record it once more, on other values.
 
-    What the first recording has changed in the parameters' module is there at the second, so a
-    function that counts, or remembers what it was called with, is refused as well.
+    The second recording meets the changes that the first has made to the parameters' module, so a
+    function that counts, or remembers its arguments, is refused as well.
     """
     twin, why = None, ""
     for far in (True, False):  # what raises an error on values far off may take those nearby
@@ -110,7 +110,7 @@ def _compare(a: Forward, b: Forward) -> None:
 
 
 def _wiring(record: Forward) -> list[Any]:
-    """What each node was made of, and which nodes are the results, by their places."""
+    """The inputs of each node, and the results, all by their places."""
     places = {x: -1 - k for k, x in enumerate(record.leaves)}
     nodes = _made(record)
     places |= {x: k for k, x in enumerate(nodes)}
@@ -120,7 +120,7 @@ def _wiring(record: Forward) -> list[Any]:
 
 
 def _made(record: Forward) -> list[Tensor]:
-    """All nodes but the arguments, whose order of birth says nothing."""
+    """All nodes except the arguments, whose order of birth has no meaning."""
     given = set(record.leaves)
     return [x for x in record.nodes if x not in given]
 

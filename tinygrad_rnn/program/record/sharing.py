@@ -1,4 +1,4 @@
-"""What does not change from step to step?
+"""Which operations are the same at every step?
 
 A cell that makes its matrix from parameters records it at each step, ``W = A - A.T`` T times. Here
 these become one, before gradients are taken: then what flows back to them is summed over time, and
@@ -31,9 +31,9 @@ __all__ = ["shared"]
 def shared(
     ends: Sequence[Tensor], operations: Sequence[Tensor], leaves: Sequence[Tensor]
 ) -> list[Tensor]:
-    """The ends of a record in which what is the same at all steps is there once, without a time.
+    """The ends of a record in which operations that are equal at all steps occur once, without t.
 
-    Steps are those that scopes tell of. The record is changed, but none of its nodes that are older
+    Steps are those of scopes. The record is changed, but none of its nodes that are older
     than its `operations`, which are in the order of birth. `leaves` are the arguments, whose values
     count for nothing.
     """
@@ -65,8 +65,8 @@ def shared(
 def _of_one_step(nodes: Sequence[Tensor]) -> set[Tensor]:
     """The elements of sequences that are read at one step alone, such as x[t].
 
-    What is made of them is the same at no other step, and need not be looked through. Sequences are
-    what is there before all steps.
+    Nodes made of them are the same at no other step, and need no search. Sequences are the nodes
+    that exist before all steps.
     """
     reads: dict[Any, list[Tensor]] = defaultdict(list)
     for x in nodes:
@@ -84,10 +84,9 @@ def _steps(x: Tensor) -> tuple[int, ...]:
 def _repeated(
     nodes: Sequence[Tensor], arguments: set[Tensor], own: set[Tensor]
 ) -> dict[Tensor, Tensor]:
-    """What is made of arguments and constants alone, by which node does the same first.
+    """Nodes made of arguments and constants alone, each with the first node that does the same.
 
-    Empty if nothing is made twice. What is made of elements that steps have as their `own` is left
-    out.
+    Empty if nothing is made twice. Nodes made of elements that are a step's `own` are left out.
     """
     first: dict[Any, Tensor] = {}
     found: dict[Tensor, Tensor] = {}
@@ -98,7 +97,7 @@ def _repeated(
 
 
 def _may_repeat(nodes: Sequence[Tensor], arguments: set[Tensor], own: set[Tensor]) -> bool:
-    """Whether two nodes have one hash; what is said of all of them takes more than the record."""
+    """Whether any two nodes have equal hashes; full descriptions would take more memory."""
     if not any(map(_steps, nodes)):
         return False
     seen: set[int] = set()
@@ -113,7 +112,7 @@ def _may_repeat(nodes: Sequence[Tensor], arguments: set[Tensor], own: set[Tensor
 
 
 def _said(x: Tensor, arguments: set[Tensor], found: dict[Tensor, Tensor]) -> Any:
-    """What a node does to what; None unless that is arguments, constants, and what is `found`."""
+    """The operation and inputs of a node; None unless these are arguments, constants or `found`."""
     if x.op is None:
         return None
     for y in x.inputs:

@@ -1,8 +1,8 @@
 """What does a function of Tensors compute?
 
-It is run once on Tensors, and the record of its loss and gradients says. Every argument is a leaf
-of that record. Parameters are recorded without values, of which a record does not depend; a
-function that asks for them is recorded with them.
+The function runs once on Tensors, and the record of its loss and gradients is the answer. Every
+argument is a leaf of that record. Parameters are recorded without values, as a record does not
+depend on them; a function that asks for values is recorded with them.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Refused(Exception):
 
 
 class Call(NamedTuple):
-    """A function and what it is called with; the names of its arguments; what it can reach."""
+    """A function and its arguments; the names of these; the objects that it can reach."""
 
     loss_fn: Callable[..., Any]
     params: Any
@@ -73,10 +73,10 @@ class Call(NamedTuple):
 class Forward:
     """The record of a loss: arguments and their names, what the function gave, how it was recorded.
 
-    `leaves` are the parameters (the first so many), the arguments, and what is drawn. `beside` are
-    the Tensors of `aux`: what the function gave beside the loss, with ``...`` in place of each.
-    `params` is what the function was given: a copy. `asked` is the line that asked for a value.
-    `unread` are operations that were recorded, and of which nothing is made.
+    `leaves` are the parameters, which come first, the arguments, and numbers that are drawn.
+    `beside` are the Tensors of `aux`: what the function gave beside the loss, with ``...`` in place
+    of each. `params` is the copy that the function was given. `asked` is the line that asked for a
+    value. `unread` are recorded operations that no result was made of.
     """
 
     leaves: list[Tensor]
@@ -97,7 +97,7 @@ class Forward:
 
     @cached_property
     def nodes(self) -> list[Tensor]:
-        """All there is, in the order of birth."""
+        """All nodes, in the order of birth."""
         return ancestors(self.loss, *self.beside, *self.leaves, *self.recorder.requirements)
 
     @property
@@ -115,9 +115,9 @@ class Trace:
     """A record: arguments and their names, all nodes in the order of birth, loss and gradients.
 
     After the gradients, `outputs` hold the Tensors of `aux`: what the function gave beside the
-    loss, with ``...`` in place of each; and last how much of what it requires does not hold, if it
-    requires anything. `used` are the parameters that the loss depends on. `unread` are operations
-    beside all these, of which nothing is made.
+    loss, with ``...`` in place of each. If it requires anything, the last output counts the
+    elements that break a requirement. `used` are the parameters that the loss depends on. `unread`
+    are the other recorded operations, which no result was made of.
     """
 
     leaves: list[Tensor]
@@ -160,7 +160,7 @@ def leaves_of(arg: Any, name: str) -> list[tuple[str, Any]]:
 
 
 def _name(name: str, path: tuple[Any, ...]) -> str:
-    """What stands at a path in an argument is called by the last key in words, and indices."""
+    """The name of the end at a path in an argument: the last key that is a word, and indices."""
     for key in path:
         name = f"{name}_{key}" if type(key) is int else str(key)
     return name
@@ -210,9 +210,9 @@ def gradient_leaves(params: Any, leaves: Iterator[Any]) -> Any:
 
 
 def forward(call: Call) -> Forward:
-    """The record of ``loss_fn(params, *args)``, without values of the parameters if that goes.
+    """The record of ``loss_fn(params, *args)``, without values of the parameters if possible.
 
-    Whatever goes wrong without values is tried with them, and then goes right or says why.
+    If recording fails without values, it is done again with them, and succeeds or says why.
     """
     _check_places(call.params, call.args)
     try:
@@ -234,7 +234,7 @@ def with_values(call: Call) -> Forward:
 
 
 def line_of(error: BaseException) -> str:
-    """Where in the user's code an error arose: the last line that is not this package's."""
+    """The line of the user's code at which an error arose: the last that is not this package's."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)
         if PACKAGE not in path.parents and "site-packages" not in path.parts and frame.line:
@@ -277,7 +277,7 @@ def trace(record: Forward) -> Trace:
 
 @contextmanager
 def recording(recorder: Recorder) -> Iterator[None]:
-    """What is recorded inside is a program."""
+    """A block in which a record is made for a program."""
     token = context.set(opened(Context(), (recorder,)))
     try:
         yield
@@ -293,7 +293,7 @@ def recorded(
     noise: np.random.Generator | None = None,
     flush: bool = False,
 ) -> Forward:
-    """One run of the function, on a copy of the parameters that has but `shapes`, if given.
+    """One run of the function, on a copy of the parameters; with `shapes`, one without values.
 
     `move` gives it other values. Then it is run a second time, after `before`, on the same copy, so
     that a function that has changed it is noticed. `noise` and `flush` are for the recorder.
@@ -303,7 +303,7 @@ def recorded(
     Refused
         No program can stand for what the function gives or does.
     Unknown
-        It asked for values, and there are but `shapes`.
+        It asked for values, and only `shapes` are known.
     """
     loss_fn, params, args, names, around = call
     recorder = Recorder(shapes, move is not None, noise, flush)
@@ -338,7 +338,7 @@ def recorded(
 
 
 def _ends(arg: Any, name: str, recorder: Recorder, move: Callable[[Any], Any]) -> list[Any]:
-    """What an argument is made of, with a leaf of the record in place of each array."""
+    """The ends of an argument, with a leaf of the record in place of each array."""
     ends = list[Any]()
     for letter, x in leaves_of(arg, name):
         _check_bytes(letter, x)
@@ -352,7 +352,7 @@ def _ends(arg: Any, name: str, recorder: Recorder, move: Callable[[Any], Any]) -
 
 
 def _results(found: Any) -> tuple[Tensor, Any, list[Tensor | None]]:
-    """The loss; what the function gives beside it, and what that is made of."""
+    """The loss; what the function gives beside it, and the Tensors in that."""
     loss, aux = found if type(found) is tuple and len(found) == 2 else (found, None)
     if type(loss) is not Tensor or loss.size != 1:
         raise Refused("the function does not give one scalar Tensor")
@@ -413,8 +413,8 @@ def _once(
 def broken(recorder: Recorder) -> Tensor:
     """How many elements of its requirements do not hold.
 
-    What is required at every step is counted for all steps at once, which rolls up; what is
-    required twice, as lengths by `unroll` and by a loss, once.
+    A requirement of every step is counted for all steps at once, which rolls up. One that is stated
+    twice, as that of lengths by `unroll` and by a loss, is counted once.
     """
     alike: dict[Any, list[Tensor]] = {}
     times = Counter[Any]()
@@ -434,9 +434,10 @@ def broken(recorder: Recorder) -> Tensor:
 
 
 def _kind(x: Any, depth: int, *, exact: bool = False) -> Any:
-    """By which operations a condition is made, so deep, and from which leaves: alike at all steps.
+    """The operations that make a condition, to some depth, and their leaves: alike at all steps.
 
-    Deeper it would not be: the first steps begin from elsewhere. Equal if `exact`, it is the same.
+    At a greater depth steps would differ, as the first ones begin from elsewhere. If `exact`, equal
+    kinds mean the same condition.
     """
     if type(x) is not Tensor:
         return x if isinstance(x, (int, float)) else id(x) if exact else None
@@ -449,9 +450,9 @@ def _kind(x: Any, depth: int, *, exact: bool = False) -> Any:
 def _copied(
     params: Any, recorder: Recorder, before: Forward | None, move: Callable[[Any], Any]
 ) -> Any:
-    """A copy with leaves of the record in it; of a second recording, of what the first has left.
+    """A copy with leaves of the record in it; a second recording copies what the first has left.
 
-    Random generators are not copied: what they give is the function's to draw.
+    Random generators are not copied: the function draws from its own.
     """
     shapes = recorder.shapes
     given = params if before is None else before.params

@@ -1,8 +1,9 @@
 """How does a function become a program that is known to be right?
 
-It is recorded; the record becomes a program; what the program gives is compared with what the
-function gives; and the function is recorded once more, on other arguments, lest something of these
-be in it, or something that changes from call to call. Random generators are set back each time.
+It is recorded, the record becomes a program, and the program's results are compared with those of
+the function. Then the function is recorded once more, on other arguments: neither values of these
+nor anything that changes from call to call may be in the program. Random generators are set back
+each time.
 """
 
 from __future__ import annotations
@@ -72,12 +73,12 @@ class Different(Refused):
 def program_for(
     call: Call, arrays: list[Any], options: Options, known: Known, kind: Any
 ) -> Running:
-    """A program for a call of a kind, that is, one that differs from others by lengths alone.
+    """A program for one kind of call: calls of a kind differ by lengths alone.
 
     Raises
     ------
     Refused
-        There is none, and why.
+        No program is possible; the message says why.
     Disturbed
         The function changes something that it reaches, and has done so.
     """
@@ -134,8 +135,8 @@ def _of_other_length(
 ) -> tuple[Running | None, str]:
     """The program that two known graphs for other lengths make, if they make one; or why not.
 
-    The function runs once: the record says whether it is that program, and what the program has to
-    give. It has values, unless memory is bounded: then the program may be one that was kept.
+    The function runs once: its record shows whether it is that program, and which results are due.
+    The record has values, unless memory is bounded: then the program may be one that was kept.
     """
     pairs = known.pairs(kind, arrays, call, options)
     try:
@@ -161,9 +162,9 @@ def _of_other_length(
 
 
 class _Recognised(NamedTuple):
-    """What a program is made from at another length, and compared with.
+    """The source of a program for another length, and the results that it is compared with.
 
-    Where memory is bounded the record itself is not in it: the program takes its room.
+    Where memory is bounded the record itself is left out: the program takes its room.
     """
 
     pair: Pair
@@ -216,11 +217,11 @@ def _recognised(
 
 
 def _learned(call: Call, arrays: list[Any], options: Options, known: Known, kind: Any) -> str:
-    """Make programs for the beginnings of long arguments; what is in the way of it, if anything.
+    """Make programs for the beginnings of long arguments; return the obstacle, if there is one.
 
-    Two of them say what the graph of the whole is, so its record need neither have values nor be
-    differentiated, which takes more memory than the program ever will. Nothing is in the way where
-    no argument is long.
+    Two of them determine the graph for the whole length, so its record need neither have values nor
+    be differentiated, which takes more memory than the program ever will. There is no obstacle
+    where no argument is long.
     """
     if known.knows(kind):
         return ""
@@ -327,13 +328,13 @@ def _compiled(
 
 
 def _independent(program: Running | None, record: Forward | None, call: Call, known: Known) -> None:
-    """Refuse what has values of its arguments in it, unless that is known of a program like it."""
+    """Refuse a record with values of its arguments in it, unless a program like it was checked."""
     if program is None or not known.free(program):
         guard(record or forward(call), call)
 
 
 def _exact(record: Forward, call: Call) -> Exact:
-    """Names and values of all that the function gives."""
+    """Names and values of all results of the function."""
     call.around.set_back()
     try:
         loss, gradients, aux = eager(call.loss_fn, call.params, map(tensors, call.args))
@@ -349,14 +350,14 @@ def _beside(aux: list[Any]) -> list[Any]:
 
 
 def _named(record: Forward, results: list[Any]) -> Exact:
-    """What each result is called in a sentence, and the result."""
+    """The name of each result in a sentence, and the result."""
     gradients = [f"the gradient of {name}" for name in record.names[: record.parameters]]
     beside = (x.name or "what it gives beside the loss" for x in record.beside)
     return [*zip(["the loss", *gradients, *beside], results, strict=True)]
 
 
 def _in_segments(record: Forward, arrays: list[Any], call: Call) -> list[Any]:
-    """All that the function gives, without all of the values at one time.
+    """All results of the function, without all of the values at one time.
 
     The function runs as it is written, but unrecorded; its gradients are those of the record,
     computed piece by piece.
@@ -395,7 +396,7 @@ def check(
 ) -> None:
     """Refuse a program whose results differ from what the function gives.
 
-    `n` is how many roundings are in them, and `moved` gives them rounded otherwise.
+    `n` is the number of roundings in them, and `moved` returns them rounded otherwise.
     """
     moved = moved or functools.partial(rounded_otherwise, call)
     flushed = functools.partial(moved, None)
@@ -413,9 +414,9 @@ def check(
 
 
 def rounded_otherwise(call: Call, seed: int | None) -> list[Any]:
-    """All that the function gives, each operation one ulp off, up or down at random.
+    """All results of the function, with each operation one ulp off, up or down at random.
 
-    Without a seed no operation is, but what is denormal is 0.
+    Without a seed no operation is, but denormal numbers are 0.
     """
     noise = None if seed is None else np.random.default_rng(seed)
     with np.errstate(all="ignore" if seed is None else None):  # 1/0 is no news then
@@ -427,7 +428,7 @@ def rounded_otherwise(call: Call, seed: int | None) -> list[Any]:
 def eager(
     loss_fn: Callable[..., Any], params: Any, args: Any
 ) -> tuple[Tensor, list[Any], list[Any]]:
-    """Loss, gradients, and all that the function gives beside the loss, without a program."""
+    """Loss, gradients, and what the function returns beside the loss, without a program."""
     loss, *aux = loss_of(loss_fn, params, args)
     return loss, grad(loss, [p for _, p in leaves_of(params, "params")], unused="zero"), aux
 
@@ -439,7 +440,7 @@ def loss_of(loss_fn: Callable[..., Any], params: Any, args: Any) -> tuple[Any, .
 
 
 def tensors(arg: Any) -> Any:
-    """The argument as a function that is compiled is given it."""
+    """The argument in the form in which a compiled function receives it."""
     ends = [
         Tensor(np.asarray(values(x)), name=name) if isinstance(x, NUMBERS) else x
         for name, x in leaves_of(arg, "")

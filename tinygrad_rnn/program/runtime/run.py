@@ -1,4 +1,4 @@
-"""What is called when a program runs?"""
+"""What runs when a program is called?"""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ compile_source = compile
 
 
 class Unmet(Exception):
-    """A program was called with what the function refuses: run eagerly, it says what that is."""
+    """A program was called with arguments that the function refuses, and says so if run eagerly."""
 
 
 class Drawn:
-    """What a program is given beside its arguments: numbers drawn as the function draws them.
+    """The numbers that a program receives beside its arguments, drawn as the function draws them.
 
     Attributes
     ----------
     generators
         Those that it was recorded with.
     ways
-        How each is reached from the function, its parameters and its arguments: at another call
-        the generator found there is what is drawn from.
+        How each is reached from the function, its parameters and its arguments: another call
+        draws from the generator found there.
     """
 
     def __init__(self, draws: Sequence[Draw]) -> None:
@@ -79,19 +79,19 @@ class Running:
     Attributes
     ----------
     program, native, segments
-        The text in NumPy; what runs instead of it, if anything does: C, or segments of time.
+        The text in NumPy, and C or segments of time if they run in its place.
     used, aux, paths
-        Which parameters the loss depends on, what the function gives beside the loss, with
-        ``...`` in place of each Tensor, and the paths of the parameters.
+        For each parameter whether the loss depends on it; the results beside the loss, with
+        ``...`` in place of each Tensor; and the paths of the parameters.
     no_c
-        Why it is not C that runs, though it was asked for.
+        The reason why C does not run, though it was asked for.
     drawn, requires
-        What is drawn at each call; whether the last result says how much does not hold of what the
-        function requires.
+        The numbers drawn at each call; whether the last result counts the elements that break a
+        requirement of the function.
     small
         Whether its products are small, and run on one thread; see `threads`.
     interpolated
-        Whether it is made of two programs for other lengths.
+        Whether it was made from two programs for other lengths.
     """
 
     program: Any  # a Source, or what has more to tell
@@ -140,7 +140,7 @@ class Running:
 
     @property
     def bytes(self) -> int:
-        """Of the memory that it keeps between calls."""
+        """The size of the memory that it keeps between calls."""
         if self.native is not None:
             return self.native.room.nbytes
         if self.segments is not None:
@@ -178,7 +178,7 @@ class Running:
         return rebuilt(self.aux, iter(ends))
 
     def __call__(self, given: list[Any]) -> tuple[Any, ...]:
-        """Loss and gradients, and what the function gives beside the loss.
+        """Loss and gradients, and the results beside the loss.
 
         Parameters
         ----------
@@ -188,7 +188,8 @@ class Running:
         Raises
         ------
         Unmet
-            What the function requires does not hold, or an index is outside; nothing is drawn then.
+            A requirement of the function does not hold, or an index is outside; then nothing is
+            drawn.
         """
         if not self.drawn.generators:
             return self._checked(given)
@@ -215,7 +216,7 @@ class Running:
         return [*given[:n], *self.drawn(given[n:])]
 
     def states(self, given: list[Any]) -> list[Any]:
-        """Where the generators given are."""
+        """The states of the generators given."""
         n = len(given) - len(self.drawn.generators)
         return [rng.bit_generator.state for rng in given[n:]]
 
@@ -242,7 +243,7 @@ class Segment:
         self.source, self.function = program.source, _ready(program)
 
     def __call__(self, arrays: list[Any]) -> tuple[Any, ...]:
-        """What it computes."""
+        """The results of the program."""
         return self.function(*arrays)
 
 
