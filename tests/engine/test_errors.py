@@ -468,7 +468,11 @@ def test_copying_a_recorded_result_is_refused_with_the_way_out():
         copy.deepcopy(Tensor(A) * 2)
 
 
-@pytest.mark.parametrize("kind", [iter, set, lambda xs: {"x": xs[0]}.values()], ids=str)
+@pytest.mark.parametrize(
+    "kind",
+    [iter, set, lambda xs: {"x": xs[0]}.values()],
+    ids=["iterator", "set", "values"],
+)
 def test_what_is_not_opened_goes_into_a_list(kind):
     x = Tensor(3.0)
     with pytest.raises(TypeError, match=r"wrt to be a Tensor.*: put what is in it into a list"):
