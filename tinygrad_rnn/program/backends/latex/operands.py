@@ -88,11 +88,18 @@ class Operands:
         if a.kind == "step":
             return f.later(a.k)
         if a.kind == "at":
-            return f.each(lambda s: s.at(self.step_of(a.value, a.k)))
+            return f.each(lambda s: self.alone(s, a.value, a.k))
         if a.kind == "all":
             ends = (self.step_of(a.value, a.k[0]), self.step_of(a.value, a.k[1]))
             return call("all", filled(f, a.value.shape), what=ends)
         return f
+
+    def alone(self, s: Step, v: Value, t: int) -> Step:
+        """A step that may go with time, where v is at step t."""
+        if s.sign == 1 or not s.sign:
+            return s.at(self.step_of(v, t))
+        ends = {name: hi + 1 for hi, name in self.ends.items()}
+        return self.step(s.sign * (t + 1) + s.shift + ends.get(s.end, 0) - 1)
 
     def in_shape(self, a: Arg) -> Formula:
         """An operand in its shape, which that of a number is not."""
