@@ -16,6 +16,8 @@ from tinygrad_rnn.program.backends.c import write as write_c
 from tinygrad_rnn.program.backends.latex.equations import Equations
 from tinygrad_rnn.program.backends.numpy.emit import NumPySource, write
 from tinygrad_rnn.program.backends.numpy.source import Source
+from tinygrad_rnn.program.backends.plain.emit import PlainText, plain
+from tinygrad_rnn.program.backends.plain.lines import Lines
 from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.cost import cost_of
 from tinygrad_rnn.program.ir.graph import Arg, Value, only_last, structure_of
@@ -251,11 +253,20 @@ class Program(Running):
     @cached
     def equations(self) -> Equations:
         """The equations of the step, without what counts whether its requirements hold."""
+        return Equations(*self._for_reading(), self.parameters)
+
+    @cached
+    def plain(self) -> PlainText:
+        """The step for a reader, without what counts whether its requirements hold."""
+        values, outputs, leaves = self._for_reading()
+        return plain(Lines(values, outputs, leaves, self.parameters), self.said, self.requires)
+
+    def _for_reading(self) -> Graph:
         values, outputs, leaves = copied(*self.rolled)
         if self.requires:
             outputs = outputs[:-1]
             values = simplify.alive(values, outputs, leaves)
-        return Equations(*_passed((values, outputs, leaves), EQUATIONS), self.parameters)
+        return _passed((values, outputs, leaves), EQUATIONS)
 
     @property
     def parameters(self) -> int:

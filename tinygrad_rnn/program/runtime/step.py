@@ -18,6 +18,7 @@ from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.backends.c import Unwritable, save
 from tinygrad_rnn.program.backends.latex.emit import latex
+from tinygrad_rnn.program.backends.plain.emit import PlainText
 from tinygrad_rnn.program.record.surroundings import Surroundings
 from tinygrad_rnn.program.record.trace import (
     NUMBERS,
@@ -134,6 +135,31 @@ class CompiledStep:
         return latex(self._last.full.equations) if self._last else ""
 
     @property
+    def plain(self) -> PlainText:
+        """The step as one writes it by hand for a reader: whole expressions, no buffers.
+
+        Printed from the equations, before anything is done for speed, and the same on every
+        machine. It is NumPy that runs when pasted: ``step`` takes what `source` takes, and gives
+        loss and gradients. Its ``constants`` are large arrays, its last arguments.
+
+        Raises
+        ------
+        ValueError
+            Nothing is compiled: the step was not called yet, or runs eagerly.
+        """
+        return self._running("plain").full.plain
+
+    def _running(self, asked: str) -> Running:
+        """The program last used; ValueError if there is none, which says what `asked` for it."""
+        if self._last is None:
+            raise ValueError(
+                f"{asked}: there is no program. {self.reason} It runs eagerly; see explain()."
+                if self.reason
+                else f"{asked}: nothing is compiled yet. Call the step once: step(params, ...)."
+            )
+        return self._last
+
+    @property
     def outline(self) -> Outline:
         """The operations that stayed in loops and those lifted out of them, as data.
 
@@ -142,13 +168,7 @@ class CompiledStep:
         ValueError
             Nothing is compiled: the step was not called yet, or runs eagerly.
         """
-        if self._last is None:
-            raise ValueError(
-                f"outline: there is no program. {self.reason} It runs eagerly; see explain()."
-                if self.reason
-                else "outline: nothing is compiled yet. Call the step once: step(params, ...)."
-            )
-        whole = self._last.full
+        whole = self._running("outline").full
         division = whole.segments.division if whole.segments is not None else None
         return outline(whole.program, whole.parameters, division, whole.requires)
 

@@ -38,6 +38,8 @@ class Equation:
 class Equations:
     """The equations of one program: which values are lines, their formulas and letters."""
 
+    notation_of: type[Notation] = Notation
+
     def __init__(
         self, values: list[Value], outputs: list[Value], leaves: list[Value], parameters: int
     ) -> None:
@@ -52,7 +54,7 @@ class Equations:
             for a in v.operands:
                 if isinstance(a.value, Value):
                     self.readers[a.value].append(v)
-        self.notation = Notation(self.order, [v for v in self.order if v in self.forward])
+        self.notation = self.notation_of(self.order, [v for v in self.order if v in self.forward])
         self.gradient_of = self._gradients()
         self.parts: dict[Value, tuple[Value, int]] = {}  # a slice: of what, which
         self.soft: dict[Value, set[Value]] = {}  # gradients, and what has a line because of them

@@ -1,0 +1,349 @@
+"""How is a formula written in Python, with no more brackets than it needs?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.program.backends.latex.formula import RELATIONS, Formula, Step, factors, scalars
+from tinygrad_rnn.program.backends.latex.shapes import Shapes, is_number
+from tinygrad_rnn.program.backends.plain.notation import Place
+from tinygrad_rnn.program.ir.graph import Value
+from tinygrad_rnn.program.ir.ops import ELEMENTWISE, OPERATORS
+
+__all__ = ["HELPERS", "Infix", "heads_of"]
+
+COMPARISON, SUM, PRODUCT, POWER, ATOM = range(5)  # how tightly something binds
+SHORT = 8  # characters of a decimal that stands for a fraction
+EXACT = 1 << 53  # integers beyond are floats in the record
+
+# fmt: off
+HELPERS: dict[str, str] = {  # functions that NumPy lacks, each written where it is needed
+    "sigmoid": """def sigmoid(x):
+    return 1 / (1 + np.exp(-x))""",
+    "softmax": """def softmax(x, axis=-1):
+    e = np.exp(x - x.max(axis, keepdims=True))
+    return e / e.sum(axis, keepdims=True)""",
+    "log_softmax": """def log_softmax(x, axis=-1):
+    x = x - x.max(axis, keepdims=True)
+    return x - np.log(np.exp(x).sum(axis, keepdims=True))""",
+    "logsumexp": """def logsumexp(x, axis=None):
+    top = np.max(x, axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    with np.errstate(divide="ignore"):
+        return np.squeeze(top + np.log(np.exp(x - top).sum(axis, keepdims=True)), axis)""",
+    "one_hot": """def one_hot(y, n):
+    return np.eye(n)[y]""",
+    "put": """def put(x, shape, where):
+    y = np.zeros(shape)
+    np.add.at(y, where, x)
+    return y""",
+}
+# Of all other elementwise functions NumPy's own name.
+FUNCTIONS = {
+    "sigmoid": "sigmoid", "absolute": "np.abs", "where": "np.where", "batched": "np.matmul",
+}
+# fmt: on
+
+
+def heads_of(x: Formula) -> set[str]:
+    """The operations in a formula."""
+    todo, found = [x], set[str]()
+    while todo:
+        x = todo.pop()
+        found.add(x.head)
+        todo += x.parts
+    return found
+
+
+class Infix:
+    """Writes formulas as expressions.
+
+    `read` is the text of a letter at a step, `step` that of a step; `counts` are the names of
+    numbers such as N.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Any, Step | None], str],
+        step: Callable[[Step], str],
+        counts: dict[str, str],
+        shapes: Shapes,
+    ) -> None:
+        self.read, self.step, self.counts, self.shapes = read, step, counts, shapes
+
+    def text(self, x: Formula, binds: int = SUM) -> str:
+        """A formula, in brackets if it binds more loosely than is asked for."""
+        found, own = self.bare(x)
+        return found if own >= binds else f"({found})"
+
+    def bare(self, x: Formula) -> tuple[str, int]:
+        """A formula without brackets, and how tightly it binds."""
+        if x.head == "number":
+            return self.number(x.what)
+        if x.head == "letter":
+            return self.read(x.what, x.step), ATOM
+        if x.head == "index of time":
+            assert x.step is not None
+            return self.step(x.step.moved_alone(1)), SUM
+        if x.head == "inverse":
+            return f"1 / {self.counts[x.what]}", PRODUCT
+        if x.head == "sum":
+            return self.sum(x.parts), SUM
+        if x.head == "product":
+            return self.product(x)
+        if x.head == "quotient":
+            return f"{self.float(x.parts[0], PRODUCT)} / {self.float(x.parts[1], POWER)}", PRODUCT
+        if x.head == "square":
+            return f"{self.text(x.parts[0], ATOM)}**2", POWER
+        if x.head == "power":
+            return self.power(*x.parts), POWER
+        if x.head == "matmul":
+            return self.matmul(*x.parts)
+        if x.head in RELATIONS:
+            a, b = x.parts
+            return f"{self.text(a)} {OPERATORS[x.head]} {self.text(b)}", COMPARISON
+        write = FORMS.get(x.head)
+        if write is not None:
+            return write(self, x, *x.parts), ATOM
+        return self.call(x), ATOM
+
+    # -- sums, products, powers ---------------------------------------------------------------
+
+    def sum(self, parts: tuple[Formula, ...]) -> str:
+        """Terms; what is true is a number first, as true + true is true."""
+        first, *rest = parts
+        text = f"1 * {self.text(first, POWER)}" if self.is_bool(first) else self.text(first)
+        return text + "".join(self.signed(p) for p in rest)
+
+    def signed(self, x: Formula) -> str:
+        """A term after others; what is true may be subtracted from a number."""
+        k, rest = factors(x)
+        if k == -1 and len(rest) == 1 and self.is_bool(rest[0]):
+            return f" - {self.text(rest[0], PRODUCT)}"
+        text = self.text(x, PRODUCT) if factors(x)[0] >= 0 or self.is_nan(x) else self.text(x)
+        return f" - {text[1:]}" if text[0] == "-" else f" + {text}"
+
+    def is_nan(self, x: Formula) -> bool:
+        """Whether it has no sign."""
+        k = factors(x)[0]
+        return bool(k != k)
+
+    def product(self, x: Formula) -> tuple[str, int]:
+        """A number, factors, and what they are divided by."""
+        k, _ = factors(x)
+        _, rest = scalars(x)
+        below = [self.counts[p.what] for p in x.parts if p.head == "inverse"]
+        front = self.fraction(abs(k), below)
+        sign = "-" if k < 0 else ""
+        if sign and not front and len(rest) == 1 and self.is_bool(rest[0]):
+            front = ["1"]
+        if not rest:
+            words = front or ["1"]
+        elif len(front) + len(rest) == 1:
+            words = [self.text(rest[0], PRODUCT)]
+        else:
+            words = [*front, *(self.text(p, POWER) for p in rest)]
+        text = sign + " * ".join(words) + "".join(f" / {n}" for n in below)
+        return text, SUM if sign else PRODUCT
+
+    def fraction(self, k: Any, below: list[str]) -> list[str]:
+        """The number before a product; what divides it is added to those below it."""
+        if k == 1:
+            return []
+        if isinstance(k, Fraction) and k.denominator != 1 and len(repr(float(k))) > SHORT:
+            below.insert(0, str(k.denominator))
+            return [] if k.numerator == 1 else [str(k.numerator)]
+        return [self.number(k)[0]]
+
+    def power(self, base: Formula, exponent: Formula) -> str:
+        """A power; of integers NumPy has none with a negative exponent."""
+        below = self.text(base, ATOM)
+        if base.head == "number" and below.isdigit():
+            below += ".0"
+        if exponent.head == "number" and isinstance(exponent.what, Fraction) and exponent.what < 0:
+            return f"{below}**({float(exponent.what)!r})"
+        return f"{below}**{self.text(exponent, ATOM)}"
+
+    def matmul(self, a: Formula, b: Formula) -> tuple[str, int]:
+        """A product of matrices; of a column and a row all products."""
+        row = len(self.shapes.of(b)) == 1
+        if row and a.head == "transpose" and len(self.shapes.of(a.parts[0])) == 1:
+            return f"np.outer({self.text(a.parts[0])}, {self.text(b)})", ATOM
+        left = f"1 * {self.text(a, POWER)}" if self.is_bool(a) else self.text(a, POWER)
+        if a.head == "matmul":
+            left = self.text(a, PRODUCT)
+        right = self.float(b, ATOM) + "[None]" * row
+        return f"{left} @ {right}", PRODUCT
+
+    def number(self, k: Any) -> tuple[str, int]:
+        """A number, as a fraction if it is one of small numbers that no short decimal is."""
+        if k != k:
+            return "np.nan", ATOM
+        binds = SUM if k < 0 else ATOM
+        if k - k != 0:
+            return ("-" if k < 0 else "") + "np.inf", binds
+        if not isinstance(k, Fraction):
+            return repr(float(k)), binds
+        if k.denominator == 1 and abs(k) < EXACT:
+            return str(k.numerator), binds
+        if k.denominator == 1 or len(repr(float(k))) <= SHORT:
+            return repr(float(k)), binds
+        return f"{k.numerator} / {k.denominator}", SUM if k < 0 else PRODUCT
+
+    # -- what is true -------------------------------------------------------------------------
+
+    def is_bool(self, x: Formula) -> bool:
+        """Whether it is true or false: + would be "or", and - an error."""
+        if x.head == "letter":
+            return bool(dtype_of(x.what) == np.bool_)
+        if x.head == "product":
+            return all(map(self.is_bool, x.parts))
+        if x.head in ("index", "transpose", "reshape", "broadcast", "all"):
+            return self.is_bool(x.parts[0])
+        if x.head in ("row", "concatenate", "stack"):
+            return all(map(self.is_bool, x.parts))
+        return x.head in RELATIONS or x.head == "logical_or" or x.what == "bool"
+
+    def float(self, x: Formula, binds: int = SUM) -> str:
+        """The same as a number."""
+        if not self.is_bool(x):
+            return self.text(x, binds)
+        found = f"1.0 * {self.text(x, POWER)}"
+        return found if binds <= PRODUCT else f"({found})"
+
+    # -- functions ----------------------------------------------------------------------------
+
+    def call(self, x: Formula) -> str:
+        """An elementwise function."""
+        name = FUNCTIONS.get(x.head) or ELEMENTWISE.get(x.head, "")
+        if not (name in FUNCTIONS.values() or name.startswith("np.")):
+            raise NotImplementedError(f"no form in plain NumPy is known of {x.head}")
+        logical = x.head.startswith("logical") or x.head == "where"
+        parts = [self.text(p, COMPARISON) if logical else self.float(p) for p in x.parts]
+        if x.head == "where":
+            parts[1:] = map(self.float, x.parts[1:])
+        return f"{name}({', '.join(parts)})"
+
+    def over(self, x: Formula, function: str) -> str:
+        """Of an expression at all steps, from one to another."""
+        first, last = x.what
+        a, b = self.step(first), self.step(last.moved_alone(1))
+        steps = f"range({b})" if a == "0" else f"range({a}, {b})"
+        inner = f"{self.text(x.parts[0])} for t in {steps}"
+        return f"sum({inner})" if function == "sum" else f"np.array([{inner}])"
+
+    def index(self, word: Any, arrays: tuple[Formula, ...]) -> str:
+        """A part of an index."""
+        if type(word) is int:
+            return self.text(arrays[word])
+        if isinstance(word, Place):
+            p = word.python
+            return p if isinstance(p, str) else self.step(p._replace(shift=p.shift + 1 - p.sign))
+        return {r"\dots": "...", r"\mathrm{new}": "None", r"\cdot": ":"}.get(word, word)
+
+    def indices(self, words: Any, arrays: tuple[Formula, ...]) -> str:
+        """All parts of an index."""
+        return ", ".join(self.index(w, arrays) for w in words)
+
+    def put(self, x: Formula) -> str:
+        """Zeros, with something added at some places."""
+        shape, words = x.what
+        where = self.indices(words, x.parts[1:])
+        plain = not any(":" in self.index(w, x.parts[1:]) or w == r"\dots" for w in words)
+        where = (
+            f"({where},)" if plain and len(words) != 1 else where if plain else f"np.s_[{where}]"
+        )
+        return f"put({self.float(x.parts[0])}, {tuple(shape)}, {where})"
+
+    def transposed(self, x: Formula) -> str:
+        """Axes in another order; of one axis a column, and of a column its one axis."""
+        (part,), shape = x.parts, self.shapes.of(x.parts[0])
+        text = self.text(part, ATOM)
+        if x.what == (1, 0):
+            return f"{text}.T"
+        if x.what is not None:
+            return f"{text}.transpose{tuple(x.what)}"
+        if len(shape) == 1:
+            return f"{text}[:, None]"
+        return f"{text}[:, 0]" if shape[1:] == (1,) else f"{text}.T"
+
+    def columns(self, x: Formula) -> str:
+        """A sum of columns; it is one, but of a row a number."""
+        if len(self.shapes.of(x.parts[0])) == 1:
+            return f"{self.text(x.parts[0], ATOM)}.sum()"
+        return f"{self.text(x.parts[0], ATOM)}.sum(-1, keepdims=True)"
+
+    def rows(self, x: Formula) -> str:
+        """A sum of rows; of all columns too, a number."""
+        (part,) = x.parts
+        if part.head == "columns":
+            return f"{self.text(part.parts[0], ATOM)}.sum()"
+        shape = self.shapes.of(part)
+        return f"{self.text(part, ATOM)}.sum({0 if len(shape) > 1 else ''})"
+
+    def broadcast(self, x: Formula) -> str:
+        """An array of another shape, or of one number."""
+        (part,), shape = x.parts, tuple(x.what[1])
+        if not is_number(part):
+            return f"np.broadcast_to({self.text(part)}, {shape})"
+        if part.head == "number" and part.what in (0, 1):
+            return f"np.{'ones' if part.what else 'zeros'}({shape})"
+        return f"np.full({shape}, {self.text(part)})"
+
+    def joined(self, x: Formula, axis: int, function: str = "concatenate") -> str:
+        """Arrays side by side; numbers become arrays."""
+        if len(x.parts) == 1 and function == "concatenate":
+            return self.text(x.parts[0], ATOM)
+        parts = ", ".join(self.text(p) for p in x.parts)
+        if function == "concatenate" and any(not self.shapes.of(p) for p in x.parts):
+            return f"np.hstack([{parts}])"
+        return f"np.{function}([{parts}], axis={axis})"
+
+    def reduced(self, x: Formula) -> str:
+        """A largest number, or what else takes axes."""
+        name = x.head if x.head in HELPERS else f"np.{x.head}"
+        return f"{name}({self.text(x.parts[0])}{f', {axes_text(x.what)}' if x.what else ''})"
+
+
+def dtype_of(key: Any) -> Any:
+    """The dtype of a value, or of a constant, which its key says."""
+    if isinstance(key, Value):
+        return key.dtype
+    return np.dtype(key[2] if key[0] == "each" else key[1])
+
+
+def axes_text(axes: tuple[int, ...]) -> str:
+    """Axes as an argument of NumPy."""
+    return str(axes[0] if len(axes) == 1 else tuple(axes))
+
+
+# fmt: off
+FORMS: dict[str, Callable[..., str]] = {
+    "over":        lambda s, x, a: s.over(x, "sum"),
+    "all":         lambda s, x, a: s.over(x, "array"),
+    "transpose":   lambda s, x, a: s.transposed(x),
+    "rows":        lambda s, x, a: s.rows(x),
+    "columns":     lambda s, x, a: s.columns(x),
+    "axes":        lambda s, x, a: f"{s.text(a, ATOM)}.sum({axes_text(x.what)})",
+    "index":       lambda s, x, a, *more: f"{s.text(a, ATOM)}[{s.indices(x.what, more)}]",
+    "put":         lambda s, x, *parts: s.put(x),
+    "one_hot":     lambda s, x, y: f"one_hot({s.text(y)}, {x.what})",
+    "broadcast":   lambda s, x, a: s.broadcast(x),
+    "reshape":     lambda s, x, a: f"{s.text(a, ATOM)}.reshape({x.what})",
+    "as":          lambda s, x, a: f"np.asarray({s.text(a)}).astype('{x.what}')",
+    "row":         lambda s, x, *parts: s.joined(x, -1),
+    "concatenate": lambda s, x, *parts: s.joined(x, x.what[0]),
+    "stack":       lambda s, x, *parts: s.joined(x, x.what[0], "stack"),
+    "relu":        lambda s, x, a: f"np.maximum({s.float(a)}, 0)",
+    "softplus":    lambda s, x, a: f"np.logaddexp({s.float(a)}, 0)",
+    "max":         lambda s, x, a: s.reduced(x),
+    "min":         lambda s, x, a: s.reduced(x),
+    "logsumexp":   lambda s, x, a: s.reduced(x),
+    "softmax":     lambda s, x, a: s.reduced(x),
+    "log_softmax": lambda s, x, a: s.reduced(x),
+}
+# fmt: on

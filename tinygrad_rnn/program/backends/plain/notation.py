@@ -1,0 +1,94 @@
+"""Which formulas compute exactly what a value is, in its shape and its dtype?
+
+In mathematics a conversion to another float, or the axes of a number, go without saying. A program
+that runs says them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.primitives import Input
+from tinygrad_rnn.program.backends.latex.formula import Formula, Step, call
+from tinygrad_rnn.program.backends.latex.notation import Notation
+from tinygrad_rnn.program.backends.latex.operands import shape_at_step
+from tinygrad_rnn.program.backends.latex.shapes import filled, is_number
+from tinygrad_rnn.program.ir.graph import Arg, Value
+from tinygrad_rnn.program.ir.sequences import Step as Tick
+
+__all__ = ["Exact", "Place"]
+
+
+class Place(str):
+    """A part of an index in the notation of formulas, and the same in Python."""
+
+    __slots__ = ("python",)
+    python: Any
+
+    def __new__(cls, text: str, python: Any) -> Place:
+        """Text for formulas; `python` is the text for a program, or a `Step` with its number."""
+        found = super().__new__(cls, text)
+        found.python = python
+        return found
+
+
+class Exact(Notation):
+    """Formulas of values, with the shapes and conversions that mathematics leaves out."""
+
+    def line(self, v: Value, gradient: bool) -> Formula:
+        """The right side of a value's line."""
+        return filled(self.formula(v), v.shape)
+
+    def simplified(self, v: Value) -> Formula:
+        """The formula of a value; the transpose of a column is a matrix of one row."""
+        if v.op == "transpose" and len(v.shape) == 2:
+            x, axes = self.read(v.args[0]), v.options.get("axes") or (1, 0)
+            if tuple(k % 2 for k in axes) == (0, 1) or is_number(x):
+                return x
+            twice = x.head == "transpose" and x.what == (1, 0)
+            return x.parts[0] if twice else call("transpose", x, what=(1, 0))
+        return super().simplified(v)
+
+    def converted(self, x: Formula, old: Any, new: Any) -> Formula:
+        """Another dtype; what is true becomes 1 by itself."""
+        if old == new or x.head == "number" or (old == np.bool_ and new != np.bool_):
+            return super().converted(x, old, new)
+        if new == np.bool_:
+            return super().converted(x, old, new)
+        return call("as", x, what=str(new))
+
+    def indexed(self, head: str, x: Formula, v: Value, index: Any, xs: list[Formula]) -> Formula:
+        """``x[index]``, or what else has a place."""
+        arrays, words = list[Formula](), list[Any]()
+        counts = self.counts_of(v, index)
+        width = max((len(shape_at_step(v.args[p])) for p in index if type(p) is Input), default=0)
+        for k, p in enumerate(index):
+            if k in counts:
+                after = ", None" * (width - 1 - k)
+                n = max(shape_at_step(v.args[p]), default=1)
+                words.append(Place(r"\cdot", f"np.arange({n}){f'[:{after}]' if after else ''}"))
+            elif type(p) is Input:
+                words.append(len(arrays))
+                arrays.append(self.places(v.args[p], xs[p]))
+            else:
+                words.append(self.subscript(p))
+        return call(head, x, *arrays, what=tuple(words))
+
+    def subscript(self, p: Any) -> Place:
+        """A slice, a new axis, or an integer."""
+        text = super().subscript(p)
+        if type(p) is Tick:
+            return Place(text, Step(p.sign, p.shift))
+        return Place(
+            text,
+            {None: "None", Ellipsis: "..."}.get(p, text) if p is None or p is Ellipsis else text,
+        )
+
+    def places(self, a: Arg, x: Formula) -> Formula:
+        """An array in an index, of integers or of what is true."""
+        found = super().places(a, x)
+        dtype = a.value.dtype if isinstance(a.value, Value) else np.asarray(a.value).dtype
+        plain = found.head == "letter" or dtype != np.bool_
+        return found if plain else call("as", found, what="bool")
