@@ -18,6 +18,16 @@
 ``trajectories(loss)``          the way h_t takes through its space
 ``principal_plane(points)``     the plane in which most of it is seen
 ``loss_surface(f, a, b)``       a loss over two of its numbers, such as ``pascanu_wall``
+``gradient_norms(loss)``        ‖∂L/∂h_t‖ of each example, and a bound that no norm exceeds
+``activation("tanh", loss)``    a function, its slope, and where a net uses it
+``gate_differences(a, b)``      the gates of one cell on two inputs
+``clamped(loss, "f", 1.0)``     the record run again with a gate held
+``field_of_view(output, xs)``   what a convolutional cell sees, place by place
+``bytes_by_length(loss, Ts)``   the memory of a record against T
+``success_by_length(trials)``   the share of successes against T, and how sure it is
+``learning_curves(runs)``       losses by step, over seeds
+``seed_spread(runs)``           one score for each seed
+``forecast(paths)``             forecasts, the band around them, and how much of the truth is in it
 ``norm(g)``                     the length of a gradient, without overflow on the way
 ``lanes(loss)``                 what all of this is read from: steps, named values, states
 ==============================  ===================================================================
@@ -38,49 +48,78 @@ Examples
 """
 
 from tinygrad_rnn.engine.norm import norm
+from tinygrad_rnn.measure.activation import Activation, activation
 from tinygrad_rnn.measure.attractors import Attractors, attractors
 from tinygrad_rnn.measure.carousel import Carousel, carousel
 from tinygrad_rnn.measure.connectivity import Connectivity, connectivity, receptive_field
 from tinygrad_rnn.measure.cost import Cost, cost
+from tinygrad_rnn.measure.field import FieldOfView, field_of_view
+from tinygrad_rnn.measure.forecasts import Forecast, forecast
 from tinygrad_rnn.measure.gates import Gates, Saturation, gates, saturation
 from tinygrad_rnn.measure.gradients import StateGradient, StateGradients, state_gradients
+from tinygrad_rnn.measure.interventions import GateDifferences, clamped, gate_differences
 from tinygrad_rnn.measure.jacobians import StepJacobians, growth_bound, step_jacobians
 from tinygrad_rnn.measure.lanes import Lane, lanes
+from tinygrad_rnn.measure.lengths import (
+    BytesByLength,
+    SuccessByLength,
+    bytes_by_length,
+    success_by_length,
+)
 from tinygrad_rnn.measure.matrix import GradientMatrix, gradient_matrix
+from tinygrad_rnn.measure.norms import GradientNorms, gradient_norms
 from tinygrad_rnn.measure.parameters import ParameterGradients, parameter_gradients
 from tinygrad_rnn.measure.probe import Probe, memory_probe
 from tinygrad_rnn.measure.reach import Reach, reach
 from tinygrad_rnn.measure.results import Table, to_csv
+from tinygrad_rnn.measure.seeds import LearningCurves, SeedSpread, learning_curves, seed_spread
 from tinygrad_rnn.measure.surface import Surface, loss_surface, pascanu_wall
 from tinygrad_rnn.measure.trajectories import Plane, Trajectories, principal_plane, trajectories
 
 __all__ = [
+    "Activation",
     "Attractors",
+    "BytesByLength",
     "Carousel",
     "Connectivity",
     "Cost",
+    "FieldOfView",
+    "Forecast",
+    "GateDifferences",
     "Gates",
     "GradientMatrix",
+    "GradientNorms",
     "Lane",
+    "LearningCurves",
     "ParameterGradients",
     "Plane",
     "Probe",
     "Reach",
     "Saturation",
+    "SeedSpread",
     "StateGradient",
     "StateGradients",
     "StepJacobians",
+    "SuccessByLength",
     "Surface",
     "Table",
     "Trajectories",
+    "activation",
     "attractors",
+    "bytes_by_length",
     "carousel",
+    "clamped",
     "connectivity",
     "cost",
+    "field_of_view",
+    "forecast",
+    "gate_differences",
     "gates",
     "gradient_matrix",
+    "gradient_norms",
     "growth_bound",
     "lanes",
+    "learning_curves",
     "loss_surface",
     "memory_probe",
     "norm",
@@ -90,8 +129,10 @@ __all__ = [
     "reach",
     "receptive_field",
     "saturation",
+    "seed_spread",
     "state_gradients",
     "step_jacobians",
+    "success_by_length",
     "to_csv",
     "trajectories",
 ]

@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import io
 import os
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,6 +23,10 @@ MISSING = (
     "Curves and maps are drawn by matplotlib, which is not installed. Install it: "
     'pip install "tinygrad_rnn[plots]". The numbers need nothing: .numbers, .csv("numbers.csv").'
 )
+
+SMALLEST = 8.0  # points, of the text of a narrow picture
+USUAL = 12.0  # points, of the theme's text
+FONT_TYPE = {"pdf.fonttype": 42, "ps.fonttype": 42}  # whole fonts, as journals ask for
 
 
 class Plot:
@@ -42,34 +47,58 @@ class Plot:
     ) -> None:
         self.numbers, self.size, self._draw = numbers, size, draw
 
-    def figure(self) -> Any:
+    def figure(self, width: float | None = None, fontsize: float | None = None) -> Any:
         """The picture as a new matplotlib Figure, to be changed as you like.
 
-        Raises
-        ------
-        viz.NoRenderer
-            If there is no matplotlib.
-        """
-        if importlib.util.find_spec("matplotlib") is None:
-            raise NoRenderer(MISSING)
-        from matplotlib.figure import Figure
+        What you have set in matplotlib's rcParams holds here, too.
 
-        with _style():
-            figure = Figure(figsize=self.size, layout="constrained")
-            self._draw(figure)
-        return figure
-
-    def svg(self) -> str:
-        """The picture as SVG."""
-        return self._bytes("svg").decode()
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the picture, whole or not at all, as .svg, .png or .pdf; gives the path.
+        Parameters
+        ----------
+        width
+            In inches: 3.3 is a column of a paper. Panels that have no room beside each other go
+            below.
+        fontsize
+            Of the text, in points; by default 12, in a narrow picture less, but not below 8.
 
         Raises
         ------
         ValueError
-            For another ending.
+            A size is not positive.
+        viz.NoRenderer
+            If there is no matplotlib.
+        """
+        with self._drawn(width, fontsize) as figure:
+            return figure
+
+    def svg(self, width: float | None = None, fontsize: float | None = None) -> str:
+        """The picture as SVG; `width` and `fontsize` as in `figure`."""
+        return self._bytes("svg", width, fontsize).decode()
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        width: float | None = None,
+        fontsize: float | None = None,
+        dpi: float | None = None,
+    ) -> Path:
+        """Write the picture, whole or not at all, as .svg, .png or .pdf; gives the path.
+
+        A PDF embeds its fonts as Type 42, which journals ask for.
+
+        Parameters
+        ----------
+        path
+            Its ending chooses the format.
+        width, fontsize
+            As in `figure`.
+        dpi
+            Pixels per inch of a .png, 160 by default.
+
+        Raises
+        ------
+        ValueError
+            For another ending, or a size that is not positive.
         OSError
             If the file cannot be written.
         viz.NoRenderer
@@ -82,7 +111,7 @@ class Plot:
                 f"save: {str(path)!r} ends in {path.suffix or 'nothing'!r}, and the ending chooses "
                 "the format. Name it .svg, .png or .pdf; .csv(path) writes the numbers."
             )
-        return write(path, self._bytes(form))
+        return write(path, self._bytes(form, width, fontsize, dpi))
 
     def csv(self, path: str | os.PathLike[str]) -> Path:
         """Write the numbers as CSV; those of several panels with a column that says which."""
@@ -99,12 +128,44 @@ class Plot:
                 joined.setdefault(name, []).extend(np.asarray(column).tolist())
         return to_csv(path, joined)
 
-    def _bytes(self, form: str) -> bytes:
-        figure, content = self.figure(), io.BytesIO()
-        with _style():
-            # without a date, so that the same picture gives the same file
-            dateless: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-            figure.savefig(content, format=form, metadata=dateless.get(form))
+    @contextlib.contextmanager
+    def _drawn(self, width: float | None, fontsize: float | None) -> Iterator[Any]:
+        """A new Figure, in whose style it is also to be written."""
+        sizes = {"width": width, "fontsize": fontsize}
+        for name, size in sizes.items():
+            if size is not None and not positive_number(size):
+                raise ValueError(f"a picture's {name} must be a positive number, got {size!r}.")
+        if importlib.util.find_spec("matplotlib") is None:
+            raise NoRenderer(MISSING)
+        from matplotlib.figure import Figure
+
+        usual, high = self.size
+        if width is None:
+            width = usual
+        else:  # text shrinks less than the picture, so a narrow one is higher in proportion
+            high *= max(width / usual, (width / usual) ** 0.6)
+            if fontsize is None and width < usual:
+                fontsize = max(SMALLEST, USUAL * width / usual)
+        with _style(fontsize):
+            figure = Figure(figsize=(width, high), layout="constrained")
+            self._draw(figure)
+            _fit_legends(figure)
+            yield figure
+
+    def _bytes(
+        self,
+        form: str,
+        width: float | None = None,
+        fontsize: float | None = None,
+        dpi: float | None = None,
+    ) -> bytes:
+        if dpi is not None and not positive_number(dpi):
+            raise ValueError(f"save: dpi must be a positive number, got {dpi!r}.")
+        content = io.BytesIO()
+        # without a date, so that the same picture gives the same file
+        dateless: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+        with self._drawn(width, fontsize) as figure:
+            figure.savefig(content, format=form, dpi=dpi, metadata=dateless.get(form))
         return content.getvalue()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
@@ -165,15 +226,85 @@ def only(numbers: dict[str, Any]) -> Any:
     return numbers[""] if list(numbers) == [""] else numbers
 
 
+def beside(figure: Any, count: int, each: float = 18.0, **shared: Any) -> list[Any]:
+    """Axes beside each other; in a figure too narrow for them, in several rows.
+
+    `each` is the least width of one, in letters of the text. A figure of several rows grows.
+    """
+    wide, high = figure.get_size_inches()
+    columns = min(count, max(1, int(wide / (each * _letter()))))
+    rows = -(-count // columns)
+    figure.set_size_inches(wide, high * (1 + 0.75 * (rows - 1)))
+    axes = figure.subplots(rows, columns, squeeze=False, **shared).ravel().tolist()
+    for ax in axes[count:]:
+        ax.remove()
+    return axes[:count]
+
+
+def label_rows(axes: list[Any], text: str) -> None:
+    """The label of the vertical axis, once for each row of panels."""
+    for ax in axes:
+        if ax.get_subplotspec().is_first_col():
+            ax.set_ylabel(text)
+
+
+def note(figure: Any, text: str) -> None:
+    """A sentence below the picture, in as many lines as it takes."""
+    lines = textwrap.wrap(text, int(figure.get_size_inches()[0] / _letter()))
+    figure.supxlabel("\n".join(lines), fontsize=_size(theme.NOTE), color=theme.NOTE_COLOUR)
+
+
+def positive_number(x: Any) -> bool:
+    """A number above 0 and below infinity, and no truth value."""
+    return (
+        isinstance(x, int | float | np.number) and not isinstance(x, bool) and bool(0 < x < np.inf)
+    )
+
+
+def _size(points: float) -> float:
+    """A size of the theme, in proportion to the size of this picture's text."""
+    import matplotlib as mpl
+
+    return points * mpl.rcParams["font.size"] / USUAL
+
+
+def _letter() -> float:
+    """The width of a letter, in inches, about."""
+    return _size(USUAL) * 0.5 / 72
+
+
+def _fit_legends(figure: Any) -> None:
+    """No legend is wider than its picture: fewer columns, then lines that break."""
+    limit = figure.get_size_inches()[0] * figure.dpi
+    legends = [*figure.legends, *(ax.get_legend() for ax in figure.axes)]
+    for legend in filter(None, legends):
+        columns = min(legend._ncols, len(legend.get_texts()))
+        while (wide := legend.get_window_extent().width) > 0.98 * limit and columns > 1:
+            columns -= 1
+            legend.set_ncols(columns)
+        if wide > 0.98 * limit:
+            for text in legend.get_texts():
+                letters = text.get_text()
+                room = max(12, int(len(letters) * 0.8 * limit / wide))
+                # a formula is not broken
+                text.set_text(letters if "$" in letters else textwrap.fill(letters, room))
+
+
 @contextlib.contextmanager
-def _style() -> Iterator[None]:
-    """Our fonts and widths, whatever the reader has set; extreme numbers are no surprise here."""
+def _style(fontsize: float | None = None) -> Iterator[None]:
+    """Our fonts and widths, but for what the reader has set; extreme numbers are no surprise."""
     import matplotlib as mpl
     from matplotlib import font_manager
 
     known = {font.name for font in font_manager.fontManager.ttflist}
     family = [name for name in theme.FONTS if name in known] or ["sans-serif"]
-    settings = {**mpl.rcParamsDefault, **theme.PLOT, "font.family": family}
+    mine = {key for key in mpl.rcParamsDefault if mpl.rcParams[key] != mpl.rcParamsDefault[key]}
+    size = fontsize or (mpl.rcParams["font.size"] if "font.size" in mine else USUAL)
+    ours: dict[str, Any] = {**theme.PLOT, "font.family": family, **FONT_TYPE}
+    ours |= {key: ours[key] * size / USUAL for key in ours if key.endswith("size")}
+    settings = {key: value for key, value in ours.items() if key not in mine}
+    if fontsize:
+        settings |= {key: ours[key] for key in ours if key.endswith("size")}
     with mpl.rc_context(settings), np.errstate(all="ignore"), warnings.catch_warnings():
         # a character that no font here has is drawn as a box, which says enough
         warnings.filterwarnings("ignore", "Glyph .* missing from")

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_rnn import measure
 from viz import theme
 from viz.charts.axes import extent, whole_numbers
-from viz.charts.figure import Plot, one_of, the_text
+from viz.charts.figure import Plot, beside, label_rows, one_of, the_text
 
 MOST_UNITS = 64  # rows that can still be told apart
 MOST_LETTERS = 60  # of a text below an axis
@@ -116,7 +116,7 @@ def gate_saturation(
     found = _gates(loss, letters, lane, "gate_saturation")
 
     def draw(figure: Any) -> None:
-        axes = figure.subplots(1, len(found.values), squeeze=False, sharey=True)[0]
+        axes = beside(figure, len(found.values), sharey=True)
         for ax, (letter, points) in zip(axes, found.saturated().items(), strict=True):
             ax.plot([0, 1], [1, 0], color=theme.LIGHT, linewidth=1)
             ax.scatter(
@@ -134,7 +134,7 @@ def gate_saturation(
             units = "1 unit" if len(points) == 1 else f"{len(points)} units"
             ax.set_title(f"{letter}, {units}")
             ax.grid()
-        axes[0].set_ylabel("open: share > 0.9")
+        label_rows(axes, "open: share > 0.9")
 
     return Plot(found, draw, (1.0 + 2.75 * len(found.values), 3.7))
 

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_rnn import measure
 from viz import theme
 from viz.charts.axes import log_axis, scale, whole_numbers
-from viz.charts.figure import Plot, only, panels
+from viz.charts.figure import Plot, beside, label_rows, only, panels
 
 MOST_UNITS = 64  # curves that can still be told apart
 
@@ -53,7 +53,7 @@ def jacobian_spectra(
 
         spectra = {title: _mean_over_examples(j) for title, j in found.items()}
         low, high = scale([*spectra.values(), np.array([1.0])])
-        axes = figure.subplots(1, len(found), squeeze=False, sharey=True)[0]
+        axes = beside(figure, len(found), sharey=True)
         for ax, (title, j) in zip(axes, found.items(), strict=True):
             s = spectra[title]
             s = np.where(s > 0, s, np.nan)  # 0 has no logarithm
@@ -95,7 +95,7 @@ def jacobian_spectra(
         one = len(parts) == 1 and len(min(parts)) == 1
         s = min(parts)[0] if one else "s"
         label = rf"singular values of $\partial {s}_t / \partial {s}_{{t-1}}$"
-        axes[0].set_ylabel(label if one else f"{label}\ns: all of the state", fontsize=12)
+        label_rows(axes, label if one else f"{label}\ns: all of the state")
 
     return Plot(only(found), draw, (2.4 + 3.4 * len(found), 4.6))
 

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_rnn import measure
 from viz import theme
 from viz.charts.axes import extent, jumps, log_norm, positive, scale, whole_numbers
-from viz.charts.figure import Plot, only, panels
+from viz.charts.figure import Plot, beside, label_rows, note, only, panels
 from viz.record.arguments import check
 
 MOST_BARS = 48  # that can be told apart
@@ -62,7 +62,7 @@ def gradient_matrix(
         from matplotlib.colors import ListedColormap
 
         low, high = scale([m.norms for m in found.values()])
-        axes = figure.subplots(1, len(found), squeeze=False, sharey=True)[0]
+        axes = beside(figure, len(found), sharey=True)
         colours = [theme.OUT_OF_REACH, theme.EXACT_ZERO, theme.IMPOSSIBLE]
         image = None
         for ax, (title, m) in zip(axes, found.items(), strict=True):
@@ -93,7 +93,7 @@ def gradient_matrix(
             ax.set_title(title)
             ax.set_xlabel(f"step k of the state ${m.letter}_k$")
             whole_numbers(ax, m.steps, m.losses)
-        axes[0].set_ylabel("step t of the loss $L_t$")
+        label_rows(axes, "step t of the loss $L_t$")
         letter = next(iter(found.values())).letter
         label = rf"$\Vert\,\partial L_t\, /\, \partial {letter}_k\,\Vert$"
         notes = [
@@ -107,7 +107,7 @@ def gradient_matrix(
             )
             if there
         ]
-        figure.supxlabel("   ".join(notes), fontsize=theme.NOTE, color=theme.NOTE_COLOUR)
+        note(figure, "   ".join(notes))
         seen = positive([m.norms for m in found.values()])
         ends = (min(seen, default=low) < low, max(seen, default=high) > high)
         extend = {(True, False): "min", (False, True): "max", (True, True): "both"}
@@ -162,7 +162,7 @@ def gradient_bars(
     def draw(figure: Any) -> None:
         from matplotlib.patches import Patch
 
-        axes = figure.subplots(1, len(found), squeeze=False, sharey=True)[0]
+        axes = beside(figure, len(found), sharey=True)
         longest = max(len(m.steps) for m in found.values())
         starts = [0] + [2**n for n in range(max(longest - 1, 0).bit_length())]
         colours = theme.ramp(max(len(starts), 2))[::-1]
@@ -193,15 +193,17 @@ def gradient_bars(
             ax.grid(axis="y")
             whole_numbers(ax, m.steps)
         letter = next(iter(found.values())).letter
-        axes[0].set_ylabel(rf"$\sum_t\;\Vert\,\partial L_t\, /\, \partial {letter}_k\,\Vert$")
+        label_rows(axes, rf"$\sum_t\;\Vert\,\partial L_t\, /\, \partial {letter}_k\,\Vert$")
         handles = [
             Patch(color=colour, label=f"{a}" if b - a == 1 else f"{a}–{b - 1}")
             for (a, b), colour in zip(ranges, colours, strict=False)
         ]
         figure.legend(handles=handles[::-1], title="t − k", loc="outside right center")
-        note = "Norms do not add: each bar is an upper bound of the norm of all gradients together."
+        words = (
+            "Norms do not add: each bar is an upper bound of the norm of all gradients together."
+        )
         if limitless:
-            note += " What is not finite is left out."
-        figure.supxlabel(note, fontsize=theme.NOTE, color=theme.NOTE_COLOUR)
+            words += " What is not finite is left out."
+        note(figure, words)
 
     return Plot(only(found), draw, (1.9 + 3.1 * len(found), 4.2))

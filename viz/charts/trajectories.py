@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_rnn import measure
 from viz import theme
 from viz.charts.axes import whole_numbers
-from viz.charts.figure import Plot, one_of, only, panels, the_text, two_names
+from viz.charts.figure import Plot, beside, one_of, only, panels, the_text, two_names
 
 STARTS = 56
 MOST_LETTERS = 60  # that can be written beside a path
@@ -65,7 +65,7 @@ def trajectories(
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import ListedColormap, Normalize
 
-        axes = figure.subplots(1, len(found), squeeze=False)[0]
+        axes = beside(figure, len(found), 22)
         colours = ListedColormap(theme.ramp())
         time = Normalize(
             min(r.steps.min() for r in found.values()),
@@ -162,7 +162,7 @@ def attractors(
         from matplotlib.lines import Line2D
 
         known.clear()
-        axes = figure.subplots(1, len(found), squeeze=False, sharey=True)[0]
+        axes = beside(figure, len(found), sharey=True)
         for ax, (title, r) in zip(axes, found.items(), strict=True):
             looks = [look(p) for p in r.points]
             time = np.arange(len(r.paths))[:, None]

@@ -1,0 +1,84 @@
+"""Which places of which inputs does an output see, and how strongly?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine.backward import grad
+from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.measure.arguments import one_tensor
+from tinygrad_rnn.measure.results import Table
+
+__all__ = ["FieldOfView", "field_of_view"]
+
+
+@dataclass(frozen=True, eq=False)
+class FieldOfView(Table):
+    """The gradient of an output with respect to its inputs, place by place.
+
+    Attributes
+    ----------
+    norms
+        Over batch and channels, (T, *space): 0 where the output does not see.
+    """
+
+    norms: np.ndarray
+
+    @property
+    def reached(self) -> np.ndarray:
+        """Where the gradient is not 0 (NaN is not 0 either), (T, *space)."""
+        return self.norms != 0
+
+    def columns(self) -> dict[str, Any]:
+        """One row per step and place."""
+        t, *space = np.indices(self.norms.shape).reshape(self.norms.ndim, -1)
+        names = ("row", "column") if len(space) == 2 else [f"place_{k}" for k in range(len(space))]
+        found = {"t": t} | dict(zip(names if len(space) != 1 else ["place"], space, strict=True))
+        return found | {"norm": self.norms.ravel()}
+
+
+def field_of_view(output: Tensor, xs: Tensor) -> FieldOfView:
+    """How strongly `output` (summed) depends on each place of each input, by one walk back.
+
+    Each step of a convolutional cell widens what is seen by half a kernel on every side.
+
+    Parameters
+    ----------
+    output
+        A recorded Tensor, such as the state at one place: ``h[0, 4, 4]``.
+    xs
+        The inputs, a Tensor (T, batch, *space, channels), as `ConvLSTM2dCell` reads them.
+
+    Raises
+    ------
+    ValueError
+        `output` was not made from `xs`, or these have fewer than three axes.
+    TypeError
+        Either is no Tensor.
+
+    Examples
+    --------
+    >>> from tinygrad_rnn import nn
+    >>> xs = Tensor(np.ones((3, 1, 9, 1)))
+    >>> outputs, _ = nn.unroll(nn.ConvLSTM1dCell(1, 2, rng=0), xs)
+    >>> field_of_view(outputs[-1][0, 4].sum(), xs).reached.sum(axis=1)
+    array([7, 5, 3])
+    """
+    output = one_tensor(output)
+    if not isinstance(xs, Tensor):
+        raise TypeError(
+            f"field_of_view: expected the inputs as a Tensor, got {type(xs).__name__}; arrays are "
+            "constants, which no gradient reaches. Unroll over Tensor(xs)."
+        )
+    if xs.ndim < 3:
+        raise ValueError(
+            f"field_of_view: expected inputs (T, batch, *space, channels), got shape {xs.shape}."
+        )
+    with np.errstate(all="ignore"):
+        gs = grad(output, xs, np.ones(output.shape, output.dtype))
+        top = np.abs(gs).max(initial=0) or 1.0  # so that no square vanishes or overflows
+        norms = np.sqrt(((gs / top) ** 2).sum(axis=(1, -1))) * top
+    return FieldOfView(norms)
