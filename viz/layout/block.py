@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 
 from viz import theme
 from viz.layout.dot import block_source
 from viz.layout.graphviz import arrange
+from viz.layout.states import carried, order, port_order, ways
 from viz.record.parts import Block, Node
 
 LARGEST = 5_000  # nodes that dot lays out in one piece within seconds
+STARTS = ((50, False), (5, True), (5, False))  # weights of the states' ways; a spine beside them
+NONE: Mapping[str, int] = MappingProxyType({})
 
 Spline = list[tuple[str, float, float]]  # marks ("e," for the arrow's tip) and points
 
@@ -37,8 +43,11 @@ class BlockLayout:
         )
 
 
-def block_layout(block: Block) -> BlockLayout:
-    """The layout of a block, from the cache if an equal one was laid out before."""
+def block_layout(block: Block, leaving: Mapping[str, int] = NONE) -> BlockLayout:
+    """The layout of a block, from the cache if an equal one was laid out before.
+
+    `leaving` counts, by state, the lines to blocks that are not the next step.
+    """
     if block.kind == "cell":
         return _cell(block)
     if block.kind == "hub":
@@ -55,25 +64,51 @@ def block_layout(block: Block) -> BlockLayout:
             "takes minutes. Record the steps of a loop under scope(name, t=t), or show less: "
             'detail="gate" or "cell". The DOT text is there all the same: .source.'
         )
-    laid = _by_dot(block_source(block))
-    order = _crossed(block, laid)
-    if order:
-        laid = _by_dot(block_source(block, order))
+    laid = _straightest(block, order(carried(block), leaving))
     return laid.mirror() if block.mirrored else laid
 
 
-def _crossed(block: Block, laid: BlockLayout) -> list[int]:
-    """Ports of states coming in, in the order in which states leave, unless they are already."""
-    ports = sorted(
-        (k for k, node in enumerate(block.nodes) if node.kind == "port" and node.role),
-        key=lambda k: -laid.nodes[k][1],
-    )
-    leaving = [block.nodes[k].role for k in ports if block.nodes[k].rank == "sink"]
-    coming = [
-        k for k in ports if block.nodes[k].rank == "source" and block.nodes[k].role in leaving
-    ]
-    wanted = sorted(coming, key=lambda k: leaving.index(block.nodes[k].role))
-    return wanted if wanted != coming else []
+def _straightest(block: Block, roles: list[str]) -> BlockLayout:
+    """The layout whose states run most nearly straight through, in this order from the top.
+
+    dot stops at an order of nodes that it cannot easily improve, and finds another one from another
+    start: other weights, or a spine beside the lower states, which holds their room free.
+    """
+    if block.order:  # a gradient's states leave in the order that suits dot, and come in so too
+        laid = _by_dot(block_source(block, straight=dict.fromkeys(ways(block), 5)))
+        sinks = [k for k, node in enumerate(block.nodes) if node.rank == "sink" and node.role]
+        leave = [block.nodes[k].role for k in sorted(sinks, key=lambda k: -laid.nodes[k][1])]
+        roles = [role for role in leave if role in roles]
+        held, starts = [port_order(block, "source", roles)], STARTS[:1]
+    else:
+        held = [port_order(block, rank, roles) for rank in ("source", "sink")]
+        starts = STARTS
+    best, least = None, math.inf
+    for weight, spine in starts:
+        beside = roles[1:] or roles
+        rods = [(k, n) for k, n in _pairs(block) if spine and block.nodes[k].role in beside]
+        laid = _by_dot(block_source(block, held, dict.fromkeys(ways(block), weight), rods))
+        bent = _bent(block, laid)
+        if best is None or bent < least - 1:
+            best, least = laid, bent
+        if least < 1:
+            break
+    assert best is not None
+    return best
+
+
+def _bent(block: Block, laid: BlockLayout) -> float:
+    """By how much the states' ways rise and fall; above all, how far their two ends are apart."""
+    y = {node.id: at[1] for node, at in zip(block.nodes, laid.nodes, strict=True)}
+    bent = sum(abs(y[block.edges[k].tail] - y[block.edges[k].head]) for k in ways(block))
+    return bent + 4 * sum(abs(laid.nodes[k][1] - laid.nodes[n][1]) for k, n in _pairs(block))
+
+
+def _pairs(block: Block) -> list[tuple[int, int]]:
+    """By number of the node: where each state comes in and where it leaves."""
+    out = {n.role: k for k, n in enumerate(block.nodes) if n.rank == "sink" and n.role}
+    coming = [(k, n.role) for k, n in enumerate(block.nodes) if n.rank == "source" and n.role]
+    return [(k, out[role]) for k, role in coming if role in out]
 
 
 @lru_cache(maxsize=256)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from viz import theme
-from viz.layout.block import block_layout
+from viz.layout.belt import levelled
+from viz.layout.block import BlockLayout, block_layout
 from viz.layout.grid import Frame, Layout, arrange
+from viz.layout.states import order
 from viz.record.parts import Block, Parts
 
 
@@ -18,8 +20,15 @@ def place(parts: Parts, per_line: int | None = None) -> Layout:
             for block in (plan.home[edge.tail], plan.home[edge.head]):
                 if block.kind in ("cell", "gap"):
                     plan.roles.setdefault((block.order, block.row), {}).setdefault(edge.role)
-    for block in parts.blocks:
-        plan.frames[block] = Frame(block_layout(block))
+    read: dict[tuple[int, int], Counter[str]] = defaultdict(Counter)
+    for edge in parts.links:
+        if edge.kind == "cross":
+            tail = plan.home[edge.tail]
+            read[tail.order, tail.row][edge.role] += 1
+    for lane, roles in plan.roles.items():
+        plan.roles[lane] = dict.fromkeys(order(roles, read[lane]))
+    for block, layout in _layouts(plan).items():
+        plan.frames[block] = Frame(layout)
     arrange(plan, per_line)
     widths, heights = _sizes(plan)
     left = _columns(plan, widths)
@@ -40,6 +49,24 @@ def place(parts: Parts, per_line: int | None = None) -> Layout:
         for node, (x, y, w, h) in zip(block.nodes, frame.layout.nodes, strict=True):
             plan.at[node.id] = (frame.x + x, frame.y + y, w, h)
     return plan
+
+
+def _layouts(plan: Layout) -> dict[Block, BlockLayout]:
+    """The layout of every block; through the steps of a lane each state runs at one height."""
+    nodes = {node.id: node for block in plan.parts.blocks for node in block.nodes}
+    leaving: dict[tuple[int, int], Counter[str]] = defaultdict(Counter)
+    for edge in plan.parts.links:
+        if edge.kind == "cross":
+            tail = plan.home[edge.tail]
+            leaving[tail.order, tail.row][nodes[edge.tail].role] += 1
+    layouts = {b: block_layout(b, leaving[b.order, b.row]) for b in plan.parts.blocks}
+    lanes: dict[tuple[int, int], dict[Block, BlockLayout]] = defaultdict(dict)
+    for block, layout in layouts.items():
+        if block.kind == "step":
+            lanes[block.order, block.row][block] = layout
+    for lane in lanes.values():
+        layouts.update(levelled(lane))
+    return layouts
 
 
 # -- sizes ----------------------------------------------------------------------------------------
