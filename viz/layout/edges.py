@@ -11,13 +11,12 @@ from viz.layout import routes
 from viz.layout.dot import attributes, edge_line, graph, node_line, title
 from viz.layout.grid import Frame, Layout
 from viz.layout.place import place
-from viz.layout.routes import Point
+from viz.layout.routes import ARROW, Point
 from viz.record.parts import Block, Edge, Node, Parts
 
 # Of a line past a step: from its box, and from the middle of a cell; past what a cell is given.
 PAST, ASIDE, EDGE = 8.0, 20.0, 28.0
 LIFT = 3.0  # of a label above a thick line
-ARROW = 6.0  # how far before a node a line ends, to leave room for its head
 
 Upright = tuple[float, float, float]  # x, the lower and the upper end
 
@@ -71,12 +70,13 @@ def _block(k: int, block: Block, plan: Layout) -> str:
         size = {"width": f"{w / 72:.4f}", "height": f"{h / 72:.4f}"}
         lines.append(node_line(node, pos=f"{x:.1f},{y:.1f}", **size, **_tip(node)))
     for n, (edge, spline) in enumerate(zip(block.edges, frame.layout.edges, strict=True)):
-        points = (f"{mark}{x + frame.x:.1f},{y + frame.y:.1f}" for mark, x, y in spline)
+        tip = next(((x + frame.x, y + frame.y) for mark, x, y in spline if mark), None)
+        points = [(x + frame.x, y + frame.y) for mark, x, y in spline if not mark]
         more = _tip(edge)
         if edge.label and n in frame.layout.labels:
             x, y = frame.layout.labels[n]
             more = {**more, "lp": f"{x + frame.x:.1f},{y + frame.y + LIFT:.1f}"}
-        lines.append(edge_line(edge, pos=" ".join(points), **more))
+        lines.append(edge_line(edge, pos=_pos(edge, points, tip), **more))
     if block.kind not in ("step", "cell"):
         return "\n".join(f"  {line}" for line in lines)
     below = block.kind == "cell"
@@ -104,7 +104,17 @@ def _link(edge: Edge, plan: Layout, upright: list[Upright]) -> str:
     if edge.label:
         x, y = _label(edge, points, plan.track(edge) is None, upright)
         more["lp"] = f"{x:.1f},{y:.1f}"
-    return "  " + edge_line(edge, pos=routes.text(points, tip), **more)
+    return "  " + edge_line(edge, pos=_pos(edge, points, tip), **more)
+
+
+def _pos(edge: Edge, points: list[Point], tip: Point | None) -> str:
+    """A line's ``pos``, with its arrow at the end, or at the beginning where it points back."""
+    if edge.style.get("dir") != "back":
+        return routes.text(points, tip)
+    if edge.style.get("arrowtail") == "none":
+        return routes.text([*points[:-1], tip or points[-1]])
+    points, back = routes.turned(points, tip)
+    return routes.text(points, back=back)
 
 
 def _route(edge: Edge, plan: Layout) -> tuple[list[Point], Point | None]:
@@ -204,12 +214,8 @@ def _touch(plan: Layout, edge: Edge, node: str, side: int) -> Point:
     """Where a link touches a node: ports are points, a cell has a height for each state."""
     block = plan.home[node]
     if block.kind in ("cell", "gap"):
-        roles = list(plan.roles.get((block.order, block.row), ()))
         x, y = _rim(plan, node, side, 0)
-        if edge.role not in roles or len(roles) < 2:
-            return x, y
-        gap = min(1, 1.6 / (len(roles) - 1)) * theme.STATE_GAP  # all within the cell's height
-        return x, y - (roles.index(edge.role) - (len(roles) - 1) / 2) * gap
+        return x, y + plan.lift(block, edge.role)
     return _rim(plan, node, side, 0) if block.kind == "initial" else plan.at[node][:2]
 
 

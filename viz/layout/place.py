@@ -9,7 +9,7 @@ from viz.layout.belt import levelled
 from viz.layout.block import BlockLayout, block_layout
 from viz.layout.grid import Frame, Layout, arrange
 from viz.layout.states import order
-from viz.record.parts import Block, Parts
+from viz.record.parts import Block, Edge, Parts
 
 
 def place(parts: Parts, per_line: int | None = None) -> Layout:
@@ -149,14 +149,16 @@ def _align(plan: Layout) -> None:
             if block.kind in ("before", "after", "gap") and beside and block not in done:
                 done.add(block)
                 top = plan.height - theme.MARGIN - frame.layout.height
-                wanted = frame.y + _level(plan, theirs) - _level(plan, mine)
+                wanted = frame.y + _level(plan, edge, theirs) - _level(plan, edge, mine)
                 frame.y = max(min(wanted, top), theme.MARGIN)
 
 
-def _level(plan: Layout, node: str) -> float:
+def _level(plan: Layout, edge: Edge, node: str) -> float:
+    """The height at which an edge touches a node."""
     block = plan.home[node]
     k = next(k for k, n in enumerate(block.nodes) if n.id == node)
-    return plan.frames[block].y + plan.frames[block].layout.nodes[k][1]
+    y = plan.frames[block].y + plan.frames[block].layout.nodes[k][1]
+    return y + plan.lift(block, edge.role)
 
 
 def _hubs(plan: Layout) -> None:
