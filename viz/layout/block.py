@@ -142,16 +142,20 @@ def _spline(pos: str) -> Spline:
 
 
 def _cell(block: Block) -> BlockLayout:
-    """A cell, with what it is given in a row below it."""
-    sizes = {node.id: _size(node) for node in block.nodes}
+    """A cell, with what it is given in a row below it; beside a line that comes up from a layer."""
+    sizes = {
+        node.id: _size(node, 0 if node.kind in ("cell", "result") else float(theme.GIVEN))
+        for node in block.nodes
+    }
     cell = next(node.id for node in block.nodes if node.kind in ("cell", "result"))
     below = [node.id for node in block.nodes if node.id != cell]
     (width, height), gap, drop = sizes[cell], 8.0, 20.0
     row = sum(sizes[n][0] + gap for n in below) - gap if below else 0.0
     deep = max(sizes[n][1] for n in below) + drop if below else 0.0
-    total = max(width, row)
+    beside = 0.0 if block.titled else theme.ASIDE - gap  # how far left of the middle it may begin
+    total = max(width, row if block.titled else 2 * (row - beside))
     at = {cell: (total / 2, deep + height / 2)}
-    x = (total - row) / 2
+    x = (total - row) / 2 if block.titled else total / 2 - beside
     for n in below:
         at[n] = (x + sizes[n][0] / 2, deep - drop - sizes[n][1] / 2)
         x += sizes[n][0] + gap
@@ -160,7 +164,7 @@ def _cell(block: Block) -> BlockLayout:
         x, y = at[edge.tail]
         start, tip = (
             (x, y + sizes[edge.tail][1] / 2),
-            (total / 2 + (x - total / 2) * min(1, 0.7 * width / row), deep),
+            (total / 2 + max(-1, min(1, 2 * (x - total / 2) / row)) * 0.35 * min(row, width), deep),
         )
         step = ((tip[0] - start[0]) / 3, (tip[1] - 6 - start[1]) / 3)
         edges.append(
@@ -195,9 +199,9 @@ def _column(block: Block) -> BlockLayout:
     return BlockLayout(nodes[::-1], [], widest, y - 6)
 
 
-def _size(node: Node) -> tuple[float, float]:
+def _size(node: Node, font: float = 0.0) -> tuple[float, float]:
     """Width and height of a node that dot is not asked about: a guess, wide enough for its text."""
-    font = float(theme.NODES[node.kind].get("fontsize", theme.NODE["fontsize"]))
+    font = font or float(theme.NODES[node.kind].get("fontsize", theme.NODE["fontsize"]))
     lines = [(line, font) for line in node.label.split("\n")] + [
         (node.note, float(theme.SHAPE_SIZE))
     ] * bool(node.note)
@@ -206,5 +210,5 @@ def _size(node: Node) -> tuple[float, float]:
     if node.kind == "cell":
         return max(width + 12, 70), max(height, 2.2 * theme.STATE_GAP)
     if node.kind == "parameter":
-        return width * 1.25, height * 1.3
+        return max(width, 28) * 1.45, height * 1.3
     return max(width, 26), max(height, 20)

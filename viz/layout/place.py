@@ -89,7 +89,11 @@ def _sizes(plan: Layout) -> tuple[dict[int, float], dict[int, float]]:
 def _columns(plan: Layout, widths: dict[int, float]) -> dict[int, float]:
     """The left edge of each slot."""
     longest = max((len(edge.label) for edge in plan.parts.links if edge.kind == "state"), default=0)
-    gap = theme.COLUMN_GAP + 4 * max(0, longest - 2)
+    gap = theme.COLUMN_GAP + 4.0 * max(0, longest - 2)
+    if plan.roles:
+        number = 0.56 * float(theme.HANDED) * longest
+        # between cells of one row stand numbers alone, between several also lines from row to row
+        gap = max(30.0, number - theme.CELL_GAP if plan.rows == 1 else number + theme.COLUMN_GAP)
     x, left = float(theme.MARGIN), dict[int, float]()
     for slot in sorted(widths):
         left[slot], x = x, x + widths[slot] + gap
