@@ -87,8 +87,15 @@ CLUSTER = {
     "fontcolor": "#444444",
 }
 
+# Cells are few and read from afar: no boxes around them, larger letters on what they are given and
+# on what they hand on.
+CELL_CLUSTER = {**CLUSTER, "style": "", "pencolor": "transparent", "fontsize": "13"}
+GIVEN, HANDED = "15", "12"
+
 # Distances in points; steps that would make a line longer than LINE go on in a line below.
 LINE = 2400
+ASIDE = 28  # from the middle of a cell to a line past what it is given
+CELL_GAP = 8  # beside a cell, to what is handed on
 COLUMN_GAP, ROW_GAP, TRACK, MARGIN, TITLE, STATE_GAP = 44, 30, 12, 9, 20, 28
 
 # three times as wide as an exact zero, so that grey paper tells them apart

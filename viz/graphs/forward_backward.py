@@ -18,6 +18,7 @@ from viz.record.labels import array_name, is_number, number_text
 from viz.record.parts import Edge, Parts
 from viz.render.panels import Panel, Sheet
 
+BACK = ("dir", "arrowtail")  # of arrows that point back; here the ends change places
 ARROW = 6.0  # points, the length of an arrow's head
 # Where the formula is a sentence.
 SHORT = {
@@ -102,7 +103,7 @@ def forward_backward(
         for edge in inner:
             edge.tail, edge.head = edge.head, edge.tail
             edge.style = {
-                **edge.style,
+                **{key: value for key, value in edge.style.items() if key not in BACK},
                 "arrowhead": "none" if edge.head in ports else "normal",
             }
         if plan is not None:

@@ -72,10 +72,14 @@ def flow(parts: Parts, loss: Tensor) -> None:
     low, high = decades(norms.values())
     parts.numbers = EdgeGradients(parts, norms)
     shared = Counter(edge.head for edge in parts.links if edge.kind == "cross")
+    ports = {n.id for block in parts.blocks for n in block.nodes if n.kind == "port"}
     for edge in parts.edges():
         size = norms.get(id(edge))
         if edge.style.get("class") != "cut":
             edge.style = look(size, low, high)
+            if size is not None:  # its arrow points the way that the gradient goes
+                tip = "none" if edge.tail in ports else "normal"
+                edge.style |= {"dir": "back", "arrowtail": tip}
         edge.tip = "no gradient" if size is None else f"‖gradient‖ = {_number(size)}"
         if edge.kind == "state" and edge.label and size is not None:
             edge.label = f"{edge.label} {_number(size)}"

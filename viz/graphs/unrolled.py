@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 
 from tinygrad_rnn import Tensor, tree
 from viz.graphs.gradient_flow import flow
+from viz.graphs.options import Options, checked, dressed
 from viz.record.arguments import check
 from viz.record.builder import select
 from viz.record.fold import fold
@@ -19,6 +20,8 @@ from viz.render.drawing import Drawing
 Detail = Literal["cell", "gate", "op", "scalar"]
 Weights = Literal["stub", "hub", "hide"]
 
+# of a gradient flow of cells, which is to be seen at one glance
+CELL_FLOW: Options = {"shapes": False, "initial": False, "targets": False, "numbered": True}
 BUDGET = 3_000  # operations that a browser still scrolls smoothly
 DETAILS = {
     "cell": "one box per step",
@@ -40,6 +43,7 @@ def unrolled(
     weights: Weights | None = None,
     per_line: int | None = None,
     budget: int = BUDGET,
+    **options: Unpack[Options],
 ) -> Drawing:
     """The recorded graph along time: one block per step, layers above each other.
 
@@ -77,7 +81,9 @@ def unrolled(
     """
     roots = recorded(loss, "unrolled")
     check("unrolled", per_line=per_line, budget=budget)
-    return Drawing(select(*chosen("unrolled", roots, detail, weights), budget), per_line)
+    checked("unrolled", options)
+    parts = select(*chosen("unrolled", roots, detail, weights), budget)
+    return Drawing(dressed(parts, "unrolled", options), per_line)
 
 
 def folded(
@@ -87,6 +93,7 @@ def folded(
     weights: Weights | None = None,
     per_line: int | None = None,
     budget: int = BUDGET,
+    **options: Unpack[Options],
 ) -> Drawing:
     """The recorded graph with equal steps drawn once; dashed edges lead from a step to the next.
 
@@ -107,7 +114,9 @@ def folded(
     """
     roots = recorded(loss, "folded")
     check("folded", per_line=per_line, budget=budget)
-    return Drawing(folding(*chosen("folded", roots, detail, weights), budget), per_line)
+    checked("folded", options)
+    parts = folding(*chosen("folded", roots, detail, weights), budget)
+    return Drawing(dressed(parts, "folded", options), per_line)
 
 
 def folding(roots: list[Tensor], detail: str, weights: str, budget: int) -> Parts:
@@ -125,6 +134,7 @@ def gradient_flow(
     weights: Weights | None = None,
     per_line: int | None = None,
     budget: int = BUDGET,
+    **options: Unpack[Options],
 ) -> Drawing:
     """The unrolled graph with the size of the gradient on every edge, as colour and width.
 
@@ -152,10 +162,13 @@ def gradient_flow(
     """
     roots = [recorded_scalar(loss, "gradient_flow")]
     check("gradient_flow", per_line=per_line, budget=budget)
+    checked("gradient_flow", options)
     args = chosen("gradient_flow", roots, detail, weights)
     parts = select(*args, budget)
     flow(parts, *args[0])
-    return Drawing(parts, per_line)
+    if detail == "cell":
+        options = {**CELL_FLOW, **options}
+    return Drawing(dressed(parts, "gradient_flow", options), per_line)
 
 
 def graph(
@@ -164,6 +177,7 @@ def graph(
     weights: Weights | None = None,
     per_line: int | None = None,
     budget: int = BUDGET,
+    **options: Unpack[Options],
 ) -> Drawing:
     """Every primitive behind any expression, recorded gradients (``create_graph=True``) in blue.
 
@@ -191,7 +205,9 @@ def graph(
     """
     roots = recorded(loss, "graph")
     check("graph", per_line=per_line, budget=budget)
-    return Drawing(select(*chosen("graph", roots, "op", weights), budget), per_line)
+    checked("graph", options)
+    parts = select(*chosen("graph", roots, "op", weights), budget)
+    return Drawing(dressed(parts, "graph", options), per_line)
 
 
 def recorded_scalar(loss: Any, picture: str) -> Tensor:

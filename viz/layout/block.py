@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 
 from viz import theme
 from viz.layout.dot import block_source
 from viz.layout.graphviz import arrange
+from viz.layout.states import carried, order, port_order, ways
 from viz.record.parts import Block, Node
 
 LARGEST = 5_000  # nodes that dot lays out in one piece within seconds
+STARTS = ((50, False), (5, True), (5, False))  # weights of the states' ways; a spine beside them
+NONE: Mapping[str, int] = MappingProxyType({})
 
 Spline = list[tuple[str, float, float]]  # marks ("e," for the arrow's tip) and points
 
@@ -37,8 +43,11 @@ class BlockLayout:
         )
 
 
-def block_layout(block: Block) -> BlockLayout:
-    """The layout of a block, from the cache if an equal one was laid out before."""
+def block_layout(block: Block, leaving: Mapping[str, int] = NONE) -> BlockLayout:
+    """The layout of a block, from the cache if an equal one was laid out before.
+
+    `leaving` counts, by state, the lines to blocks that are not the next step.
+    """
     if block.kind == "cell":
         return _cell(block)
     if block.kind == "hub":
@@ -55,25 +64,51 @@ def block_layout(block: Block) -> BlockLayout:
             "takes minutes. Record the steps of a loop under scope(name, t=t), or show less: "
             'detail="gate" or "cell". The DOT text is there all the same: .source.'
         )
-    laid = _by_dot(block_source(block))
-    order = _crossed(block, laid)
-    if order:
-        laid = _by_dot(block_source(block, order))
+    laid = _straightest(block, order(carried(block), leaving))
     return laid.mirror() if block.mirrored else laid
 
 
-def _crossed(block: Block, laid: BlockLayout) -> list[int]:
-    """Ports of states coming in, in the order in which states leave, unless they are already."""
-    ports = sorted(
-        (k for k, node in enumerate(block.nodes) if node.kind == "port" and node.role),
-        key=lambda k: -laid.nodes[k][1],
-    )
-    leaving = [block.nodes[k].role for k in ports if block.nodes[k].rank == "sink"]
-    coming = [
-        k for k in ports if block.nodes[k].rank == "source" and block.nodes[k].role in leaving
-    ]
-    wanted = sorted(coming, key=lambda k: leaving.index(block.nodes[k].role))
-    return wanted if wanted != coming else []
+def _straightest(block: Block, roles: list[str]) -> BlockLayout:
+    """The layout whose states run most nearly straight through, in this order from the top.
+
+    dot stops at an order of nodes that it cannot easily improve, and finds another one from another
+    start: other weights, or a spine beside the lower states, which holds their room free.
+    """
+    if block.order:  # a gradient's states leave in the order that suits dot, and come in so too
+        laid = _by_dot(block_source(block, straight=dict.fromkeys(ways(block), 5)))
+        sinks = [k for k, node in enumerate(block.nodes) if node.rank == "sink" and node.role]
+        leave = [block.nodes[k].role for k in sorted(sinks, key=lambda k: -laid.nodes[k][1])]
+        roles = [role for role in leave if role in roles]
+        held, starts = [port_order(block, "source", roles)], STARTS[:1]
+    else:
+        held = [port_order(block, rank, roles) for rank in ("source", "sink")]
+        starts = STARTS
+    best, least = None, math.inf
+    for weight, spine in starts:
+        beside = roles[1:] or roles
+        rods = [(k, n) for k, n in _pairs(block) if spine and block.nodes[k].role in beside]
+        laid = _by_dot(block_source(block, held, dict.fromkeys(ways(block), weight), rods))
+        bent = _bent(block, laid)
+        if best is None or bent < least - 1:
+            best, least = laid, bent
+        if least < 1:
+            break
+    assert best is not None
+    return best
+
+
+def _bent(block: Block, laid: BlockLayout) -> float:
+    """By how much the states' ways rise and fall; above all, how far their two ends are apart."""
+    y = {node.id: at[1] for node, at in zip(block.nodes, laid.nodes, strict=True)}
+    bent = sum(abs(y[block.edges[k].tail] - y[block.edges[k].head]) for k in ways(block))
+    return bent + 4 * sum(abs(laid.nodes[k][1] - laid.nodes[n][1]) for k, n in _pairs(block))
+
+
+def _pairs(block: Block) -> list[tuple[int, int]]:
+    """By number of the node: where each state comes in and where it leaves."""
+    out = {n.role: k for k, n in enumerate(block.nodes) if n.rank == "sink" and n.role}
+    coming = [(k, n.role) for k, n in enumerate(block.nodes) if n.rank == "source" and n.role]
+    return [(k, out[role]) for k, role in coming if role in out]
 
 
 @lru_cache(maxsize=256)
@@ -107,16 +142,20 @@ def _spline(pos: str) -> Spline:
 
 
 def _cell(block: Block) -> BlockLayout:
-    """A cell, with what it is given in a row below it."""
-    sizes = {node.id: _size(node) for node in block.nodes}
+    """A cell, with what it is given in a row below it; beside a line that comes up from a layer."""
+    sizes = {
+        node.id: _size(node, 0 if node.kind in ("cell", "result") else float(theme.GIVEN))
+        for node in block.nodes
+    }
     cell = next(node.id for node in block.nodes if node.kind in ("cell", "result"))
     below = [node.id for node in block.nodes if node.id != cell]
     (width, height), gap, drop = sizes[cell], 8.0, 20.0
     row = sum(sizes[n][0] + gap for n in below) - gap if below else 0.0
     deep = max(sizes[n][1] for n in below) + drop if below else 0.0
-    total = max(width, row)
+    beside = 0.0 if block.titled else theme.ASIDE - gap  # how far left of the middle it may begin
+    total = max(width, row if block.titled else 2 * (row - beside))
     at = {cell: (total / 2, deep + height / 2)}
-    x = (total - row) / 2
+    x = (total - row) / 2 if block.titled else total / 2 - beside
     for n in below:
         at[n] = (x + sizes[n][0] / 2, deep - drop - sizes[n][1] / 2)
         x += sizes[n][0] + gap
@@ -125,7 +164,7 @@ def _cell(block: Block) -> BlockLayout:
         x, y = at[edge.tail]
         start, tip = (
             (x, y + sizes[edge.tail][1] / 2),
-            (total / 2 + (x - total / 2) * min(1, 0.7 * width / row), deep),
+            (total / 2 + max(-1, min(1, 2 * (x - total / 2) / row)) * 0.35 * min(row, width), deep),
         )
         step = ((tip[0] - start[0]) / 3, (tip[1] - 6 - start[1]) / 3)
         edges.append(
@@ -160,9 +199,9 @@ def _column(block: Block) -> BlockLayout:
     return BlockLayout(nodes[::-1], [], widest, y - 6)
 
 
-def _size(node: Node) -> tuple[float, float]:
+def _size(node: Node, font: float = 0.0) -> tuple[float, float]:
     """Width and height of a node that dot is not asked about: a guess, wide enough for its text."""
-    font = float(theme.NODES[node.kind].get("fontsize", theme.NODE["fontsize"]))
+    font = font or float(theme.NODES[node.kind].get("fontsize", theme.NODE["fontsize"]))
     lines = [(line, font) for line in node.label.split("\n")] + [
         (node.note, float(theme.SHAPE_SIZE))
     ] * bool(node.note)
@@ -171,5 +210,5 @@ def _size(node: Node) -> tuple[float, float]:
     if node.kind == "cell":
         return max(width + 12, 70), max(height, 2.2 * theme.STATE_GAP)
     if node.kind == "parameter":
-        return width * 1.25, height * 1.3
+        return max(width, 28) * 1.45, height * 1.3
     return max(width, 26), max(height, 20)

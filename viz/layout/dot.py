@@ -6,9 +6,13 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from types import MappingProxyType
 
 from viz import theme
 from viz.record.parts import Block, Edge, Node, Parts
+
+STRAIGHT: Mapping[int, int] = MappingProxyType({})
+SPINE = 20  # the weight of an unseen edge that dot keeps straight
 
 
 def source(parts: Parts) -> str:
@@ -33,10 +37,16 @@ def title(block: Block) -> dict[str, str]:
     return {"label": block.title, "labelloc": "b" if block.kind == "cell" else "t"}
 
 
-def block_source(block: Block, order: Sequence[int] = ()) -> str:
+def block_source(
+    block: Block,
+    orders: Sequence[Sequence[int]] = (),
+    straight: Mapping[int, int] = STRAIGHT,
+    spines: Iterable[tuple[int, int]] = (),
+) -> str:
     """One block alone, with ordinals of its own: equal blocks have equal text and need one layout.
 
-    `order` are nodes to keep in this order from the top.
+    Each of `orders` are nodes to keep in this order from the top; edges by the weight in
+    `straight` bend little, and so do the unseen `spines` from node to node.
     """
     local = {node.id: f"n{k}" for k, node in enumerate(block.nodes)}
     lines = [f"  {node_line(node, name=local[node.id])}" for node in block.nodes]
@@ -47,8 +57,10 @@ def block_source(block: Block, order: Sequence[int] = ()) -> str:
     for k, edge in enumerate(block.edges):
         # colours move nothing, a label needs room
         plain = Edge(local[edge.tail], local[edge.head], edge.kind, edge.label)
-        lines.append(f"  {edge_line(plain, id=str(k))}")
-    lines += [f"  n{a} -> n{b} [style=invis]" for a, b in pairwise(order)]
+        weight = {"weight": str(straight[k])} if k in straight else {}
+        lines.append(f"  {edge_line(plain, id=str(k), **weight)}")
+    lines += [f"  n{a} -> n{b} [style=invis]" for order in orders for a, b in pairwise(order)]
+    lines += [f"  n{a} -> n{b} [style=invis, weight={SPINE}]" for a, b in spines]
     # dot's search for a short and straight layout grows with the cube of what it has to lay out
     hurry = {"nslimit": "1", "nslimit1": "1", "mclimit": "0.1"} if len(block.nodes) > 600 else {}
     return graph(lines, **hurry)

@@ -11,13 +11,12 @@ from viz.layout import routes
 from viz.layout.dot import attributes, edge_line, graph, node_line, title
 from viz.layout.grid import Frame, Layout
 from viz.layout.place import place
-from viz.layout.routes import Point
+from viz.layout.routes import ARROW, Point
 from viz.record.parts import Block, Edge, Node, Parts
 
-# Of a line past a step: from its box, and from the middle of a cell; past what a cell is given.
-PAST, ASIDE, EDGE = 8.0, 20.0, 28.0
+# Of a line past a step: from its box, and from the middle of a cell.
+PAST, ASIDE = 8.0, 20.0
 LIFT = 3.0  # of a label above a thick line
-ARROW = 6.0  # how far before a node a line ends, to leave room for its head
 
 Upright = tuple[float, float, float]  # x, the lower and the upper end
 
@@ -69,20 +68,23 @@ def _block(k: int, block: Block, plan: Layout) -> str:
     for node in block.nodes:
         x, y, w, h = plan.at[node.id]
         size = {"width": f"{w / 72:.4f}", "height": f"{h / 72:.4f}"}
+        if block.kind == "cell" and node.kind not in ("cell", "result"):
+            size["fontsize"] = theme.GIVEN
         lines.append(node_line(node, pos=f"{x:.1f},{y:.1f}", **size, **_tip(node)))
     for n, (edge, spline) in enumerate(zip(block.edges, frame.layout.edges, strict=True)):
-        points = (f"{mark}{x + frame.x:.1f},{y + frame.y:.1f}" for mark, x, y in spline)
+        tip = next(((x + frame.x, y + frame.y) for mark, x, y in spline if mark), None)
+        points = [(x + frame.x, y + frame.y) for mark, x, y in spline if not mark]
         more = _tip(edge)
         if edge.label and n in frame.layout.labels:
             x, y = frame.layout.labels[n]
             more = {**more, "lp": f"{x + frame.x:.1f},{y + frame.y + LIFT:.1f}"}
-        lines.append(edge_line(edge, pos=" ".join(points), **more))
+        lines.append(edge_line(edge, pos=_pos(edge, points, tip), **more))
     if block.kind not in ("step", "cell"):
         return "\n".join(f"  {line}" for line in lines)
     below = block.kind == "cell"
     middle = frame.low + theme.TITLE / 2 if below else frame.high - theme.TITLE / 2
     box = {
-        **theme.CLUSTER,
+        **(theme.CELL_CLUSTER if block.kind == "cell" else theme.CLUSTER),
         **title(block),
         "bb": f"{frame.left:.1f},{frame.low:.1f},{frame.right:.1f},{frame.high:.1f}",
         "lp": f"{(frame.left + frame.right) / 2:.1f},{middle:.1f}",
@@ -102,9 +104,22 @@ def _link(edge: Edge, plan: Layout, upright: list[Upright]) -> str:
     points, tip = _route(edge, plan)
     more = {**_tip(edge), "arrowhead": "normal"} if tip else _tip(edge)
     if edge.label:
-        x, y = _label(edge, points, plan.track(edge) is None, upright)
+        large = plan.home[edge.head].kind in ("cell", "gap") and bool(plan.roles)
+        x, y = _label(edge, points, plan.track(edge) is None, upright, large)
         more["lp"] = f"{x:.1f},{y:.1f}"
-    return "  " + edge_line(edge, pos=routes.text(points, tip), **more)
+        if large:
+            more["fontsize"] = theme.HANDED
+    return "  " + edge_line(edge, pos=_pos(edge, points, tip), **more)
+
+
+def _pos(edge: Edge, points: list[Point], tip: Point | None) -> str:
+    """A line's ``pos``, with its arrow at the end, or at the beginning where it points back."""
+    if edge.style.get("dir") != "back":
+        return routes.text(points, tip)
+    if edge.style.get("arrowtail") == "none":
+        return routes.text([*points[:-1], tip or points[-1]])
+    points, back = routes.turned(points, tip)
+    return routes.text(points, back=back)
 
 
 def _route(edge: Edge, plan: Layout) -> tuple[list[Point], Point | None]:
@@ -120,7 +135,7 @@ def _route(edge: Edge, plan: Layout) -> tuple[list[Point], Point | None]:
         if between:
             return _around(start, tip, a, b, -1 if not between[0].mirrored else 1)
         if len((head if up > 0 else tail).nodes) > 1:  # beside what the upper cell is given
-            start, tip = (start[0] - EDGE, start[1]), (tip[0] - EDGE, tip[1])
+            start, tip = (start[0] - theme.ASIDE, start[1]), (tip[0] - theme.ASIDE, tip[1])
         return routes.fall(start, (tip[0], tip[1] - up * ARROW)), tip
     out = -1 if tail.mirrored else 1
     into = -1 if head.mirrored else 1
@@ -176,18 +191,25 @@ def _from_hub(edge: Edge, plan: Layout) -> tuple[list[Point], Point | None]:
     return routes.rounded([start, (start[0], floor), (drop, floor), (drop, y), (x, y)]), None
 
 
-def _label(edge: Edge, points: list[Point], direct: bool, upright: list[Upright]) -> Point:
+def _label(
+    edge: Edge, points: list[Point], direct: bool, upright: list[Upright], large: bool
+) -> Point:
     """The middle of a link's label: beside its beginning, or above the long piece of a detour.
 
-    Where another line comes down through a label it moves along its own, to the middle or the end.
+    A `large` one is in the middle. Where another line comes down through a label it moves along its
+    own, to the middle or the end.
     """
     if direct or edge.kind == "state":
-        (x, y), (end, level), half = points[0], points[-1], 2.6 * len(edge.label) + 5
+        (x, y), (end, level) = points[0], points[-1]
+        half = (3.4 if large else 2.6) * len(edge.label) + 5
         rises = points[1][1] == y < level - 4  # then the label would be in its way
         out = 1 if points[1][0] >= x else -1
-        ways, y = [x + out * half], y + (-7 if rises else 7)
+        ways, up = [x + out * half], 8.5 if large else 7.0
+        y += -up if rises else up
         if direct and level == points[0][1]:
             ways += [(x + end) / 2, end - out * (half + ARROW)]
+            if large:
+                ways[:2] = ways[1::-1]
         free = (at for at in ways if not crossings(upright, at - half, at + half, y))
         return next(free, ways[0]), y
     floor = min(y for _, y in points)
@@ -204,12 +226,8 @@ def _touch(plan: Layout, edge: Edge, node: str, side: int) -> Point:
     """Where a link touches a node: ports are points, a cell has a height for each state."""
     block = plan.home[node]
     if block.kind in ("cell", "gap"):
-        roles = list(plan.roles.get((block.order, block.row), ()))
         x, y = _rim(plan, node, side, 0)
-        if edge.role not in roles or len(roles) < 2:
-            return x, y
-        gap = min(1, 1.6 / (len(roles) - 1)) * theme.STATE_GAP  # all within the cell's height
-        return x, y - (roles.index(edge.role) - (len(roles) - 1) / 2) * gap
+        return x, y + plan.lift(block, edge.role)
     return _rim(plan, node, side, 0) if block.kind == "initial" else plan.at[node][:2]
 
 

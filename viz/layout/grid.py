@@ -52,6 +52,14 @@ class Layout:
         tail = self.home[edge.tail]
         return edge.kind, edge.role, tail.order, tail.row
 
+    def lift(self, block: Block, role: str) -> float:
+        """How far above the middle of a cell, or below it, the state of this letter runs."""
+        roles = list(self.roles.get((block.order, block.row), ()))
+        if block.kind not in ("cell", "gap") or role not in roles or len(roles) < 2:
+            return 0.0
+        gap = min(1, 1.6 / (len(roles) - 1)) * theme.STATE_GAP  # all within the cell's height
+        return ((len(roles) - 1) / 2 - roles.index(role)) * gap
+
     def track(self, edge: Edge) -> int | None:
         """The row below which a link runs; None for a direct one, from neighbour to neighbour."""
         tail, head = self.home[edge.tail], self.home[edge.head]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from viz import theme
-from viz.layout.block import block_layout
+from viz.layout.belt import levelled
+from viz.layout.block import BlockLayout, block_layout
 from viz.layout.grid import Frame, Layout, arrange
-from viz.record.parts import Block, Parts
+from viz.layout.states import order
+from viz.record.parts import Block, Edge, Parts
 
 
 def place(parts: Parts, per_line: int | None = None) -> Layout:
@@ -18,8 +20,15 @@ def place(parts: Parts, per_line: int | None = None) -> Layout:
             for block in (plan.home[edge.tail], plan.home[edge.head]):
                 if block.kind in ("cell", "gap"):
                     plan.roles.setdefault((block.order, block.row), {}).setdefault(edge.role)
-    for block in parts.blocks:
-        plan.frames[block] = Frame(block_layout(block))
+    read: dict[tuple[int, int], Counter[str]] = defaultdict(Counter)
+    for edge in parts.links:
+        if edge.kind == "cross":
+            tail = plan.home[edge.tail]
+            read[tail.order, tail.row][edge.role] += 1
+    for lane, roles in plan.roles.items():
+        plan.roles[lane] = dict.fromkeys(order(roles, read[lane]))
+    for block, layout in _layouts(plan).items():
+        plan.frames[block] = Frame(layout)
     arrange(plan, per_line)
     widths, heights = _sizes(plan)
     left = _columns(plan, widths)
@@ -42,6 +51,24 @@ def place(parts: Parts, per_line: int | None = None) -> Layout:
     return plan
 
 
+def _layouts(plan: Layout) -> dict[Block, BlockLayout]:
+    """The layout of every block; through the steps of a lane each state runs at one height."""
+    nodes = {node.id: node for block in plan.parts.blocks for node in block.nodes}
+    leaving: dict[tuple[int, int], Counter[str]] = defaultdict(Counter)
+    for edge in plan.parts.links:
+        if edge.kind == "cross":
+            tail = plan.home[edge.tail]
+            leaving[tail.order, tail.row][nodes[edge.tail].role] += 1
+    layouts = {b: block_layout(b, leaving[b.order, b.row]) for b in plan.parts.blocks}
+    lanes: dict[tuple[int, int], dict[Block, BlockLayout]] = defaultdict(dict)
+    for block, layout in layouts.items():
+        if block.kind == "step":
+            lanes[block.order, block.row][block] = layout
+    for lane in lanes.values():
+        layouts.update(levelled(lane))
+    return layouts
+
+
 # -- sizes ----------------------------------------------------------------------------------------
 
 
@@ -62,7 +89,11 @@ def _sizes(plan: Layout) -> tuple[dict[int, float], dict[int, float]]:
 def _columns(plan: Layout, widths: dict[int, float]) -> dict[int, float]:
     """The left edge of each slot."""
     longest = max((len(edge.label) for edge in plan.parts.links if edge.kind == "state"), default=0)
-    gap = theme.COLUMN_GAP + 4 * max(0, longest - 2)
+    gap = theme.COLUMN_GAP + 4.0 * max(0, longest - 2)
+    if plan.roles:
+        number = 0.56 * float(theme.HANDED) * longest
+        # between cells of one row stand numbers alone, between several also lines from row to row
+        gap = max(30.0, number - theme.CELL_GAP if plan.rows == 1 else number + theme.COLUMN_GAP)
     x, left = float(theme.MARGIN), dict[int, float]()
     for slot in sorted(widths):
         left[slot], x = x, x + widths[slot] + gap
@@ -122,14 +153,16 @@ def _align(plan: Layout) -> None:
             if block.kind in ("before", "after", "gap") and beside and block not in done:
                 done.add(block)
                 top = plan.height - theme.MARGIN - frame.layout.height
-                wanted = frame.y + _level(plan, theirs) - _level(plan, mine)
+                wanted = frame.y + _level(plan, edge, theirs) - _level(plan, edge, mine)
                 frame.y = max(min(wanted, top), theme.MARGIN)
 
 
-def _level(plan: Layout, node: str) -> float:
+def _level(plan: Layout, edge: Edge, node: str) -> float:
+    """The height at which an edge touches a node."""
     block = plan.home[node]
     k = next(k for k, n in enumerate(block.nodes) if n.id == node)
-    return plan.frames[block].y + plan.frames[block].layout.nodes[k][1]
+    y = plan.frames[block].y + plan.frames[block].layout.nodes[k][1]
+    return y + plan.lift(block, edge.role)
 
 
 def _hubs(plan: Layout) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 Point = tuple[float, float]
 
 RADIUS = 9.0
+ARROW = 6.0  # the length of an arrow's head, by which a line ends before a node
 
 
 def curve(a: Point, b: Point) -> list[Point]:
@@ -31,10 +33,22 @@ def rounded(corners: Sequence[Point]) -> list[Point]:
     return [*points, points[-1], corners[-1], corners[-1]]
 
 
-def text(points: Sequence[Point], arrow: Point | None = None) -> str:
-    """The points as Graphviz's ``pos`` of an edge; `arrow` is the tip of its head."""
-    head = f"e,{arrow[0]:.1f},{arrow[1]:.1f} " if arrow else ""
+def text(points: Sequence[Point], arrow: Point | None = None, back: Point | None = None) -> str:
+    """The points as Graphviz's ``pos`` of an edge; `arrow` and `back` are tips at its two ends."""
+    head = f"s,{back[0]:.1f},{back[1]:.1f} " if back else ""
+    head += f"e,{arrow[0]:.1f},{arrow[1]:.1f} " if arrow else ""
     return head + " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def turned(points: Sequence[Point], tip: Point | None) -> tuple[list[Point], Point]:
+    """The same line with its arrow at the beginning: its points, and the tip there."""
+    found = [*points[:-1], tip or points[-1]]
+    (x, y), (to_x, to_y) = found[0], next((p for p in found[1:] if p != found[0]), found[-1])
+    length = math.hypot(to_x - x, to_y - y)
+    step = min(ARROW, length / 2) / length if length else 0.0
+    start = (x + (to_x - x) * step, y + (to_y - y) * step)
+    straight = len(found) > 1 and found[1] == found[0]  # a control point on the end
+    return [start, start if straight else found[1], *found[2:]], (x, y)
 
 
 def _towards(corner: Point, other: Point) -> Point:

@@ -144,3 +144,20 @@ def test_a_picture_without_gradient_says_that_it_has_no_numbers(tmp_path):
     with pytest.raises(AttributeError, match="shows no gradient"):
         picture.csv(tmp_path / "no.csv")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("detail", ["cell", "gate", "op"])
+def test_arrows_point_the_way_that_the_gradient_goes(detail, record):
+    drawing = viz.gradient_flow(record(nn.LSTMCell(3, 4, rng=0)), detail)
+    ports = {n.id for b in drawing.parts.blocks for n in b.nodes if n.kind == "port"}
+    for edge in drawing.parts.edges():
+        carries = edge.style["class"] in ("gradient", "zero-gradient")
+        assert (edge.style.get("dir") == "back") == carries
+    # in the finished picture an arrow's tip, "s," stands at the tail, and none at the head
+    lines = [line for line in drawing._positioned[0].splitlines() if " -> " in line]
+    back = [line for line in lines if 'dir="back"' in line]
+    assert back
+    for line in back:
+        tail = line.split(" -> ")[0].strip()
+        assert ('pos="s,' in line) == (tail not in ports)
+        assert "e," not in line.partition('pos="')[2].partition('"')[0]
