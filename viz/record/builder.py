@@ -6,18 +6,17 @@ from typing import Any
 
 from tinygrad_rnn import Tensor, ancestors
 from viz import theme
+from viz.record.alike import Use, constant_cone
 from viz.record.collapse import Gap, view
-from viz.record.labels import is_number, shape_text, short
+from viz.record.labels import is_number, shape_text
 from viz.record.lanes import Section, sections
-from viz.record.node_text import dashes, letter, quoted, tip
+from viz.record.node_text import called, dashes, quoted, tip
 from viz.record.nodes import Nodes
 from viz.record.parts import Block, Edge, Parts
 from viz.record.roles import Roles, read
 
 CUT = "a cut: values go on, gradients do not come back"
 BUNDLE = 20  # lines from one parameter within a block; beyond, it is drawn once per use
-
-Use = tuple[Tensor, int]  # an edge of the record: a node and the number of its argument
 
 
 def select(roots: list[Tensor], detail: str, weights: str, budget: int) -> Parts:
@@ -69,10 +68,13 @@ class _Selection(Nodes):
         for k, x in enumerate(node.inputs):
             use = (node, k)
             if use in self.roles.initial and not (type(x) is Tensor and x.op is not None):
-                self.start(use, x, name)
+                self.start(use, x, name, self.roles.initial[use])
+            elif use in self.roles.absent and self.detail != "op":
+                for role, first in self.behind(use).items():
+                    self.start(use, first, name, role)
             elif type(x) is not Tensor:
                 if not is_number(x) and not isinstance(here, Gap):
-                    self.edge(here, self.stub(here, x, node), name, use)
+                    self.edge(here, self.stub(here, x, use), name, use)
             elif x.op is None:
                 self.leaf(use, x, name)
             elif self.owner[x] is owner:
@@ -88,7 +90,7 @@ class _Selection(Nodes):
             section = self.section[node]
             known = self.bare(section) or (section, "out", role) in self.names
             if self.roles.is_state(node) and not known:
-                out = self.port(section, ("out", role), "sink", role)
+                out = self.port(section, ("out", role), "sink", role, role)
                 self.blocks[section].edges.append(Edge(self.names[self.owner[node]], out, "state"))
 
     def draw(self, edges: list[Edge], edge: Edge, use: Use) -> None:
@@ -121,34 +123,51 @@ class _Selection(Nodes):
             look = "weight" if shared else "data"
             # a bundle of lines to one node hides the rest, and dot would untangle it for minutes
             many = self.roles.homes[x][section] > BUNDLE
-            stub = self.stub(section, x, use[0], use if many and not self.bare(section) else None)
+            stub = self.stub(section, x, use, use if many and not self.bare(section) else None)
             self.edge(section, stub, head, use, look)
             return
         self.block("hub", Block("hub"))
-        hub = self.stub("hub", x, use[0])
+        hub = self.stub("hub", x, use)
         if not self.bare(section):
-            port = self.port(section, ("hub", x), "source")
+            port = self.port(section, ("hub", x), "source", same=x.serial)
             self.edge(section, port, head, use, "weight")
             head = port
         self.link(hub, head, use, "hub", hub)
 
-    def start(self, use: Use, x: Any, head: str) -> None:
+    def behind(self, use: Use) -> dict[str, Any]:
+        """The states that a constant of the first step was computed from, as far as recorded."""
+        node, k = use
+        y = self.roles.absent[use]
+        first = self.section[node]
+        cone = constant_cone(y, self.section[y], first, self.roles.view)
+        states = (x for n in cone for x in n.inputs if type(x) is Tensor)
+        known = {
+            role: n.inputs[argument]
+            for (n, argument), role in self.roles.initial.items()
+            if self.section[n] is first
+        }
+        roles = dict.fromkeys(self.roles.role[x] for x in states if self.section.get(x) is first)
+        return {role: known.get(role, node.inputs[k]) for role in roles}
+
+    def start(self, use: Use, x: Any, head: str, role: str) -> None:
         """The state before the first step, where the state of a step before would come from."""
-        section, role = self.section[use[0]], self.roles.initial[use]
+        section = self.section[use[0]]
         lane = section.lane
         mirrored = lane is not None and lane.mirrored
         if lane is None or lane.order or section.column != (self.right if mirrored else self.left):
             # there is no room beside the step, so it stands inside
-            self.edge(section, self.stub(section, x, use[0], role), head, use, "carry")
+            self.edge(section, self.stub(section, x, use, role), head, use, "carry")
             return
         outside = ("initial", lane)
         self.block(outside, Block("initial", mirrored=mirrored))
-        tail = self.stub(outside, x, use[0], role)
+        tail = self.stub(outside, x, use, role)
         if not self.bare(section):
-            port = self.port(section, ("in", "initial", role), "source", role)
+            first, second = lane.sections[:2]
+            passed = ("state", role, second.t - first.t)
+            port = self.port(section, ("in", "initial", role), "source", role, passed)
             self.edge(section, port, head, use, "carry")
             head = port
-        self.link(tail, head, use, "state", letter(role))
+        self.link(tail, head, use, "state", self.roles.called(lane, role))
 
     def across(self, use: Use, x: Tensor, head: str) -> None:
         """A value from another block: out by a port, over by one link, in by a port."""
@@ -160,7 +179,7 @@ class _Selection(Nodes):
         first = self.roles.initial.get(use, "")  # the role that `x` plays from here on
         state = there.lane is here.lane is not None or bool(first)
         if not self.bare(there):
-            out = self.port(there, ("out", role), "sink", role)
+            out = self.port(there, ("out", role), "sink", role, role)
             look = "state" if self.roles.is_state(x) else "link"
             self.draw(self.block(there).edges, Edge(tail, out, look), use)
             tail = out
@@ -169,11 +188,13 @@ class _Selection(Nodes):
             source: object = x if not isinstance(there, Gap) else role
             outside = here.lane is None or here.lane.between
             key = ("in", there.lane, role) if outside else ("in", source, first)
-            port = self.port(here, key, "source", (first or role) if state else "")
+            port = self.port(
+                here, key, "source", (first or role) if state else "", self.roles.forms.given[use]
+            )
             self.edge(here, port, head, use, "carry" if state else "data")
             head = port
-        name = short(x.name or "")
-        travels = letter(first) if first else name or role
+        name = called(x, self.roles)
+        travels = self.roles.called(here.lane, first) if first else name or role
         self.link(tail, head, use, "state" if state else "cross", travels, name * state)
 
     def reference(self, use: Use, x: Tensor, head: str) -> None:
@@ -183,10 +204,12 @@ class _Selection(Nodes):
             return
         key = (here, "reference", x)
         if key not in self.names:
-            label = quoted(x, here, self.section[x])
-            note = shape_text(x.shape)
+            label = quoted(x, here, self.section[x], self.roles)
+            note, given = shape_text(x.shape), self.roles.forms.given[use]
             more = tip(x, x.name or "")
-            self.names[key] = self.parts.add(self.block(here), "reference", label, note, tip=more)
+            self.names[key] = self.parts.add(
+                self.block(here), "reference", label, note, tip=more, same=("quoted", given)
+            )
         self.edge(here, self.names[key], head, use)
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn import Tensor
+from viz.record.alike import constant_cone
 from viz.record.collapse import CHAIN, Gap
+from viz.record.formula import ATOM, NEGATIVE, Text, expression, formula, title
 from viz.record.labels import (
-    array_name,
-    formula,
+    array_letter,
     is_number,
     number_text,
     shape_text,
     short,
-    title,
     unnamed,
 )
 from viz.record.lanes import Lane, Section
@@ -40,7 +40,7 @@ def kind(node: Tensor, roles: Roles) -> str:
 def text(node: Tensor, roles: Roles, every: bool) -> str:
     """The label of an operation and of those it stands for; no formula if `every` has a node."""
     members = roles.members[node]
-    name = short(node.name) if node.name else _derivative(node, roles)
+    name = called(node, roles) or _derivative(node, roles)
     if len(members) >= CHAIN and all(n.op and n.op.name == "add" for n in members):
         own = set(members)
         terms = [x for n in members for x in n.inputs if not is_number(x)]
@@ -48,39 +48,105 @@ def text(node: Tensor, roles: Roles, every: bool) -> str:
         return f"{name} = {total}" if name else total
     if every:
         states = [k for k in range(len(node.inputs)) if (node, k) in roles.initial]
-        return title(node, name, states)
-    here = roles.view.section[node]
-    letters: dict[tuple[Tensor, int], str] = {}
+        return title(node, name, states, roles.clock)
+    name = name or roles.letters.get(roles.forms.of[node])
+    return formula(members, node, name, letters(members, roles), roles.clock)
+
+
+def letters(members: Sequence[Tensor], roles: Roles) -> dict[tuple[Tensor, int], Text]:
+    """What operations call that which they take from elsewhere, by node and argument."""
+    own = set(members)
+    found: dict[tuple[Tensor, int], Text] = {}
     for n in members:
+        here = roles.view.section[n]
         for k, x in enumerate(n.inputs):
             if (n, k) in roles.initial:
                 lane = roles.view.step[n].lane
                 when = "[t+1]" if lane is not None and lane.mirrored else "[t−1]"
-                known = letter(roles.initial[n, k])
-                letters[n, k] = known + when * (known != "·")
-            elif type(x) is Tensor and x.name:
+                known = roles.called(lane, roles.initial[n, k])
+                found[n, k] = known + when * (known != "·"), ATOM
+            elif (n, k) in roles.absent:
+                found[n, k] = absent(n, k, roles)
+            elif type(x) is Tensor and x not in own:
                 there = roles.view.section.get(x, here)  # a leaf is at home everywhere
-                letters[n, k] = short(x.name) + _when(here, there) * (x.op is not None)
+                if x.op is None:
+                    known = leaf_name(x, n, k, roles)
+                elif x.name:
+                    known = called(x, roles) + _when(here, there)
+                else:
+                    known = roles.letters.get(roles.forms.of[x], "")
+                if known:
+                    found[n, k] = known, ATOM
             elif isinstance(x, np.ndarray) and x.ndim:
-                letters[n, k] = array_name(x, n) or unnamed(x)
-    return formula(members, node, name, letters)
+                word = array_word(x, n, k, roles)
+                found[n, k] = word, NEGATIVE if word[0] == "−" else ATOM
+    return found
 
 
-def given(x: Any, node: Tensor, shared: bool) -> tuple[str, str]:
+def absent(node: Tensor, argument: int, roles: Roles) -> Text:
+    """What the first step has computed beforehand, as later steps compute it: ``0.7×h[t−1]``."""
+    y, section = roles.absent[node, argument], roles.view.section
+    cone = constant_cone(y, section[y], section[node], roles.view)
+    return expression(cone, y, letters(cone, roles), roles.clock)
+
+
+def called(node: Tensor, roles: Roles) -> str:
+    """The letter of a value; with a prime if it is not the only one of that letter in its step."""
+    if not node.name:
+        return ""
+    return roles.called(roles.view.step[node].lane, roles.role[node])
+
+
+def leaf_name(x: Tensor, node: Tensor, argument: int, roles: Roles) -> str:
+    """The name of a leaf; of inputs that are called otherwise at each step the same, x."""
+    if len(roles.words.get((roles.forms.of[node], argument), ())) > 1:
+        return roles.input_letter
+    return short(x.name or "")
+
+
+def array_word(array: np.ndarray, node: Tensor, argument: int, roles: Roles) -> str:
+    """The letter of an array; else its value, if it has the same one at all steps; else a word."""
+    found = array_letter(array, node)
+    if found:
+        return "".join(found)
+    words = roles.words.get((roles.forms.of[node], argument), set())
+    return (next(iter(words)) if len(words) == 1 else "") or unnamed(array)
+
+
+def given(x: Any, node: Tensor, argument: int, shared: bool, roles: Roles) -> tuple[str, str]:
     """Kind and label of what was not computed: a leaf, an array, a number."""
-    if type(x) is Tensor:
-        return ("parameter" if shared else "input"), short(x.name or "leaf")
+    use = (node, argument)
+    if use in roles.absent:
+        return "constant", absent(node, argument, roles)[0]
     if is_number(x):
         return "constant", number_text(x)
-    name = array_name(x, node)
-    return ("input" if name[:1].isalpha() else "constant"), name or unnamed(x)
+    first = _first(use, roles)
+    if type(x) is Tensor:
+        known = "" if shared else leaf_name(x, node, argument, roles)
+        name = short(x.name or first or "leaf")
+        if known and x.name and known != name:
+            name = f"{known} = {name}"
+        return ("parameter" if shared else "input"), name
+    if array_letter(x, node):
+        return "input", array_word(x, node, argument, roles)
+    word = array_word(x, node, argument, roles)
+    return "constant", first if first and word == unnamed(x) else word
 
 
-def quoted(x: Tensor, here: Section | Gap, there: Section | Gap) -> str:
+def _first(use: tuple[Tensor, int], roles: Roles) -> str:
+    """``h[−1]``, or ``h[T]`` against time, for the state that the first step begins with."""
+    if use not in roles.initial:
+        return ""
+    lane = roles.view.step[use[0]].lane
+    letter = roles.called(lane, roles.initial[use])
+    return f"{letter}[{'T' if lane is not None and lane.mirrored else '−1'}]" * (letter != "·")
+
+
+def quoted(x: Tensor, here: Section | Gap, there: Section | Gap, roles: Roles) -> str:
     """The name by which a gradient refers to a value of the forward pass."""
     if not x.name:
-        return title(x, None)
-    return short(x.name) + _when(here, there)
+        return title(x, None, (), roles.clock)
+    return called(x, roles) + _when(here, there)
 
 
 def _when(here: Section | Gap, there: Section | Gap) -> str:

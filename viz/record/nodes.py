@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn import Tensor
+from viz.record.alike import Use
 from viz.record.collapse import Gap
 from viz.record.labels import shape_text, short
 from viz.record.lanes import Section
@@ -72,24 +74,31 @@ class Nodes:
                 name = self.parts.add(block, "elision", f"⋯ × {owner.steps}")
             elif isinstance(owner, Section):
                 *outer, cell = owner.lane.path if owner.lane else ("",)
-                name = self.parts.add(block, "cell", short(cell) or "·", short(" · ".join(outer)))
+                around = short(" · ".join(outer))
+                name = self.parts.add(block, "cell", short(cell) or "·", around, same="cell")
             else:
                 label = text(owner, self.roles, every=self.detail == "op")
                 look = kind(owner, self.roles)
                 note, more = shape_text(owner.shape), tip(owner, owner.name or "")
-                name = self.parts.add(block, look, label, note, tip=more)
+                same = ("op", self.roles.forms.of[owner])
+                name = self.parts.add(block, look, label, note, tip=more, same=same)
             self.names[owner] = name
         return self.names[owner]
 
-    def stub(self, section: object, x: Any, node: Tensor, key: object = None) -> str:
+    def stub(self, section: object, x: Any, use: Use, key: object = None) -> str:
         """A small node for something given, once per block (and `key`)."""
         key = (section, key, x if type(x) is Tensor else id(x))
         if key not in self.names:
-            shared = type(x) is Tensor and self.shared(x, node)
-            look, label = given(x, node, shared)
+            shared = type(x) is Tensor and self.shared(x, use[0])
+            look, label = given(x, *use, shared, self.roles)
+            form = self.roles.forms.of[use[0]]
+            same = ("leaf", x.serial) if shared else ("given", form, use[1])
+            plain = label.partition(" = ")[0] if look == "input" else ""
             x = x if type(x) is Tensor else np.asarray(x)
             note, more = shape_text(x.shape), tip(x, getattr(x, "name", None) or label)
-            self.names[key] = self.parts.add(self.block(section), look, label, note, tip=more)
+            block = self.block(section)
+            name = self.parts.add(block, look, label, note, tip=more, same=same, plain=plain)
+            self.names[key] = name
         return self.names[key]
 
     def shared(self, x: Tensor, node: Tensor) -> bool:
@@ -98,11 +107,17 @@ class Nodes:
         return len(self.roles.homes[x]) > 1 or lane is None or len(lane.sections) == 1
 
     def port(
-        self, section: Section | Gap, key: tuple[object, ...], rank: str, role: str = ""
+        self,
+        section: Section | Gap,
+        key: tuple[object, ...],
+        rank: str,
+        role: str = "",
+        same: Hashable = None,
     ) -> str:
         """The point at a block's edge where a value comes in or goes out."""
         if (section, *key) not in self.names:
-            port = self.parts.add(self.block(section), "port", rank=rank, role=role)
+            block = self.block(section)
+            port = self.parts.add(block, "port", rank=rank, role=role, same=(rank, same))
             self.names[section, *key] = port
         return self.names[section, *key]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,8 @@ class Node:
     role: str = ""  # of a port: which value passes
     html: str = ""  # a ready-made label (the legend's table)
     tip: str = ""  # what an SVG says of it under the pointer
+    same: Hashable = None  # equal for nodes of two steps that are the same, if that is known
+    plain: str = ""  # its label where it stands for several steps, if another
 
 
 @dataclass(slots=True)
@@ -75,12 +78,24 @@ class Block:
         return " · ".join(word for word in (self.name, time, back) if word)
 
     @property
-    def looks(self) -> Any:
-        """All that it shows, whatever its nodes are called: equal for blocks that look alike."""
+    def looks(self) -> dict[Hashable, Node]:
+        """Its nodes by what tells them apart; equal keys in equal steps.
+
+        Where the record says which nodes are the same, in whatever order they come, it is that; in
+        plain parts it is all that a node shows, with the edges into it.
+        """
         number = {node.id: k for k, node in enumerate(self.nodes)}
-        nodes = [(x.kind, x.label, x.note, x.rank, x.html) for x in self.nodes]
-        edges = [(number[e.tail], number[e.head], e.kind, e.label) for e in self.edges]
-        return nodes, edges
+        into: dict[str, list[Hashable]] = {}
+        for e in self.edges:
+            into.setdefault(e.head, []).append((number[e.tail], e.kind, e.label))
+        found: dict[Hashable, Node] = {}
+        times: Counter[Hashable] = Counter()
+        for k, x in enumerate(self.nodes):
+            shown = (k, x.kind, x.label, x.note, x.rank, x.html, tuple(into.get(x.id, ())))
+            key = shown if x.same is None else x.same
+            times[key] += 1
+            found[key, times[key]] = x
+        return found
 
 
 @dataclass(slots=True)
@@ -92,7 +107,7 @@ class Parts:
     next: int = 0
     numbers: Table | None = None  # what was measured for it
 
-    def add(self, block: Block, kind: str, label: str = "", note: str = "", **more: str) -> str:
+    def add(self, block: Block, kind: str, label: str = "", note: str = "", **more: Any) -> str:
         """A new node in `block`; gives its name, an ordinal."""
         name = f"n{self.next}"
         self.next += 1

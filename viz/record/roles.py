@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from tinygrad_rnn import Frame, Tensor
+from viz.record.alike import Forms, clocks, first_states
 from viz.record.collapse import View
-from viz.record.lanes import Lane, Section
+from viz.record.labels import array_letter, is_number, short, value_text
+from viz.record.lanes import Lane
+
+FREE = "auvsqwpkmdjy"  # letters for values that have none
 
 
-@dataclass(slots=True)
+@dataclass
 class Roles:
     """The roles of all values of a record, and what else must be known before it is drawn.
 
@@ -30,8 +35,22 @@ class Roles:
         The roles, with their lane, that go on to another step of the lane.
     initial
         By argument of the first step the role of the state that later steps have there.
+    absent
+        By argument of the first step the operation that later steps have there, if the first has a
+        constant, as it was computed from constants alone.
     partial
         Sums of gradients to which more is added.
+    clock
+        By operation and place in its index how far after its step it reads, 0 for ``x[t]``.
+    forms
+        Which operations of two steps are the same.
+    words
+        What could be written for an array or an input, by the form and the argument: the values
+        that it has, or the names, at all steps.
+    letters
+        By form the letter of a value without one, where a formula would write two dots.
+    primes
+        By lane and role, how many primes tell it from others of its letter.
     """
 
     view: View
@@ -42,7 +61,23 @@ class Roles:
     role: dict[Tensor, str]
     states: set[tuple[Lane | None, str]]
     initial: dict[tuple[Tensor, int], str]
+    absent: dict[tuple[Tensor, int], Tensor]
     partial: set[Tensor]
+    clock: dict[tuple[Tensor, int], int]
+    forms: Forms
+    words: dict[tuple[int, int], set[str]]
+    letters: dict[int, str] = field(default_factory=dict)
+    primes: dict[tuple[Lane | None, str], int] = field(default_factory=dict)
+
+    def called(self, lane: Lane | None, role: str) -> str:
+        """The letter of a role; with a prime if another role of the lane has the plain letter."""
+        return short(role.rpartition(" ")[0]) + "′" * self.primes.get((lane, role), 0)
+
+    @cached_property
+    def input_letter(self) -> str:
+        """The letter of inputs that have a name of their own at each step: x, if it is free."""
+        taken = {role.rpartition(" ")[0] for role in self.role.values()}
+        return next(letter for letter in ("x", "u", "input") if letter not in taken)
 
     @property
     def timed(self) -> bool:
@@ -64,13 +99,15 @@ def read(record: list[Tensor], roots: list[Tensor], view: View) -> Roles:
     partial: set[Tensor] = set()
     counts: Counter[tuple[object, str]] = Counter()
     for node in nodes:
-        here, total = view.section[node], sum_of(node)
         members[view.owner[node]].append(node)
         step, letter = view.step[node], node.name or "·"
         # a cut counts apart: a step behind one has the roles of the others all the same
         cut = "cut " * (node.op is not None and node.op.name == "stop_gradient")
         counts[step, cut + letter] += 1
         role[node] = f"{letter} {cut.strip()}{counts[step, cut + letter]}"
+    initial, absent = first_states(nodes, view, role)
+    for node in nodes:
+        here, total = view.section[node], sum_of(node)
         for x in node.inputs:
             if type(x) is not Tensor:
                 continue
@@ -81,8 +118,65 @@ def read(record: list[Tensor], roots: list[Tensor], view: View) -> Roles:
             if total is not None and sum_of(x) == total:
                 partial.add(x)
     born = {x.serial: x for x in record}
-    initial = _initial(nodes, view, role)
-    return Roles(view, set(roots), born, members, homes, role, states, initial, partial)
+    clock = clocks(nodes)
+    forms = Forms(nodes, view, role, homes, clock, initial, absent)
+    words: dict[tuple[int, int], set[str]] = defaultdict(set)
+    for node in nodes:
+        for k, x in enumerate(node.inputs):
+            if type(x) is Tensor and x.op is None and x.name:
+                words[forms.of[node], k].add(x.name)
+            elif type(x) is not Tensor and not is_number(x) and array_letter(x, node) is None:
+                words[forms.of[node], k].add(value_text(x))
+    roles = Roles(
+        view=view,
+        roots=set(roots),
+        born=born,
+        members=members,
+        homes=homes,
+        role=role,
+        states=states,
+        initial=initial,
+        absent=absent,
+        partial=partial,
+        clock=clock,
+        forms=forms,
+        words=words,
+    )
+    _tell_apart(roles)
+    _letter(record, roles)
+    return roles
+
+
+def _tell_apart(roles: Roles) -> None:
+    """Primes for values of one letter in one step: the state, or else the first, is without."""
+    of_letter: dict[tuple[Lane | None, str], dict[str, None]] = defaultdict(dict)
+    for node, role in roles.role.items():
+        lane = roles.view.step[node].lane
+        if node.name and lane is not None:
+            of_letter[lane, node.name].setdefault(role)
+    for (lane, _), several in of_letter.items():
+        states = [role for role in several if (lane, role) in roles.states]
+        plain = (states or [*several])[0]
+        others = [role for role in several if role != plain]
+        roles.primes.update({(lane, role): k for k, role in enumerate(others, start=1)})
+
+
+def _letter(record: list[Tensor], roles: Roles) -> None:
+    """Letters for values without one, where a formula reads two of them."""
+    taken = {x.name for x in record if x.name}
+    taken.update(letter for x in record for frame in x.scope for letter in frame.arrays)
+    free = (letter for letter in FREE if letter not in taken)
+    for owner, members in roles.members.items():
+        own = set(members)
+        if not isinstance(owner, Tensor) or roles.view.step[owner].lane is None:
+            continue
+        inputs = dict.fromkeys(x for n in members for x in n.inputs if type(x) is Tensor)
+        dots = [x for x in inputs if x.op is not None and not x.name and x not in own]
+        forms = dict.fromkeys(roles.forms.of[x] for x in dots)
+        if len(forms) > 1:
+            for form in forms:
+                if form not in roles.letters and (letter := next(free, None)):
+                    roles.letters[form] = letter
 
 
 def mark(node: Tensor) -> Frame | None:
@@ -94,39 +188,3 @@ def sum_of(node: Tensor) -> int | None:
     """The serial number of the value to which the gradients flow that are added up here."""
     frame = mark(node)
     return None if frame is None or frame.argument is not None else frame.of
-
-
-def _initial(
-    nodes: list[Tensor], view: View, role: dict[Tensor, str]
-) -> dict[tuple[Tensor, int], str]:
-    """The first states: where the second step of a lane takes a state, what does the first take?
-
-    A constant, a parameter, or what was computed elsewhere, as by an encoder; not what the scope
-    declares to be an input (``scope(..., x=x_t)``). The two steps are compared operation by
-    operation, as far as they are alike.
-    """
-    steps: dict[Section, list[Tensor]] = defaultdict(list)
-    for node in nodes:
-        section = view.section[node]
-        if (
-            isinstance(section, Section)
-            and section.lane is not None
-            and section in section.lane.sections[:2]
-        ):
-            steps[section].append(node)
-    found = {}
-    for first, program in steps.items():
-        lane = first.lane
-        if lane is None or lane.sections[0] is not first or len(lane.sections) < 2:
-            continue
-        for a, b in zip(program, steps.get(lane.sections[1], ()), strict=False):
-            if a.op is not b.op or len(a.inputs) != len(b.inputs):
-                break
-            for k, (x, y) in enumerate(zip(a.inputs, b.inputs, strict=True)):
-                if type(y) is not Tensor or y.op is None or view.section[y] is not first:
-                    continue
-                of_its_own = type(x) is Tensor and x.op is not None and view.section[x] is first
-                declared = any(x is array for f in a.scope for array in f.arrays.values())
-                if not of_its_own and not declared:
-                    found[a, k] = role[y]
-    return found
