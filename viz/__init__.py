@@ -8,6 +8,7 @@ from viz.charts.jacobians import jacobian_spectra, reach
 from viz.charts.matrix import gradient_bars, gradient_matrix
 from viz.charts.surface import loss_surface
 from viz.charts.trajectories import attractors, trajectories
+from viz.graphs.cell import cell
 from viz.graphs.compare import differences, unfolding
 from viz.graphs.forward_backward import forward_backward
 from viz.graphs.program import program
@@ -15,7 +16,7 @@ from viz.graphs.truncation import truncation
 from viz.graphs.unrolled import folded, gradient_flow, graph, unrolled
 from viz.graphs.zoom import zoom
 from viz.layout.graphviz import NoRenderer
-from viz.player import Frames, Player, frames, play
+from viz.player import Frames, Player, Steps, frames, play, steps
 from viz.render.drawing import Drawing
 from viz.render.panels import Sheet
 
@@ -26,8 +27,10 @@ __all__ = [
     "Player",
     "Plot",
     "Sheet",
+    "Steps",
     "attractors",
     "carousel",
+    "cell",
     "differences",
     "folded",
     "forward_backward",
@@ -43,6 +46,7 @@ __all__ = [
     "play",
     "program",
     "reach",
+    "steps",
     "text_activation",
     "text_connectivity",
     "trajectories",

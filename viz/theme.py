@@ -92,6 +92,48 @@ CLUSTER = {
 CELL_CLUSTER = {**CLUSTER, "style": "", "pencolor": "transparent", "fontsize": "13"}
 GIVEN, HANDED = "15", "12"
 
+# One step of a cell as a circuit: boxes, circles, wires, and what is not talked about just now.
+PALE = "#d9dcdb"
+CIRCUIT: dict[str, dict[str, str]] = {
+    "panel": {
+        "shape": "box",
+        "style": "rounded,filled",
+        "fillcolor": "#f4faf8",
+        "color": "#8fb5a8",
+        "penwidth": "1.2",
+    },
+    "gate": {
+        "shape": "box",
+        "style": "rounded,filled",
+        "fixedsize": "true",
+        "fillcolor": "#fce5d2",
+        "color": BLACK,
+        "penwidth": "1.1",
+        "fontname": FONT,
+    },
+    "function": {
+        "shape": "box",
+        "style": "rounded,filled",
+        "fixedsize": "true",
+        "fillcolor": "#cfeadf",
+        "color": BLACK,
+        "penwidth": "1.1",
+        "fontname": FONT,
+    },
+    "circle": {
+        "shape": "circle",
+        "style": "filled",
+        "fixedsize": "true",
+        "fillcolor": "#ffffff",
+        "color": BLACK,
+        "penwidth": "1.4",
+        "fontname": FONT,
+    },
+    "wire": {"color": BLACK, "penwidth": "1.6", "arrowsize": "0.65"},
+    "rail": {"color": "#0b7a5b", "penwidth": "3.4", "arrowsize": "0.7"},
+    "text": {"shape": "plain", "style": "", "fontname": FONT},
+}
+
 # Distances in points; steps that would make a line longer than LINE go on in a line below.
 LINE = 2400
 ASIDE = 28  # from the middle of a cell to a line past what it is given

@@ -13,6 +13,14 @@ from tinygrad_rnn import Tensor, compile, nn, scope, stack, tanh
 
 TEXT = "the value of the name is the object"
 LONG = TEXT + " that is returned by the function, and the name of the module is a string"
+CIRCUITS = {
+    "PeepholeLSTMCell": "The gates see c: i and f the old one, o the new one.",
+    "CoupledLSTMCell": "What is forgotten is replaced: one gate less.",
+    "ProjectedLSTMCell": "A matrix makes h smaller than c.",
+    "MGUCell": "One gate forgets and resets.",
+    "MUT1Cell": "The best of ten thousand cells that were searched looks like a GRU.",
+    "MemoryBlockCell": "The LSTM of 1997: nothing is ever forgotten, c is only added to.",
+}
 PLAYED = 17  # characters, so that every loss can be played alone
 
 
@@ -60,6 +68,33 @@ def exhibits(models: dict[str, Any]) -> list[Exhibit]:
             "frames.html", "The same for documents: one frame per step and direction",
             "A slider over pictures that were drawn beforehand.",
             lambda: viz.frames(_short(nn.LSTMCell, 3), "gate"),
+        ),
+    )  # fmt: skip
+    section(
+        "The cells everyone knows",
+        (
+            "16_lstm.svg", "An LSTM, read from its record",
+            "Only a product and a sum happen to c on its way: that is why its gradient survives.",
+            lambda: viz.cell(lstm.cell),
+        ),
+        (
+            "16_gru.svg", "A GRU",
+            "One state, and one gate that says how much of it is replaced.",
+            lambda: viz.cell(models["GRU"].cell),
+        ),
+        (
+            "16_rnn.svg", "Elman's network",
+            "No straight way: each step squashes all that the state holds.",
+            lambda: viz.cell(models["RNN"].cell),
+        ),
+        (
+            "steps.html", "An LSTM, part by part",
+            "What is kept, what is added, what comes out.",
+            lambda: viz.steps(lstm.cell, ["f", "i g", "c", "o h"]),
+        ),
+        *(
+            (f"circuit_{name}.svg", f"nn.{name}", caption, lambda kind=name: _circuit(kind))
+            for name, caption in CIRCUITS.items()
         ),
     )  # fmt: skip
     section(
@@ -198,6 +233,11 @@ def _family() -> Iterator[tuple[str, Callable[[], Any]]]:
     kinds = nn.cells_of(nn).items()
     for name, kind in sorted(kinds, key=lambda item: (item[1].__module__, item[0])):
         yield name, lambda kind=kind: viz.folded(_sampled(kind), "gate")
+
+
+def _circuit(name: str) -> Any:
+    cell, xs, state = getattr(nn, name).samples(rng=0)[0]
+    return viz.cell(cell, x=xs[0], state=state)
 
 
 def _sampled(kind: Any) -> Any:

@@ -2,5 +2,6 @@
 
 from viz.player.frames import Frames, frames
 from viz.player.page import Player, play
+from viz.player.steps import Steps, steps
 
-__all__ = ["Frames", "Player", "frames", "play"]
+__all__ = ["Frames", "Player", "Steps", "frames", "play", "steps"]

@@ -11,7 +11,7 @@ from viz.gallery.exhibits import Exhibit
 from viz.gallery.gallery import gallery
 from viz.gallery.page import page as page_of
 
-NOT_IN_IT = {"Drawing", "Frames", "NoRenderer", "Player", "Plot", "Sheet"}  # no pictures
+NOT_IN_IT = {"Drawing", "Frames", "NoRenderer", "Player", "Plot", "Sheet", "Steps"}  # no pictures
 AS_FLOW = {"graph"}  # the same drawing as unrolled, of anything
 
 
@@ -46,7 +46,11 @@ def test_the_page_shows_each_file_beside_it_and_nothing_else(page):
     shown = re.findall(r'<img src="([^"]+)"', text)
     assert len(shown) >= 14
     assert sorted(shown) == sorted(p.name for p in page.parent.glob("*.svg"))
-    assert re.findall(r'<iframe src="([^"]+)"', text) == ["player.html", "frames.html"]
+    assert re.findall(r'<iframe src="([^"]+)"', text) == [
+        "player.html",
+        "frames.html",
+        "steps.html",
+    ]
     linked = set(re.findall(r'(?:src|href)="([^"#]+)"', text))
     assert {p.name for p in page.parent.iterdir()} == {"index.html", *linked}
     assert "http" not in text  # it works without a network
@@ -54,7 +58,7 @@ def test_the_page_shows_each_file_beside_it_and_nothing_else(page):
 
 def test_every_picture_of_something_measured_lies_there_as_its_numbers(page):
     numbers = {p.stem for p in page.parent.glob("*.csv")}
-    not_measured = {"02", "03", "09", "11", "15", "ce"}  # graphs without gradient
+    not_measured = {"02", "03", "09", "11", "15", "16", "ce", "ci"}  # graphs without gradient
     for path in page.parent.glob("*.svg"):
         assert (path.stem in numbers) != (path.stem[:2] in not_measured), path.name
 
@@ -75,11 +79,14 @@ def test_interrupted_it_leaves_whole_files_only_and_says_how_far_it_was(
 
     monkeypatch.setattr(viz, "folded", stop)
     assert main(["gallery", "--seconds", "0.1", "-o", str(tmp_path / "g")]) == 130
-    assert {p.name for p in (tmp_path / "g").iterdir()} == {
-        "player.html", "frames.html", "01_gradient.svg", "01_gradient.csv",
+    done = {p.name for p in (tmp_path / "g").iterdir()}
+    circuits = {name for name in done if name.startswith(("16_", "circuit_"))}
+    assert done - circuits == {
+        "player.html", "frames.html", "steps.html", "01_gradient.svg", "01_gradient.csv",
     }  # fmt: skip
     ET.fromstring((tmp_path / "g" / "01_gradient.svg").read_text(encoding="utf-8"))
-    assert re.search(r"gallery: +4 of \d+, 02_folded.svg", capsys.readouterr().err)
+    assert len(circuits) == 9
+    assert re.search(r"gallery: 14 of \d+, 02_folded.svg", capsys.readouterr().err)
 
 
 def test_each_file_is_a_drawing(page):
