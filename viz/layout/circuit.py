@@ -342,13 +342,13 @@ class _Layout:
         """The letter of a value, left above its box; other wires keep off it."""
         at = id(box.element.node)
         rich = self.equations.name(box.element.node)
-        result = at in self.circuit.leaving and at in self.roots
+        readers = {k for k, e in self.circuit.elements.items() if at in _ids(e)}
+        result = at in self.circuit.leaving and not readers  # its letter stands where it goes out
         if not rich or result or at in self.on_rail:
             return
         half = math.ceil(width(rich, SIZE) / UNIT / 2)
         x, y = box.x - 1 - half, box.y + box.h + 2
         self.maze.block(x - half, y, box.x - 1, y + 1)
-        readers = {k for k, e in self.circuit.elements.items() if at in _ids(e)}
         self.plan.texts.append(Text(rich, x, y + 0.3, {at} | readers))
 
     def _railed(self, source: int) -> bool:
@@ -516,10 +516,10 @@ class _Layout:
             ends: dict[tuple[Cell, Way], float] = {}
             sides: dict[Cell, Side] = {}
             gate = box.element.gate
-            for way, price in ((UP, 0.0), (RIGHT, 0.5), (LEFT, 0.5), (DOWN, 2.0 if gate else 1.0)):
+            for way, price in ((UP, 0.0), (RIGHT, 0.5), (LEFT, 0.5), (DOWN, 8.0 if gate else 1.0)):
                 for side in box.sides((-way[0], -way[1])):
                     if (at, side) not in self.used:
-                        ends[box.port(side), way] = price + 4 * (side[1] != 0)
+                        ends[box.port(side), way] = price + 8 * (side[1] != 0)
                         sides[box.port(side)] = side
             path = self._route(id(x), ends)
             side = sides[path[-1]]
@@ -560,7 +560,7 @@ class _Layout:
             cell
             for cell in found
             if cell not in self.maze.walls
-            and self.maze._free(wire.of, cell)
+            and self.maze.free(wire.of, cell)
             and (not wire.arrow or abs(cell[0] - tip[0]) + abs(cell[1] - tip[1]) > PORT + 1)
         ]
 

@@ -18,7 +18,7 @@ Path = list[Cell]
 
 RIGHT, LEFT, UP, DOWN = (1, 0), (-1, 0), (0, 1), (0, -1)
 WAYS = (RIGHT, LEFT, UP, DOWN)
-BEND, CROSSING, BESIDE, BRANCH = 6.0, 4.0, 0.7, 3.0  # what they cost, in steps
+BEND, CROSSING, BESIDE, WALL, BRANCH = 6.0, 4.0, 0.7, 0.1, 3.0  # what they cost, in steps
 
 
 class NoWay(ValueError):
@@ -104,14 +104,14 @@ class Maze:
             _, cost, _, cell, way = heapq.heappop(queue)
             if cost > best[cell, way]:
                 continue
-            price = goals.get(cell, {}).get(way)
-            if price is not None and cost + price < final:
-                final, end = cost + price, (cell, way)
-            first = came[cell, way] is None
+            for into, price in goals.get(cell, {}).items():  # the last step may be a turn
+                total = cost + price + BEND * (into != way)
+                if into != (-way[0], -way[1]) and total < final:
+                    final, end = total, (cell, way)
             for turn in WAYS:
-                if turn == (-way[0], -way[1]) or (first and turn != way):
+                if turn == (-way[0], -way[1]):
                     continue
-                if turn != way and not self._free(net, cell):
+                if turn != way and not self.free(net, cell):
                     continue  # on top of another wire one goes straight on
                 after = (cell[0] + turn[0], cell[1] + turn[1])
                 step = self._step(net, after, turn, after in goals)
@@ -121,7 +121,7 @@ class Maze:
             raise NoWay("no way between two boxes: there is too little room around them.")
         return self._corners(end, came)
 
-    def _free(self, net: object, cell: Cell) -> bool:
+    def free(self, net: object, cell: Cell) -> bool:
         """Whether nothing of another net is in a cell."""
         return all(lanes.get(cell, net) == net for lanes in (self.level, self.upright, self.fixed))
 
@@ -139,9 +139,10 @@ class Maze:
         if crossed and goal:
             return None
         sides = ((x, y + 1), (x, y - 1)) if way[1] == 0 else ((x + 1, y), (x - 1, y))
-        beside = sum(along.get(side, net) != net or side in self.walls for side in sides)
+        wires = sum(along.get(side, net) != net for side in sides)
+        walls = sum(side in self.walls for side in sides)
         again = along.get(cell) == net or across.get(cell) == net  # a second wire upon the first
-        return 1 + CROSSING * crossed + BESIDE * beside + 4.0 * again
+        return 1 + CROSSING * crossed + BESIDE * wires + WALL * walls + 4.0 * again
 
     def _corners(
         self, end: tuple[Cell, Way], came: Mapping[tuple[Cell, Way], tuple[Cell, Way] | None]

@@ -12,7 +12,7 @@ from viz.layout.graphviz import INSTALL, MISSING, NoRenderer, available, draw
 from viz.player.frames import Frames, slim
 from viz.record.equations import Equation
 from viz.record.rich import text_of
-from viz.render.circuit import CircuitDrawing
+from viz.render.circuit import CircuitDrawing, subscripts
 from viz.render.drawing import the_path, write
 
 
@@ -27,7 +27,7 @@ class Steps(Frames):
 
     def __init__(self, dots: list[str], captions: list[str]) -> None:
         self._dots = dots
-        super().__init__([slim(draw(dot, "svg").decode()) for dot in dots], captions)
+        super().__init__([slim(subscripts(draw(dot, "svg")).decode()) for dot in dots], captions)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a page of all (.html), or each to a file of its own (.svg, .png, .pdf), numbered.

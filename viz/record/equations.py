@@ -163,6 +163,8 @@ class Equations:
         turned = "ᵀ" in slices
         slices = tuple(part for part in slices if part != "ᵀ")
         key = (id(leaf), slices, gate if slices else "")
+        if not name and matrix and not slices and type(leaf) is np.ndarray:
+            name = "E"  # a constant matrix
         text = self._weight(key, name, gate if slices else "", matrix, partner)
         text = (*text, *plain("ᵀ")) if turned else text
         return _Term("+", text, ATOM, (key, name) if bias else None)
@@ -198,8 +200,6 @@ class Equations:
             base = ("W" if of_input or below == "" != name else "U") if matrix else "b"
             if not name and not matrix:
                 base = "k"
-            if not name and matrix and not of_input and not gate:
-                base = "E"
             found = letter(base, gate)
         else:
             found = letter(name or ("U" if matrix else "k"), gate)

@@ -63,6 +63,9 @@ class CircuitDrawing(Drawing):
         """DOT with these values in full colour, all else pale, and these equations."""
         return positioned(self.plan, self._lines(), [], now, lines)
 
+    def _draw(self, form: str) -> bytes:
+        return subscripts(super()._draw(form)) if form == "svg" else super()._draw(form)
+
     def __repr__(self) -> str:
         return f"<circuit of {', '.join(self.letters)}>"
 
@@ -101,13 +104,17 @@ def positioned(
         pen.text(text)
     for rich, x, y, size, equation in texts:
         shown = bright is None or equation is None or equation in bright
-        start = (width_ - wide) / 2
-        pen.free(rich, start + x + width(rich, size) / 2, MARGIN + high - y, size, shown)
+        pen.line(rich, (width_ - wide) / 2 + x, MARGIN + high - y, size, shown)
     box = f"0,0,{width_:.1f},{height:.1f}"
     head = attributes(
         {"bb": box, "fontname": theme.FONT, "margin": "0", "outputorder": "breadthfirst"}
     )
     return "\n".join(["digraph {", f"  graph [{head}]", *pen.lines, "}", ""]), width_, height
+
+
+def subscripts(svg: bytes) -> bytes:
+    """The SVG with subscripts that Firefox lowers, too; it does not know baseline-shift."""
+    return svg.replace(b'baseline-shift="sub"', b'dy="0.25em"')
 
 
 class _Pen:
@@ -200,6 +207,16 @@ class _Pen:
         self._node(
             **theme.CIRCUIT["text"], html=markup(rich, size), fontsize=f"{size:g}",
             fontcolor=theme.BLACK if shown else theme.PALE, pos=f"{x:.1f},{y:.1f}",
+        )  # fmt: skip
+
+    def line(self, rich: Rich, x: float, y: float, size: float, shown: bool) -> None:
+        """A text that begins at a point; a cell of a table, for its exact width is not known."""
+        wide = 1.2 * width(rich, size)
+        cell = f'<TD WIDTH="{wide:.0f}" ALIGN="LEFT">{markup(rich, size)}</TD>'
+        html = f'<TABLE BORDER="0" CELLPADDING="0" CELLSPACING="0"><TR>{cell}</TR></TABLE>'
+        self._node(
+            **theme.CIRCUIT["text"], html=html, fontsize=f"{size:g}",
+            fontcolor=theme.BLACK if shown else theme.PALE, pos=f"{x + wide / 2:.1f},{y:.1f}",
         )  # fmt: skip
 
 
