@@ -24,6 +24,7 @@ def logsumexp(x, axis=None, keepdims=False):
 
 
 FUNCTIONS = {
+    "sign": np.sign,
     "σ": lambda x: 1 / (1 + np.exp(-x)),
     "√": np.sqrt,
     "Σ": np.sum,
@@ -130,7 +131,7 @@ class Reader:
             elif self.skip("²"):
                 x = x * x
             elif self.skip("ᵀ"):
-                x = np.swapaxes(x, -1, -2) if x.ndim > 1 else x
+                x = x.T
             elif self.next == "[":
                 x = x[self.index()]
             else:
