@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
@@ -21,7 +22,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import viz
 from tinygrad_rnn import Primitive, Tensor, measure
-from viz.record.formulas import FORMULAS
+from viz.record.formulas import formulas
 
 ROOT = Path(__file__).parents[1]
 LOUD = ("sum", "max", "min")  # public, but not in __all__: a star import leaves Python's own alone
@@ -147,6 +148,30 @@ def _entry(package: ModuleType, name: str) -> str:
     return f".. py:data:: {name}{shown}\n{value}"
 
 
+# What an example of a primitive is given besides its inputs.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "astype": {"dtype": np.float64},
+    "broadcast_to": {"shape": (2, 3, 3)},
+    "getitem": {"index": (0,)},
+    "reshape": {"shape": (9,)},
+    "scatter": {"indices": ((slice(0, 3),),), "shape": (6, 3)},
+}
+
+
+def _example(primitive: Any) -> Tensor:
+    """A primitive called with square matrices, and three numbers to be convolved."""
+    two = ("matmul", "conv", "cut_gradient")
+    count = 2 if primitive.name in two else primitive.arity or 1
+    inputs: list[Any] = [Tensor(np.ones((3, 3))) for _ in range(count)]
+    if primitive.name == "where":
+        inputs[0] = np.ones((3, 3), bool)
+    if primitive.name == "cut_gradient":
+        inputs[1] = np.ones((3, 3), bool)
+    if primitive.name == "conv":
+        inputs = [Tensor(np.ones((5, 3))), Tensor(np.ones((3, 3, 2)))]
+    return primitive(*inputs, **OPTIONS.get(primitive.name, {}))
+
+
 def _primitive(primitive: Any, name: str) -> str:
     """Its inputs, its formula and its rule, as the player writes them."""
     forward = primitive.forward
@@ -157,8 +182,7 @@ def _primitive(primitive: Any, name: str) -> str:
         signature = str(inspect.Signature(bare))
     else:
         signature = f"({', '.join('ab') if primitive.arity == 2 else 'x'})"
-    lines = FORMULAS.get(primitive.name, ())
-    formula = " · ".join(f"``{line}``" for line in lines)
+    formula = " · ".join(f"``{line}``" for line in formulas(_example(primitive)))
     doc = escaped(inspect.getdoc(forward) or "") if ours else ""
     body = "\n\n".join(part for part in (formula, doc) if part)
     indented = "\n".join(f"   {line}" if line else "" for line in body.split("\n"))

@@ -207,12 +207,15 @@ class Tensor(Operators):
 def named(**tensors: Any) -> Any:
     """Give results their letters: ``f = named(f=sigmoid(a_f))``, ``i, o = named(i=…, o=…)``.
 
-    The letter appears in pictures and errors. A Tensor that already has a name keeps it; arrays
-    pass through. One keyword gives the value itself, several give a tuple in their order.
+    The letter appears in pictures and errors. A Tensor that already has a name keeps it; an array
+    has its letter in the innermost scope, as if by ``scope(..., letter=x)``. One keyword gives the
+    value itself, several give a tuple in their order.
     """
     for letter, x in tensors.items():
-        if type(x) is Tensor and x.name is None:
-            x.name = letter
+        if type(x) is Tensor:
+            x.name = x.name or letter
+        elif type(x) is np.ndarray and (frames := context.get().scope):
+            frames[-1].arrays[letter] = x
     found = tuple(tensors.values())
     return found if len(found) > 1 else found[0]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from tinygrad_rnn.engine.recorder import recorder
 from tinygrad_rnn.engine.tensor import Tensor, operand
 from tinygrad_rnn.nn.arguments import check_state
 from tinygrad_rnn.nn.mask import masked
+from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.state import each, output_of, relabelled
 
 __all__ = ["Runner", "batch_of"]
@@ -33,18 +36,41 @@ class Runner:
     name: str
     between: Callable[[int, Any], Any] | None = None
 
+    @cached_property
+    def letter(self) -> str:
+        """The name that the cell's own equations give the input: of its first argument."""
+        try:
+            arguments = [*inspect.signature(self.cell).parameters.values()]
+        except (TypeError, ValueError):  # as of a function in C
+            arguments = list[inspect.Parameter]()
+        name = arguments[0].name if arguments else ""
+        return name if name.strip("_") and arguments[0].kind < arguments[0].VAR_POSITIONAL else "x"
+
+    @cached_property
+    def held(self) -> dict[str, np.ndarray]:
+        """Arrays of the cell, and of cells in it, by attribute: constants of its equations."""
+        found: dict[str, np.ndarray] = {}
+        todo = [self.cell]
+        while todo:
+            for name, x in getattr(todo.pop(), "__dict__", {}).items():
+                if isinstance(x, np.ndarray):
+                    found.setdefault(name, x)
+                elif isinstance(x, Module):
+                    todo.append(x)
+        return found
+
     def __call__(self, t: int, state: Any) -> tuple[Any, Any]:
         """The output of step t and the state after it."""
-        with scope(self.name, t=t) as frame:
+        with scope(self.name, t=t, **self.held) as frame:
             x = self.xs[t - self.offset]
             if type(x) is not Tensor:
                 x = operand(x, self.name)
             elif x.name is None:
-                x.name = "x"
+                x.name = self.letter
             if self.mask is not None:
                 x = masked(self.mask[t], x, 0)
             if type(x) is np.ndarray:
-                frame.arrays["x"] = x
+                frame.arrays[self.letter] = x
             if state is None:
                 state = self.cell.initial_state(*batch_of(x))
             if recorder() is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 from tinygrad_rnn import Tensor
@@ -13,22 +12,13 @@ from viz.layout.block import BlockLayout, Spline
 from viz.layout.grid import Layout
 from viz.record.arguments import check
 from viz.record.builder import select
-from viz.record.formulas import FORMULAS
+from viz.record.formulas import derivative, kind_of
 from viz.record.labels import array_name, is_number, number_text
 from viz.record.parts import Edge, Parts
 from viz.render.panels import Panel, Sheet
 
 BACK = ("dir", "arrowtail")  # of arrows that point back; here the ends change places
 ARROW = 6.0  # points, the length of an arrow's head
-# Where the formula is a sentence.
-SHORT = {
-    "getitem": "g, put back",
-    "sum": "g, repeated",
-    "reshape": "g, reshaped",
-    "stack": "slice of g",
-    "concatenate": "part of g",
-    "broadcast_to": "Σ g",
-}
 LONGEST = 22  # characters of a formula that still reads on an edge
 
 
@@ -71,9 +61,10 @@ def forward_backward(
     parts = select(*chosen("forward_backward", [root], "op", weights), budget)
     inner = [edge for block in parts.blocks for edge in block.edges]
     rules: dict[int, str] = {}
+    known: dict[object, str] = {}
     said: set[tuple[str, str, str]] = set()
     for edge in inner:
-        rule = _rule(edge)
+        rule = _rule(edge, known)
         again = (edge.tail, edge.head, rule) in said  # as both arrows of x × x: say it once
         said.add((edge.tail, edge.head, rule))
         rules[id(edge)] = "" if again else rule
@@ -124,27 +115,16 @@ def _ports(parts: Parts) -> set[str]:
     return {node.id for block in parts.blocks for node in block.nodes if node.kind == "port"}
 
 
-def _rule(edge: Edge) -> str:
-    """The rule of the argument that an edge is, in the letters of the record: ``g × f``."""
+def _rule(edge: Edge, known: dict[object, str]) -> str:
+    """The rule of the argument that an edge is, in the letters of the record: ``δ × f``."""
     if edge.kind in ("state", "link", "hub") or not edge.uses:
         return ""
     node, argument = edge.uses[0]
-    name = node.op.name if node.op is not None else ""
-    formulas = FORMULAS.get(name, ())
-    if len(formulas) < 2:
-        return ""
-    text = formulas[min(argument + 1, len(formulas) - 1)]
-    text = SHORT.get(name) or text.partition(" = ")[2] or text
-    inputs = {"a": 0, "b": 1, "x": 0, "w": 1}
-
-    def named(match: re.Match[str]) -> str:
-        letter = match[0]
-        if letter in "gy":
-            return "δ" if letter == "g" else node.name or "y"
-        k = inputs[letter]
-        return _letter(node.inputs[k], node) if k < len(node.inputs) else letter
-
-    text = re.sub(r"(?<!\w)[abgxwy](?![a-z_])", named, text)
+    names = [_letter(x, node) for x in node.inputs]
+    key = (kind_of(node), argument, tuple(names), node.name)
+    if key not in known:
+        known[key] = derivative(node, argument, names, "δ", node.name or "y")
+    text = known[key]
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 

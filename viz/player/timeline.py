@@ -23,7 +23,7 @@ from viz.graphs.gradient_flow import decades, measure
 from viz.layout.edges import spread
 from viz.layout.place import Layout, place
 from viz.record.builder import select
-from viz.record.formulas import FORMULAS
+from viz.record.formulas import formulas, kind_of
 from viz.record.parts import Block, Edge, Node, Parts
 
 Times = list[int | None]
@@ -90,7 +90,8 @@ class _Timeline:
         leaves = (x for x in self.value.values() if type(x) is Tensor and x.op is None)
         shared = (x for x in dict.fromkeys(leaves) if homes[id(x)] > 1)
         self.leaves = {x: k for k, x in enumerate(shared)}
-        self.ops: dict[str, int] = {}
+        self.ops: dict[tuple[str, tuple[str, ...]], int] = {}
+        self.rules: dict[object, tuple[str, ...]] = {}
         self.tables: dict[str, dict[str, int]] = {"shapes": {}, "patterns": {}}
 
     def data(self, losses: Sequence[tuple[str, Tensor]], labels: Sequence[str]) -> dict[str, Any]:
@@ -106,7 +107,7 @@ class _Timeline:
             "blocks": blocks,
             "links": links,
             "leaves": leaves,
-            "ops": [{"name": name, "rules": FORMULAS.get(name, ())} for name in self.ops],
+            "ops": [{"name": name, "rules": rules} for name, rules in self.ops],
             "shapes": [json.loads(text) for text in self.tables["shapes"]],
             "patterns": [json.loads(text) for text in self.tables["patterns"]],
             "scale": [theme.magnitude(k / 16)["color"] for k in range(17)],
@@ -182,7 +183,11 @@ class _Timeline:
                 one["name"] = value.name or ""
                 one["dtype"] = str(value.dtype)
                 if value.op is not None and self.made(node) is value:
-                    one["op"] = self.ops.setdefault(value.op.name, len(self.ops))
+                    kind = kind_of(value)
+                    if kind not in self.rules:
+                        self.rules[kind] = formulas(value)
+                    op = (value.op.name, self.rules[kind])
+                    one["op"] = self.ops.setdefault(op, len(self.ops))
                     one["scope"] = " · ".join(str(f) for f in value.scope[outer:])
                 elif value in self.leaves:
                     one["leaf"] = self.leaves[value]

@@ -116,11 +116,11 @@ class _Selection(Nodes):
     def leaf(self, use: Use, x: Tensor, head: str) -> None:
         """A Tensor that was not computed: a stub per block; if shared, a hub or nothing."""
         section = self.section[use[0]]
-        in_time, shared = section.lane is not None, self.shared(x, use[0])
-        if isinstance(section, Gap) or (shared and self.weights == "hide"):
+        in_time, weight = section.lane is not None, self.weight(x, use)
+        if isinstance(section, Gap) or (weight and self.weights == "hide"):
             return
-        if not (shared and in_time and self.weights == "hub"):
-            look = "weight" if shared else "data"
+        if not (self.shared(x, use[0]) and weight and in_time and self.weights == "hub"):
+            look = "weight" if weight else "data"
             # a bundle of lines to one node hides the rest, and dot would untangle it for minutes
             many = self.roles.homes[x][section] > BUNDLE
             stub = self.stub(section, x, use, use if many and not self.bare(section) else None)
@@ -135,8 +135,8 @@ class _Selection(Nodes):
         self.link(hub, head, use, "hub", hub)
 
     def behind(self, use: Use) -> dict[str, Any]:
-        """The states that a constant of the first step was computed from, as far as recorded."""
-        node, k = use
+        """The states that a constant of the first step was computed from; None if not recorded."""
+        node, _ = use
         y = self.roles.absent[use]
         first = self.section[node]
         cone = constant_cone(y, self.section[y], first, self.roles.view)
@@ -147,7 +147,7 @@ class _Selection(Nodes):
             if self.section[n] is first
         }
         roles = dict.fromkeys(self.roles.role[x] for x in states if self.section.get(x) is first)
-        return {role: known.get(role, node.inputs[k]) for role in roles}
+        return {role: known.get(role) for role in roles}
 
     def start(self, use: Use, x: Any, head: str, role: str) -> None:
         """The state before the first step, where the state of a step before would come from."""

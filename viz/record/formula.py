@@ -59,6 +59,7 @@ def formula(
     name: str | None,
     letters: Letters,
     clock: Clock = NO_CLOCK,
+    wide: bool = False,
 ) -> str:
     """The formula of a collapsed node, ``c = f×c[t−1] + i×g``; its operations if too long.
 
@@ -70,9 +71,11 @@ def formula(
         What to call inputs from elsewhere.
     clock
         By operation and place in its index, how far after the step it reads.
+    wide
+        With spaces around all signs, as on paper: ``a × b``.
     """
     members = list(members)
-    text, _ = expression(members, root, letters, clock)
+    text, _ = expression(members, root, letters, clock, wide)
     prefix = f"{name}{_GLUE}={_GLUE}" if name else ""
     if len(prefix + text) <= LONGEST:
         return _lines(prefix + text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -57,6 +58,7 @@ def letters(members: Sequence[Tensor], roles: Roles) -> dict[tuple[Tensor, int],
     """What operations call that which they take from elsewhere, by node and argument."""
     own = set(members)
     found: dict[tuple[Tensor, int], Text] = {}
+    arrays: dict[str, dict[int, str]] = defaultdict(dict)  # what a word stands for
     for n in members:
         here = roles.view.section[n]
         for k, x in enumerate(n.inputs):
@@ -79,6 +81,8 @@ def letters(members: Sequence[Tensor], roles: Roles) -> dict[tuple[Tensor, int],
                     found[n, k] = known, ATOM
             elif isinstance(x, np.ndarray) and x.ndim:
                 word = array_word(x, n, k, roles)
+                if word == unnamed(x):
+                    word = arrays[word].setdefault(id(x), word + "′" * len(arrays[word]))
                 found[n, k] = word, NEGATIVE if word[0] == "−" else ATOM
     return found
 
@@ -110,7 +114,19 @@ def array_word(array: np.ndarray, node: Tensor, argument: int, roles: Roles) -> 
     if found:
         return "".join(found)
     words = roles.words.get((roles.forms.of[node], argument), set())
-    return (next(iter(words)) if len(words) == 1 else "") or unnamed(array)
+    word = next(iter(words)) if len(words) == 1 else ""
+    if word and not _broadcasts(node, argument):  # where its shape counts, a number is no array
+        full = {"0": "zeros", "1": "ones"}.get(word)
+        word = f"{full}({shape_text(array.shape)})" if full else ""
+    return word or unnamed(array)
+
+
+def _broadcasts(node: Tensor, argument: int) -> bool:
+    """Whether a number in place of an argument gives a result of the same shape."""
+    if node.op is None or node.op.kind.form != "elementwise":
+        return False
+    shapes = [x.shape if type(x) is Tensor else np.shape(x) for x in node.inputs]
+    return np.broadcast_shapes(*shapes[:argument], *shapes[argument + 1 :]) == node.shape
 
 
 def given(x: Any, node: Tensor, argument: int, shared: bool, roles: Roles) -> tuple[str, str]:
@@ -118,27 +134,30 @@ def given(x: Any, node: Tensor, argument: int, shared: bool, roles: Roles) -> tu
     use = (node, argument)
     if use in roles.absent:
         return "constant", absent(node, argument, roles)[0]
+    start = first(roles.initial[use], use, roles) if use in roles.initial else ""
     if is_number(x):
         return "constant", number_text(x)
-    first = _first(use, roles)
     if type(x) is Tensor:
         known = "" if shared else leaf_name(x, node, argument, roles)
-        name = short(x.name or first or "leaf")
+        name = short(x.name or start or "leaf")
         if known and x.name and known != name:
             name = f"{known} = {name}"
         return ("parameter" if shared else "input"), name
     if array_letter(x, node):
         return "input", array_word(x, node, argument, roles)
-    word = array_word(x, node, argument, roles)
-    return "constant", first if first and word == unnamed(x) else word
+    words = roles.words.get((roles.forms.of[node], argument), set())
+    word = (next(iter(words)) if len(words) == 1 else "") or unnamed(x)
+    if word == unnamed(x):
+        owner = roles.view.owner[node]
+        own = letters(roles.members[owner], roles) if isinstance(owner, Tensor) else {}
+        word = start or own.get(use, (word, ATOM))[0]
+    return "constant", word
 
 
-def _first(use: tuple[Tensor, int], roles: Roles) -> str:
+def first(role: str, use: tuple[Tensor, int], roles: Roles) -> str:
     """``h[−1]``, or ``h[T]`` against time, for the state that the first step begins with."""
-    if use not in roles.initial:
-        return ""
     lane = roles.view.step[use[0]].lane
-    letter = roles.called(lane, roles.initial[use])
+    letter = roles.called(lane, role)
     return f"{letter}[{'T' if lane is not None and lane.mirrored else '−1'}]" * (letter != "·")
 
 

@@ -12,7 +12,7 @@ from viz.record.alike import Use
 from viz.record.collapse import Gap
 from viz.record.labels import shape_text, short
 from viz.record.lanes import Section
-from viz.record.node_text import given, kind, lane_title, text, tip
+from viz.record.node_text import first, given, kind, lane_title, text, tip
 from viz.record.parts import Block, Parts
 from viz.record.roles import Roles
 
@@ -88,9 +88,12 @@ class Nodes:
     def stub(self, section: object, x: Any, use: Use, key: object = None) -> str:
         """A small node for something given, once per block (and `key`)."""
         key = (section, key, x if type(x) is Tensor else id(x))
+        if key not in self.names and x is None:  # a state that the record does not have
+            label = first(str(key[1]), use, self.roles)
+            self.names[key] = self.parts.add(self.block(section), "constant", label)
         if key not in self.names:
             shared = type(x) is Tensor and self.shared(x, use[0])
-            look, label = given(x, *use, shared, self.roles)
+            look, label = given(x, *use, self.weight(x, use), self.roles)
             form = self.roles.forms.of[use[0]]
             same = ("leaf", x.serial) if shared else ("given", form, use[1])
             plain = label.partition(" = ")[0] if look == "input" else ""
@@ -102,9 +105,25 @@ class Nodes:
         return self.names[key]
 
     def shared(self, x: Tensor, node: Tensor) -> bool:
-        """True if a leaf is a parameter; a leaf of only one step of several is an input of it."""
+        """True if several steps have a leaf, or the only one; that of one of several is its own."""
         lane = self.section[node].lane
         return len(self.roles.homes[x]) > 1 or lane is None or len(lane.sections) == 1
+
+    def weight(self, x: Any, use: Use) -> bool:
+        """True if a leaf is drawn as a parameter: what is shared, but for a sequence of inputs.
+
+        A leaf of one step alone is one, too, if it is called the same at all steps and is what
+        inputs are multiplied by, or added to all rows: untied copies.
+        """
+        if type(x) is not Tensor or x in self.roles.sequences:
+            return False
+        if self.shared(x, use[0]):
+            return True
+        node, k = use
+        if not x.name or len(self.roles.words[self.roles.forms.of[node], k]) > 1:
+            return False
+        form = node.op.kind.form if node.op is not None else ""
+        return (form == "product" and k == 1) or (form == "elementwise" and x.ndim < node.ndim)
 
     def port(
         self,

@@ -47,6 +47,8 @@ class Roles:
     words
         What could be written for an array or an input, by the form and the argument: the values
         that it has, or the names, at all steps.
+    sequences
+        Leaves of which each step reads its own part.
     letters
         By form the letter of a value without one, where a formula would write two dots.
     primes
@@ -66,6 +68,7 @@ class Roles:
     clock: dict[tuple[Tensor, int], int]
     forms: Forms
     words: dict[tuple[int, int], set[str]]
+    sequences: set[Tensor]
     letters: dict[int, str] = field(default_factory=dict)
     primes: dict[tuple[Lane | None, str], int] = field(default_factory=dict)
 
@@ -121,8 +124,12 @@ def read(record: list[Tensor], roots: list[Tensor], view: View) -> Roles:
     clock = clocks(nodes)
     forms = Forms(nodes, view, role, homes, clock, initial, absent)
     words: dict[tuple[int, int], set[str]] = defaultdict(set)
+    read_by_step, read_whole = set[Tensor](), set[Tensor]()
+    timed = {node for node, _ in clock}
     for node in nodes:
         for k, x in enumerate(node.inputs):
+            if type(x) is Tensor and x.op is None:
+                (read_by_step if node in timed else read_whole).add(x)
             if type(x) is Tensor and x.op is None and x.name:
                 words[forms.of[node], k].add(x.name)
             elif type(x) is not Tensor and not is_number(x) and array_letter(x, node) is None:
@@ -141,6 +148,7 @@ def read(record: list[Tensor], roots: list[Tensor], view: View) -> Roles:
         clock=clock,
         forms=forms,
         words=words,
+        sequences=read_by_step - read_whole,
     )
     _tell_apart(roles)
     _letter(record, roles)
