@@ -14,8 +14,8 @@ __all__ = ["latex"]
 
 WIDE = 118  # characters of a line
 HEAD = r"""% \bar x is the gradient of the loss L with respect to x. Examples are rows, as in x_t W.
-% Lines are for t = 1, ..., T if they do not say otherwise; the gradients of what runs from t = 1 up
-% run from t = T down."""
+% Steps are counted from 0, as in programs and pictures. Lines are for t = 0, ..., T-1 if they do not
+% say otherwise; the gradients of what runs from t = 0 up run from t = T-1 down."""
 NOTES = {
     "product": r"\odot multiplies element by element, as do powers.",
     "axes": r"\mathrm{sum}_{0,1} adds up along the first two axes.",
