@@ -66,6 +66,7 @@ from tinygrad_rnn.engine.scalars import scalars
 from tinygrad_rnn.engine.steps import Step, step_frame, steps
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.program import compile as compile
+from tinygrad_rnn.program import equations
 
 __version__ = "0.1.0"
 
@@ -89,6 +90,7 @@ __all__ = [
     "cut_gradient",
     "detect_anomaly",
     "divide",
+    "equations",
     "exp",
     "expm1",
     "flip",

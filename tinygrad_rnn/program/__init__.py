@@ -4,6 +4,7 @@
 from tinygrad_rnn.program.backends.c.build import builds as builds
 from tinygrad_rnn.program.record.trace import leaves_of as leaves_of
 from tinygrad_rnn.program.runtime.compare import size_of as size_of
+from tinygrad_rnn.program.runtime.formulas import equations
 from tinygrad_rnn.program.runtime.outline import Operation, Outline, Part, Read
 from tinygrad_rnn.program.runtime.run import Running as Running
 from tinygrad_rnn.program.runtime.run import Unmet as Unmet
@@ -12,4 +13,4 @@ from tinygrad_rnn.program.runtime.step import CompiledStep, compile
 from tinygrad_rnn.program.threads import limited as limited
 from tinygrad_rnn.program.threads import small as small
 
-__all__ = ["CompiledStep", "Operation", "Outline", "Part", "Read", "compile"]
+__all__ = ["CompiledStep", "Operation", "Outline", "Part", "Read", "compile", "equations"]

@@ -264,4 +264,4 @@ def test_every_second_element_at_each_step_of_a_scope():
     assert "x[1::2]" in source
     step = compile(loss_fn)
     step(weights(), *data(12))
-    assert "x_{2t}" in step.latex
+    assert "x_{2t+1}" in step.latex

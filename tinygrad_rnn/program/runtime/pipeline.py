@@ -256,6 +256,13 @@ class Program(Running):
         return Equations(*self._for_reading(), self.parameters)
 
     @cached
+    def forward_equations(self) -> Equations:
+        """The equations of the loss alone."""
+        values, outputs, leaves = copied(*self.rolled)
+        values = simplify.alive(values, outputs[:1], leaves)
+        return Equations(*_passed((values, outputs[:1], leaves), EQUATIONS), 0)
+
+    @cached
     def plain(self) -> PlainText:
         """The step for a reader, without what counts whether its requirements hold."""
         values, outputs, leaves = self._for_reading()

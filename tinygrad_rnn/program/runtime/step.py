@@ -18,6 +18,7 @@ from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.backends.c import Unwritable, save
 from tinygrad_rnn.program.backends.latex.emit import latex
+from tinygrad_rnn.program.backends.latex.text import LatexText
 from tinygrad_rnn.program.backends.plain.emit import PlainText
 from tinygrad_rnn.program.record.surroundings import Surroundings
 from tinygrad_rnn.program.record.trace import (
@@ -112,6 +113,11 @@ class CompiledStep:
         return None if isinstance(program, str) else program
 
     @property
+    def program(self) -> Running | None:
+        """The program last used, or None."""
+        return self._last
+
+    @property
     def constants(self) -> dict[str, np.ndarray]:
         """Large arrays that the function took from outside, as the program's last arguments."""
         return dict(self._last.program.constants) if self._last else {}
@@ -127,12 +133,14 @@ class CompiledStep:
         return self._last.c_source if self._last else ""
 
     @property
-    def latex(self) -> str:
+    def latex(self) -> LatexText:
         r"""The equations of the step, forward and backward, as two ``align*`` environments.
 
-        ``\bar x`` is the gradient of the loss with respect to x; each named value is a line.
+        ``\bar x`` is the gradient of the loss with respect to x; each named value is a line. A
+        notebook sets them, and ``latex.save("step.tex")`` writes a document. The text is empty if
+        the step could not be compiled.
         """
-        return latex(self._last.full.equations) if self._last else ""
+        return latex(self._last.full.equations) if self._last else LatexText()
 
     @property
     def plain(self) -> PlainText:

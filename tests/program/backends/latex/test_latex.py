@@ -8,18 +8,18 @@ import pytest
 from tinygrad_rnn import Tensor, compile, named, nn, stack, tanh
 
 RNN = r"""\begin{align*}
-  h_0 &= 0 \\
+  h_{-1} &= 0 \\
   a_t &= x_t\, W + h_{t-1}\, U + b \\
   h_t &= \tanh(a_t) \\
-  L &= \sum_{t=1}^{T} \mathbf{1}^\top (h_t \odot y_t)\, \mathbf{1}
+  L &= \sum_{t=0}^{T-1} \mathbf{1}^\top (h_t \odot y_t)\, \mathbf{1}
 \end{align*}
 \begin{align*}
-  \bar a_{T+1} &= 0 \\
+  \bar a_T &= 0 \\
   \bar h_t &= y_t + \bar a_{t+1}\, U^\top \\
   \bar a_t &= \bar h_t \odot (1 - h_t^2) \\
-  \bar W &= \sum_{t=1}^{T} x_t^\top\, \bar a_t \\
-  \bar U &= \sum_{t=1}^{T} h_{t-1}^\top\, \bar a_t \\
-  \bar b &= \sum_{t=1}^{T} \mathbf{1}^\top \bar a_t
+  \bar W &= \sum_{t=0}^{T-1} x_t^\top\, \bar a_t \\
+  \bar U &= \sum_{t=0}^{T-1} h_{t-1}^\top\, \bar a_t \\
+  \bar b &= \sum_{t=0}^{T-1} \mathbf{1}^\top \bar a_t
 \end{align*}
 """
 MACROS = {
@@ -132,7 +132,7 @@ def test_each_letter_of_an_lstm_has_one_equation_forward_and_one_backward():
         assert text.count(f"\n  {letter}_t &=") == text.count(f"\n  \\bar {letter}_t &=") == 1
         assert f"{letter}_t" in forward
         assert f"\\bar {letter}_t" in backward
-    assert backward["\\bar W_h"] == "\\sum_{t=1}^{T} h_{t-1}^\\top\\, \\bar a_t"
+    assert backward["\\bar W_h"] == "\\sum_{t=0}^{T-1} h_{t-1}^\\top\\, \\bar a_t"
     assert len(forward) + len(backward) <= 30
 
 
@@ -163,7 +163,7 @@ def test_every_equation_can_be_set(loss_fn, model):
 
 def test_lengths_are_compared_with_the_step():
     step = stepped(padded, Model(nn.RNNCell(4, 4, rng=0)), *sequence(7), np.array([7, 4]))
-    assert "\\mathbf{1}[\\mathrm{lengths} > t-1]" in step.latex
+    assert "\\mathbf{1}[\\mathrm{lengths} > t]" in step.latex
     assert "K" not in step.latex
 
 
@@ -174,8 +174,8 @@ def test_what_is_given_beside_the_loss_has_no_gradient():
 
     text = stepped(with_state, Model(nn.RNNCell(4, 4, rng=0)), *sequence(5), np.ones((2, 4))).latex
     forward, backward = equations(text)
-    assert forward["h_0"] == "\\mathrm{first}"
-    assert "h_T" in forward.values()
+    assert forward["h_{-1}"] == "\\mathrm{first}"
+    assert "h_{T-1}" in forward.values()
     assert [left for left in backward if left.startswith("\\bar x")] == []
 
 
@@ -227,7 +227,7 @@ class Meaning:
 
     def letter(self, v, t):
         if v in self.known:
-            return self.known[v] if t is None else self.known[v][t - 1]
+            return self.known[v] if t is None else self.known[v][t]
         if v not in self.e.parts:
             return self.line(v, t)
         source, k = self.e.parts[v]

@@ -443,7 +443,7 @@ class Text:
                 at = self.moment(step, t)
             except (SyntaxError, NameError, TypeError):
                 return self.line((base, below, above), None)
-            return self.known[key][at - 1] if key in self.known else self.line(key, at)
+            return self.known[key][at] if key in self.known else self.line(key, at)
         return self.line((base, "", above), None)
 
     def line(self, key, at):
@@ -454,7 +454,7 @@ class Text:
                 x = (
                     self.line(whole, at_whole)
                     if whole not in self.known
-                    else (self.known[whole] if at is None else self.known[whole][at_whole - 1])
+                    else (self.known[whole] if at is None else self.known[whole][at_whole])
                 )
                 width = x.shape[-1] // n
                 self.done[key, at] = x[..., k * width : (k + 1) * width]
@@ -465,7 +465,7 @@ class Text:
                 f, step = self.lines[key]
                 assert step in (None, "t"), step
                 if step is None and at is not None:  # of an array over time
-                    return self.line(key, None)[at - 1]
+                    return self.line(key, None)[at]
                 x = np.asarray(f(at))
                 known = not x.ndim and key in self.shapes  # 0, in its shape
                 self.done[key, at] = np.broadcast_to(x, self.shapes[key]) if known else x

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from tinygrad_rnn.program.backends.latex.cell import Gates
 from tinygrad_rnn.program.backends.latex.equations import Equations
 from tinygrad_rnn.program.backends.latex.formula import RELATIONS, ZERO, Formula, Step
 from tinygrad_rnn.program.backends.latex.printer import Letter, Printer
+from tinygrad_rnn.program.backends.latex.text import LatexText
 from tinygrad_rnn.program.ir.graph import Value
 
-__all__ = ["latex"]
+__all__ = ["cell_latex", "latex"]
 
 WIDE = 118  # characters of a line
 HEAD = r"""% \bar x is the gradient of the loss L with respect to x. Examples are rows, as in x_t W.
-% Lines are for t = 1, ..., T if they do not say otherwise; the gradients of what runs from t = 1 up
-% run from t = T down."""
+% Steps count from 0, as in programs and pictures. Lines are for t = 0, ..., T-1 if they do not say
+% otherwise; the gradients of what runs from t = 0 up run from t = T-1 down."""
+OF_A_CELL = """% Examples are rows, as in x_t W. The state before step t has t-1 below it."""
 NOTES = {
     "product": r"\odot multiplies element by element, as do powers.",
     "axes": r"\mathrm{sum}_{0,1} adds up along the first two axes.",
@@ -31,7 +34,7 @@ NOTES = {
 TRUE = r"\mathbf{1}[...] is 1 where it is true, else 0."
 
 
-def latex(e: Equations) -> str:
+def latex(e: Equations) -> LatexText:
     """The forward and the backward equations, as two ``align*`` environments."""
     names: dict[Any, Letter] = {**e.names}
     p = Printer(names)
@@ -60,13 +63,35 @@ def latex(e: Equations) -> str:
     whole = {q.value: q.formula for q in e.equations}
     backward += [_line(" = ".join(left), whole[v], p, e, v) for v, left in sums.items()]
     text = "\n".join([*_aligned(forward), *_aligned(backward)]) + "\n"
-    heads = _heads(f for q in e.equations for f in (q.formula, *(f for _, f in q.starts)))
+    told = _notes(e, (f for q in e.equations for f in (q.formula, *(f for _, f in q.starts))))
+    told += _packed(
+        ((p, source, k, source.shape[-1] // p.shape[-1]) for p, (source, k) in e.parts.items()),
+        names,
+    )
+    return LatexText("\n".join([HEAD, *(f"% {note}" for note in told), text]))
+
+
+def cell_latex(e: Equations) -> LatexText:
+    """The formulas of one step of a cell, gate by gate, as one ``align*`` environment."""
+    gates = Gates(e)
+    p = Printer(gates.names)
+    lines = [
+        _line(p.names[q.value].tex("t" if q.value.lo is not None else ""), q.formula, p, e, q.value)
+        for q in gates.equations
+    ]
+    told = _notes(e, (q.formula for q in gates.equations)) + _packed(gates.columns(), gates.names)
+    text = "\n".join(_aligned(lines)) + "\n"
+    return LatexText("\n".join([OF_A_CELL, *(f"% {note}" for note in told), text]))
+
+
+def _notes(e: Equations, formulas: Iterable[Formula]) -> list[str]:
+    """What explains the notation of formulas."""
+    heads = _heads(formulas)
     told = [note for head, note in NOTES.items() if head in heads]
     told += [TRUE] * (not heads.isdisjoint(RELATIONS))
     if e.given is not None:
         told.append(f"{e.given.tex()} is an array that the record has from outside.")
-    told += _parts(e)
-    return "\n".join([HEAD, *(f"% {note}" for note in told), text])
+    return told
 
 
 def _heads(formulas: Iterable[Formula]) -> set[str]:
@@ -79,16 +104,16 @@ def _heads(formulas: Iterable[Formula]) -> set[str]:
     return found
 
 
-def _parts(e: Equations) -> list[str]:
-    """Comments on the letters of parts: of which letter each is a part."""
+def _packed(columns: Iterable[tuple[Any, Value, int, int]], names: dict[Any, Letter]) -> list[str]:
+    """Comments on the letters of parts: of which letter each is a part, and which."""
     alike: dict[tuple[str, int], dict[int, str]] = {}
-    for p, (source, k) in e.parts.items():
-        if p in e.names and source in e.names:
-            a = p.args[0]
-            step = Step(1, a.k or 0).tex() if a.kind == "step" else ""
-            many = source.shape[-1] // p.shape[-1]
-            whole = alike.setdefault((e.names[source].tex(step), many), {})
-            whole.setdefault(k, e.names[p].tex("t" if p.lo is not None else ""))
+    for p, source, k, many in columns:
+        if p in names and source in names:
+            a = p.args[0] if isinstance(p, Value) else None
+            step = Step(1, a.k or 0).tex() if a is not None and a.kind == "step" else ""
+            timed = isinstance(p, Value) and p.lo is not None
+            whole = alike.setdefault((names[source].tex(step), many), {})
+            whole.setdefault(k, names[p].tex("t" if timed else ""))
     return [
         f"{whole} = [{', '.join(found.get(k, '.') for k in range(many))}] in equal parts."
         for (whole, many), found in alike.items()

@@ -29,7 +29,7 @@ RELATIONS = {
 
 
 class Step(NamedTuple):
-    """The step ``sign * t + shift``, counted from 1; `sign` 0: that step alone; in steps `of` T."""
+    """The step ``sign * t + shift``, counted from 0; `sign` 0: that step alone; in steps `of` T."""
 
     sign: int
     shift: int

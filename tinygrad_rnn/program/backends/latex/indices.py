@@ -41,7 +41,7 @@ class Indices(Operands):
             at = self.tick(first % shape[0] if isinstance(first, int) else first)
             x, index, shape = Formula("letter", what=x.what, step=at), index[1:], shape[1:]
         elif x.head == "all" and type(first) is Tick:
-            start = x.what[0].shift - 1 if not x.what[0].end else 0
+            start = x.what[0].shift if not x.what[0].end else 0
             x = x.parts[0].each(lambda s: s.moved(index_shift(first, start)))
             index, shape = index[1:], shape[1:]
         elif x.head == "index" and x.what == (0,) and type(first) is Tick:
@@ -78,11 +78,11 @@ class Indices(Operands):
         if type(p) is int:
             return self.step(p)
         if p.sign != -1:
-            return Step(p.sign, p.shift + 1 - p.sign)
+            return Step(p.sign, p.shift)
         for hi, name in self.ends.items():
             if abs(p.shift - hi) <= 2:
-                return Step(-1, p.shift - hi + 1, name)
-        return Step(-1, p.shift + 2)
+                return Step(-1, p.shift - hi - 1, name)
+        return Step(-1, p.shift)
 
     def indexed(self, head: str, x: Formula, v: Value, index: Any, xs: list[Formula]) -> Formula:
         """``x[index]``, or what else has a place: with integers counted from 0, as in the program.
@@ -129,7 +129,7 @@ class Indices(Operands):
             ends = (p.start, p.stop) if p.step in (None, 1) else (p.start, p.stop, p.step)
             return ":".join("" if e is None else str(e) for e in ends)
         if type(p) is Tick:
-            return Step(p.sign, p.shift - p.sign).tex()
+            return Step(p.sign, p.shift).tex()
         return {None: "\\mathrm{new}", Ellipsis: "\\dots"}.get(p) or str(p)
 
     def put(self, v: Value, xs: list[Formula]) -> Formula:

@@ -45,23 +45,23 @@ class Operands:
         self.forward = set(forward)
 
     def step(self, t: int) -> Step:
-        """A step alone, counted from 1 or from the last one."""
+        """A step alone, counted from 0 or from their number."""
         for hi, name in self.ends.items():
             if abs(t - hi) <= 2 and t > 1:
-                return Step(0, t - hi, name)
-        return Step(0, t + 1)
+                return Step(0, t - hi - 1, name)
+        return Step(0, t)
 
     def step_of(self, v: Value, t: int) -> Step:
         """A step of a value, of which the first is never called the last."""
         if v.lo is not None and t <= v.lo:
-            return Step(0, t + 1)
+            return Step(0, t)
         for hi, name in self.ends.items():
             if v.hi is not None and abs(v.hi - hi) <= 2 and abs(t - hi) <= 2:
-                return Step(0, t - hi, name)
+                return Step(0, t - hi - 1, name)
         return self.step(t)
 
     def range_of(self, v: Value) -> str:
-        """At which steps, if it is not from 1 to T."""
+        """At which steps, if it is not from 0 to T - 1."""
         shift = self.shifts.get(v, 0)
         if (
             v.lo is None
@@ -99,7 +99,7 @@ class Operands:
         if s.sign == 1 or not s.sign:
             return s.at(self.step_of(v, t))
         ends = {name: hi + 1 for hi, name in self.ends.items()}
-        return self.step(s.sign * (t + 1) + s.shift + ends.get(s.end, 0) - 1)
+        return self.step(s.sign * t + s.shift + ends.get(s.end, 0))
 
     def in_shape(self, a: Arg) -> Formula:
         """An operand in its shape, which that of a number is not."""
@@ -123,7 +123,7 @@ class Operands:
         x = np.asarray(a.value)
         flat = x.reshape(len(x), -1)
         if flat.shape[1] and np.array_equal(flat, np.arange(len(x))[:, None] + flat[:1, :1]):
-            shift = int(flat[0, 0]) - a.k - 1
+            shift = int(flat[0, 0]) - a.k
             return Formula("index of time", step=Step(1, shift))
         key = ("each", x.shape, str(x.dtype), x.tobytes())
         self.constants[key] = x

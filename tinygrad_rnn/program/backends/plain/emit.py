@@ -148,7 +148,7 @@ class Writer:
 
     def step(self, s: Step) -> str:
         """A step, counted from 0."""
-        shift = s.shift + s.sign - 1
+        shift = s.shift
         t = {1: "t", -1: "-t", 0: ""}.get(s.sign, f"{s.sign} * t")
         words = [w for w in (self.ends[s.end] if s.end else "", t) if w]
         if s.sign < 0:  # the number first

@@ -88,7 +88,7 @@ class Infix:
             return self.read(x.what, x.step), ATOM
         if x.head == "index of time":
             assert x.step is not None
-            return self.step(x.step.moved_alone(1)), SUM
+            return self.step(x.step), SUM
         if x.head == "inverse":
             return f"1 / {self.counts[x.what]}", PRODUCT
         if x.head == "sum":
@@ -242,7 +242,7 @@ class Infix:
             return self.text(arrays[word])
         if isinstance(word, Place):
             p = word.python
-            return p if isinstance(p, str) else self.step(p._replace(shift=p.shift + 1 - p.sign))
+            return p if isinstance(p, str) else self.step(p)
         return {r"\dots": "...", r"\mathrm{new}": "None", r"\cdot": ":"}.get(word, word)
 
     def indices(self, words: Any, arrays: tuple[Formula, ...]) -> str:

@@ -237,7 +237,7 @@ class Arrangement:
     def number(self, s: Step) -> int:
         """A step alone as the number it is."""
         ends = {name: hi for hi, name in self.e.notation.ends.items()}
-        return s.shift + (ends[s.end] if s.end else -1)
+        return s.shift + (ends[s.end] + 1 if s.end else 0)
 
     # -- what is kept -------------------------------------------------------------------------
 
