@@ -10,6 +10,7 @@ from viz.charts.surface import loss_surface
 from viz.charts.trajectories import attractors, trajectories
 from viz.graphs.compare import differences, unfolding
 from viz.graphs.forward_backward import forward_backward
+from viz.graphs.options import Options
 from viz.graphs.program import program
 from viz.graphs.truncation import truncation
 from viz.graphs.unrolled import folded, gradient_flow, graph, unrolled
@@ -23,6 +24,7 @@ __all__ = [
     "Drawing",
     "Frames",
     "NoRenderer",
+    "Options",
     "Player",
     "Plot",
     "Sheet",
