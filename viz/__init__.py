@@ -11,6 +11,7 @@ from viz.charts.trajectories import attractors, trajectories
 from viz.graphs.cell import cell
 from viz.graphs.compare import differences, unfolding
 from viz.graphs.forward_backward import forward_backward
+from viz.graphs.options import Options
 from viz.graphs.program import program
 from viz.graphs.truncation import truncation
 from viz.graphs.unrolled import folded, gradient_flow, graph, unrolled
@@ -24,6 +25,7 @@ __all__ = [
     "Drawing",
     "Frames",
     "NoRenderer",
+    "Options",
     "Player",
     "Plot",
     "Sheet",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,7 @@ class EdgeGradients(Table):
         }
 
 
-def flow(parts: Parts, loss: Tensor) -> None:
+def flow(parts: Parts, loss: Tensor, rows: int = 1) -> None:
     """Colour every edge of `parts` by the Euclidean norm of the gradient of `loss` along it.
 
     An edge that stands for several edges of the record shows the norm of their sum. Each gradient
@@ -85,10 +85,11 @@ def flow(parts: Parts, loss: Tensor) -> None:
             edge.label = f"{edge.label} {_number(size)}"
         if size and shared[edge.head] > 1:  # an edge of many steps would drown what happens in them
             edge.style["penwidth"] = f"{float(edge.style['penwidth']) / 2:.2f}"
-    note = Block("note")
-    text, table = _legend(low, high, any(not math.isfinite(n) for n in norms.values()))
-    parts.add(note, "legend", text, html=table)
-    parts.blocks.append(note)
+    strange = any(not math.isfinite(n) for n in norms.values())
+    for text, table in _legend(low, high, strange, rows):
+        note = Block("note")
+        parts.add(note, "legend", text, html=table)
+        parts.blocks.append(note)
 
 
 def measure(
@@ -180,27 +181,29 @@ def _number(norm: float) -> str:
     return f"{digits}e{int(power)}"
 
 
-def _legend(low: float, high: float, not_finite: bool) -> tuple[str, str]:
-    """The legend's text (for its size) and its table."""
-    cells: list[str] = []
-    words = ["‖∂loss/∂value‖ on each edge"]
-    step = math.ceil((high - low) / 5)
+def _legend(low: float, high: float, not_finite: bool, rows: int) -> Iterator[tuple[str, str]]:
+    """The legend's rows: text (for its size) and a table."""
+    step = math.ceil((high - low) / (5 if rows < 3 else 2))
+    size: list[tuple[str, str]] = []
     for power in sorted(range(round(high), round(low) - 1, -step)):
         sample = theme.magnitude((power - low) / (high - low))
         word = f"1e{power}"
-        cells.append(_sample(sample["color"], float(sample["penwidth"]), word))
-        words.append(f"     {word}  ")
-    cells.append(f"<TD>{dashes(theme.ZERO_GRADIENT)}</TD><TD>exactly zero</TD>")
-    cells.append(f'<TD><FONT COLOR="{theme.GREY}">·····</FONT></TD><TD>no gradient</TD>')
-    words += ["     exactly zero", "     no gradient"]
+        size.append((_sample(sample["color"], float(sample["penwidth"]), word), f"     {word}  "))
+    dots = f'<TD><FONT COLOR="{theme.GREY}">·····</FONT></TD><TD>no gradient</TD>'
+    zero = f"<TD>{dashes(theme.ZERO_GRADIENT)}</TD><TD>exactly zero</TD>"
+    rest = [(zero, "     exactly zero"), (dots, "     no gradient")]
     if not_finite:
-        cells.append(_sample(theme.NOT_FINITE["color"], 5, "NaN or ∞"))
-        words.append("     NaN or ∞")
-    table = (
-        '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="3" CELLPADDING="1"><TR>'
-        f"<TD>{html.escape(words[0])}</TD>{''.join(cells)}</TR></TABLE>"
-    )
-    return "".join(words), table
+        rest.append((_sample(theme.NOT_FINITE["color"], 5, "NaN or ∞"), "     NaN or ∞"))
+    words = "‖∂loss/∂value‖" + " on each edge" * (rows < 3)
+    title = [(f"<TD>{html.escape(words)}</TD>", words)]
+    cells = [[*title, *size, *rest], [*title, *size], [*title], size, rest]
+    for line in {1: cells[:1], 2: [cells[1], rest], 3: cells[2:]}[rows]:
+        table = "".join(cell for cell, _ in line)
+        yield (
+            "".join(word for _, word in line),
+            '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="3" CELLPADDING="1">'
+            f"<TR>{table}</TR></TABLE>",
+        )
 
 
 def _sample(colour: str, width: float, word: str) -> str:

@@ -76,9 +76,9 @@ def dressed(parts: Parts, picture: str, options: Options) -> Parts:
         A name is none of the picture; there are fewer labels than steps.
     """
     if options.get("initial") is False:
-        _drop(parts, {n.id for b in parts.blocks if b.kind == "initial" for n in b.nodes})
+        without(parts, {n.id for b in parts.blocks if b.kind == "initial" for n in b.nodes})
     if options.get("targets") is False:
-        _drop(parts, {n.id for b in parts.blocks for n in b.nodes if _target(b, n)})
+        without(parts, {n.id for b in parts.blocks for n in b.nodes if _target(b, n)})
     _select(parts, picture, options.get("show"), options.get("hide"))
     if options.get("shapes") is False:
         for block in parts.blocks:
@@ -141,7 +141,7 @@ def _select(
                 f"There are {', '.join(sorted(known)) or 'none'}."
             )
     gone = {n.id for n in given if n.label in (hide or ()) or (show and n.label not in show)}
-    _drop(parts, gone)
+    without(parts, gone)
 
 
 def _rename(parts: Parts, picture: str, names: Mapping[str, str]) -> None:
@@ -165,7 +165,7 @@ def _rename(parts: Parts, picture: str, names: Mapping[str, str]) -> None:
         raise ValueError(f"{picture}: names: nothing in the picture is called {missing[0]!r}.")
 
 
-def _drop(parts: Parts, gone: set[str]) -> None:
+def without(parts: Parts, gone: set[str]) -> None:
     """Remove nodes, their edges, and blocks and ports that nothing is left in or at."""
     for block in parts.blocks:
         block.nodes = [node for node in block.nodes if node.id not in gone]
@@ -174,4 +174,4 @@ def _drop(parts: Parts, gone: set[str]) -> None:
     parts.blocks = [block for block in parts.blocks if block.nodes]
 
 
-__all__ = ["Options", "checked", "dressed"]
+__all__ = ["Options", "checked", "dressed", "without"]

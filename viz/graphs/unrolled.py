@@ -7,9 +7,10 @@ from typing import Any, Literal, Unpack
 
 import numpy as np
 
-from tinygrad_rnn import Tensor, tree
+from tinygrad_rnn import Tensor, ancestors, tree
 from viz.graphs.gradient_flow import flow
-from viz.graphs.options import Options, checked, dressed
+from viz.graphs.options import Options, checked
+from viz.graphs.sized import fitted
 from viz.record.arguments import check
 from viz.record.builder import select
 from viz.record.fold import fold
@@ -20,8 +21,8 @@ from viz.render.drawing import Drawing
 Detail = Literal["cell", "gate", "op", "scalar"]
 Weights = Literal["stub", "hub", "hide"]
 
-# of a gradient flow of cells, which is to be seen at one glance
-CELL_FLOW: Options = {"shapes": False, "initial": False, "targets": False, "numbered": True}
+# of cells that are to be seen at one glance
+CELLS: Options = {"shapes": False, "initial": False, "targets": False, "numbered": True}
 BUDGET = 3_000  # operations that a browser still scrolls smoothly
 DETAILS = {
     "cell": "one box per step",
@@ -38,7 +39,7 @@ WEIGHTS = {
 
 def unrolled(
     loss: Any,
-    detail: Detail = "op",
+    detail: Detail | None = None,
     *,
     weights: Weights | None = None,
     per_line: int | None = None,
@@ -53,7 +54,8 @@ def unrolled(
         The Tensor whose record is drawn, or several: outputs, a state, an array of scalars.
     detail
         ``"cell"``: one box per step; ``"gate"``: the named values inside, with their formulas;
-        ``"op"``: every primitive; ``"scalar"``: every single number, for tiny nets.
+        ``"op"``: every primitive; ``"scalar"``: every single number, for tiny nets. By default
+        ``"op"``; with a `size` ``"gate"`` for one step, ``"cell"`` for several.
     weights
         ``"stub"``: parameters as small nodes at each step; ``"hub"``: one node each, shared by all
         steps, good for few steps; ``"hide"``: not drawn. By default stubs, hidden at ``"cell"``.
@@ -62,6 +64,8 @@ def unrolled(
     budget
         With more operations than this (at ``"cell"``: cells) the middle steps are left out, and the
         picture says so.
+    options
+        What is shown, what it is called, and for which `size`: see `viz.Options`.
 
     Raises
     ------
@@ -82,13 +86,16 @@ def unrolled(
     roots = recorded(loss, "unrolled")
     check("unrolled", per_line=per_line, budget=budget)
     checked("unrolled", options)
-    parts = select(*chosen("unrolled", roots, detail, weights), budget)
-    return Drawing(dressed(parts, "unrolled", options), per_line)
+    detail = detail or automatic(roots, options)
+    if detail == "cell" and options.get("size") is not None:
+        options = {**CELLS, **options}
+    args = chosen("unrolled", roots, detail, weights)
+    return fitted("unrolled", lambda most: select(*args, most), budget, per_line, options)
 
 
 def folded(
     loss: Any,
-    detail: Detail = "op",
+    detail: Detail | None = None,
     *,
     weights: Weights | None = None,
     per_line: int | None = None,
@@ -115,8 +122,9 @@ def folded(
     roots = recorded(loss, "folded")
     check("folded", per_line=per_line, budget=budget)
     checked("folded", options)
-    parts = folding(*chosen("folded", roots, detail, weights), budget)
-    return Drawing(dressed(parts, "folded", options), per_line)
+    detail = detail or automatic(roots, options)
+    args = chosen("folded", roots, detail, weights)
+    return fitted("folded", lambda most: folding(*args, most), budget, per_line, options)
 
 
 def folding(roots: list[Tensor], detail: str, weights: str, budget: int) -> Parts:
@@ -129,7 +137,7 @@ def folding(roots: list[Tensor], detail: str, weights: str, budget: int) -> Part
 
 def gradient_flow(
     loss: Tensor,
-    detail: Detail = "op",
+    detail: Detail | None = None,
     *,
     weights: Weights | None = None,
     per_line: int | None = None,
@@ -146,8 +154,9 @@ def gradient_flow(
     ----------
     loss
         A recorded scalar. It is differentiated once, with respect to all its float leaves.
-    detail, weights, per_line, budget
-        As in `unrolled`.
+    detail, weights, per_line, budget, options
+        As in `unrolled`; at ``"cell"`` shapes, initial states and targets are left out, and inputs
+        numbered, unless options say otherwise.
 
     Returns
     -------
@@ -163,12 +172,20 @@ def gradient_flow(
     roots = [recorded_scalar(loss, "gradient_flow")]
     check("gradient_flow", per_line=per_line, budget=budget)
     checked("gradient_flow", options)
+    detail = detail or automatic(roots, options)
     args = chosen("gradient_flow", roots, detail, weights)
-    parts = select(*args, budget)
-    flow(parts, *args[0])
     if detail == "cell":
-        options = {**CELL_FLOW, **options}
-    return Drawing(dressed(parts, "gradient_flow", options), per_line)
+        options = {**CELLS, **options}
+
+    size = options.get("size")  # a legend in rows is narrow
+    rows = 1 if size is None else 2 if size == "slide" else 3
+
+    def make(most: int) -> Parts:
+        parts = select(*args, most)
+        flow(parts, args[0][0], rows)
+        return parts
+
+    return fitted("gradient_flow", make, budget, per_line, options)
 
 
 def graph(
@@ -206,8 +223,16 @@ def graph(
     roots = recorded(loss, "graph")
     check("graph", per_line=per_line, budget=budget)
     checked("graph", options)
-    parts = select(*chosen("graph", roots, "op", weights), budget)
-    return Drawing(dressed(parts, "graph", options), per_line)
+    args = chosen("graph", roots, "op", weights)
+    return fitted("graph", lambda most: select(*args, most), budget, per_line, options)
+
+
+def automatic(roots: list[Tensor], options: Options) -> Detail:
+    """What a reader can take in: every primitive, on a page one step's gates or several cells."""
+    if options.get("size") is None:
+        return "op"
+    steps = {frame.t for x in ancestors(*roots) for frame in x.scope if frame.t is not None}
+    return "cell" if len(steps) > 1 else "gate"
 
 
 def recorded_scalar(loss: Any, picture: str) -> Tensor:

@@ -43,19 +43,20 @@ class BlockLayout:
         )
 
 
-def block_layout(block: Block, leaving: Mapping[str, int] = NONE) -> BlockLayout:
+def block_layout(block: Block, leaving: Mapping[str, int] = NONE, font: float = 0.0) -> BlockLayout:
     """The layout of a block, from the cache if an equal one was laid out before.
 
-    `leaving` counts, by state, the lines to blocks that are not the next step.
+    `leaving` counts, by state, the lines to blocks that are not the next step; `font` is the
+    smallest size of letters outside of steps.
     """
     if block.kind == "cell":
         return _cell(block)
     if block.kind == "hub":
-        return _row(block)
+        return _row(block, font)
     if block.kind == "initial":
-        return _column(block).mirror() if block.mirrored else _column(block)
+        return _column(block, font).mirror() if block.mirrored else _column(block, font)
     if len(block.nodes) == 1:
-        width, height = _size(block.nodes[0])
+        width, height = _size(block.nodes[0], font)
         return BlockLayout([(width / 2, height / 2, width, height)], [], width, height)
     if len(block.nodes) > LARGEST:
         where = f"step {block.title!r}" if block.title else "expression without steps"
@@ -64,11 +65,11 @@ def block_layout(block: Block, leaving: Mapping[str, int] = NONE) -> BlockLayout
             "takes minutes. Record the steps of a loop under scope(name, t=t), or show less: "
             'detail="gate" or "cell". The DOT text is there all the same: .source.'
         )
-    laid = _straightest(block, order(carried(block), leaving))
+    laid = _straightest(block, order(carried(block), leaving), font)
     return laid.mirror() if block.mirrored else laid
 
 
-def _straightest(block: Block, roles: list[str]) -> BlockLayout:
+def _straightest(block: Block, roles: list[str], font: float) -> BlockLayout:
     """The layout whose states run most nearly straight through, in this order from the top.
 
     dot stops at an order of nodes that it cannot easily improve, and finds another one from another
@@ -87,7 +88,7 @@ def _straightest(block: Block, roles: list[str]) -> BlockLayout:
     for weight, spine in starts:
         beside = roles[1:] or roles
         rods = [(k, n) for k, n in _pairs(block) if spine and block.nodes[k].role in beside]
-        laid = _by_dot(block_source(block, held, dict.fromkeys(ways(block), weight), rods))
+        laid = _by_dot(block_source(block, held, dict.fromkeys(ways(block), weight), rods, font))
         bent = _bent(block, laid)
         if best is None or bent < least - 1:
             best, least = laid, bent
@@ -178,19 +179,19 @@ def _cell(block: Block) -> BlockLayout:
     )
 
 
-def _row(block: Block) -> BlockLayout:
+def _row(block: Block, font: float) -> BlockLayout:
     """Nodes side by side."""
     x, nodes = 0.0, list[tuple[float, float, float, float]]()
     for node in block.nodes:
-        width, height = _size(node)
+        width, height = _size(node, font)
         nodes.append((x + width / 2, height / 2, width, height))
         x += width + 60
     return BlockLayout(nodes, [], x - 60, max(h for *_, h in nodes))
 
 
-def _column(block: Block) -> BlockLayout:
+def _column(block: Block, font: float) -> BlockLayout:
     """Nodes on top of each other, the first at the top, right-aligned."""
-    sizes = [_size(node) for node in block.nodes]
+    sizes = [_size(node, font) for node in block.nodes]
     widest, y = max(w for w, _ in sizes), 0.0
     nodes: list[tuple[float, float, float, float]] = []
     for width, height in reversed(sizes):
@@ -201,7 +202,8 @@ def _column(block: Block) -> BlockLayout:
 
 def _size(node: Node, font: float = 0.0) -> tuple[float, float]:
     """Width and height of a node that dot is not asked about: a guess, wide enough for its text."""
-    font = font or float(theme.NODES[node.kind].get("fontsize", theme.NODE["fontsize"]))
+    own = float(theme.NODES[node.kind].get("fontsize", theme.NODE["fontsize"]))
+    font = max(font, own)
     lines = [(line, font) for line in node.label.split("\n")] + [
         (node.note, float(theme.SHAPE_SIZE))
     ] * bool(node.note)

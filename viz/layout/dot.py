@@ -42,6 +42,7 @@ def block_source(
     orders: Sequence[Sequence[int]] = (),
     straight: Mapping[int, int] = STRAIGHT,
     spines: Iterable[tuple[int, int]] = (),
+    font: float = 0.0,
 ) -> str:
     """One block alone, with ordinals of its own: equal blocks have equal text and need one layout.
 
@@ -49,7 +50,9 @@ def block_source(
     `straight` bend little, and so do the unseen `spines` from node to node.
     """
     local = {node.id: f"n{k}" for k, node in enumerate(block.nodes)}
-    lines = [f"  {node_line(node, name=local[node.id])}" for node in block.nodes]
+    lines = [
+        f"  {node_line(node, name=local[node.id], **enlarged(node, font))}" for node in block.nodes
+    ]
     for rank in ("source", "sink"):
         held = [local[node.id] for node in block.nodes if node.rank == rank]
         if held:
@@ -81,6 +84,12 @@ def node_line(node: Node, name: str = "", **more: str) -> str:
     label = f"<{node.html or _two_lines(node)}>" if node.html or node.label or node.note else '""'
     words = [f"label={label}", _look(node.kind), attributes(more)]
     return f"{name or node.id} [{', '.join(word for word in words if word)}]"
+
+
+def enlarged(node: Node, font: float) -> dict[str, str]:
+    """The size of a node's letters where its own are smaller."""
+    own = float(theme.NODES[node.kind].get("fontsize", theme.NODE["fontsize"]))
+    return {"fontsize": f"{font:g}"} if own < font else {}
 
 
 @lru_cache

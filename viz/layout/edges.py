@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from viz import theme
 from viz.layout import routes
-from viz.layout.dot import attributes, edge_line, graph, node_line, title
+from viz.layout.dot import attributes, edge_line, enlarged, graph, node_line, title
 from viz.layout.grid import Frame, Layout
 from viz.layout.place import place
 from viz.layout.routes import ARROW, Point
@@ -28,9 +28,9 @@ def positioned(parts: Parts, per_line: int | None = None) -> tuple[str, float, f
     return graph(lines(plan), bb=box), plan.width, plan.height
 
 
-def placed(parts: Parts, per_line: int | None = None) -> Layout:
-    """A position for everything."""
-    plan = place(parts, per_line)
+def placed(parts: Parts, per_line: int | None = None, font: float = 0.0) -> Layout:
+    """A position for everything; `font` is the smallest size of letters outside of steps."""
+    plan = place(parts, per_line, font)
     for block in parts.blocks:
         if block.kind == "initial":
             spread(plan, block)
@@ -70,6 +70,8 @@ def _block(k: int, block: Block, plan: Layout) -> str:
         size = {"width": f"{w / 72:.4f}", "height": f"{h / 72:.4f}"}
         if block.kind == "cell" and node.kind not in ("cell", "result"):
             size["fontsize"] = theme.GIVEN
+        elif block.kind not in ("step", "cell", "gap"):
+            size |= enlarged(node, plan.font)
         lines.append(node_line(node, pos=f"{x:.1f},{y:.1f}", **size, **_tip(node)))
     for n, (edge, spline) in enumerate(zip(block.edges, frame.layout.edges, strict=True)):
         tip = next(((x + frame.x, y + frame.y) for mark, x, y in spline if mark), None)
@@ -88,6 +90,7 @@ def _block(k: int, block: Block, plan: Layout) -> str:
         **title(block),
         "bb": f"{frame.left:.1f},{frame.low:.1f},{frame.right:.1f},{frame.high:.1f}",
         "lp": f"{(frame.left + frame.right) / 2:.1f},{middle:.1f}",
+        "fontsize": f"{max(plan.font, float(theme.CLUSTER['fontsize'])):g}",
         "lheight": "0.2",
         "lwidth": "0.6",
     }
@@ -107,8 +110,9 @@ def _link(edge: Edge, plan: Layout, upright: list[Upright]) -> str:
         large = plan.home[edge.head].kind in ("cell", "gap") and bool(plan.roles)
         x, y = _label(edge, points, plan.track(edge) is None, upright, large)
         more["lp"] = f"{x:.1f},{y:.1f}"
-        if large:
-            more["fontsize"] = theme.HANDED
+        own = float(theme.HANDED if large else theme.EDGE["fontsize"])
+        if large or own < plan.font:
+            more["fontsize"] = f"{max(own, plan.font):g}"
     return "  " + edge_line(edge, pos=_pos(edge, points, tip), **more)
 
 
@@ -148,7 +152,8 @@ def _route(edge: Edge, plan: Layout) -> tuple[list[Point], Point | None]:
     track = plan.tracks[row, *plan.carried(edge)]
     floor, away = plan.floors[row] - track * theme.TRACK, 10 + 4 * track
     away += 5 * ((a.row - b.row) % plan.rows != 0)  # not on top of a loop from step to step
-    xa = (a.right if out > 0 else a.left) + out * away
+    turn = plan.turn(edge)  # a number stands before the corner
+    xa = (a.right if out > 0 else a.left) + out * (away + turn)
     xb = (b.left if into > 0 else b.right) - into * away
     return routes.rounded([start, (xa, start[1]), (xa, floor), (xb, floor), (xb, end[1]), end]), tip
 
@@ -204,7 +209,7 @@ def _label(
         half = (3.4 if large else 2.6) * len(edge.label) + 5
         rises = points[1][1] == y < level - 4  # then the label would be in its way
         out = 1 if points[1][0] >= x else -1
-        ways, up = [x + out * half], 8.5 if large else 7.0
+        ways, up = [x + out * half], _above(edge) if large else 7.0
         y += -up if rises else up
         if direct and level == points[0][1]:
             ways += [(x + end) / 2, end - out * (half + ARROW)]
@@ -215,6 +220,11 @@ def _label(
     floor = min(y for _, y in points)
     flat = [x for x, y in points if y == floor]
     return (flat[0] + flat[-1]) / 2, floor + 7
+
+
+def _above(edge: Edge) -> float:
+    """From a line up to the middle of its number: past its width and its arrow."""
+    return 0.6 * float(theme.HANDED) + 0.8 * float(edge.style.get("penwidth", 1))
 
 
 def _rim(plan: Layout, node: str, right: int, up: int) -> Point:

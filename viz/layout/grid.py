@@ -39,6 +39,8 @@ class Layout:
     frames: dict[Block, Frame] = field(default_factory=dict)
     at: dict[str, tuple[float, float, float, float]] = field(default_factory=dict)
     rows: int = 1  # in one line
+    number: float = 0.0  # the width of the widest number between cells
+    font: float = 0.0  # the smallest letters outside of steps
     width: float = 0.0
     height: float = 0.0
     floors: dict[int, float] = field(default_factory=dict)  # the first track below each row
@@ -59,6 +61,13 @@ class Layout:
             return 0.0
         gap = min(1, 1.6 / (len(roles) - 1)) * theme.STATE_GAP  # all within the cell's height
         return ((len(roles) - 1) / 2 - roles.index(role)) * gap
+
+    def turn(self, edge: Edge) -> float:
+        """The room for a number where a line goes on in another line of cells; 0 elsewhere."""
+        a, b = self.frames[self.home[edge.tail]], self.frames[self.home[edge.head]]
+        if a.line == b.line or not self.roles or not edge.label:
+            return 0.0
+        return self.number
 
     def track(self, edge: Edge) -> int | None:
         """The row below which a link runs; None for a direct one, from neighbour to neighbour."""

@@ -7,14 +7,18 @@ from collections import Counter, defaultdict
 from viz import theme
 from viz.layout.belt import levelled
 from viz.layout.block import BlockLayout, block_layout
-from viz.layout.grid import Frame, Layout, arrange
+from viz.layout.grid import STEPS, Frame, Layout, arrange
 from viz.layout.states import order
 from viz.record.parts import Block, Edge, Parts
 
 
-def place(parts: Parts, per_line: int | None = None) -> Layout:
-    """Put all blocks on the grid, `per_line` steps in a line (default: what fits `theme.LINE`)."""
+def place(parts: Parts, per_line: int | None = None, font: float = 0.0) -> Layout:
+    """Put all blocks on the grid, `per_line` steps in a line (default: what fits `theme.LINE`).
+
+    `font` is the smallest size of letters outside of steps.
+    """
     plan = Layout(parts, {node.id: block for block in parts.blocks for node in block.nodes})
+    plan.font = font
     for edge in parts.links:
         if edge.kind in ("state", "recurrent"):
             for block in (plan.home[edge.tail], plan.home[edge.head]):
@@ -44,6 +48,8 @@ def place(parts: Parts, per_line: int | None = None) -> Layout:
                 heights[frame.row],
             )
     _align(plan)
+    _turns(plan)
+    _notes(plan)
     _hubs(plan)
     for block, frame in plan.frames.items():
         for node, (x, y, w, h) in zip(block.nodes, frame.layout.nodes, strict=True):
@@ -59,7 +65,10 @@ def _layouts(plan: Layout) -> dict[Block, BlockLayout]:
         if edge.kind == "cross":
             tail = plan.home[edge.tail]
             leaving[tail.order, tail.row][nodes[edge.tail].role] += 1
-    layouts = {b: block_layout(b, leaving[b.order, b.row]) for b in plan.parts.blocks}
+    layouts = {
+        b: block_layout(b, leaving[b.order, b.row], 0.0 if b.kind in STEPS else plan.font)
+        for b in plan.parts.blocks
+    }
     lanes: dict[tuple[int, int], dict[Block, BlockLayout]] = defaultdict(dict)
     for block, layout in layouts.items():
         if block.kind == "step":
@@ -91,7 +100,7 @@ def _columns(plan: Layout, widths: dict[int, float]) -> dict[int, float]:
     longest = max((len(edge.label) for edge in plan.parts.links if edge.kind == "state"), default=0)
     gap = theme.COLUMN_GAP + 4.0 * max(0, longest - 2)
     if plan.roles:
-        number = 0.56 * float(theme.HANDED) * longest
+        number = plan.number = 0.56 * max(float(theme.HANDED), plan.font) * longest
         # between cells of one row stand numbers alone, between several also lines from row to row
         gap = max(30.0, number - theme.CELL_GAP if plan.rows == 1 else number + theme.COLUMN_GAP)
     x, left = float(theme.MARGIN), dict[int, float]()
@@ -113,7 +122,7 @@ def _levels(plan: Layout, heights: dict[int, float]) -> dict[int, float]:
     for block in reversed([block for block in plan.parts.blocks if block.kind == "note"]):
         frame = plan.frames[block]
         frame.x, frame.y = theme.MARGIN, y
-        y += frame.layout.height + 12
+        y += frame.layout.height + 8
         plan.width = max(plan.width, frame.layout.width + 2 * theme.MARGIN)
     for row in sorted(heights, reverse=True):
         plan.floors[row] = y + used[row] * theme.TRACK
@@ -163,6 +172,22 @@ def _level(plan: Layout, edge: Edge, node: str) -> float:
     k = next(k for k, n in enumerate(block.nodes) if n.id == node)
     y = plan.frames[block].y + plan.frames[block].layout.nodes[k][1]
     return y + plan.lift(block, edge.role)
+
+
+def _turns(plan: Layout) -> None:
+    """Room at the right for what goes on in the line below."""
+    for edge in plan.parts.links:
+        a, b = plan.frames[plan.home[edge.tail]], plan.frames[plan.home[edge.head]]
+        if a.line != b.line:
+            right = a.right + plan.turn(edge) + theme.COLUMN_GAP / 2
+            plan.width = max(plan.width, right + theme.MARGIN)
+
+
+def _notes(plan: Layout) -> None:
+    """Legends and captions in the middle."""
+    for block, frame in plan.frames.items():
+        if block.kind == "note":
+            frame.x = (plan.width - frame.layout.width) / 2
 
 
 def _hubs(plan: Layout) -> None:

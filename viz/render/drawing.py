@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from functools import cached_property
 from pathlib import Path
@@ -11,18 +12,22 @@ from tinygrad_rnn.files import replacing
 from tinygrad_rnn.measure import Table
 from viz.layout.dot import source
 from viz.layout.edges import positioned
+from viz.layout.fit import Page, paged
 from viz.layout.graphviz import FORMATS, INSTALL, MISSING, NoRenderer, available, draw
 from viz.record.parts import Parts
 
 LARGEST_PNG = 32_767  # pixels on a side
 
 
-def _pixels(points: float) -> int:
-    return round(points * 96 / 72)
+DPI, SLIDE_DPI = 96.0, 144.0  # pixels per inch; a slide is 1,920 × 1,080
 
 
-def _too_large(width: float, height: float) -> bool:
-    return max(_pixels(width), _pixels(height)) > LARGEST_PNG
+def _pixels(points: float, dpi: float = DPI) -> int:
+    return round(points * dpi / 72)
+
+
+def _too_large(width: float, height: float, dpi: float = DPI) -> bool:
+    return max(_pixels(width, dpi), _pixels(height, dpi)) > LARGEST_PNG
 
 
 class Drawing:
@@ -34,8 +39,13 @@ class Drawing:
         What is shown, as plain data: blocks of nodes and edges, and links between blocks.
     """
 
-    def __init__(self, parts: Parts, per_line: int | None = None) -> None:
-        self.parts, self.per_line = parts, per_line
+    def __init__(
+        self,
+        parts: Parts,
+        per_line: int | None = None,
+        fit: tuple[Page, float] | None = None,
+    ) -> None:
+        self.parts, self.per_line, self.fit = parts, per_line, fit
         for edge in parts.edges():
             edge.uses.clear()  # so that a picture does not keep the record alive
 
@@ -74,8 +84,15 @@ class Drawing:
         """
         return self._draw("svg").decode()
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(self, path: str | os.PathLike[str], *, dpi: float | None = None) -> Path:
         """Write the picture, whole or not at all, as .svg, .png, .pdf or .dot.
+
+        Parameters
+        ----------
+        path
+            The file; its ending chooses the format.
+        dpi
+            Pixels per inch of a PNG: 96 by default; 144 on a slide, which makes it 1,920 wide.
 
         Returns
         -------
@@ -84,7 +101,8 @@ class Drawing:
         Raises
         ------
         TypeError, ValueError
-            For what is no path; for another ending, or a PNG wider than can be drawn.
+            For what is no path; for another ending, a PNG wider than can be drawn, or a `dpi` that
+            is no number or would be ignored.
         OSError
             If the file cannot be written.
         viz.NoRenderer
@@ -97,24 +115,36 @@ class Drawing:
                 f"save: {str(path)!r} ends in {path.suffix or 'nothing'!r}, and the ending chooses "
                 "the format. Name it .svg, .png, .pdf or .dot."
             )
-        content = self.source.encode() if form == "dot" else self._draw(form)
+        if dpi is not None:
+            if form != "png":
+                raise ValueError(f"save: dpi is of a PNG, and {path.name} is none: leave it out.")
+            if isinstance(dpi, bool) or not isinstance(dpi, int | float) or not 0 < dpi < math.inf:
+                raise ValueError(f"save: dpi must be a number of pixels per inch, got {dpi!r}.")
+        content = self.source.encode() if form == "dot" else self._draw(form, dpi)
         return write(path, content)
 
-    def _draw(self, form: str) -> bytes:
+    def _draw(self, form: str, dpi: float | None = None) -> bytes:
         if not available():
             raise NoRenderer(f"{MISSING} {INSTALL}")
         dot, width, height = self._positioned
-        if form == "png" and _too_large(width, height):
+        slide = self.fit is not None and self.fit[0].filled
+        dpi = dpi or (SLIDE_DPI if slide else DPI)
+        if form == "png" and _too_large(width, height, dpi):
+            across, down = _pixels(width, dpi), _pixels(height, dpi)
             raise ValueError(
-                f"a PNG of this picture would have {_pixels(width):,} × {_pixels(height):,} "
-                f"pixels; beyond {LARGEST_PNG:,} renderers shrink it until nothing can be read. "
+                f"a PNG of this picture would have {across:,} × {down:,} pixels; "
+                f"beyond {LARGEST_PNG:,} renderers shrink it until nothing can be read. "
                 "Save .svg or .pdf, choose another per_line, or show less: "
                 'detail="cell", or a smaller budget.'
             )
+        if form == "png" and dpi != DPI:
+            dot = dot.replace("graph [", f'graph [dpi="{dpi:g}", ', 1)
         return draw(dot, form)
 
     @cached_property
     def _positioned(self) -> tuple[str, float, float]:
+        if self.fit is not None:
+            return paged(self.parts, self.per_line, *self.fit)
         return positioned(self.parts, self.per_line)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:

@@ -1,0 +1,71 @@
+"""Is all text of a picture large enough where it is shown, and is what is left out said?"""
+
+import re
+import struct
+
+import pytest
+
+import viz
+from tinygrad_rnn import nn
+from viz.layout.fit import PAGES, smallest
+
+
+def fonts(drawing):
+    """All sizes of letters in a drawing's SVG, as they are shown, in points."""
+    svg = drawing.svg()
+    scale = float(re.search(r"scale\(([\d.]+)", svg)[1])
+    unit = 1.0 if "pt" in svg.split("<svg", 1)[1].split(">")[0] else 0.75
+    return [float(size) * scale * unit for size in re.findall(r'font-size="([\d.]+)"', svg)]
+
+
+@pytest.mark.parametrize("size", [*PAGES, (600.0, 400.0)], ids=str)
+@pytest.mark.parametrize("steps", [4, 30])
+@pytest.mark.parametrize("draw", [viz.unrolled, viz.gradient_flow])
+def test_all_text_is_large_enough(draw, steps, size, record):
+    drawing = draw(record(nn.RNNCell(3, 4, rng=0), steps=steps), size=size)
+    assert min(fonts(drawing)) >= (14 if size == "slide" else 9) - 0.05
+    _, width, height = drawing._positioned
+    room = PAGES[size][:2] if isinstance(size, str) else size
+    assert width <= room[0] + 0.1
+    assert height <= room[1] + 0.1
+
+
+def test_thirty_steps_on_a_slide_show_their_beginning_and_end(record):
+    drawing = viz.gradient_flow(record(nn.RNNCell(3, 32, rng=0), steps=30), size="slide")
+    labels = [n.label for b in drawing.parts.blocks for n in b.nodes]
+    assert {"x₀", "x₂₉"} <= set(labels)
+    assert any(label.startswith("⋯ ×") for label in labels)
+    assert any("of 30 steps are left out" in label for label in labels)
+
+
+def test_a_slide_as_png_has_1920_by_1080_pixels_and_others_as_many_as_asked(record, tmp_path):
+    loss = record(nn.LSTMCell(3, 4, rng=0))
+
+    def pixels(path):
+        return struct.unpack(">II", path.read_bytes()[16:24])
+
+    assert pixels(viz.unrolled(loss, size="slide").save(tmp_path / "a.png")) == (1920, 1080)
+    small, large = (viz.unrolled(loss, "cell") for _ in range(2))
+    a = pixels(small.save(tmp_path / "a.png"))
+    b = pixels(large.save(tmp_path / "b.png", dpi=192))
+    assert b[0] == pytest.approx(2 * a[0], abs=2)
+    with pytest.raises(ValueError, match=r"dpi is of a PNG"):
+        small.save(tmp_path / "a.svg", dpi=100)
+
+
+def test_what_does_not_fit_says_what_to_do(record):
+    loss = record(nn.LSTMCell(3, 4, rng=0), steps=4)
+    with pytest.raises(ValueError, match=r"smallest text would have .* Choose a coarser detail"):
+        viz.unrolled(loss, "op", size="column")
+    with pytest.raises(ValueError, match=r"unknown size 'a4'; choose 'slide', 'page', 'column'"):
+        viz.unrolled(loss, size="a4")
+    with pytest.raises(ValueError, match="min_font needs a size"):
+        viz.unrolled(loss, min_font=12)
+
+
+def test_one_step_is_shown_by_its_gates_and_several_as_cells(record):
+    one = viz.unrolled(record(nn.GRUCell(3, 4, rng=0), steps=1), size="page", min_font=6)
+    assert any(n.label.startswith("r = ") for b in one.parts.blocks for n in b.nodes)
+    several = viz.unrolled(record(nn.GRUCell(3, 4, rng=0), steps=3), size="page")
+    assert any(n.kind == "cell" for b in several.parts.blocks for n in b.nodes)
+    assert smallest(several.parts) > 0

@@ -1,0 +1,115 @@
+"""How does a picture fit on a page, a slide or a column, for all of its text to be read?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from viz import theme
+from viz.layout import edges
+from viz.layout.dot import graph, node_line
+from viz.layout.grid import STEPS
+from viz.record.parts import Node, Parts
+
+SMALLEST = 9.0  # points, of text on paper
+PAGES = {  # width and height in points, and the smallest text
+    "slide": (960.0, 540.0, 14.0),
+    "page": (468.0, 648.0, SMALLEST),
+    "column": (252.0, 648.0, SMALLEST),
+}
+LINES = 12  # of one picture, at most
+EDGE = 18.0  # points around what is on a slide
+LARGEST = 2.0  # times, so that a small graph is not blown up
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Room for a picture, in points, and its smallest text; a slide is `filled` to its edges."""
+
+    width: float
+    height: float
+    font: float
+    filled: bool = False
+
+
+def page(picture: str, size: Any, min_font: Any) -> Page | None:
+    """The room that is meant by ``size`` and ``min_font``; None if nothing is."""
+    if min_font is not None and (
+        isinstance(min_font, bool) or not isinstance(min_font, int | float) or not min_font > 0
+    ):
+        raise ValueError(f"{picture}: min_font must be a number of points, got {min_font!r}.")
+    if size is None:
+        if min_font is not None:
+            raise ValueError(f'{picture}: min_font needs a size, such as size="slide".')
+        return None
+    if isinstance(size, str) and size in PAGES:
+        width, height, font = PAGES[size]
+        return Page(width, height, min_font or font, size == "slide")
+    numbers: tuple[Any, ...] = size if isinstance(size, tuple) else ()
+    if len(numbers) != 2 or not all(
+        isinstance(x, int | float) and not isinstance(x, bool) and 0 < x < math.inf for x in numbers
+    ):
+        raise ValueError(
+            f"{picture}: unknown size {size!r}; choose "
+            f"{', '.join(map(repr, PAGES))} or (width, height) in points."
+        )
+    return Page(float(numbers[0]), float(numbers[1]), min_font or SMALLEST)
+
+
+def letters(parts: Parts) -> float:
+    """The size of letters outside of steps, before scaling: that of the letters in them."""
+    cells = any(block.kind == "cell" for block in parts.blocks)
+    return float(theme.NODES["cell"]["fontsize"] if cells else theme.NODE["fontsize"])
+
+
+def smallest(parts: Parts) -> float:
+    """The size of the smallest text in a picture, in points, before it is scaled."""
+    steps = [node for b in parts.blocks if b.kind in STEPS for node in b.nodes]
+    every = [node for b in parts.blocks for node in b.nodes]
+    cells = any(block.kind == "cell" for block in parts.blocks)  # what they are given is as large
+    looks = [theme.NODES[node.kind] for node in steps if not cells]
+    sizes = [float(look.get("fontsize", theme.NODE["fontsize"])) for look in looks]
+    inside = any(edge.label for block in parts.blocks for edge in block.edges)
+    sizes += [float(theme.EDGE["fontsize"])] * inside
+    sizes += [float(theme.SHAPE_SIZE)] * any(node.note for node in every)
+    return min(sizes, default=letters(parts))
+
+
+def lines(parts: Parts, room: Page, per_line: int | None) -> tuple[int | None, float]:
+    """The steps in one line with which a picture becomes largest, and by how much it is scaled."""
+    columns = len({b.column for b in parts.blocks if b.kind in STEPS})
+    choices = sorted({math.ceil(columns / k) for k in range(1, LINES + 1)} - {0}, reverse=True)
+    best, largest = per_line, 0.0
+    for choice in [per_line] if per_line is not None or not choices else choices:
+        plan = edges.placed(parts, choice, letters(parts))
+        edge = 2 * EDGE if room.filled else 0.0
+        wide, high = (room.width - edge) / plan.width, (room.height - edge) / plan.height
+        scale = min(wide, high, LARGEST)
+        if scale > largest:
+            best, largest = choice, scale
+    return best, largest
+
+
+def paged(parts: Parts, per_line: int | None, room: Page, scale: float) -> tuple[str, float, float]:
+    """DOT as `edges.positioned` gives it, scaled; in the middle of a page that is to be filled."""
+    plan = edges.placed(parts, per_line, letters(parts))
+    width, height = plan.width, plan.height
+    if room.filled:
+        width, height = room.width / scale, room.height / scale
+    x, y = (plan.width - width) / 2, (plan.height - height) / 2
+    box = f"{x:.3f},{y:.3f},{x + width:.3f},{y + height:.3f}"
+    half = 36 * float(theme.NODES["ghost"]["width"])
+    size = f"{width * scale / 72:.4f},{height * scale / 72:.4f}!"
+    # Graphviz cuts off what is empty
+    corners = [
+        f"  {node_line(Node(f'corner{k}', 'ghost'), pos=pos)}"
+        for k, pos in enumerate(
+            (
+                f"{x + half:.3f},{y + half:.3f}",
+                f"{x + width - half:.3f},{y + height - half:.3f}",
+            )
+        )
+    ]
+    dot = graph([*edges.lines(plan), *corners], bb=box, size=size, margin="0", pad="0")
+    return dot, width * scale, height * scale
