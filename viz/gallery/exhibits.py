@@ -66,51 +66,7 @@ def exhibits(models: dict[str, Any]) -> list[Exhibit]:
         ),
     )  # fmt: skip
     section(
-        "Training, measured",
-        (
-            "16_curves.svg", "Losses over seeds",
-            "A sign is to be remembered for 30 steps: the RNN guesses, the LSTM learns.",
-            lambda: _curves(viz.learning_curves, smooth=10),
-        ),
-        (
-            "16_seeds.svg", "The same runs at their end",
-            "One dot for each seed: a single run could have been any of them.",
-            lambda: _curves(viz.seed_spread, last=10),
-        ),
-        (
-            "17_success.svg", "How long may the gap be?",
-            "The share of signs remembered right, by their distance; trained on 30 steps.",
-            lambda: viz.success_by_length(measured.remembered(), baseline={"chance": 0.5}),
-        ),
-        (
-            "17_bytes.svg", "What the way back costs",
-            "Memory grows with T; with checkpoints as its square root.",
-            lambda: viz.bytes_by_length(measured.memories(), [25, 50, 100, 200, 400]),
-        ),
-        (
-            "18_batch.svg", "A padded batch",
-            "Rows end at different steps; what is hatched must count nowhere.",
-            lambda: viz.padded_batch(tasks.reber(6, rng=0), letters="BTPSXVE"),
-        ),
-        (
-            "18_windows.svg", "A series as examples",
-            "Each window is one example: what is seen, and what comes next.",
-            lambda: viz.windows(numbers[-100:], 16, horizon=3, times=years[-100:]),
-        ),
-        (
-            "18_forecast.svg", "A forecast and how sure it is",
-            "The further ahead, the wider the band: beyond a cycle the net can only guess.",
-            lambda: viz.forecast(measured.forecasts(numbers), numbers[-60:-22], numbers[-22:],
-                times=years[-60:]),
-        ),
-    )  # fmt: skip
-    section(
         "The graph",
-        (
-            "15_shapes.svg", "One or many, in and out",
-            "One cell, five models: only what is read and when an answer is given differs.",
-            viz.sequence_shapes,
-        ),
         (
             "01_gradient.svg", "Unfolded, with the gradient on every edge",
             "Darker and thicker is more: from the loss at the right it thins out towards the past.",
@@ -146,6 +102,11 @@ def exhibits(models: dict[str, Any]) -> list[Exhibit]:
             "What waits for itself stays in a loop, one forward and one backward; all else is done "
             "for all steps at once, and gradients of weights are sums over time.",
             lambda: viz.program(_compiled()),
+        ),
+        (
+            "15_shapes.svg", "One or many, in and out",
+            "One cell, five models: only what is read and when an answer is given differs.",
+            viz.sequence_shapes,
         ),
     )  # fmt: skip
     section(
@@ -257,6 +218,45 @@ def exhibits(models: dict[str, Any]) -> list[Exhibit]:
             "14_connectivity.svg", "A text, by what moves the last guess",
             "Powers of ten: how far back a letter still counts.",
             lambda: viz.text_connectivity(_guess(lstm), text=LONG, log=True),
+        ),
+    )  # fmt: skip
+    section(
+        "Training, measured",
+        (
+            "16_curves.svg", "Losses over seeds",
+            "A sign is to be remembered for 30 steps: the RNN guesses, the LSTM learns.",
+            lambda: _curves(viz.learning_curves, smooth=10),
+        ),
+        (
+            "16_seeds.svg", "The same runs at their end",
+            "One dot for each seed: a single run could have been any of them.",
+            lambda: _curves(viz.seed_spread, last=10),
+        ),
+        (
+            "17_success.svg", "How long may the gap be?",
+            "The share of signs remembered right, by their distance; trained on 30 steps.",
+            lambda: viz.success_by_length(measured.remembered(), baseline={"chance": 0.5}),
+        ),
+        (
+            "17_bytes.svg", "What the way back costs",
+            "Memory grows with T; with checkpoints as its square root.",
+            lambda: viz.bytes_by_length(measured.memories(), [25, 50, 100, 200, 400]),
+        ),
+        (
+            "18_batch.svg", "A padded batch",
+            "Rows end at different steps; what is hatched must count nowhere.",
+            lambda: viz.padded_batch(tasks.reber(6, rng=0), letters="BTPSXVE"),
+        ),
+        (
+            "18_windows.svg", "A series as examples",
+            "Each window is one example: what is seen, and what comes next.",
+            lambda: viz.windows(numbers[-100:], 16, horizon=3, times=years[-100:]),
+        ),
+        (
+            "18_forecast.svg", "A forecast and how sure it is",
+            "The further ahead, the wider the band: beyond a cycle the net can only guess.",
+            lambda: viz.forecast(measured.forecasts(numbers), numbers[-60:-22], numbers[-22:],
+                times=years[-60:]),
         ),
     )  # fmt: skip
     section(
