@@ -154,13 +154,13 @@ def test_the_difference_of_gates_is_that_of_their_values():
         measure.gate_differences(one, run(cell, 3)[-1])
 
 
-def test_a_field_of_view_widens_by_half_a_kernel_for_each_step():
+def test_a_receptive_norms_widens_by_half_a_kernel_for_each_step():
     xs = Tensor(np.random.default_rng(0).standard_normal((4, 1, 9, 9, 2)))
     outputs, _ = nn.unroll(nn.ConvLSTM2dCell(2, 3, rng=0), xs)
-    found = measure.field_of_view(outputs[-1][0, 4, 4].sum(), xs)
+    found = measure.receptive_norms(outputs[-1][0, 4, 4].sum(), xs)
     assert found.reached.sum(axis=(1, 2)).tolist() == [81, 49, 25, 9]
     seen = measure.receptive_field(outputs[-1][0, 4, 4].sum(), xs).any(axis=(1, -1))
     np.testing.assert_array_equal(found.reached, seen)
     assert list(found.columns()) == ["t", "row", "column", "norm"]
     with pytest.raises(TypeError, match="arrays are constants"):
-        measure.field_of_view(outputs[-1].sum(), xs.data)
+        measure.receptive_norms(outputs[-1].sum(), xs.data)

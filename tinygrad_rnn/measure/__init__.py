@@ -22,7 +22,7 @@
 ``activation("tanh", loss)``    a function, its slope, and where a net uses it
 ``gate_differences(a, b)``      the gates of one cell on two inputs
 ``clamped(loss, "f", 1.0)``     the record run again with a gate held
-``field_of_view(output, xs)``   what a convolutional cell sees, place by place
+``receptive_norms(output, xs)``  what a convolutional cell sees, place by place
 ``bytes_by_length(loss, Ts)``   the memory of a record against T
 ``success_by_length(trials)``   the share of successes against T, and how sure it is
 ``learning_curves(runs)``       losses by step, over seeds
@@ -53,7 +53,6 @@ from tinygrad_rnn.measure.attractors import Attractors, attractors
 from tinygrad_rnn.measure.carousel import Carousel, carousel
 from tinygrad_rnn.measure.connectivity import Connectivity, connectivity, receptive_field
 from tinygrad_rnn.measure.cost import Cost, cost
-from tinygrad_rnn.measure.field import FieldOfView, field_of_view
 from tinygrad_rnn.measure.forecasts import Forecast, forecast
 from tinygrad_rnn.measure.gates import Gates, Saturation, gates, saturation
 from tinygrad_rnn.measure.gradients import StateGradient, StateGradients, state_gradients
@@ -71,6 +70,7 @@ from tinygrad_rnn.measure.norms import GradientNorms, gradient_norms
 from tinygrad_rnn.measure.parameters import ParameterGradients, parameter_gradients
 from tinygrad_rnn.measure.probe import Probe, memory_probe
 from tinygrad_rnn.measure.reach import Reach, reach
+from tinygrad_rnn.measure.receptive import ReceptiveNorms, receptive_norms
 from tinygrad_rnn.measure.results import Table, to_csv
 from tinygrad_rnn.measure.seeds import LearningCurves, SeedSpread, learning_curves, seed_spread
 from tinygrad_rnn.measure.surface import Surface, loss_surface, pascanu_wall
@@ -83,7 +83,6 @@ __all__ = [
     "Carousel",
     "Connectivity",
     "Cost",
-    "FieldOfView",
     "Forecast",
     "GateDifferences",
     "Gates",
@@ -95,6 +94,7 @@ __all__ = [
     "Plane",
     "Probe",
     "Reach",
+    "ReceptiveNorms",
     "Saturation",
     "SeedSpread",
     "StateGradient",
@@ -111,7 +111,6 @@ __all__ = [
     "clamped",
     "connectivity",
     "cost",
-    "field_of_view",
     "forecast",
     "gate_differences",
     "gates",
@@ -128,6 +127,7 @@ __all__ = [
     "principal_plane",
     "reach",
     "receptive_field",
+    "receptive_norms",
     "saturation",
     "seed_spread",
     "state_gradients",

@@ -64,7 +64,7 @@ def activation(
         The loss, or outputs, of the net whose arguments are looked at; for a function of more
         than one primitive there are none to look at.
     x
-        The arguments, (N,); by default 401 from -5 to 5.
+        The arguments, (N,); by default 401 from -5 to 5, or as far as the band, at most to 12.
 
     Raises
     ------
@@ -91,14 +91,15 @@ def activation(
         raise TypeError(
             f"activation: expected a name or a function, got {type(function).__name__}."
         )
-    at = Tensor(np.linspace(-5, 5, 401) if x is None else np.asarray(x, float), name="x")
+    name = function.name if isinstance(function, Primitive) else _name(function)
+    band = None if roots is None else _band(name, tensors(roots))
+    far = 5.0 if band is None else float(np.clip(np.nan_to_num(np.abs(band)).max() * 1.15, 5, 12))
+    at = Tensor(np.linspace(-far, far, 401) if x is None else np.asarray(x, float), name="x")
     if at.ndim != 1 or not at.size:
         raise ValueError(f"activation: x must be a row of numbers, got shape {at.shape}.")
     with np.errstate(all="ignore"):
         y = function(at)
         slope = grad(y, at, np.ones(y.shape))
-    name = function.name if isinstance(function, Primitive) else _name(function)
-    band = None if roots is None else _band(name, tensors(roots))
     return Activation(name, at.data, y.data, slope, band)
 
 

@@ -72,3 +72,42 @@ def jumps(x: np.ndarray) -> np.ndarray:
     """Where whole numbers do not go on by one as they began, as indices to split them at."""
     way = np.diff(x)
     return np.flatnonzero((np.abs(way) != 1) | (way != way[:1])) + 1
+
+
+def look(k: int) -> dict[str, Any]:
+    """Colour and dash of the curve number k: neighbours differ on paper, too."""
+    return {
+        "color": theme.LINES[k % len(theme.LINES)],
+        "linestyle": theme.DASHES[(k + k // len(theme.LINES)) % len(theme.DASHES)],
+    }
+
+
+def level(ax: Any, y: float, text: str) -> None:
+    """A dotted line at a known value, with its name at the right end."""
+    from matplotlib.transforms import blended_transform_factory
+
+    ax.axhline(y, color=theme.GREY, linestyle=":", linewidth=1.4, zorder=1)
+    ax.annotate(
+        text, (1, y), (0, 2), xycoords=blended_transform_factory(ax.transAxes, ax.transData),
+        textcoords="offset points", ha="right", va="bottom", color=theme.NOTE_COLOUR,
+        fontsize="medium",
+    )  # fmt: skip
+
+
+def levels(name: str, baseline: Any) -> dict[str, float]:
+    """Known values by their names: of a number, or of a dict."""
+    found = baseline if isinstance(baseline, dict) else {"baseline": baseline}
+    if baseline is None:
+        return {}
+    for word, y in found.items():
+        if isinstance(y, bool) or not isinstance(y, int | float | np.number) or not np.isfinite(y):
+            raise ValueError(f"{name}: the baseline {word!r} must be a number, got {y!r}.")
+    return {str(word): float(y) for word, y in found.items()}
+
+
+def beyond(v: np.ndarray, log: bool = True) -> str:
+    """In words, the values that an axis cannot show."""
+    zero, wild = int((v == 0).sum()) * log, int((~np.isfinite(v)).sum())
+    words = [f"exactly 0 at {zero} of {v.size}"] * (zero > 0)
+    words += [f"not finite at {wild} of {v.size}"] * (wild > 0)
+    return f" ({', '.join(words)})" if words else ""

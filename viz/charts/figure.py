@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import io
 import os
+import re
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ MISSING = (
     'pip install "tinygrad_rnn[plots]". The numbers need nothing: .numbers, .csv("numbers.csv").'
 )
 
+EDGE = 0.06  # inches around and between panels
 SMALLEST = 8.0  # points, of the text of a narrow picture
 USUAL = 12.0  # points, of the theme's text
 FONT_TYPE = {"pdf.fonttype": 42, "ps.fonttype": 42}  # whole fonts, as journals ask for
@@ -148,8 +150,11 @@ class Plot:
                 fontsize = max(SMALLEST, USUAL * width / usual)
         with _style(fontsize):
             figure = Figure(figsize=(width, high), layout="constrained")
+            engine: Any = figure.get_layout_engine()
+            engine.set(w_pad=EDGE, h_pad=EDGE)
             self._draw(figure)
-            _fit_legends(figure)
+            if width < usual:
+                _fit_words(figure)
             yield figure
 
     def _bytes(
@@ -226,18 +231,30 @@ def only(numbers: dict[str, Any]) -> Any:
     return numbers[""] if list(numbers) == [""] else numbers
 
 
-def beside(figure: Any, count: int, each: float = 18.0, **shared: Any) -> list[Any]:
+def beside(figure: Any, count: int, each: float = 24.0, **shared: Any) -> list[Any]:
     """Axes beside each other; in a figure too narrow for them, in several rows.
 
     `each` is the least width of one, in letters of the text. A figure of several rows grows.
     """
+    return [ax for (ax,) in stacked(figure, count, (1,), each, **shared)]
+
+
+def stacked(
+    figure: Any, count: int, ratios: tuple[float, ...], each: float, **shared: Any
+) -> list[list[Any]]:
+    """As `beside`, of several axes below each other, whose heights have these ratios."""
     wide, high = figure.get_size_inches()
     columns = min(count, max(1, int(wide / (each * _letter()))))
     rows = -(-count // columns)
     figure.set_size_inches(wide, high * (1 + 0.75 * (rows - 1)))
-    axes = figure.subplots(rows, columns, squeeze=False, **shared).ravel().tolist()
-    for ax in axes[count:]:
-        ax.remove()
+    heights = {"height_ratios": ratios * rows}
+    grid = figure.subplots(
+        rows * len(ratios), columns, squeeze=False, gridspec_kw=heights, **shared
+    )
+    axes = grid.reshape(rows, len(ratios), columns).swapaxes(1, 2).reshape(-1, len(ratios)).tolist()
+    for column in axes[count:]:
+        for ax in column:
+            ax.remove()
     return axes[:count]
 
 
@@ -248,10 +265,24 @@ def label_rows(axes: list[Any], text: str) -> None:
             ax.set_ylabel(text)
 
 
+def legend(figure: Any, where: str = "below", most: int = 4, **how: Any) -> None:
+    """A legend above or below all panels, in at most so many columns; no wider than the picture."""
+    loc = {"above": "outside upper left", "below": "outside lower center"}[where]
+    limit = 0.98 * figure.get_size_inches()[0] * figure.dpi
+    columns = most
+    made = figure.legend(loc=loc, ncols=columns, **how)
+    while (wide := made.get_window_extent().width) > limit and columns > 1:
+        columns -= 1
+        made.remove()
+        made = figure.legend(loc=loc, ncols=columns, **how)
+    for text in made.get_texts() if wide > limit else ():
+        text.set_text(wrapped(text.get_text(), int(len(text.get_text()) * 0.85 * limit / wide)))
+
+
 def note(figure: Any, text: str) -> None:
     """A sentence below the picture, in as many lines as it takes."""
-    lines = textwrap.wrap(text, int(figure.get_size_inches()[0] / _letter()))
-    figure.supxlabel("\n".join(lines), fontsize=_size(theme.NOTE), color=theme.NOTE_COLOUR)
+    lines = wrapped(text, int(figure.get_size_inches()[0] / _letter()))
+    figure.supxlabel(lines, fontsize=_size(theme.NOTE), color=theme.NOTE_COLOUR)
 
 
 def positive_number(x: Any) -> bool:
@@ -273,21 +304,26 @@ def _letter() -> float:
     return _size(USUAL) * 0.5 / 72
 
 
-def _fit_legends(figure: Any) -> None:
-    """No legend is wider than its picture: fewer columns, then lines that break."""
-    limit = figure.get_size_inches()[0] * figure.dpi
-    legends = [*figure.legends, *(ax.get_legend() for ax in figure.axes)]
-    for legend in filter(None, legends):
-        columns = min(legend._ncols, len(legend.get_texts()))
-        while (wide := legend.get_window_extent().width) > 0.98 * limit and columns > 1:
-            columns -= 1
-            legend.set_ncols(columns)
-        if wide > 0.98 * limit:
-            for text in legend.get_texts():
-                letters = text.get_text()
-                room = max(12, int(len(letters) * 0.8 * limit / wide))
-                # a formula is not broken
-                text.set_text(letters if "$" in letters else textwrap.fill(letters, room))
+def _fit_words(figure: Any) -> None:
+    """In a narrow picture no title or label is wider than its axes: its line breaks."""
+    figure.draw_without_rendering()
+    for ax in figure.axes:
+        room = ax.get_window_extent().width * 1.06
+        for text in (ax.title, ax.xaxis.label):
+            wide = text.get_window_extent().width
+            if text.get_text() and wide > room:
+                most = max(len(line) for line in text.get_text().split("\n"))
+                text.set_text(wrapped(text.get_text(), max(8, int(most * room / wide))))
+
+
+def wrapped(text: str, letters: int) -> str:
+    """The text in lines of so many letters at most; a formula is not broken."""
+    found: list[str] = []
+    for line in text.split("\n"):
+        parts = re.findall(r"(?:\$[^$]*\$|\S)+", line)
+        formulas = [part.replace(" ", "\0") for part in parts]
+        found += textwrap.wrap(" ".join(formulas), letters, break_long_words=False) or [""]
+    return "\n".join(found).replace("\0", " ")
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn import measure
+from tinygrad_rnn import Tensor, measure
 from viz import theme
 from viz.charts.axes import extent, whole_numbers
 from viz.charts.figure import Plot, beside, label_rows, one_of, the_text
@@ -21,6 +21,8 @@ def gate_map(
     letters: str | Sequence[str] | None = None,
     lane: str | None = None,
     *,
+    inputs: Any = None,
+    states: bool = False,
     text: str | None = None,
     example: int = 0,
 ) -> Plot:
@@ -35,6 +37,10 @@ def gate_map(
         The loss, or outputs; or what `measure.gates` gave.
     letters, lane
         As in `measure.gates`; any named values will do: ``["f", "c", "h"]``.
+    inputs
+        What was read, (T, batch, features) or symbols (T, batch), to draw above the gates.
+    states
+        Whether the states are drawn below the gates: c, h.
     text
         What was read, one character per step, to write below.
     example
@@ -47,9 +53,10 @@ def gate_map(
     Raises
     ------
     ValueError
-        There are no gates, no such example, or the text has another length.
+        There are no gates, no such example, the text has another length, or the inputs have other
+        steps and examples; or states are asked for of what was measured already.
     """
-    found = _gates(loss, letters, lane, "gate_map")
+    found = _with_rows(_gates(loss, letters, lane, "gate_map"), loss, inputs, states)
     T, examples, _ = next(iter(found.values.values())).shape
     example = one_of("gate_map", "example", example, examples)
     if text is not None and len(the_text("gate_map", text)) != T:
@@ -81,10 +88,7 @@ def gate_map(
             ticks = [0, 0.5, 1] if gate else None
             figure.colorbar(image, ax=ax, pad=0.015, ticks=ticks)
         if text is not None and T <= MOST_LETTERS:
-            axes[-1].set_xticks(range(T), [c if c.isprintable() else "·" for c in text])
-            for label in axes[-1].get_xticklabels():
-                label.set_parse_math(False)
-            axes[-1].set_xlabel("input at each step")
+            letters_below(axes[-1], text)
         else:
             whole_numbers(axes[-1], columns)
             axes[-1].set_xlabel("step t")
@@ -137,6 +141,39 @@ def gate_saturation(
         label_rows(axes, "open: share > 0.9")
 
     return Plot(found, draw, (1.0 + 2.75 * len(found.values), 3.7))
+
+
+def _with_rows(found: measure.Gates, loss: Any, inputs: Any, states: bool) -> measure.Gates:
+    """The gates between what was read and what is remembered."""
+    values = dict(found.values)
+    T, examples, _ = next(iter(values.values())).shape
+    if inputs is not None:
+        x = np.asarray(inputs.data if isinstance(inputs, Tensor) else inputs, float)
+        if x.shape[:2] != (T, examples) or x.ndim not in (2, 3):
+            raise ValueError(
+                f"gate_map: expected inputs ({T}, {examples}, features) or symbols "
+                f"({T}, {examples}), got shape {x.shape}."
+            )
+        values = {"x": x.reshape(T, examples, -1)} | values
+    if states:
+        if isinstance(loss, measure.Gates):
+            raise ValueError(
+                "gate_map: the states are read from the record; give the loss, or measure them: "
+                'measure.gates(loss, ["f", "c", "h"]).'
+            )
+        lane = next(x for x in measure.lanes(loss) if x.name == found.lane)
+        missing = [letter for letter in lane.states if letter not in values]
+        values |= measure.gates(loss, missing, found.lane).values if missing else {}
+    return measure.Gates(found.lane, found.steps, values)
+
+
+def letters_below(ax: Any, text: str) -> None:
+    """What was read at each step, one character below its column."""
+    ax.set_xticks(range(len(text)), [c if c.isprintable() else "·" for c in text])
+    for label in ax.get_xticklabels():
+        label.set_parse_math(False)
+    ax.tick_params(axis="x", length=0)
+    ax.set_xlabel("input at each step")
 
 
 def _gates(

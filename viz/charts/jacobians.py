@@ -10,9 +10,10 @@ import numpy as np
 from tinygrad_rnn import measure
 from viz import theme
 from viz.charts.axes import log_axis, scale, whole_numbers
-from viz.charts.figure import Plot, beside, label_rows, only, panels
+from viz.charts.figure import Plot, beside, label_rows, legend, only, panels
 
-MOST_UNITS = 64  # curves that can still be told apart
+MOST_STEPS = 64  # lines that can still be told apart
+MOST_CURVES = 8  # of a spectrum; a shade says where the others are
 
 
 def jacobian_spectra(
@@ -20,7 +21,8 @@ def jacobian_spectra(
 ) -> Plot:
     """The stretching of a small change of the state by each step: all singular values.
 
-    Thin: each singular value of ∂h_{t+1}/∂h_t (geometric mean over examples); thick: the largest;
+    Thin: the singular values of ∂h_{t+1}/∂h_t (geometric mean over examples): of more than
+    8 some, and a shade from the smallest to the largest; thick: the largest;
     dashed: the geometric mean of all directions that the product of all steps keeps best, e^λ of
     the largest Lyapunov exponent λ. Above 1 a step amplifies, below it damps.
 
@@ -53,20 +55,23 @@ def jacobian_spectra(
 
         spectra = {title: _mean_over_examples(j) for title, j in found.items()}
         low, high = scale([*spectra.values(), np.array([1.0])])
-        axes = beside(figure, len(found), sharey=True)
+        axes = beside(figure, len(found), 32, sharey=True)
         for ax, (title, j) in zip(axes, found.items(), strict=True):
             s = spectra[title]
             s = np.where(s > 0, s, np.nan)  # 0 has no logarithm
             ax.axhline(1, color=theme.BLACK, linewidth=1)
-            thin = np.unique(np.linspace(0, s.shape[1] - 1, min(s.shape[1], MOST_UNITS)).round())
+            thin = np.unique(np.linspace(0, s.shape[1] - 1, min(s.shape[1], MOST_CURVES)).round())
+            if len(thin) < s.shape[1]:
+                ends = np.nanmin(s, axis=1, initial=np.inf), np.nanmax(s, axis=1, initial=0)
+                good = [np.where(np.isfinite(v) & (v > 0), v, np.nan) for v in ends]
+                ax.fill_between(j.steps[1:], *good, color=theme.SKY, alpha=0.16, linewidth=0)
             for k in thin.astype(int)[::-1]:
                 thick = k == 0
                 ax.plot(
                     j.steps[1:],
                     s[:, k],
                     color=theme.BLUE if thick else theme.SKY,
-                    linewidth=2.8 if thick else 0.8,
-                    alpha=1 if thick else 0.75,
+                    linewidth=2.8 if thick else 1.1,
                 )
             rate = float(j.lyapunov()[:, 0].mean())
             if np.isfinite(rate):
@@ -79,7 +84,8 @@ def jacobian_spectra(
             ax.set_title(f"{title}\n{kept}" if title else kept)
             ax.grid()
             whole_numbers(ax, j.steps)
-        figure.legend(
+        legend(
+            figure,
             handles=[
                 Line2D([], [], color=theme.BLUE, linewidth=2.8, label="largest"),
                 Line2D([], [], color=theme.SKY, linewidth=0.8, label="all others"),
@@ -88,8 +94,7 @@ def jacobian_spectra(
                 ),
                 Line2D([], [], color=theme.BLACK, linewidth=1, label="1: nothing changes"),
             ],
-            loc="outside lower center",
-            ncols=4 if len(found) > 1 else 2,
+            most=4 if len(found) > 1 else 2,
         )
         parts = {j.letters for j in found.values()}
         one = len(parts) == 1 and len(min(parts)) == 1
@@ -124,7 +129,7 @@ def reach(loss: Any, letter: str | None = None, lane: str | None = None) -> Plot
 
     def draw(figure: Any) -> None:
         ax = figure.subplots()
-        few = len(found.steps) <= MOST_UNITS
+        few = len(found.steps) <= MOST_STEPS
         ax.hlines(found.steps, found.first, found.steps, theme.BLUE, linewidth=2.4 if few else 0.8)
         ax.plot(
             found.steps,

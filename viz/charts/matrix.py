@@ -9,8 +9,8 @@ import numpy as np
 
 from tinygrad_rnn import measure
 from viz import theme
-from viz.charts.axes import extent, jumps, log_norm, positive, scale, whole_numbers
-from viz.charts.figure import Plot, beside, label_rows, note, only, panels
+from viz.charts.axes import extent, jumps, log_axis, log_norm, positive, scale, whole_numbers
+from viz.charts.figure import Plot, beside, label_rows, note, only, panels, stacked
 from viz.record.arguments import check
 
 MOST_BARS = 48  # that can be told apart
@@ -62,7 +62,7 @@ def gradient_matrix(
         from matplotlib.colors import ListedColormap
 
         low, high = scale([m.norms for m in found.values()])
-        axes = beside(figure, len(found), sharey=True)
+        axes = beside(figure, len(found), 30, sharey=True)
         colours = [theme.OUT_OF_REACH, theme.EXACT_ZERO, theme.IMPOSSIBLE]
         image = None
         for ax, (title, m) in zip(axes, found.items(), strict=True):
@@ -138,9 +138,10 @@ def gradient_bars(
 ) -> Plot:
     """The gradient that arrives at each step, stacked by how far the loss is that it comes from.
 
-    A segment for each doubling of the distance: 0, 1, 2–3, 4–7 …, the lighter the further. After
-    RNNbow (Cashman et al. 2018). Norms do not add: the height is an upper bound of the norm of the
-    sum, and the picture says so.
+    A segment for each doubling of the distance: 0, 1, 2–3, 4–7 …, the lighter the further. Below,
+    each range alone in powers of ten, which shows the tail: what comes from far away is too small
+    to be seen in a bar. After RNNbow (Cashman et al. 2018). Norms do not add: the height is an
+    upper bound of the norm of the sum, and the picture says so.
 
     Parameters
     ----------
@@ -162,48 +163,64 @@ def gradient_bars(
     def draw(figure: Any) -> None:
         from matplotlib.patches import Patch
 
-        axes = beside(figure, len(found), sharey=True)
+        axes = stacked(figure, len(found), (1.7, 1), 30)
         longest = max(len(m.steps) for m in found.values())
         starts = [0] + [2**n for n in range(max(longest - 1, 0).bit_length())]
         colours = theme.ramp(max(len(starts), 2))[::-1]
         ranges = list(zip(starts, [*starts[1:], longest], strict=True))
-        limitless = False
-        for ax, (title, m) in zip(axes, found.items(), strict=True):
-            arrived = m.by_distance()
-            limitless |= not np.isfinite(arrived).all()
-            heights = np.minimum(np.where(np.isfinite(arrived), arrived, 0), LARGEST)
-            order = np.argsort(m.steps)
-            edges = np.append(m.steps[order] - 0.5, m.steps.max() + 0.5)
-            bottom = np.zeros(len(m.steps))
-            for (first, end), colour in zip(ranges, colours, strict=False):
-                top = bottom + heights[:, first:end].sum(axis=1)
-                if (top > bottom).any():
-                    low, high = (np.append(y[order], y[order][-1]) for y in (bottom, top))
-                    line = 0.6 if longest <= MOST_BARS else 0  # paper tells neighbours apart by it
-                    ax.fill_between(
-                        edges, low, high, step="post", facecolor=colour, edgecolor="white",
-                        linewidth=line,
-                    )  # fmt: skip
-                bottom = top
-            if longest <= MOST_BARS:
-                ax.vlines(edges, 0, 1, "white", linewidth=0.8, transform=ax.get_xaxis_transform())
-            ax.set_ylim(bottom=0)
-            ax.set_title(title)
-            ax.set_xlabel(f"step k of the state ${m.letter}_k$")
-            ax.grid(axis="y")
-            whole_numbers(ax, m.steps)
+        shares = {title: _by_range(m, ranges) for title, m in found.items()}
+        low, high = scale(list(shares.values()))
+        top = min(LARGEST, max(float(v.sum(axis=1).max()) for v in shares.values()) * 1.05)
+        for (ax, tail), (title, m) in zip(axes, found.items(), strict=True):
+            _bars(ax, m.steps, shares[title], colours, longest <= MOST_BARS)
+            ax.set(title=title, ylim=(0, top or 1), xlim=(m.steps.min() - 0.5, m.steps.max() + 0.5))
+            ax.tick_params(labelbottom=False)
+            for share, colour in zip(shares[title].T, colours, strict=False):
+                good = np.where(share > 0, share, np.nan)
+                dot = "o" if np.isfinite(good).sum() == 1 else None
+                tail.plot(m.steps, good, color=colour, marker=dot, markersize=4, linewidth=1.8)
+            log_axis(tail, low, high)
+            tail.set(xlabel=f"step k of the state ${m.letter}_k$", xlim=ax.get_xlim())
+            for part in (ax, tail):
+                part.grid(axis="y")
+                whole_numbers(part, m.steps)
         letter = next(iter(found.values())).letter
-        label_rows(axes, rf"$\sum_t\;\Vert\,\partial L_t\, /\, \partial {letter}_k\,\Vert$")
+        label = rf"$\sum_t\;\Vert\,\partial L_t\, /\, \partial {letter}_k\,\Vert$"
+        label_rows([ax for ax, _ in axes], label)
+        label_rows([tail for _, tail in axes], "each, in\npowers of 10")
         handles = [
             Patch(color=colour, label=f"{a}" if b - a == 1 else f"{a}–{b - 1}")
             for (a, b), colour in zip(ranges, colours, strict=False)
         ]
         figure.legend(handles=handles[::-1], title="t − k", loc="outside right center")
-        words = (
-            "Norms do not add: each bar is an upper bound of the norm of all gradients together."
-        )
-        if limitless:
+        words = "Norms do not add: a bar is an upper bound of the norm of all gradients together."
+        if not all(np.isfinite(m.norms).all() for m in found.values()):
             words += " What is not finite is left out."
         note(figure, words)
 
-    return Plot(only(found), draw, (1.9 + 3.1 * len(found), 4.2))
+    return Plot(only(found), draw, (1.9 + 3.1 * len(found), 5.0))
+
+
+def _by_range(m: measure.GradientMatrix, ranges: list[tuple[int, int]]) -> np.ndarray:
+    """What arrives at each step from each range of distances, (T, ranges); not finite: 0."""
+    arrived = m.by_distance()
+    heights = np.minimum(np.where(np.isfinite(arrived), arrived, 0), LARGEST)
+    return np.stack([heights[:, a:b].sum(axis=1) for a, b in ranges], axis=1)
+
+
+def _bars(ax: Any, steps: np.ndarray, shares: np.ndarray, colours: list[str], few: bool) -> None:
+    """A bar for each step, stacked by range; a few are told apart by white lines."""
+    order = np.argsort(steps)
+    edges = np.append(steps[order] - 0.5, steps.max() + 0.5)
+    bottom = np.zeros(len(steps))
+    for share, colour in zip(shares.T, colours, strict=False):
+        top = bottom + share
+        if (top > bottom).any():
+            low, high = (np.append(y[order], y[order][-1]) for y in (bottom, top))
+            ax.fill_between(
+                edges, low, high, step="post", facecolor=colour, edgecolor="white",
+                linewidth=0.6 if few else 0,  # paper tells neighbours apart by it
+            )  # fmt: skip
+        bottom = top
+    if few:
+        ax.vlines(edges, 0, 1, "white", linewidth=0.8, transform=ax.get_xaxis_transform())

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_rnn import measure
 from viz import theme
 from viz.charts.axes import magnitudes
-from viz.charts.figure import Plot, two_names
+from viz.charts.figure import Plot, legend, two_names
 
 
 def loss_surface(
@@ -123,7 +123,7 @@ def loss_surface(
             left.plot([], [], color=colour, linestyle=dash, label=f"{what}: {there}")
         left.plot(*start, "o", color="white", markeredgecolor=theme.BLACK, markersize=8, zorder=5)
         left.set(xlabel=names[0], ylabel=names[1])
-        figure.legend(loc="outside upper left")
+        legend(figure, "above", 1)
         right.plot(found.a, found.loss[:, j], color=theme.BLUE)
         right.plot(
             [found.a[i]], [found.loss[i, j]], "o", color="white", markeredgecolor=theme.BLACK,

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_rnn import measure
 from viz import theme
 from viz.charts.axes import whole_numbers
-from viz.charts.figure import Plot, beside, one_of, only, panels, the_text, two_names
+from viz.charts.figure import Plot, beside, legend, one_of, only, panels, the_text, two_names
 
 STARTS = 56
 MOST_LETTERS = 60  # that can be written beside a path
@@ -64,6 +64,7 @@ def trajectories(
     def draw(figure: Any) -> None:
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import ListedColormap, Normalize
+        from matplotlib.patheffects import withStroke
 
         axes = beside(figure, len(found), 22)
         colours = ListedColormap(theme.ramp())
@@ -80,12 +81,14 @@ def trajectories(
                 ax.plot(x, y, color=theme.LIGHT, linewidth=1.2 if few else 0.7, zorder=1)
                 ax.scatter(x, y, c=r.steps, cmap=colours, norm=time, s=34 if few else 9, zorder=2)
             if text is not None and few and len(text) <= MOST_LETTERS:
+                ax.margins(0.09)  # so that no letter is cut
                 for (x, y), c in zip(points[:, 0], text, strict=True):
                     if np.isfinite([x, y]).all():
                         word = c if c.isprintable() and c != " " else "␣" if c == " " else "·"
                         ax.annotate(
-                            word, (x, y), (4, 4), textcoords="offset points", fontsize=12,
-                            family="DejaVu Sans Mono", parse_math=False,
+                            word, (x, y), (5, 5), textcoords="offset points", fontsize="medium",
+                            family="DejaVu Sans Mono", fontweight="bold", parse_math=False,
+                            zorder=4, path_effects=[withStroke(linewidth=3, foreground="white")],
                         )  # fmt: skip
             _label(ax, r.plane, r.letter, title)
         figure.colorbar(ScalarMappable(time, colours), ax=axes, label="step t", aspect=28)
@@ -189,14 +192,14 @@ def attractors(
             "linestyle": "",
             "markeredgecolor": theme.BLACK,
         }
-        figure.legend(
+        legend(
+            figure,
             handles=[
                 Line2D([], [], marker=".", color=theme.GREY, linestyle="", label="start"),
                 Line2D([], [], color=theme.BLUE, label="stays: an attractor", **round_),
                 Line2D([], [], color="white", label="pushes away", **round_),
             ],
-            loc="outside lower center",
-            ncols=3 if len(found) > 1 else 2,
+            most=3 if len(found) > 1 else 2,
         )
 
     return Plot(only(found), draw, (1.2 + 3.2 * len(found), 4.4))

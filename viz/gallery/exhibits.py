@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 import viz
-from tinygrad_rnn import Tensor, compile, nn, scope, stack, tanh
+from tinygrad_rnn import Tensor, compile, nn, scope, stack, tanh, tasks
+from viz.gallery import measured
 
 TEXT = "the value of the name is the object"
 LONG = TEXT + " that is returned by the function, and the name of the module is a string"
@@ -21,6 +22,7 @@ CIRCUITS = {
     "MUT1Cell": "The best of ten thousand cells that were searched looks like a GRU.",
     "MemoryBlockCell": "The LSTM of 1997: nothing is ever forgotten, c is only added to.",
 }
+OTHER = TEXT.replace("name", "game")
 PLAYED = 17  # characters, so that every loss can be played alone
 
 
@@ -52,6 +54,7 @@ def exhibits(models: dict[str, Any]) -> list[Exhibit]:
         np.std([h.data[0] for h in nn.unroll(lstm.cell, _inputs(lstm, LONG))[0]], 0).argmax()
     )
     rest = {"at rest": np.zeros(2), "set": np.array([1.0, 0.0]), "reset": np.array([0.0, 1.0])}
+    years, numbers = tasks.sunspots()
     every: list[Exhibit] = []
 
     def section(title: str, *rows: tuple[str, str, str, Callable[[], Any]]) -> None:
@@ -135,6 +138,11 @@ def exhibits(models: dict[str, Any]) -> list[Exhibit]:
             "for all steps at once, and gradients of weights are sums over time.",
             lambda: viz.program(_compiled()),
         ),
+        (
+            "15_shapes.svg", "One or many, in and out",
+            "One cell, five models: only what is read and when an answer is given differs.",
+            viz.sequence_shapes,
+        ),
     )  # fmt: skip
     section(
         "How the gradient flows",
@@ -147,6 +155,21 @@ def exhibits(models: dict[str, Any]) -> list[Exhibit]:
             "04_bars.svg", "The same, stacked by distance",
             "Nearly all that arrives comes from losses close by.",
             lambda: viz.gradient_bars(reads),
+        ),
+        (
+            "04_norms.svg", "The norm of the gradient, and its bound",
+            "Below 1 the bound says that the gradient must vanish; above 1 it says nothing.",
+            _norms,
+        ),
+        (
+            "04_weights.svg", "Which step asks for the change of the weights",
+            "One matrix, used at each step: nearly all of its gradient comes from the last steps.",
+            lambda: viz.parameter_gradients(reads["LSTM"][-1], lstm.cell.parameters()),
+        ),
+        (
+            "04_activation.svg", "Where the slope is",
+            "Shaded, where the trained LSTM works: the further from 0, the less gradient passes.",
+            lambda: viz.activation(["tanh", "sigmoid"], reads["LSTM"]),
         ),
         (
             "06_carousel.svg", "The constant error carousel",
@@ -189,6 +212,29 @@ def exhibits(models: dict[str, Any]) -> list[Exhibit]:
             lambda: viz.gate_saturation(longer[-1]),
         ),
         (
+            "05_differences.svg", "The same weights, another letter",
+            "One letter differs: the gates differ there, and for as long as it is remembered.",
+            lambda: viz.gate_differences(
+                {text: _reads(lstm, text)[1][-1] for text in (TEXT, OTHER)},
+                ["i", "f", "c"], texts=(TEXT[:-1], OTHER[:-1]),
+            ),
+        ),
+        (
+            "05_clamped.svg", "A forget gate that is held open",
+            "Nothing is forgotten any more, so the cell state runs away.",
+            lambda: viz.clamped(reads["LSTM"][-1], "f", 1.0, text=TEXT[:-1]),
+        ),
+        (
+            "13_probe.svg", "How far back can be read from the state?",
+            "A linear decoder finds the last letters in h, and not those before.",
+            lambda: viz.memory_probe(*measured.probed(models), lags=range(9)),
+        ),
+        (
+            "13_field.svg", "The receptive field of a ConvLSTM",
+            "One place at the end: each step back it has seen a ring more.",
+            lambda: viz.receptive_field(*measured.field()),
+        ),
+        (
             "13_trajectory.svg", "The way of the state while it reads",
             "Equal letters lie near each other: the state says first of all what was read last.",
             lambda: viz.trajectories(reads["LSTM"][-1], text=TEXT[:-1]),
@@ -210,6 +256,45 @@ def exhibits(models: dict[str, Any]) -> list[Exhibit]:
         ),
     )  # fmt: skip
     section(
+        "Training, measured",
+        (
+            "16_curves.svg", "Losses over seeds",
+            "A sign is to be remembered for 30 steps: the RNN guesses, the LSTM learns.",
+            lambda: _curves(viz.learning_curves, smooth=10),
+        ),
+        (
+            "16_seeds.svg", "The same runs at their end",
+            "One dot for each seed: a single run could have been any of them.",
+            lambda: _curves(viz.seed_spread, last=10),
+        ),
+        (
+            "17_success.svg", "How long may the gap be?",
+            "The share of signs remembered right, by their distance; trained on 30 steps.",
+            lambda: viz.success_by_length(measured.remembered(), baseline={"chance": 0.5}),
+        ),
+        (
+            "17_bytes.svg", "What the way back costs",
+            "Memory grows with T; with checkpoints as its square root.",
+            lambda: viz.bytes_by_length(measured.memories(), [25, 50, 100, 200, 400]),
+        ),
+        (
+            "18_batch.svg", "A padded batch",
+            "Rows end at different steps; what is hatched must count nowhere.",
+            lambda: viz.padded_batch(tasks.reber(6, rng=0), letters="BTPSXVE"),
+        ),
+        (
+            "18_windows.svg", "A series as examples",
+            "Each window is one example: what is seen, and what comes next.",
+            lambda: viz.windows(numbers[-100:], 16, horizon=3, times=years[-100:]),
+        ),
+        (
+            "18_forecast.svg", "A forecast and how sure it is",
+            "The further ahead, the wider the band: beyond a cycle the net can only guess.",
+            lambda: viz.forecast(measured.forecasts(numbers), numbers[-60:-22], numbers[-22:],
+                times=years[-60:]),
+        ),
+    )  # fmt: skip
+    section(
         "The family, each folded from its own record",
         *((f"cell_{name}.svg", f"nn.{name}", "", draw) for name, draw in _family()),
         (
@@ -218,6 +303,15 @@ def exhibits(models: dict[str, Any]) -> list[Exhibit]:
         ),
     )  # fmt: skip
     return every
+
+
+def _curves(picture: Callable[..., Any], **how: Any) -> Any:
+    return picture(measured.runs(), baseline={"guessing": float(np.log(2))}, **how)
+
+
+def _norms() -> Any:
+    losses, matrices = measured.norms()
+    return viz.gradient_norms(losses, W=matrices)
 
 
 def _short(cell: Any, steps: int, size: int = 3) -> Any:

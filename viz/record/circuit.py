@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import Tensor
-from viz.record.labels import number_text, title
+from viz.record.formula import title
+from viz.record.labels import number_text
 from viz.record.one_step import OneStep, State
 
 BOX, CIRCLE = "box", "circle"

@@ -13,7 +13,8 @@ import numpy as np
 
 from tinygrad_rnn import Tensor
 from viz.record.circuit import BOX, Circuit
-from viz.record.labels import array_name, number_text, title
+from viz.record.formula import title
+from viz.record.labels import array_name, number_text
 from viz.record.rich import Rich, letter, plain, text_of
 
 SUM, PRODUCT, MATRIX, ATOM = 1, 2, 3, 9  # how tightly a text binds

@@ -63,8 +63,9 @@ class CircuitDrawing(Drawing):
         """DOT with these values in full colour, all else pale, and these equations."""
         return positioned(self.plan, self._lines(), [], now, lines)
 
-    def _draw(self, form: str) -> bytes:
-        return subscripts(super()._draw(form)) if form == "svg" else super()._draw(form)
+    def _draw(self, form: str, dpi: float | None = None) -> bytes:
+        content = super()._draw(form, dpi)
+        return subscripts(content) if form == "svg" else content
 
     def __repr__(self) -> str:
         return f"<circuit of {', '.join(self.letters)}>"

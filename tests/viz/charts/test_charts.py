@@ -124,7 +124,7 @@ def test_panels_share_one_logarithmic_scale():
 
 
 def test_the_bars_add_up_to_the_column_and_say_that_norms_do_not_add(losses):
-    (ax,), figure = axes_of(viz.gradient_bars(losses))
+    (ax, _tail), figure = axes_of(viz.gradient_bars(losses))
     corners = np.concatenate(
         [path.vertices for part in ax.collections[:7] for path in part.get_paths()]
     )

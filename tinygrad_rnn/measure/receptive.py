@@ -12,11 +12,11 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.measure.arguments import one_tensor
 from tinygrad_rnn.measure.results import Table
 
-__all__ = ["FieldOfView", "field_of_view"]
+__all__ = ["ReceptiveNorms", "receptive_norms"]
 
 
 @dataclass(frozen=True, eq=False)
-class FieldOfView(Table):
+class ReceptiveNorms(Table):
     """The gradient of an output with respect to its inputs, place by place.
 
     Attributes
@@ -40,7 +40,7 @@ class FieldOfView(Table):
         return found | {"norm": self.norms.ravel()}
 
 
-def field_of_view(output: Tensor, xs: Tensor) -> FieldOfView:
+def receptive_norms(output: Tensor, xs: Tensor) -> ReceptiveNorms:
     """How strongly `output` (summed) depends on each place of each input, by one walk back.
 
     Each step of a convolutional cell widens what is seen by half a kernel on every side.
@@ -64,21 +64,21 @@ def field_of_view(output: Tensor, xs: Tensor) -> FieldOfView:
     >>> from tinygrad_rnn import nn
     >>> xs = Tensor(np.ones((3, 1, 9, 1)))
     >>> outputs, _ = nn.unroll(nn.ConvLSTM1dCell(1, 2, rng=0), xs)
-    >>> field_of_view(outputs[-1][0, 4].sum(), xs).reached.sum(axis=1)
+    >>> receptive_norms(outputs[-1][0, 4].sum(), xs).reached.sum(axis=1)
     array([7, 5, 3])
     """
     output = one_tensor(output)
     if not isinstance(xs, Tensor):
         raise TypeError(
-            f"field_of_view: expected the inputs as a Tensor, got {type(xs).__name__}; arrays are "
-            "constants, which no gradient reaches. Unroll over Tensor(xs)."
+            f"receptive_norms: expected the inputs as a Tensor, got {type(xs).__name__}; "
+            "arrays are constants, which no gradient reaches. Unroll over Tensor(xs)."
         )
     if xs.ndim < 3:
         raise ValueError(
-            f"field_of_view: expected inputs (T, batch, *space, channels), got shape {xs.shape}."
+            f"receptive_norms: expected inputs (T, batch, *space, channels), got shape {xs.shape}."
         )
     with np.errstate(all="ignore"):
         gs = grad(output, xs, np.ones(output.shape, output.dtype))
         top = np.abs(gs).max(initial=0) or 1.0  # so that no square vanishes or overflows
         norms = np.sqrt(((gs / top) ** 2).sum(axis=(1, -1))) * top
-    return FieldOfView(norms)
+    return ReceptiveNorms(norms)
