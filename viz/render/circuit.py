@@ -7,7 +7,7 @@ from functools import cached_property
 
 from viz import theme
 from viz.layout import routes
-from viz.layout.circuit import SIZE, UNIT, Dot, Plan, Text, Wire, place
+from viz.layout.circuit import LETTER, SIZE, UNIT, Dot, Plan, Text, Wire, place
 from viz.layout.dot import attributes
 from viz.layout.maze import Cell, cells
 from viz.record.circuit import BOX, CIRCLE, Circuit
@@ -201,7 +201,7 @@ class _Pen:
     def text(self, text: Text) -> None:
         """A letter at a wire."""
         x, y = self.at(text.x, text.y)
-        self.free(text.rich, x, y, SIZE + 2, not self.pale(text.readers))
+        self.free(text.rich, x, y, LETTER, not self.pale(text.readers))
 
     def free(self, rich: Rich, x: float, y: float, size: float, shown: bool) -> None:
         """A text with its middle at a point."""
