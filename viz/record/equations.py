@@ -23,12 +23,16 @@ LONGEST = 84  # characters of a right side
 
 @dataclass(slots=True, eq=False)
 class Equation:
-    """A letter, the formula for it, and the operations that it stands for."""
+    """A letter, the formula for it, and the operations that it stands for.
+
+    `short` if the formula is too long to be read, and only what it is a function of is said.
+    """
 
     of: Tensor
     left: Rich
     right: Rich
     members: set[int]
+    short: bool = False
 
 
 @dataclass(slots=True)
@@ -56,10 +60,21 @@ class Equations:
 
     def __init__(self, circuit: Circuit) -> None:
         self.circuit, self.step = circuit, circuit.step
+        self._inputs = {id(x) for _, x in self.step.inputs}
+        self._more: set[int] = set()  # values that have a letter, so that no formula is too long
+        self._write()
+        while fresh := self._in_long_ones():
+            self._more |= fresh
+            self._write()
+
+    def _write(self) -> None:
+        """Write all equations."""
+        circuit = self.circuit
         self.notes: list[Rich] = []
         self.weights: dict[int, Rich] = {}
+        self._slices: dict[str, str] = {}
+        self._pushed: set[int] = set()
         self._names: dict[Any, Rich] = {}
-        self._inputs = {id(x) for _, x in self.step.inputs}
         self._letters = self._all_letters()
         self.lines = [
             self._equation(node)
@@ -75,6 +90,15 @@ class Equations:
             if element.kind == BOX and not element.text and id(element.node) not in self.weights:
                 self.weights[id(element.node)] = plain("Σ")
 
+    def _in_long_ones(self) -> set[int]:
+        """Values without a letter that are read in formulas too long to be written out."""
+        found: set[int] = set()
+        for line in self.lines:
+            if line.short:
+                element = self.circuit.elements[id(line.of)]
+                found |= {id(x) for x in element.operands if not self.name(x)}
+        return found
+
     def name(self, x: Any) -> Rich:
         """What a value is called: ``h_{t−1}`` coming in, ``h_t`` going out, ``f`` inside."""
         if id(x) in self.circuit.sources:
@@ -89,7 +113,10 @@ class Equations:
     # -- letters ----------------------------------------------------------------------------------
 
     def _all_letters(self) -> dict[int, Rich]:
-        """Letters of states, of named values, and a₁, a₂ … of gates if nothing has a name."""
+        """Letters of states and of named values; a₁, a₂ … of what else needs one.
+
+        Gates do if nothing has a name, and parts of formulas that would be too long.
+        """
         out = {id(s.leaves): s.letter for s in self.step.states if s.leaves is not None}
         found = {at: letter(name, "t") for at, name in out.items()}
         taken = set(found.values())
@@ -97,10 +124,11 @@ class Equations:
         for element in inner:
             if element.letter:
                 found[id(element.node)] = _free(letter(element.letter), taken)
-        if not any(e.letter for e in inner):
-            gates = [e for e in inner if e.gate]
-            for k, element in enumerate(gates if len(gates) > 1 else (), start=1):
-                found[id(element.node)] = letter(f"a_{k}")
+        gates = [id(e.node) for e in inner if e.gate and not any(e.letter for e in inner)]
+        more = self._more.union(gates if len(gates) > 1 else ())
+        unnamed = [id(e.node) for e in inner if id(e.node) in more]
+        for k, at in enumerate(unnamed, start=1):
+            found[at] = _free(letter(f"a_{k}"), taken)
         return found
 
     # -- one equation -----------------------------------------------------------------------------
@@ -117,10 +145,10 @@ class Equations:
             texts[id(node)] = self._apply(node, parts)
             self._weigh(node, texts[id(node)])
         right = self._joined(texts[id(root)])
-        if len(text_of(right)) > LONGEST:
-            right = self._short(members)
+        long = len(text_of(right)) > LONGEST
+        right = self._short(members) if long else right
         own = {id(node) for node in members}
-        return Equation(root, self._letters[id(root)], right, own)
+        return Equation(root, self._letters[id(root)], right, own, long)
 
     def _members(self, root: Tensor) -> tuple[list[Tensor], dict[int, tuple[str, ...]]]:
         """The operations written out in the equation of `root`, and which slices they end up in."""
@@ -132,11 +160,13 @@ class Equations:
                     found[id(x)] = x
                     waiting.append(x)
         members = sorted(found.values(), key=lambda node: node.serial)
+        self._pushed = _pushed(members)
         packed: dict[int, tuple[str, ...]] = {}
         for node in reversed(members):
             here = packed.get(id(node), ())
-            if node.op and node.op.name == "getitem" and self.circuit.mixed[id(node)]:
+            if self._silent(node) and node.op and node.op.name == "getitem":
                 here = (*here, repr(node.options["index"]))
+                self._slices[here[-1]] = title(node, None)
             product = node.op is not None and node.op.kind.form == "product"
             for k, x in enumerate(node.inputs):  # columns of a product are columns of its weights
                 packed.setdefault(id(x), () if product and k == 0 else here)
@@ -144,8 +174,11 @@ class Equations:
 
     def _given(self, x: Any, node: Tensor, packed: dict[int, tuple[str, ...]], gate: str) -> _Term:
         """An operand that the equation refers to: a value by its letter, a weight, a number."""
+        product = node.op is not None and node.op.kind.form == "product"
         if known := self.name(x):
-            return _Term("+", known, ATOM)
+            later = () if product and x is node.inputs[0] else packed.get(id(node), ())
+            part = "".join(self._slices[index] for index in reversed(later))
+            return _Term("+", (*known, *plain(part)), ATOM)
         if type(x) is not Tensor and np.ndim(x) == 0:
             text = number_text(x)
             return _Term("+", plain(text), SUM if text.startswith("−") else ATOM)
@@ -163,7 +196,7 @@ class Equations:
         partner = next((y for y in node.inputs if id(y) in self.circuit.live), None)
         turned = "ᵀ" in slices
         slices = tuple(part for part in slices if part != "ᵀ")
-        key = (id(leaf), slices, gate if slices else "")
+        key = (id(leaf), slices)
         if not name and matrix and not slices and type(leaf) is np.ndarray:
             name = "E"  # a constant matrix
         text = self._weight(key, name, gate if slices else "", matrix, partner)
@@ -276,7 +309,7 @@ class Equations:
         if op is None:
             return False
         if op.name == "getitem":  # a weight's columns, which bear the letter of the gate
-            return self.circuit.mixed[id(node)] and not self.circuit.stops(node.inputs[0])
+            return id(node) in self._pushed
         return op.name in ("reshape", "broadcast_to", "astype", "pass_gradient")
 
     def _dot(self, terms: list[_Term]) -> Rich:
@@ -327,6 +360,40 @@ class Equations:
         for k, name in enumerate(names):
             found += (*(plain(", ") if k else ()), *name)
         return found
+
+
+def _pushed(members: list[Tensor]) -> set[int]:
+    """The columns of a sum or a product that are written as columns of its operands.
+
+    So ``(x @ W + b)[:, 0:4]`` is ``x W_i + b_i``. What is reduced, joined or broadcast along the
+    columns in between stays as it is.
+    """
+    own = {id(node) for node in members}
+    found: set[int] = set()
+    through: set[int] = set()
+    for node in members:
+        form = node.op.kind.form if node.op else ""
+        parts = [x for x in node.inputs if np.ndim(getattr(x, "data", x))]
+        inner = [x for x in parts if id(x) in own]
+        if form == "product":
+            inner = [x for x in inner if x is not node.inputs[0]]
+            wide = True
+        else:
+            wide = all(np.shape(getattr(x, "data", x))[-1] == node.shape[-1:][0] for x in parts)
+        passes = all(id(x) in through for x in inner)
+        if node.op and node.op.name == "getitem":
+            if passes and inner and _columns(node.options["index"]):
+                found.add(id(node))
+                through.add(id(node))
+        elif form in ("elementwise", "product") and passes and wide:
+            through.add(id(node))
+    return found
+
+
+def _columns(index: tuple[Any, ...]) -> bool:
+    """Whether an index takes columns, of all rows."""
+    rows = all(part is Ellipsis or part == slice(None) for part in index[:-1])
+    return bool(index) and rows and isinstance(index[-1], slice)
 
 
 def _gate(name: str) -> str:

@@ -77,7 +77,7 @@ def values_of_weights(circuit, equations):
     def value(key):
         if isinstance(key[0], tuple):
             return sum(value(part) for part in key)
-        at, slices, _ = key
+        at, slices = key
         x = leaves[at]
         x = x.data if type(x) is Tensor else x
         for index in slices:
@@ -98,7 +98,7 @@ def computed(text, known):
         if found:
             variables[f"v{k}v"] = known[name]
     text = text.replace("²", "**2").replace("−", "-")
-    text = re.sub(r"(?<![v.\w])\[((?:[^\[\]]|\[[^\]]*\])*)\]", r"row(\1)", text)
+    text = re.sub(r"(?<![v.\w)\]])\[((?:[^\[\]]|\[[^\]]*\])*)\]", r"row(\1)", text)
     text = re.sub(r"(\d) (?=[\w(])", r"\1 * ", text)  # a number times
     text = re.sub(r"(?<=[\w)T]) (?=[\w(])", " @ ", text)
     text = text.replace("⊙", "*")
@@ -122,6 +122,14 @@ def test_the_equations_of_every_cell_compute_what_the_cell_computes(sample):
         if "function of" not in text:
             np.testing.assert_allclose(computed(text, known), line.of.data, err_msg=text)
         known[text_of(line.left)] = line.of.data
+
+
+def test_only_householder_reflections_are_too_long_to_be_written_out():
+    for param in SAMPLES:
+        cell, xs, state = param.values[0]
+        _, equations = read(cell, xs[0], state)
+        long = any(line.short for line in equations.lines)
+        assert long == isinstance(cell, nn.OrthogonalCell), type(cell).__name__
 
 
 def test_two_letters_never_stand_for_two_things():
