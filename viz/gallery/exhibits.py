@@ -76,17 +76,17 @@ def exhibits(models: dict[str, Any]) -> list[Exhibit]:
     section(
         "The cells everyone knows",
         (
-            "16_lstm.svg", "An LSTM, read from its record",
+            "circuit_lstm.svg", "An LSTM, read from its record",
             "Only a product and a sum happen to c on its way: that is why its gradient survives.",
             lambda: viz.cell(lstm.cell),
         ),
         (
-            "16_gru.svg", "A GRU",
+            "circuit_gru.svg", "A GRU",
             "One state, and one gate that says how much of it is replaced.",
             lambda: viz.cell(models["GRU"].cell),
         ),
         (
-            "16_rnn.svg", "Elman's network",
+            "circuit_rnn.svg", "Elman's network",
             "No straight way: each step squashes all that the state holds.",
             lambda: viz.cell(models["RNN"].cell),
         ),

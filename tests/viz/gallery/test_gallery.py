@@ -58,7 +58,7 @@ def test_the_page_shows_each_file_beside_it_and_nothing_else(page):
 
 def test_every_picture_of_something_measured_lies_there_as_its_numbers(page):
     numbers = {p.stem for p in page.parent.glob("*.csv")}
-    not_measured = {"02", "03", "09", "11", "15", "16", "ce", "ci"}  # graphs without gradient
+    not_measured = {"02", "03", "09", "11", "15", "ce", "ci"}  # graphs without gradient
     for path in page.parent.glob("*.svg"):
         assert (path.stem in numbers) != (path.stem[:2] in not_measured), path.name
 
@@ -80,7 +80,7 @@ def test_interrupted_it_leaves_whole_files_only_and_says_how_far_it_was(
     monkeypatch.setattr(viz, "folded", stop)
     assert main(["gallery", "--seconds", "0.1", "-o", str(tmp_path / "g")]) == 130
     done = {p.name for p in (tmp_path / "g").iterdir()}
-    circuits = {name for name in done if name.startswith(("16_", "circuit_"))}
+    circuits = {name for name in done if name.startswith("circuit_")}
     assert done - circuits == {
         "player.html", "frames.html", "steps.html", "01_gradient.svg", "01_gradient.csv",
     }  # fmt: skip
