@@ -87,6 +87,25 @@ def letters(members: Sequence[Tensor], roles: Roles) -> dict[tuple[Tensor, int],
     return found
 
 
+def digest(node: Tensor, roles: Roles) -> int:
+    """What an operation does, and those it stands for, to the letters of their inputs.
+
+    Equal for equal work of any records in one process, whatever the sizes are.
+    """
+    members = roles.members[node]
+    known, found = letters(members, roles), dict[Tensor, int]()
+    for n in members:
+        inputs = [
+            found[x]
+            if type(x) is Tensor and x in found
+            else known.get((n, k), (number_text(x) if is_number(x) else "·", ATOM))[0]
+            for k, x in enumerate(n.inputs)
+        ]
+        options = [(key, repr(value)) for key, value in n.options.items() if key != "shape"]
+        found[n] = hash((n.op, *map(tuple, options), *inputs))
+    return found[node]
+
+
 def absent(node: Tensor, argument: int, roles: Roles) -> Text:
     """What the first step has computed beforehand, as later steps compute it: ``0.7×h[t−1]``."""
     y, section = roles.absent[node, argument], roles.view.section
