@@ -129,7 +129,7 @@ def _mark(parts: Parts, before: Has | None, every: bool) -> Has:
             key, digest = _key(node, every)
             have = now.setdefault(key, [])
             have.append(digest)
-            known = [] if before is None else before.get(key, [])
+            known = (before or {}).get(key, list[int]())
             if before is not None and len(have) > len(known):
                 node.kind = "new parameter" if node.kind == "parameter" else "new"
                 fresh.add(node.id)
