@@ -83,7 +83,10 @@ class Nodes:
                 note, more = shape_text(owner.shape), tip(owner, owner.name or "")
                 same = ("op", self.roles.forms.of[owner])
                 name = self.parts.add(block, look, label, note, tip=more, same=same)
-                block.nodes[-1].what = owner.name or "", digest(owner, self.roles)
+                block.nodes[-1].what = (
+                    owner.name or "",
+                    digest(owner, self.roles, self.detail == "op"),
+                )
             self.names[owner] = name
         return self.names[owner]
 
