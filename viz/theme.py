@@ -56,6 +56,7 @@ NODES: dict[str, dict[str, str]] = {
     "caption": {"shape": "plain", "style": "", "fontsize": "11", "fontcolor": "#444444"},
     "title": {"shape": "plain", "style": "", "fontsize": "15", "fontcolor": BLACK},
     "new": {"fillcolor": "#fbd5bd", "color": VERMILION, "penwidth": "2"},
+    "changed": {"color": VERMILION, "penwidth": "2"},
     "new parameter": {
         "shape": "ellipse",
         "style": "filled",

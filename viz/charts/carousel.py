@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn import measure
+from tinygrad_rnn import Tensor, measure
 from viz import theme
 from viz.charts.axes import log_axis, log_norm, magnitudes, scale, whole_numbers
 from viz.charts.figure import Plot, only, panels
@@ -24,16 +25,19 @@ class CarouselCurves(measure.Table):
     state
         Whose curve is drawn thick.
     relative
-        ‖∂L/∂c_t‖ over that of the last step, (T,).
+        ‖∂L/∂c_t‖ over that of step `unit`, (T,).
     gates
-        ‖∂L/∂c_T · ∏ f‖ over ‖∂L/∂c_T‖, the product over the steps after t, (T,); None without such
-        a gate.
+        ‖∂L/∂c_u · ∏ f‖ over ‖∂L/∂c_u‖, the product over the steps after t up to `unit`, (T,); None
+        where no such gate is what the state before is multiplied by.
+    unit
+        The last step whose gradient is not 0.
     """
 
     gradients: tuple[measure.StateGradient, ...]
     state: str
     relative: np.ndarray
     gates: np.ndarray | None
+    unit: int = -1
 
     @property
     def steps(self) -> np.ndarray:
@@ -58,9 +62,10 @@ class CarouselCurves(measure.Table):
 def carousel(loss: Any, state: str = "c", gate: str = "f", lane: str | None = None) -> Plot:
     """The share of the last step's gradient that is left at each step before, net by net.
 
-    Thick: the norm of ∂L/∂c_t over that at the last step (of ∂L/∂h_t where there is no c, in
-    black). Dotted: what the forget gates alone let through, ∏ f. Above, a lane for each state, the
-    darker the more arrives.
+    Thick: the norm of ∂L/∂c_t over that at the last step where it is not 0 (of ∂L/∂h_t where there
+    is no c, the first such in black). Dotted: what the forget gates alone let through, ∏ f, where
+    c_t is f times c_{t-1} and what is added. Above, a lane for each state, the darker the more
+    arrives.
 
     Parameters
     ----------
@@ -101,7 +106,7 @@ def carousel(loss: Any, state: str = "c", gate: str = "f", lane: str | None = No
         shown = {}
         for title, curves in found.items():
             for row in curves.gradients:
-                shown[title, row.letter] = _relative(row.norms)
+                shown[title, row.letter] = _relative(row.norms, _unit(row.norms))
         through = [c.gates for c in found.values() if c.gates is not None]
         low, high = scale([*shown.values(), *through])
         for k, (title, row) in enumerate(rows):
@@ -121,13 +126,17 @@ def carousel(loss: Any, state: str = "c", gate: str = "f", lane: str | None = No
         strips.invert_yaxis()
         strips.tick_params(length=0, labelbottom=False)
         strips.spines[:].set_visible(False)
-        number = 0
+        number, plain = 0, False
         for title, curves in found.items():
-            plain = curves.gates is None
-            colour = theme.BLACK if plain else theme.LINES[number % len(theme.LINES)]
-            dash = "-" if plain else theme.DASHES[number % len(theme.DASHES)]
-            number += not plain
+            black = curves.gates is None and not plain
+            plain = plain or black
+            turn = number // len(theme.LINES)  # of the same colours again, with other dashes
+            colour = theme.BLACK if black else theme.LINES[number % len(theme.LINES)]
+            dash = "-" if black else theme.DASHES[(number + turn) % len(theme.DASHES)]
+            number += not black
             label = rf"{title}  $\partial L/\partial {curves.state}_t$".strip()
+            if curves.unit != curves.steps[-1]:
+                label += f", 1 at t = {curves.unit}"
             label += _beyond(curves.relative)
             ax.plot(curves.steps, curves.relative, color=colour, linestyle=dash, label=label)
             if curves.gates is not None:
@@ -136,14 +145,16 @@ def carousel(loss: Any, state: str = "c", gate: str = "f", lane: str | None = No
             label = rf"what the gates alone let through, $\prod {gate}$"
             ax.plot([], [], color=theme.GREY, linestyle=":", linewidth=1.6, label=label)
         log_axis(ax, low, high)
+        last = all(curves.unit == curves.steps[-1] for curves in found.values())
+        unit = f"gradient norm, last step{'' if last else ' that is not 0'} = 1"
         figure.colorbar(
             ScalarMappable(log_norm(low, high), magnitudes()),
             ax=[strips, ax],
-            label="gradient norm, last step = 1",
+            label=unit,
             shrink=0.7,
             aspect=28,
         )
-        ax.set(xlabel="step t", ylabel="gradient norm, last step = 1")
+        ax.set(xlabel="step t", ylabel=unit)
         ax.grid()
         figure.legend(loc="outside lower center", ncols=2)
         whole_numbers(ax, rows[0][1].steps)
@@ -172,18 +183,47 @@ def _curves(loss: Any, state: str, gate: str, lane: str | None) -> CarouselCurve
     found = [row for row in measure.state_gradients(loss).rows if row.lane == here.name]
     letter = state if state in here.states else found[-1].letter
     row = next(row for row in found if row.letter == letter)
+    unit = _unit(row.norms)
     gates = None
-    if letter == state and gate in here.values:
+    if letter == state and gate in here.values and _keeps(here, state, gate):
         f = here.array(gate)[: len(row.steps)]
         with np.errstate(all="ignore"):
-            kept = np.ones_like(f)
-            kept[:-1] = np.cumprod(f[:0:-1], axis=0)[::-1]
-            through = row.gradients[-1] * kept
-            gates = _relative(np.sqrt((through**2).reshape(len(f), -1).sum(axis=1)))
-    return CarouselCurves(tuple(found), letter, _relative(row.norms), gates)
+            kept = np.full_like(f, np.nan)  # after the step that all is compared with, nothing
+            kept[unit] = 1
+            kept[:unit] = np.cumprod(f[unit:0:-1], axis=0)[::-1]
+            through = row.gradients[unit] * kept
+            norms = np.sqrt((through**2).reshape(len(f), -1).sum(axis=1))
+            gates = _relative(norms, unit)
+    t = int(row.steps[unit])
+    return CarouselCurves(tuple(found), letter, _relative(row.norms, unit), gates, t)
 
 
-def _relative(norms: np.ndarray) -> np.ndarray:
-    """Over the last one; as they are where that is 0 or not finite."""
-    last = norms[-1]
-    return norms / last if np.isfinite(last) and last > 0 else norms
+def _keeps(lane: measure.Lane, state: str, gate: str) -> bool:
+    """Whether a state is the gate times the state before, and what is added, at all steps."""
+    indices, states = lane.of(state)
+    at, gates = lane.of(gate)
+    f = dict(zip(at, gates, strict=True))
+    for (_, before), (k, now) in pairwise(zip(indices, states, strict=True)):
+        terms, todo = list[Tensor](), [now]
+        while todo:
+            node = todo.pop()
+            adds = node.op is not None and node.op.name == "add"
+            terms += [] if adds else [node]
+            todo += [x for x in node.inputs if adds and type(x) is Tensor]
+        kept = {id(before), id(f.get(k))}
+        products = [x.inputs for x in terms if x.op is not None and x.op.name == "multiply"]
+        if before in set(terms) or not any({*map(id, xs)} == kept for xs in products):
+            return False
+    return True
+
+
+def _unit(norms: np.ndarray) -> int:
+    """The number of the last step with a gradient that is finite and not 0, else of the last."""
+    known = np.flatnonzero(np.isfinite(norms) & (norms > 0))
+    return int(known[-1]) if len(known) else len(norms) - 1
+
+
+def _relative(norms: np.ndarray, unit: int) -> np.ndarray:
+    """Over that of step number `unit`; as they are where that is 0 or not finite."""
+    one = norms[unit]
+    return norms / one if np.isfinite(one) and one > 0 else norms

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Hashable
 from typing import Any
 
 from viz import theme
@@ -73,13 +73,15 @@ def differences(
 ) -> Sheet:
     """Cells below each other, folded; orange is what the one before does not have.
 
+    What both have under one letter but compute otherwise has an orange frame.
+
     Parameters
     ----------
     losses
         By title, in the order in which they are to be read: ``{"RNN": …, "LSTM": …, "GRU": …}``.
     detail, weights, per_line, budget
-        As in `folded`. At ``"gate"`` values are compared by letter and parameters by name and
-        shape, at ``"op"`` operations by what they do, as many as there are.
+        As in `folded`. At ``"gate"`` values are compared by letter and by what they do, parameters
+        by name, at ``"op"`` operations by what they do, as many as there are.
 
     Raises
     ------
@@ -93,22 +95,30 @@ def differences(
         )
     check("differences", per_line=per_line, budget=budget)
     panels: list[Panel] = []
-    before: Counter[str] | None = None
+    before: Has | None = None
     last = ""
     for title, loss in losses.items():
         args = chosen("differences", recorded(loss, "differences"), detail, weights)
         parts = folding(*args, budget)
-        now = _mark(parts, before)
-        note = f"   (orange: what {last} does not have)" if before is not None else ""
+        now = _mark(parts, before, detail == "op")
+        changed = any(node.kind == "changed" for block in parts.blocks for node in block.nodes)
+        note = f"   (orange: what {last} does not have" if before is not None else ""
+        note += "; framed: computed otherwise)" if changed else ")" * bool(note)
         panels.append(Panel(title + note, parts))
         last = title
         before = now
     return Sheet(panels, across=False, per_line=per_line)
 
 
-def _mark(parts: Parts, before: Counter[str] | None) -> Counter[str]:
-    """Colour what there is more of than before; what there is now."""
-    now: Counter[str] = Counter()
+Has = dict[Hashable, list[int]]  # what a picture has, and how each of it is computed
+
+
+def _mark(parts: Parts, before: Has | None, every: bool) -> Has:
+    """Colour what there is more of than before, and what is computed otherwise; what there is now.
+
+    Where `every` operation is a node, those that do the same are equal; else those of one letter.
+    """
+    now: Has = {}
     fresh = set()
     for block in parts.blocks:
         if block.kind not in ("step", "cell"):
@@ -116,18 +126,26 @@ def _mark(parts: Parts, before: Counter[str] | None) -> Counter[str]:
         for node in block.nodes:
             if node.kind in ("port", "input", "constant"):
                 continue
-            key = _key(node)
-            now[key] += 1
-            if before is not None and now[key] > before[key]:
+            key, digest = _key(node, every)
+            have = now.setdefault(key, [])
+            have.append(digest)
+            known = (before or {}).get(key, list[int]())
+            if before is not None and len(have) > len(known):
                 node.kind = "new parameter" if node.kind == "parameter" else "new"
                 fresh.add(node.id)
+            elif before is not None and digest not in known:
+                node.kind = "changed"
     for edge in parts.edges():
         if edge.head in fresh or edge.tail in fresh:
             edge.style = {**edge.style, "color": theme.VERMILION}
     return now
 
 
-def _key(node: Node) -> str:
-    """A letter, whatever its formula; else the operation or the parameter itself."""
-    letter, sign, _ = node.label.partition(" = ")
-    return letter if sign else f"{node.kind} {node.label}"
+def _key(node: Node, every: bool) -> tuple[Hashable, int]:
+    """What a node is, and how it is computed: a letter; else an operation or a parameter."""
+    if node.what is None:
+        return (node.kind, node.label), 0
+    letter, digest = node.what
+    if letter:
+        return ("letter", letter), digest if not every else 0
+    return ("operation", digest), 0

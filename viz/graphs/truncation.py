@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
+from tinygrad_rnn import Tensor, measure
 from viz.graphs.gradient_flow import flow
 from viz.graphs.unrolled import BUDGET, Detail, Weights, chosen, recorded_scalar
 from viz.layout import routes
@@ -31,8 +33,9 @@ def truncation(
     """The gradient on every edge, the cuts in time, and brackets over how far it gets.
 
     A cut is an orange edge of thick dashes: values go on, gradients do not come back, so the
-    colours end there. A bracket spans the steps between two cuts; with ``truncate=(k1, k2)`` and
-    k2 > k1 the windows overlap, and each has a row of its own.
+    colours end there. A bracket spans the steps that a gradient flows within, of each lane that
+    hands a state on, as `measure.reach` has it; with ``truncate=(k1, k2)`` and k2 > k1 the windows
+    overlap, and each has a row of its own.
 
     Parameters
     ----------
@@ -62,9 +65,17 @@ def truncation(
     check("truncation", per_line=per_line, budget=budget)
     parts = select(*chosen("truncation", [root], detail, weights), budget)
     flow(parts, root)
-    home = {node.id: block for block in parts.blocks for node in block.nodes}
-    starts = {home[edge.head] for edge in parts.links if edge.style.get("class") == "cut"}
-    return Truncation(parts, _windows(parts, starts), per_line)
+    return Truncation(parts, _windows(parts, root), per_line)
+
+
+@dataclass(frozen=True)
+class Window:
+    """The steps that a gradient flows within, `first` to `last`, and those that are drawn."""
+
+    first: int
+    last: int
+    steps: int
+    blocks: list[Block]
 
 
 class Truncation(Drawing):
@@ -76,45 +87,62 @@ class Truncation(Drawing):
         First and last step t of each, in the order of their rows.
     """
 
-    def __init__(self, parts: Parts, spans: list[list[Block]], per_line: int | None) -> None:
+    def __init__(self, parts: Parts, spans: list[Window], per_line: int | None) -> None:
         self.spans = spans
         super().__init__(parts, per_line)
 
     @property
     def windows(self) -> list[tuple[int, int]]:
         """First and last step of each window."""
-        return [(span[0].steps[0], span[-1].steps[1]) for span in self.spans]
+        return [(window.first, window.last) for window in self.spans]
 
     @cached_property
     def _positioned(self) -> tuple[str, float, float]:
         plan = placed(self.parts, self.per_line)
         found, height = lines(plan), plan.height + HEAD
         upright = uprights(plan)
-        for number, span in enumerate(self.spans):
-            found += _bracket(plan, span, number, upright)
+        for number, window in enumerate(self.spans):
+            found += _bracket(plan, window, number, upright)
         box = f"0,0,{plan.width:.1f},{height:.1f}"
         return graph(found, bb=box), plan.width, height
 
 
-def _windows(parts: Parts, starts: set[Block]) -> list[list[Block]]:
-    """The steps of each lane from cut to cut, in the order they were run."""
-    lanes: dict[int, list[Block]] = {}
+def _windows(parts: Parts, root: Tensor) -> list[Window]:
+    """The steps that a gradient flows within, lane by lane with a state, as `measure.reach` has it.
+
+    A window goes from the first step that some gradient gets to, to the last from which it does.
+    """
+    lanes: dict[str, dict[int, Block]] = {}
     for block in parts.blocks:
         if block.kind in ("step", "cell") and not block.order:
-            lanes.setdefault(block.row, []).append(block)
-    found: list[list[Block]] = []
-    for _, blocks in sorted(lanes.items()):
-        for k, block in enumerate(blocks):
-            if not k or block in starts:
-                found.append([])
-            found[-1].append(block)
-    return found
+            lanes.setdefault(block.lane, {})[block.steps[0]] = block
+    order: dict[str, list[int]] = {}  # by lane its steps, as they are run
+    first: dict[str, dict[int, int]] = {}  # by lane and step the number of the first, of any state
+    rows = measure.reach(root) if lanes else ()
+    for row in rows:
+        order[row.lane] = max(order.get(row.lane, []), row.steps.tolist(), key=len)
+    for row in rows:
+        steps = order[row.lane]
+        known = first.setdefault(row.lane, {})
+        for t, start in zip(row.steps.tolist(), row.first.tolist(), strict=True):
+            number = steps.index(start) if start in steps else 0
+            known[t] = min(known.get(t, number), number)
+    found: list[Window] = []
+    for lane, known in first.items():
+        steps, blocks = order[lane], lanes.get(lane, {})
+        ends = {known[t]: k for k, t in enumerate(steps) if t in known}  # of equal ones the last
+        for start, end in ends.items():
+            within = steps[start : end + 1]
+            span = [blocks[t] for t in within if t in blocks]  # but those that are left out
+            if span:
+                found.append(Window(within[0], within[-1], len(within), span))
+    return sorted(found, key=lambda window: window.blocks[0].row)
 
 
-def _bracket(plan: Layout, span: list[Block], number: int, upright: list[Upright]) -> list[str]:
+def _bracket(plan: Layout, window: Window, number: int, upright: list[Upright]) -> list[str]:
     """Over the steps of a window in each line they stand in, with words over the first."""
     by_line: dict[int, list[Block]] = {}
-    for block in span:
+    for block in window.blocks:
         by_line.setdefault(plan.frames[block].line, []).append(block)
     found: list[str] = []
     for line, blocks in by_line.items():
@@ -129,14 +157,14 @@ def _bracket(plan: Layout, span: list[Block], number: int, upright: list[Upright
         found.append(f"  {edge_line(Edge(a, b, 'bracket'), pos=pos)}")
         if len(found) > 3:
             continue
-        steps = f"{len(span)} step{'s' * (len(span) > 1)}"
-        words = f"gradients flow within {steps}, back to t = {span[0].steps[0]}"
+        steps = f"{window.steps} step{'s' * (window.steps > 1)}"
+        words = f"gradients flow within {steps}, back to t = {window.first}"
         y += HOOK + 9
         # where no line to the window above, as from a cut, runs through them
         ends = [left, *crossings(upright, left, right, y), right]
         left, right = max(pairwise(ends), key=lambda gap: gap[1] - gap[0])
         if len(words) * 5.6 > right - left:
-            words = f"back to t = {span[0].steps[0]}"
+            words = f"back to t = {window.first}"
         pos = f"{(left + right) / 2:.1f},{y:.1f}"
         found.append(f"  {node_line(Node(f'k{number}', 'caption', words), pos=pos)}")
     return found

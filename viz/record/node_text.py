@@ -51,7 +51,7 @@ def text(node: Tensor, roles: Roles, every: bool) -> str:
         states = [k for k in range(len(node.inputs)) if (node, k) in roles.initial]
         return title(node, name, states, roles.clock)
     name = name or roles.letters.get(roles.forms.of[node])
-    return formula(members, node, name, letters(members, roles), roles.clock)
+    return formula(members, node, name, own_letters(node, roles), roles.clock)
 
 
 def letters(members: Sequence[Tensor], roles: Roles) -> dict[tuple[Tensor, int], Text]:
@@ -85,6 +85,34 @@ def letters(members: Sequence[Tensor], roles: Roles) -> dict[tuple[Tensor, int],
                     word = arrays[word].setdefault(id(x), word + "′" * len(arrays[word]))
                 found[n, k] = word, NEGATIVE if word[0] == "−" else ATOM
     return found
+
+
+def own_letters(node: Tensor, roles: Roles) -> dict[tuple[Tensor, int], Text]:
+    """The letters in the formula of a node that stands for operations."""
+    if node not in roles.known:
+        roles.known[node] = letters(roles.members[node], roles)
+    return roles.known[node]
+
+
+def digest(node: Tensor, roles: Roles, every: bool) -> int:
+    """What an operation does, and those it stands for, to the letters of their inputs.
+
+    Equal for equal work of any records in one process, whatever the sizes are. Where `every`
+    operation has a node of its own, whatever its inputs are called.
+    """
+    members = roles.members[node]
+    known = {} if every else own_letters(node, roles)
+    found: dict[Tensor, int] = {}
+    for n in members:
+        inputs = [
+            found[x]
+            if type(x) is Tensor and x in found
+            else known.get((n, k), (number_text(x) if is_number(x) else "·", ATOM))[0]
+            for k, x in enumerate(n.inputs)
+        ]
+        options = [(key, repr(value)) for key, value in n.options.items() if key != "shape"]
+        found[n] = hash((n.op, *options, *inputs))
+    return found[node]
 
 
 def absent(node: Tensor, argument: int, roles: Roles) -> Text:
@@ -149,7 +177,7 @@ def given(x: Any, node: Tensor, argument: int, shared: bool, roles: Roles) -> tu
     word = (next(iter(words)) if len(words) == 1 else "") or unnamed(x)
     if word == unnamed(x):
         owner = roles.view.owner[node]
-        own = letters(roles.members[owner], roles) if isinstance(owner, Tensor) else {}
+        own = own_letters(owner, roles) if isinstance(owner, Tensor) else {}
         word = start or own.get(use, (word, ATOM))[0]
     return "constant", word
 

@@ -12,7 +12,7 @@ from viz.record.alike import Use
 from viz.record.collapse import Gap
 from viz.record.labels import shape_text, short
 from viz.record.lanes import Section
-from viz.record.node_text import first, given, kind, lane_title, text, tip
+from viz.record.node_text import digest, first, given, kind, lane_title, text, tip
 from viz.record.parts import Block, Parts
 from viz.record.roles import Roles
 
@@ -55,6 +55,7 @@ class Nodes:
             lane = section.lane
             block = Block("cell" if cells and section.timed else "step")
             block.steps = (section.t, section.t)
+            block.lane = lane.name
             block.name = lane_title(lane) if self.several and not cells else ""
             block.row, block.column, block.mirrored = lane.row, section.column, lane.mirrored
             block.order = lane.order
@@ -82,6 +83,10 @@ class Nodes:
                 note, more = shape_text(owner.shape), tip(owner, owner.name or "")
                 same = ("op", self.roles.forms.of[owner])
                 name = self.parts.add(block, look, label, note, tip=more, same=same)
+                block.nodes[-1].what = (
+                    owner.name or "",
+                    digest(owner, self.roles, self.detail == "op"),
+                )
             self.names[owner] = name
         return self.names[owner]
 

@@ -28,6 +28,7 @@ class Node:
     html: str = ""  # a ready-made label (the legend's table)
     tip: str = ""  # what an SVG says of it under the pointer
     same: Hashable = None  # equal for nodes of two steps that are the same, if that is known
+    what: tuple[str, int] | None = None  # an operation's letter, and a digest of what it does
     plain: str = ""  # its label where it stands for several steps, if another
 
 
@@ -58,6 +59,7 @@ class Block:
     kind: str  # "step", "cell", "gap", "before", "initial", "after", "hub", "note"
     titled: bool = False
     name: str = ""  # of its lane, where there are several
+    lane: str = ""  # of its lane, also where there is but one
     caption: str = ""  # a title of its own
     steps: tuple[int, int] = (0, 0)  # the first and the last that it shows
     row: int = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from tinygrad_rnn import Frame, Tensor
-from viz.record.alike import Forms, clocks, first_states
+from viz.record.alike import Forms, Use, clocks, first_states
 from viz.record.collapse import View
 from viz.record.labels import array_letter, is_number, short, value_text
 from viz.record.lanes import Lane
@@ -53,6 +53,8 @@ class Roles:
         By form the letter of a value without one, where a formula would write two dots.
     primes
         By lane and role, how many primes tell it from others of its letter.
+    known
+        By node the letters in its formula, as far as they were asked for.
     """
 
     view: View
@@ -71,6 +73,7 @@ class Roles:
     sequences: set[Tensor]
     letters: dict[int, str] = field(default_factory=dict)
     primes: dict[tuple[Lane | None, str], int] = field(default_factory=dict)
+    known: dict[Tensor, dict[Use, tuple[str, int]]] = field(default_factory=dict)
 
     def called(self, lane: Lane | None, role: str) -> str:
         """The letter of a role; with a prime if another role of the lane has the plain letter."""

@@ -168,6 +168,36 @@ def test_the_carousel_shows_relative_norms_and_products_of_gates(losses):
     assert ax.get_yscale() == "log"
 
 
+def test_every_net_of_the_carousel_has_a_look_of_its_own():
+    nets = [nn.RNNCell(3, 4, rng=0), nn.GRUCell(3, 4, rng=0), nn.RNNCell(3, 4, rng=1)]
+    plot = viz.carousel({f"net {k}": run(cell)[-1] for k, cell in enumerate(nets)})
+    (_, ax), _figure = axes_of(plot)
+    looks = [(line.get_color(), line.get_linestyle()) for line in ax.lines]
+    assert len(set(looks)) == len(nets)
+
+
+def test_the_carousel_compares_with_the_last_step_that_has_a_gradient(losses):
+    plot = viz.carousel(losses[4] + 0.0 * losses[-1])
+    (_, ax), _figure = axes_of(plot)
+    curves = plot.numbers
+    norms = measure.state_gradients(losses[4] + 0.0 * losses[-1])["c"].norms
+    assert (curves.unit, norms[5:].tolist()) == (4, [0.0, 0.0])
+    np.testing.assert_allclose(curves.relative, norms / norms[4])
+    lane = measure.lanes(losses[-1])[0]
+    g = measure.state_gradients(losses[4])["c"].gradients[-1]
+    kept = [np.prod(lane.array("f")[t + 1 : 5], axis=0) for t in range(5)]
+    expected = [np.linalg.norm(g * f) / np.linalg.norm(g) for f in kept]
+    np.testing.assert_allclose(curves.gates[:5], expected)
+    assert ax.get_ylabel() == "gradient norm, last step that is not 0 = 1"
+    assert "1 at t = 4" in ax.lines[0].get_label()
+
+
+def test_the_carousel_shows_no_product_of_gates_that_are_not_what_carries():
+    leaky = nn.LeakyCell(nn.LSTMCell(3, 4, rng=0), 0.5)
+    assert viz.carousel(run(leaky)[-1]).numbers.gates is None
+    assert viz.carousel(run(nn.CoupledLSTMCell(3, 4, rng=0))[-1]).numbers.gates is not None
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 def test_the_lanes_of_the_carousel_stand_over_its_curves(reverse):
     losses = run(nn.RNNCell(3, 4, rng=0), reverse=reverse)

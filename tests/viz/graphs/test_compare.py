@@ -5,7 +5,7 @@ import pytest
 
 import tinygrad_rnn as tr
 import viz
-from tinygrad_rnn import Tensor, nn, stack
+from tinygrad_rnn import Tensor, measure, named, nn, stack
 from viz import theme
 
 CELLS = {"RNN": nn.RNNCell, "LSTM": nn.LSTMCell, "GRU": nn.GRUCell}
@@ -79,10 +79,24 @@ def test_what_the_cell_before_does_not_have_is_coloured(record):
     assert "orange: what LSTM does not have" in sheet.panels[2].title
 
 
+def test_what_is_computed_otherwise_differs_though_it_has_the_same_letters(record):
+    W, U, r = (Tensor(np.full((4, 4), 0.1), name=name) for name in ("W", "U", "r"))
+    losses = {}
+    for title, f in {
+        "reset after": lambda x, h: named(h=tr.tanh(x @ W + r * (h @ U))),
+        "reset before": lambda x, h: named(h=tr.tanh(x @ W + (r * h) @ U)),
+    }.items():
+        losses[title] = nn.unroll(f, np.ones((3, 4, 4)), Tensor(np.ones((4, 4))))[0][-1]
+    sheet = viz.differences(losses)
+    assert [[n.label.partition(" ")[0] for n in nodes(panel.parts) if n.kind == "changed"]
+            for panel in sheet.panels] == [[], ["h"]]  # fmt: skip
+    assert "framed" in sheet.panels[1].title
+
+
 def test_equal_cells_have_no_difference(record):
     loss = record(nn.GRUCell(3, 4, rng=0))
     sheet = viz.differences({"one": loss, "two": record(nn.GRUCell(3, 4, rng=1))}, "op")
-    assert not any(node.kind.startswith("new") for node in nodes(sheet.parts))
+    assert not any(node.kind.startswith(("new", "changed")) for node in nodes(sheet.parts))
     with pytest.raises(ValueError, match="at least two records by their titles"):
         viz.differences({"one": loss})
 
@@ -164,6 +178,27 @@ def test_brackets_span_the_steps_between_cuts(detail, cell, parsed):
 
 def test_overlapping_windows_have_brackets_of_their_own():
     assert sorted(viz.truncation(truncated((2, 4))).windows) == [(0, 1), (0, 3), (2, 5)]
+
+
+def test_brackets_are_those_of_the_measure_and_only_over_lanes_with_a_state(parsed):
+    cells = nn.LSTMCell(3, 4, rng=0), nn.LSTMCell(3, 4, rng=1)  # joined by a lane without a state
+    outputs, _ = nn.Recurrent(cells)(np.ones((6, 2, 3)), truncate=3)
+    loss = outputs.sum()
+    drawing = viz.truncation(loss)
+    assert drawing.windows == [(0, 2), (3, 5), (5, 3), (2, 0)]
+    assert not any("6 steps" in text for text in parsed(drawing).texts)
+    found = {
+        (first, t)
+        for row in measure.reach(loss)
+        for first, t in zip(row.first, row.steps, strict=True)
+    }
+    assert set(drawing.windows) <= found
+
+
+def test_a_bracket_over_steps_that_are_left_out_counts_them_all():
+    outputs, _ = nn.unroll(nn.RNNCell(3, 4, rng=0), np.ones((40, 2, 3)), truncate=10)
+    drawing = viz.truncation(stack(outputs).sum(), budget=10)
+    assert drawing.windows == [(0, 9), (30, 39)]
 
 
 def test_without_a_cut_one_bracket_spans_all(record, parsed):
