@@ -40,7 +40,7 @@ from tinygrad_rnn.program.runtime.compile import (
     tensors,
 )
 from tinygrad_rnn.program.runtime.known import Known
-from tinygrad_rnn.program.runtime.outline import Outline, outline
+from tinygrad_rnn.program.runtime.outline import Outline, kind_of, outline
 from tinygrad_rnn.program.runtime.pipeline import PASSES, WRITING, Options
 from tinygrad_rnn.program.runtime.run import Running, Unmet
 
@@ -148,12 +148,40 @@ class CompiledStep:
 
         Printed from the equations, before anything is done for speed, and the same on every
         machine. It is NumPy that runs when pasted: ``step`` takes what `source` takes, and gives
-        loss and gradients. Its ``constants`` are large arrays, its last arguments.
+        loss and gradients. ``step.plain.constants`` are large arrays, its last arguments. What the
+        function requires of its arguments is not checked.
 
         Raises
         ------
         ValueError
             Nothing is compiled: the step was not called yet, or runs eagerly.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from tinygrad_rnn import nn
+        >>> step = compile(lambda cell, x: (nn.unroll(cell, x)[0][-1] ** 2).sum())
+        >>> _ = step(nn.RNNCell(3, 4, rng=0), np.ones((5, 2, 3)))
+        >>> print(step.plain[step.plain.index("def step") :])
+        def step(W_x, W_h, b_x, b_h, x):
+            # forward
+            h = {-1: np.zeros((2, 4))}
+            for t in range(T):
+                a = x[t] @ W_x + b_x + h[t - 1] @ W_h + b_h
+                h[t] = np.tanh(a)
+            loss = (h[T - 1]**2).sum()
+            # backward
+            dW_h = dW_x = db_x = 0
+            dh = 2 * h[T - 1]
+            for t in reversed(range(T)):
+                da = dh * (1 - h[t]**2)
+                dW_h += h[t - 1].T @ da
+                dW_x += x[t].T @ da
+                db_x += da.sum(0)
+                dh = da @ W_h.T
+            db_h = db_x
+            return loss, dW_x, dW_h, db_x, db_h
+        <BLANKLINE>
         """
         return self._running("plain").full.plain
 
@@ -178,7 +206,8 @@ class CompiledStep:
         """
         whole = self._running("outline").full
         division = whole.segments.division if whole.segments is not None else None
-        return outline(whole.program, whole.parameters, division, whole.requires)
+        letters = {(v.serial, kind_of(v)): name for v, name in whole.plain.names.items()}
+        return outline(whole.program, whole.parameters, division, whole.requires, letters)
 
     def __call__(self, params: Any, *args: Any) -> tuple[Any, Any]:
         """Loss and gradients with respect to all Tensors in `params`."""

@@ -314,4 +314,4 @@ def test_what_does_not_repeat_is_said():
 
     step = agree(uneven, {"w": Tensor(np.ones(3))}, np.ones((8, 3)))
     assert "for t in" not in step.plain
-    assert "# not repeated: " in step.plain
+    assert "# Not repeated: " in step.plain

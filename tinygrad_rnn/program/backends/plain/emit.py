@@ -19,10 +19,8 @@ from tinygrad_rnn.program.ir.graph import Value
 
 __all__ = ["PlainText", "plain"]
 
-HEAD = (
-    "Loss and gradients, d... being the gradient with respect to ...; steps are t = 0, 1, 2, ..., "
-    "and h[-1] is what h starts from."
-)
+HEAD = "The loss and its gradients: dx is the gradient of the loss with respect to x."
+TIME = "Steps count from t = 0, so that h[-1] is what h starts from."
 WIDE = 100
 UNBROKEN: Any = {"break_long_words": False, "break_on_hyphens": False}
 MANY = 8  # sequences that one line makes
@@ -38,12 +36,12 @@ class PlainText(str):
     constants
         Large arrays that the function took from outside: arguments after those of the function.
     names
-        What each value is called, by the serial number that it has in the record.
+        The name of each value.
     """
 
     __slots__ = ("constants", "names")
     constants: dict[str, np.ndarray]
-    names: dict[int, str]
+    names: dict[Value, str]
 
 
 class Names:
@@ -279,7 +277,8 @@ class Writer:
             results.append(name)
         aux = [self.text[v] for v in e.outputs[1 + len(e.parameters) :]]
         results = [self.text[e.outputs[0]], *results, *aux]
-        head = ["import numpy as np", "", *_comments([HEAD, *notes]), *_joined(self.header)]
+        time = [TIME] * any(b.lo is not None for b in self.a.blocks)
+        head = ["import numpy as np", "", *_comments([HEAD, *time, *notes]), *_joined(self.header)]
         shapes = [f"{self.text[v]} {v.shape}" for v in e.leaves if v.shape]
         shapes += [f"{name} {x.shape}" for name, x in self.constants.items()]
         head += _comments([", ".join(shapes)] if shapes else [])
@@ -292,7 +291,7 @@ class Writer:
         lines += [f"    {text}" for text in _call("return ", ", ".join(results), "")]
         found = PlainText("\n".join(lines) + "\n")
         found.constants = self.constants
-        found.names = {v.serial: name for v, name in self.text.items() if isinstance(v, Value)}
+        found.names = {v: name for v, name in self.text.items() if isinstance(v, Value)}
         return found
 
 
@@ -307,8 +306,8 @@ def plain(e: Lines, said: list[str], requires: bool) -> PlainText:
         if "drawn" in v.options
     }
     more = f" ({len(said) - 1} more of this: explain() says which)" if len(said) > 1 else ""
-    notes = [f"not repeated: {why}{more}" for why in said[:1]]
-    notes += ["what the function requires of its arguments is not checked"] * requires
+    notes = [f"Not repeated: {why}{more}." for why in said[:1]]
+    notes += ["What the function requires of its arguments is not checked here."] * requires
     return Writer(e, drawn).program(notes)
 
 
