@@ -20,6 +20,7 @@ from tinygrad_rnn.program.backends.c import Unwritable, save
 from tinygrad_rnn.program.backends.latex.emit import latex
 from tinygrad_rnn.program.backends.latex.text import LatexText
 from tinygrad_rnn.program.backends.plain.emit import PlainText
+from tinygrad_rnn.program.backends.plain.expressions import Unwritten as NoExpression
 from tinygrad_rnn.program.record.surroundings import Surroundings
 from tinygrad_rnn.program.record.trace import (
     NUMBERS,
@@ -148,7 +149,8 @@ class CompiledStep:
 
         Printed from the equations, before anything is done for speed, and the same on every
         machine. It is NumPy that runs when pasted: ``step`` takes what `source` takes, and gives
-        loss and gradients. ``step.plain.constants`` are large arrays, its last arguments. What the
+        loss and gradients; `arguments` makes these of a call. ``step.plain.constants`` are large
+        arrays, its last arguments. What the
         function requires of its arguments is not checked.
 
         Raises
@@ -206,7 +208,9 @@ class CompiledStep:
         """
         whole = self._running("outline").full
         division = whole.segments.division if whole.segments is not None else None
-        letters = {(v.serial, kind_of(v)): name for v, name in whole.plain.names.items()}
+        letters = dict[tuple[int, str], str]()
+        with suppress(NoExpression):  # then the names of the source must do
+            letters = {(v.serial, kind_of(v)): name for v, name in whole.plain.names.items()}
         return outline(whole.program, whole.parameters, division, whole.requires, letters)
 
     def __call__(self, params: Any, *args: Any) -> tuple[Any, Any]:
@@ -394,16 +398,45 @@ class CompiledStep:
         ValueError
             The function cannot be compiled, or not to C.
         """
-        program, given = self.find(params, *args)
-        if isinstance(program, str):
-            raise ValueError(f"save_arguments: {program}")
-        states = program.states(given)
-        arrays = program.arrays(given)
-        program.set_back(given, states)
+        program, arrays = self._given("save_arguments", params, args)
         try:
             save(path, program.in_c, arrays)
         except Unwritable as error:
             raise ValueError(f"save_arguments: there is no program in C: {error}.") from None
+
+    def arguments(self, params: Any, *args: Any) -> list[Any]:
+        """What ``step`` in `source` and in `plain` is given for a call, before the constants.
+
+        What the function draws is drawn, and the generators stay where they are.
+
+        Raises
+        ------
+        ValueError
+            The function cannot be compiled.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from tinygrad_rnn import Tensor
+        >>> step, W = compile(lambda W, x: (x @ W).sum()), Tensor(np.ones((2, 3)))
+        >>> pasted = {}
+        >>> arguments = step.arguments(W, np.ones((4, 2)))
+        >>> exec(step.plain, pasted)
+        >>> loss, dW = pasted["step"](*arguments, *step.plain.constants.values())
+        >>> float(loss), dW.shape
+        (24.0, (2, 3))
+        """
+        return list(self._given("arguments", params, args)[1])
+
+    def _given(self, asked: str, params: Any, args: tuple[Any, ...]) -> tuple[Running, Any]:
+        """The program for a call, and its arrays; draws are made, and taken back."""
+        program, given = self.find(params, *args)
+        if isinstance(program, str):
+            raise ValueError(f"{asked}: {program}")
+        states = program.states(given)
+        arrays = program.arrays(given)
+        program.set_back(given, states)
+        return program, arrays
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy records anew: programs hold buffers, locks and what the compiler built."""
