@@ -29,7 +29,8 @@ def program(step: Any) -> Drawing:
     A box is a loop, or what is done for all steps at once: on the left what the loss needs, on the
     right the gradients, each from top to bottom. Dashed blue arrows lead from a step of a loop to
     the next. What comes from another box is quoted in a
-    dashed box, by its name in ``step.source``; what has no name is computed where it is read.
+    dashed box. Names are those of ``step.plain``, or of ``step.source`` for what only the fast
+    program has; what has no name is computed where it is read.
     Constants are left out. The shapes of sequences are those of one step.
 
     Parameters
@@ -84,13 +85,14 @@ def _caption(part: Part) -> str:
 
 def _fill(parts: Parts, block: Block, part: Part, every: list[Operation]) -> None:
     """The operations of one part as nodes, and what they read."""
+    names = _names(every)
     states = {read.of for x in part.operations for read in x.reads if read.offset}
     inside: dict[int, str] = {}
     for x in part.operations:
         carried = part.steps is not None and x.number in states
-        kind = "result" if x.over_time else "value" if x.name else "op"
+        kind = "result" if x.over_time else "value" if names[x.number] else "op"
         kind = "state" if carried else kind
-        inside[x.number] = parts.add(block, kind, _label(x), shape_text(x.shape))
+        inside[x.number] = parts.add(block, kind, _label(x, names[x.number]), shape_text(x.shape))
     quoted: dict[Any, str] = {}
     for x in part.operations:
         for read in dict.fromkeys(x.reads):
@@ -104,17 +106,23 @@ def _fill(parts: Parts, block: Block, part: Part, every: list[Operation]) -> Non
             if read not in quoted:
                 source = every[read.of]
                 kind = {"parameter": "parameter", "argument": "input"}.get(source.op, "reference")
-                quoted[read] = parts.add(block, kind, _quoted(source, read.offset))
+                quoted[read] = parts.add(block, kind, _quoted(source, names[read.of], read.offset))
             block.edges.append(Edge(quoted[read], inside[x.number]))
 
 
-def _label(x: Operation) -> str:
+def _names(every: list[Operation]) -> dict[int, str]:
+    """Letters of the mathematics; a name of the fast program if it is no letter of another."""
+    letters = {x.letter for x in every}
+    return {x.number: x.letter or (x.name if x.name not in letters else "") for x in every}
+
+
+def _label(x: Operation, name: str) -> str:
     sign = MORE.get(x.op) or x.symbol or x.op.replace("_", " ")
-    return f"{short(x.name)} = {sign}" if x.name else sign
+    return f"{short(name)} = {sign}" if name else sign
 
 
-def _quoted(x: Operation, offset: int | None) -> str:
-    name = short(x.name) or _label(x)
+def _quoted(x: Operation, name: str, offset: int | None) -> str:
+    name = short(name) or _label(x, "")
     if not x.sequence or offset is None:
         return name
     return f"{name}[t{offset:+d}]".replace("-", "−") if offset else f"{name}[t]"

@@ -27,6 +27,10 @@ def blocks(drawing):
     return {block.title: block for block in drawing.parts.blocks}
 
 
+def nodes_of(drawing):
+    return [n for block in drawing.parts.blocks for n in block.nodes]
+
+
 CELLS = [nn.RNNCell, nn.LSTMCell, nn.GRUCell, nn.PeepholeLSTMCell, nn.MGUCell]
 
 
@@ -87,6 +91,15 @@ def test_names_are_those_of_the_source():
     arguments = {x.name: x.op for x in step.outline.arguments}
     assert arguments["W_h"] == "parameter"
     assert arguments["x"] == arguments["y"] == "argument"
+
+
+def test_the_picture_has_the_letters_of_the_mathematics():
+    step = stepped(nn.LSTMCell(4, 4, rng=0))
+    letters = [x.letter for x in step.outline.operations if x.letter]
+    assert {"c", "h", "z", "loss", "dh", "dc", "dc_next", "da", "dW_h"} <= {*letters}
+    assert len(set(letters)) == len(letters)
+    assert all(letter in step.plain for letter in letters)
+    assert {"a = +", "da = put", "z = +"} <= {n.label for n in nodes_of(viz.program(step))}
 
 
 def test_weight_gradients_are_sums_over_time():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tinygrad_rnn.program.backends.numpy.emit import NumPySource
@@ -11,7 +12,7 @@ from tinygrad_rnn.program.ir.ops import OVER_TIME, facts
 from tinygrad_rnn.program.ir.recurrences import Component
 from tinygrad_rnn.program.runtime.segments import Division
 
-__all__ = ["Operation", "Outline", "Part", "Read", "outline"]
+__all__ = ["Operation", "Outline", "Part", "Read", "kind_of", "outline"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Operation:
         Whether there is one for each step.
     reads
         Its operands.
+    letter
+        Its name in ``step.plain``; empty if passes for speed made it, or it has no line there.
     """
 
     number: int
@@ -58,6 +61,7 @@ class Operation:
     shape: tuple[int, ...]
     sequence: bool
     reads: tuple[Read, ...]
+    letter: str = ""
 
     @property
     def symbol(self) -> str:
@@ -121,10 +125,15 @@ class Outline:
 
 
 def outline(
-    program: NumPySource, parameters: int, division: Division | None = None, requires: bool = False
+    program: NumPySource,
+    parameters: int,
+    division: Division | None = None,
+    requires: bool = False,
+    letters: Mapping[tuple[int, str], str] | None = None,
 ) -> Outline:
     """The outline of a program, the first of whose arguments are parameters.
 
+    `letters` are names of values by their number in the record and what they are.
     What only serves the last output is left out, if that counts what the function `requires`.
     """
     outputs, left_out = program.outputs, set[Value]()
@@ -138,10 +147,15 @@ def outline(
     found = [c for c in found if c.values[0] not in left_out]
     number |= {v: k for k, v in enumerate((v for c in found for v in c.values), len(leaves))}
 
+    # of several values that passes made of one, the last is the one itself
+    lettered = {(v.serial, kind_of(v)): v for v in number}
+
     def made(v: Value, op: str = "") -> Operation:
         reads = tuple(_read(a, number) for a in v.operands if isinstance(a.value, Value))
         name = program.names.get(v, "")
-        return Operation(number[v], name, op or v.op, v.shape, v.lo is not None, reads)
+        key = v.serial, kind_of(v)
+        letter = (letters or {}).get(key, "") if lettered[key] is v else ""
+        return Operation(number[v], name, op or v.op, v.shape, v.lo is not None, reads, letter)
 
     parts: list[Part] = []
     stages = _stages(found, forward)
@@ -164,6 +178,11 @@ def outline(
     kinds = ["parameter" if k < parameters else "argument" for k in range(len(leaves))]
     divided = (division.n, division.states) if division else ()
     return Outline(tuple(map(made, leaves, kinds)), tuple(parts), *divided)
+
+
+def kind_of(v: Value) -> str:
+    """The operation of a value; a sum over time is one, however it is computed."""
+    return "sum_t" if v.op in OVER_TIME else v.op
 
 
 def _stages(found: list[Component], forward: set[Value]) -> dict[Value, int]:

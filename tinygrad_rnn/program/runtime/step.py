@@ -20,6 +20,7 @@ from tinygrad_rnn.program.backends.c import Unwritable, save
 from tinygrad_rnn.program.backends.latex.emit import latex
 from tinygrad_rnn.program.backends.latex.text import LatexText
 from tinygrad_rnn.program.backends.plain.emit import PlainText
+from tinygrad_rnn.program.backends.plain.expressions import Unwritten as NoExpression
 from tinygrad_rnn.program.record.surroundings import Surroundings
 from tinygrad_rnn.program.record.trace import (
     NUMBERS,
@@ -40,7 +41,7 @@ from tinygrad_rnn.program.runtime.compile import (
     tensors,
 )
 from tinygrad_rnn.program.runtime.known import Known
-from tinygrad_rnn.program.runtime.outline import Outline, outline
+from tinygrad_rnn.program.runtime.outline import Outline, kind_of, outline
 from tinygrad_rnn.program.runtime.pipeline import PASSES, WRITING, Options
 from tinygrad_rnn.program.runtime.run import Running, Unmet
 
@@ -148,12 +149,41 @@ class CompiledStep:
 
         Printed from the equations, before anything is done for speed, and the same on every
         machine. It is NumPy that runs when pasted: ``step`` takes what `source` takes, and gives
-        loss and gradients. Its ``constants`` are large arrays, its last arguments.
+        loss and gradients; `arguments` makes these of a call. ``step.plain.constants`` are large
+        arrays, its last arguments. What the
+        function requires of its arguments is not checked.
 
         Raises
         ------
         ValueError
             Nothing is compiled: the step was not called yet, or runs eagerly.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from tinygrad_rnn import nn
+        >>> step = compile(lambda cell, x: (nn.unroll(cell, x)[0][-1] ** 2).sum())
+        >>> _ = step(nn.RNNCell(3, 4, rng=0), np.ones((5, 2, 3)))
+        >>> print(step.plain[step.plain.index("def step") :])
+        def step(W_x, W_h, b_x, b_h, x):
+            # forward
+            h = {-1: np.zeros((2, 4))}
+            for t in range(T):
+                a = x[t] @ W_x + b_x + h[t - 1] @ W_h + b_h
+                h[t] = np.tanh(a)
+            loss = (h[T - 1]**2).sum()
+            # backward
+            dW_h = dW_x = db_x = 0
+            dh = 2 * h[T - 1]
+            for t in reversed(range(T)):
+                da = dh * (1 - h[t]**2)
+                dW_h += h[t - 1].T @ da
+                dW_x += x[t].T @ da
+                db_x += da.sum(0)
+                dh = da @ W_h.T
+            db_h = db_x
+            return loss, dW_x, dW_h, db_x, db_h
+        <BLANKLINE>
         """
         return self._running("plain").full.plain
 
@@ -178,7 +208,10 @@ class CompiledStep:
         """
         whole = self._running("outline").full
         division = whole.segments.division if whole.segments is not None else None
-        return outline(whole.program, whole.parameters, division, whole.requires)
+        letters = dict[tuple[int, str], str]()
+        with suppress(NoExpression):  # then the names of the source must do
+            letters = {(v.serial, kind_of(v)): name for v, name in whole.plain.names.items()}
+        return outline(whole.program, whole.parameters, division, whole.requires, letters)
 
     def __call__(self, params: Any, *args: Any) -> tuple[Any, Any]:
         """Loss and gradients with respect to all Tensors in `params`."""
@@ -365,16 +398,45 @@ class CompiledStep:
         ValueError
             The function cannot be compiled, or not to C.
         """
-        program, given = self.find(params, *args)
-        if isinstance(program, str):
-            raise ValueError(f"save_arguments: {program}")
-        states = program.states(given)
-        arrays = program.arrays(given)
-        program.set_back(given, states)
+        program, arrays = self._given("save_arguments", params, args)
         try:
             save(path, program.in_c, arrays)
         except Unwritable as error:
             raise ValueError(f"save_arguments: there is no program in C: {error}.") from None
+
+    def arguments(self, params: Any, *args: Any) -> list[Any]:
+        """What ``step`` in `source` and in `plain` is given for a call, before the constants.
+
+        What the function draws is drawn, and the generators stay where they are.
+
+        Raises
+        ------
+        ValueError
+            The function cannot be compiled.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from tinygrad_rnn import Tensor
+        >>> step, W = compile(lambda W, x: (x @ W).sum()), Tensor(np.ones((2, 3)))
+        >>> pasted = {}
+        >>> arguments = step.arguments(W, np.ones((4, 2)))
+        >>> exec(step.plain, pasted)
+        >>> loss, dW = pasted["step"](*arguments, *step.plain.constants.values())
+        >>> float(loss), dW.shape
+        (24.0, (2, 3))
+        """
+        return list(self._given("arguments", params, args)[1])
+
+    def _given(self, asked: str, params: Any, args: tuple[Any, ...]) -> tuple[Running, Any]:
+        """The program for a call, and its arrays; draws are made, and taken back."""
+        program, given = self.find(params, *args)
+        if isinstance(program, str):
+            raise ValueError(f"{asked}: {program}")
+        states = program.states(given)
+        arrays = program.arrays(given)
+        program.set_back(given, states)
+        return program, arrays
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy records anew: programs hold buffers, locks and what the compiler built."""

@@ -24,8 +24,8 @@ def run(step, params, *args):
     """Loss and gradients by the printed text."""
     space = {}
     exec(str(step.plain), space)
-    _, arrays = step.signature(params, *args)
-    return space["step"](*arrays, *step.plain.constants.values())
+    given = step.arguments(params, *args)
+    return space["step"](*given, *step.plain.constants.values())
 
 
 def agree(f, params, *args, tolerance=1e-12):
@@ -135,6 +135,28 @@ def test_a_loss_of_the_last_step():
 
     agree(last, model(nn.RNNCell), data()[0])
     agree(last, model(nn.LSTMCell), data()[0])
+
+
+def test_what_is_drawn_is_an_argument():
+    def loss(m, x, rng):
+        hs = nn.dropout(stack(nn.unroll(m.cells[0], x)[0]), 0.5, rng)
+        return (hs * hs).sum()
+
+    step, m, x = compile(loss), model(nn.LSTMCell), data()[0]
+    expected, _ = step(m, x, np.random.default_rng(3))
+    assert not step.reason
+    found, *_ = run(step, m, x, np.random.default_rng(3))
+    assert "= rng.random(" in step.plain
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
+def test_single_precision_stays_single(kind):
+    m = Model(kind(4, 4, rng=0, dtype=np.float32), nn.Linear(4, 3, rng=1, dtype=np.float32))
+    x, y = data()
+    step = agree(language_model, m, x.astype(np.float32), y, tolerance=1e-5)
+    found = run(step, m, x.astype(np.float32), y)
+    assert {np.asarray(g).dtype for g in found} == {np.dtype(np.float32)}
 
 
 def test_symbols_and_an_embedding():
@@ -314,4 +336,4 @@ def test_what_does_not_repeat_is_said():
 
     step = agree(uneven, {"w": Tensor(np.ones(3))}, np.ones((8, 3)))
     assert "for t in" not in step.plain
-    assert "# not repeated: " in step.plain
+    assert "# Not repeated: " in step.plain

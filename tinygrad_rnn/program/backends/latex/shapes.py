@@ -136,7 +136,7 @@ OWN: dict[str, Callable[..., Any]] = {
     "reshape":        lambda s, x, a: x.what,
     "transpose":      lambda s, x, a: _transposed(a, x.what),
     "matmul":         lambda s, x, a, b: (*a[:-1], b[-1]),
-    "batched":        lambda s, x, a, b: np.matmul(np.empty(a), np.empty(b)).shape,
+    "batched":        lambda s, x, a, b: np.matmul(np.zeros(a), np.zeros(b)).shape,
     "rows":           lambda s, x, a: () if x.parts[0].head == "columns" else a[1:],
     "columns":        lambda s, x, a: (*a[:-1], 1) if len(a) > 1 else (),
     "axes":           lambda s, x, a: _without(a, x.what),

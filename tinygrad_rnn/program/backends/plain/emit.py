@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
-import keyword
-import re
 import textwrap
 from collections.abc import Iterable
 from typing import Any
@@ -12,22 +9,18 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.program.backends.latex.formula import ZERO, Formula, Step
-from tinygrad_rnn.program.backends.latex.printer import Letter
 from tinygrad_rnn.program.backends.plain.expressions import HELPERS, Infix, heads_of
 from tinygrad_rnn.program.backends.plain.lines import Arrangement, Block, Line, Lines
+from tinygrad_rnn.program.backends.plain.names import Names, identifier, names_of, written
 from tinygrad_rnn.program.ir.graph import Value
 
 __all__ = ["PlainText", "plain"]
 
-HEAD = (
-    "Loss and gradients, d... being the gradient with respect to ...; steps are t = 0, 1, 2, ..., "
-    "and h[-1] is what h starts from."
-)
+HEAD = "The loss and its gradients: dx is the gradient of the loss with respect to x."
+TIME = "Steps count from t = 0, so that h[-1] is what h starts from."
 WIDE = 100
 UNBROKEN: Any = {"break_long_words": False, "break_on_hyphens": False}
 MANY = 8  # sequences that one line makes
-SMALL = 64  # numbers of a constant that is written out
-BUILT_IN = frozenset((*keyword.kwlist, *dir(builtins), "np", "t", "step"))
 
 
 class PlainText(str):
@@ -38,59 +31,45 @@ class PlainText(str):
     constants
         Large arrays that the function took from outside: arguments after those of the function.
     names
-        What each value is called, by the serial number that it has in the record.
+        The name of each value.
     """
 
     __slots__ = ("constants", "names")
     constants: dict[str, np.ndarray]
-    names: dict[int, str]
-
-
-class Names:
-    """Identifiers: the letters of the equations, each once."""
-
-    def __init__(self, taken: Iterable[str]) -> None:
-        self.taken = {*BUILT_IN, *taken}
-
-    def name(self, wish: str) -> str:
-        """An identifier close to the wish."""
-        wish = re.sub(r"\W", "_", wish, flags=re.ASCII) or "x"
-        wish = f"_{wish}" if wish[0].isdigit() else wish
-        found, k = wish, 1
-        while found in self.taken:
-            k += 1
-            found = f"{wish}{k}"
-        self.taken.add(found)
-        return found
+    names: dict[Value, str]
 
 
 class Writer:
     """Writes one program; see `plain`."""
 
-    def __init__(self, e: Lines, rng: dict[Value, str]) -> None:
-        self.e, self.drawn = e, rng
-        self.a = Arrangement(e)
-        formulas = [line.formula for b in self.a.blocks for line in b.lines]
-        formulas += [f for b in self.a.blocks for line in b.lines for _, f in line.starts]
+    def __init__(self, e: Lines) -> None:
+        self.e, self.a = e, Arrangement(e)
+        lines = [line for b in self.a.blocks for line in b.lines]
+        formulas = [f for line in lines for f in (line.formula, *(f for _, f in line.starts))]
         self.helpers = sorted(HELPERS.keys() & set[str]().union(*map(heads_of, formulas)))
         self.unique = Names(self.helpers)
-        self.text: dict[Any, str] = {}
+        self.carried = {line.value for line in lines if line.carried}
+        self.text = names_of(e, [line.value for line in lines], self.carried, self.unique)
+        self.split = self._split(formulas)
         self.header = list[str]()
-        self.constants: dict[str, np.ndarray] = {}
-        self.carried = {line.value for b in self.a.blocks for line in b.lines if line.carried}
-        self.split = self._split()
-        self._names()
         self.ends = {name: self._number(name, hi + 1) for hi, name in e.notation.ends.items()}
-        counts = {name: n for n, name in e.notation.counts.items()}
+        dtype = e.outputs[0].dtype
+        self.dtype = "" if dtype == np.float64 else f", dtype=np.{dtype}"
+        counts = self._counts(formulas)
+        self.infix = Infix(self.read, self.step, counts, e.notation.shapes, self.dtype)
+        self.constants: dict[str, np.ndarray] = {}
+        self._outside()
+        self.begun = set[Value]()  # sums that are 0 so far
+
+    def _counts(self, formulas: list[Formula]) -> dict[str, str]:
+        """The names of numbers that means divide by; T, if it is the number of steps."""
         used = {f.what for g in formulas for f in _all(g) if f.head == "inverse"}
-        known = {name: hi + 1 for hi, name in e.notation.ends.items()}
-        self.counts = {
-            name: self.ends[name] if known.get(name) == n else self._number(name, int(n))
-            for name, n in counts.items()
+        steps = {name: hi + 1 for hi, name in self.e.notation.ends.items()}
+        return {
+            name: self.ends[name] if steps.get(name) == n else self._number(name, int(n))
+            for n, name in self.e.notation.counts.items()
             if name in used
         }
-        self.infix = Infix(self.read, self.step, self.counts, e.notation.shapes)
-        self._outside()
 
     def _number(self, name: str, n: int) -> str:
         found = self.unique.name(name.replace("_", "").replace("'", "2"))
@@ -99,45 +78,22 @@ class Writer:
 
     # -- names --------------------------------------------------------------------------------
 
-    def _names(self) -> None:
-        """A name for everything: arguments first, then letters, then gradients of these."""
-        e, text = self.e, self.text
-        for v in e.leaves:
-            text[v] = self.unique.name(v.name or "x")
-        mine = [line.value for b in self.a.blocks for line in b.lines]
-        lines = list(dict.fromkeys(mine))
-        text[e.outputs[0]] = self.unique.name("loss")
-        here = [*lines, *(p for p in e.parts if p in e.names)]
-        leaf_of = {v: leaf for leaf, v in reversed(e.parameters.items())}
-        for v in here:
-            if v in e.forward and v not in text:
-                text[v] = self.unique.name(_identifier(e.names[v]))
-        of = {v: u for u, v in e.gradient_of.items()}
-        for v in here:
-            u = leaf_of.get(v) or of.get(v)
-            if v not in text and u in text:
-                text[v] = self.unique.name(f"d{text[u]}")
-        for v in here:
-            if v not in text:
-                wish = v.name or _identifier(e.names[v])
-                text[v] = self.unique.name(f"{wish}_next" if v in self.carried else wish)
-
     def _outside(self) -> None:
         """Arrays that the function took from outside."""
         for key, x in self.e.notation.constants.items():
             if key not in self.e.names:
                 continue
-            name = self.text[key] = self.unique.name(_identifier(self.e.names[key]))
-            words = _written(x)
+            name = self.text[key] = self.unique.name(identifier(self.e.names[key]))
+            words = written(x)
             if words:
                 self.header.append(f"{name} = {words}")
             else:
                 self.constants[name] = x
 
-    def _split(self) -> dict[Value, dict[int, list[Value]]]:
-        """The parts of each value by how many there are."""
+    def _split(self, formulas: list[Formula]) -> dict[Value, dict[int, list[Value]]]:
+        """The parts of each value that formulas read, by how many there are."""
         found: dict[Value, dict[int, list[Value]]] = {}
-        used = {x for b in self.a.blocks for line in b.lines for x in _values(line)}
+        used = {x.what for f in formulas for x in _all(f) if x.head == "letter"}
         for p, (source, _) in self.e.parts.items():
             if p in used:
                 many = source.shape[-1] // p.shape[-1]
@@ -148,14 +104,10 @@ class Writer:
 
     def step(self, s: Step) -> str:
         """A step, counted from 0."""
-        shift = s.shift
         t = {1: "t", -1: "-t", 0: ""}.get(s.sign, f"{s.sign} * t")
-        words = [w for w in (self.ends[s.end] if s.end else "", t) if w]
-        if s.sign < 0:  # the number first
-            words = [*words[:-1], *([str(shift)] if shift else []), words[-1]]
-        elif shift or not words:
-            words.append(str(shift))
-        return _signed(words)
+        end, shift = self.ends[s.end] if s.end else "", str(s.shift) if s.shift else ""
+        words = (end, t, shift) if s.sign >= 0 else (end, shift, t)  # T - 1 - t
+        return _signed([w for w in words if w] or ["0"])
 
     def read(self, key: Any, step: Step | None) -> str:
         """A letter at a step."""
@@ -253,47 +205,51 @@ class Writer:
         return lines
 
     def _start(self, f: Formula, v: Value) -> str:
-        return f"np.zeros({v.shape})" if f == ZERO and v.shape else self.infix.text(f)
+        return f"np.zeros({v.shape}{self.dtype})" if f == ZERO and v.shape else self.infix.text(f)
 
-    def program(self, notes: list[str]) -> PlainText:
+    def program(self, notes: list[str], drawn: list[str]) -> PlainText:
         """All of it."""
-        self.begun = set[Value]()
-        e, body = self.e, list[str]()
-        for v in e.leaves:
-            body += self.parts(v)
+        body = [text for v in self.e.leaves for text in self.parts(v)]
         titles = set[str]()
         for b in self.a.blocks:
             title = "# backward" if b.backward else "# forward"
             body += [title] * (title not in titles)
             titles.add(title)
             body += self.block(b)
-        results = list[str]()
-        shared: dict[Value, str] = {}
-        for leaf, v in e.parameters.items():
-            name = self.text[v]
-            if v in shared:
-                other = self.unique.name(f"d{self.text[leaf]}")
-                body.append(f"{other} = {name}")
-                name = other
-            shared[v] = name
-            results.append(name)
-        aux = [self.text[v] for v in e.outputs[1 + len(e.parameters) :]]
-        results = [self.text[e.outputs[0]], *results, *aux]
-        head = ["import numpy as np", "", *_comments([HEAD, *notes]), *_joined(self.header)]
-        shapes = [f"{self.text[v]} {v.shape}" for v in e.leaves if v.shape]
-        shapes += [f"{name} {x.shape}" for name, x in self.constants.items()]
-        head += _comments([", ".join(shapes)] if shapes else [])
-        head += _comments([f"{self.text[v]} = {how}" for v, how in self.drawn.items()])
-        for name in self.helpers:
-            head += ["", HELPERS[name]]
-        arguments = ", ".join([self.text[v] for v in e.leaves] + list(self.constants))
-        lines = [*head, "", *_call("def step(", arguments, "):")]
+        body += self.returned()
+        arguments = ", ".join([*(self.text[v] for v in self.e.leaves), *self.constants])
+        lines = [*self.head(notes, drawn), "", *_call("def step(", arguments, "):")]
         lines += [f"    {text}" for text in body]
-        lines += [f"    {text}" for text in _call("return ", ", ".join(results), "")]
         found = PlainText("\n".join(lines) + "\n")
         found.constants = self.constants
-        found.names = {v.serial: name for v, name in self.text.items() if isinstance(v, Value)}
+        found.names = {v: name for v, name in self.text.items() if isinstance(v, Value)}
         return found
+
+    def returned(self) -> list[str]:
+        """The last lines; a gradient that two parameters share has both names."""
+        e, lines = self.e, list[str]()
+        names, seen = [self.text[e.outputs[0]]], set[Value]()
+        for leaf, v in e.parameters.items():
+            name = self.text[v]
+            if v in seen:
+                name = self.unique.name(f"d{self.text[leaf]}")
+                lines.append(f"{name} = {self.text[v]}")
+            seen.add(v)
+            names.append(name)
+        names += [self.text[v] for v in e.outputs[1 + len(e.parameters) :]]
+        return lines + _call("return ", ", ".join(names), "")
+
+    def head(self, notes: list[str], drawn: list[str]) -> list[str]:
+        """What stands before the function: notes, numbers, shapes of arguments, helpers."""
+        time = [TIME] * any(b.lo is not None for b in self.a.blocks)
+        shapes = [f"{self.text[v]} {v.shape}" for v in self.e.leaves if v.shape]
+        shapes += [f"{name} {x.shape}" for name, x in self.constants.items()]
+        lines = ["import numpy as np", "", *_comments([HEAD, *time, *notes])]
+        lines += _joined(self.header)
+        lines += _comments([*([", ".join(shapes)] if shapes else []), *drawn])
+        for name in self.helpers:
+            lines += ["", HELPERS[name].format(dtype=self.dtype)]
+        return lines
 
 
 def plain(e: Lines, said: list[str], requires: bool) -> PlainText:
@@ -301,21 +257,16 @@ def plain(e: Lines, said: list[str], requires: bool) -> PlainText:
 
     Its header says why parts do not repeat, and that what the function `requires` is not checked.
     """
-    drawn = {
-        v: f"rng.{v.options['drawn']}({v.shape}) at each call"
+    w = Writer(e)
+    drawn = [
+        f"{w.text[v]} = rng.{v.options['drawn']}({v.shape}) at each call"
         for v in e.leaves
         if "drawn" in v.options
-    }
+    ]
     more = f" ({len(said) - 1} more of this: explain() says which)" if len(said) > 1 else ""
-    notes = [f"not repeated: {why}{more}" for why in said[:1]]
-    notes += ["what the function requires of its arguments is not checked"] * requires
-    return Writer(e, drawn).program(notes)
-
-
-def _identifier(x: Letter) -> str:
-    """A letter as one word."""
-    words = [x.base, *x.below.split(), *(w for label in x.above for w in label.split())]
-    return ("d" if x.bar else "") + "_".join(words)
+    notes = [f"Not repeated: {why}{more}." for why in said[:1]]
+    notes += ["What the function requires of its arguments is not checked here."] * requires
+    return w.program(notes, drawn)
 
 
 def _all(x: Formula) -> Iterable[Formula]:
@@ -324,24 +275,9 @@ def _all(x: Formula) -> Iterable[Formula]:
         yield from _all(p)
 
 
-def _values(line: Line) -> set[Any]:
-    formulas = [line.formula, *(f for _, f in line.starts)]
-    return {x.what for f in formulas for x in _all(f) if x.head == "letter"}
-
-
 def _signed(words: list[str]) -> str:
     first, *rest = words
     return first + "".join(f" - {w[1:]}" if w[0] == "-" else f" + {w}" for w in rest)
-
-
-def _written(x: np.ndarray) -> str:
-    """A constant in a few words, or number by number; nothing if it is large."""
-    if x.size > SMALL or not np.isfinite(x).all():
-        return ""
-    dtype = "" if x.dtype in (np.float64, np.int64, np.bool_) else f", np.{x.dtype}"
-    if x.ndim == 1 and x.dtype == np.int64 and np.array_equal(x, np.arange(x.size)):
-        return f"np.arange({x.size})"
-    return f"np.array({x.tolist()}{dtype})"
 
 
 def _comments(lines: list[str]) -> list[str]:

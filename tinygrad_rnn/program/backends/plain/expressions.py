@@ -14,14 +14,14 @@ from tinygrad_rnn.program.backends.plain.notation import Place
 from tinygrad_rnn.program.ir.graph import Value
 from tinygrad_rnn.program.ir.ops import ELEMENTWISE, OPERATORS
 
-__all__ = ["HELPERS", "Infix", "heads_of"]
+__all__ = ["HELPERS", "Infix", "Unwritten", "heads_of"]
 
 COMPARISON, SUM, PRODUCT, POWER, ATOM = range(5)  # how tightly something binds
 SHORT = 8  # characters of a decimal that stands for a fraction
 EXACT = 1 << 53  # integers beyond are floats in the record
 
 # fmt: off
-HELPERS: dict[str, str] = {  # functions that NumPy lacks, each written where it is needed
+HELPERS: dict[str, str] = {  # what NumPy lacks, for floats of a dtype
     "sigmoid": """def sigmoid(x):
     return 1 / (1 + np.exp(-x))""",
     "softmax": """def softmax(x, axis=-1):
@@ -36,9 +36,9 @@ HELPERS: dict[str, str] = {  # functions that NumPy lacks, each written where it
     with np.errstate(divide="ignore"):
         return np.squeeze(top + np.log(np.exp(x - top).sum(axis, keepdims=True)), axis)""",
     "one_hot": """def one_hot(y, n):
-    return np.eye(n)[y]""",
+    return np.eye(n{dtype})[y]""",
     "put": """def put(x, shape, where):
-    y = np.zeros(shape)
+    y = np.zeros(shape{dtype})
     np.add.at(y, where, x)
     return y""",
 }
@@ -47,6 +47,10 @@ FUNCTIONS = {
     "sigmoid": "sigmoid", "absolute": "np.abs", "where": "np.where", "batched": "np.matmul",
 }
 # fmt: on
+
+
+class Unwritten(ValueError):
+    """An operation has no form as an expression; the message says which."""
 
 
 def heads_of(x: Formula) -> set[str]:
@@ -63,7 +67,7 @@ class Infix:
     """Writes formulas as expressions.
 
     `read` is the text of a letter at a step, `step` that of a step; `counts` are the names of
-    numbers such as N.
+    numbers such as N. `dtype` is the last argument of what makes an array, empty for float64.
     """
 
     def __init__(
@@ -72,8 +76,10 @@ class Infix:
         step: Callable[[Step], str],
         counts: dict[str, str],
         shapes: Shapes,
+        dtype: str = "",
     ) -> None:
         self.read, self.step, self.counts, self.shapes = read, step, counts, shapes
+        self.dtype = dtype
 
     def text(self, x: Formula, binds: int = SUM) -> str:
         """A formula, in brackets if it binds more loosely than is asked for."""
@@ -221,7 +227,7 @@ class Infix:
         """An elementwise function."""
         name = FUNCTIONS.get(x.head) or ELEMENTWISE.get(x.head, "")
         if not (name in FUNCTIONS.values() or name.startswith("np.")):
-            raise NotImplementedError(f"no form in plain NumPy is known of {x.head}")
+            raise Unwritten(f"plain: no expression is known for the primitive {x.head}")
         logical = x.head.startswith("logical") or x.head == "where"
         parts = [self.text(p, COMPARISON) if logical else self.float(p) for p in x.parts]
         if x.head == "where":
@@ -291,8 +297,8 @@ class Infix:
         if not is_number(part):
             return f"np.broadcast_to({self.text(part)}, {shape})"
         if part.head == "number" and part.what in (0, 1):
-            return f"np.{'ones' if part.what else 'zeros'}({shape})"
-        return f"np.full({shape}, {self.text(part)})"
+            return f"np.{'ones' if part.what else 'zeros'}({shape}{self.dtype})"
+        return f"np.full({shape}, {self.text(part)}{self.dtype})"
 
     def joined(self, x: Formula, axis: int, function: str = "concatenate") -> str:
         """Arrays side by side; numbers become arrays."""
