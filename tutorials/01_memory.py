@@ -39,22 +39,11 @@ OUT.mkdir(parents=True, exist_ok=True)
 
 def save(drawing, name):
     """Write a picture, and return it so that a notebook shows it."""
-    print("wrote", drawing.save(OUT / name))
-    return drawing
-
-
-def plots():
-    """The plotting library, or None where it is missing: the curves are a bonus."""
     try:
-        import matplotlib
-    except ImportError:
-        print('For the curves: pip install "tinygrad_rnn[plots]"')
-        return None
-    if "inline" not in matplotlib.get_backend():
-        matplotlib.use("agg")
-    import matplotlib.pyplot as plt
-
-    return plt
+        print("wrote", drawing.save(OUT / name))
+    except viz.NoRenderer as missing:  # curves are a bonus, and need matplotlib
+        print(missing)
+    return drawing
 
 
 # %% [markdown]
@@ -350,17 +339,11 @@ assert 0 < LINK < np.log(2)
 # exact gradients can hold them. Lesson 5 stretches them until it breaks.
 
 # %%
-if plt := plots():
-    figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
-    for (name, curve), colour in zip(curves.items(), ("#d55e00", "#0072b2"), strict=True):
-        axes.plot(*curve.T, color=colour, label=name)
-    for level, text in ((BLIND, "current letter"), (SHORT, "short memory"), (FULL, "full memory")):
-        axes.axhline(level, color="#767676", linestyle=":", linewidth=1)
-        axes.text(600, level + 0.01, text, ha="right", va="bottom", fontsize=8, color="#767676")
-    axes.set(xlabel="updates", ylabel="nats per letter", title="Embedded Reber, unseen strings")
-    axes.legend(frameon=False)
-    figure.savefig(OUT / "01_curves.svg")
-    print("wrote", OUT / "01_curves.svg")
+runs = {name: curve[:, 1] for name, curve in curves.items()}
+updates = {name: curve[:, 0] for name, curve in curves.items()}
+known = {"current letter": BLIND, "short memory": SHORT, "full memory": FULL}
+labels = ("updates", "nats per letter, unseen strings")
+save(viz.learning_curves(runs, updates, baseline=known, words=labels), "01_curves.svg")
 
 # %% [markdown]
 # ## What the loop looks like
@@ -489,16 +472,7 @@ for name, slope in slopes.items():
     print(f"{name:8} largest slope {slope.max():.4f}; after ten steps at most {ten:.1e}")
 assert np.allclose([slope.max() for slope in slopes.values()], [1 / 4, 1, 1], atol=1e-12)
 
-if plt := plots():
-    figure, axes = plt.subplots(1, 2, figsize=(7, 2.8), layout="constrained")
-    for f, colour in ((sigmoid, "#d55e00"), (tanh, "#0072b2"), (relu, "#009e73")):
-        axes[0].plot(z.data, f(z.data), color=colour, label=f.name)
-        axes[1].plot(z.data, slopes[f.name], color=colour)
-    axes[0].set(title="activation", ylim=(-1.2, 2.2), xlabel="z")
-    axes[1].set(title="its slope", xlabel="z")
-    axes[0].legend(frameon=False)
-    figure.savefig(OUT / "01_activations.svg")
-    print("wrote", OUT / "01_activations.svg")
+save(viz.activation(["sigmoid", "tanh", "relu"]), "01_activations.svg")
 
 # %% [markdown]
 # Sigmoid passes on a quarter at best. Ten steps back, less than a millionth is left from the

@@ -85,7 +85,7 @@ def learning_curves(runs: Any, steps: Any = None, smooth: int = 1) -> LearningCu
         A `train.Run`, or its losses; a list of such, one for each seed; or a dict of one or the
         other by name: ``{"RNN": [run, run2], "LSTM": [run3, run4]}``.
     steps
-        The step of each loss, (steps,) for all of them; by default 1, 2, 3 …
+        The step of each loss, (steps,), the same for all or a dict by name; by default 1, 2, 3 …
     smooth
         Over how many steps back each loss is averaged; at the start, over those there are.
 
@@ -109,7 +109,8 @@ def learning_curves(runs: Any, steps: Any = None, smooth: int = 1) -> LearningCu
         rows = [_losses(name, run) for run in _seeds(given)]
         longest = max(map(len, rows))
         losses[name] = np.stack([_padded(_smoothed(row, smooth), longest) for row in rows])
-        here = np.arange(1, longest + 1) if steps is None else np.asarray(steps)
+        these = steps.get(name) if isinstance(steps, Mapping) else steps
+        here = np.arange(1, longest + 1) if these is None else np.asarray(these)
         if here.shape != (longest,):
             raise ValueError(
                 f"learning_curves: {name or 'the run'} has {longest} losses, so as many steps are "

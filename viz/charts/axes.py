@@ -10,6 +10,7 @@ import numpy as np
 
 from viz import theme
 
+MANY = 60  # powers of ten of an axis, above which its ticks are ours
 FURTHEST = 250  # powers of ten that an axis shows
 
 
@@ -43,6 +44,12 @@ def log_axis(ax: Any, low: float, high: float) -> None:
     ax.set_ylim(low, high * 1.6)  # first: without limits matplotlib would ask the data for some
     ax.set_yscale("log")
     ax.set_ylim(low, high * 1.6)
+    powers = np.log10(high) - np.log10(low)
+    if powers > MANY:  # else ticks beyond the ends would be infinite
+        from matplotlib.ticker import NullLocator
+
+        ax.set_yticks(10.0 ** np.linspace(np.log10(low), np.log10(high), 5).round())
+        ax.yaxis.set_minor_locator(NullLocator())
 
 
 def magnitudes() -> Any:
@@ -83,14 +90,14 @@ def look(k: int) -> dict[str, Any]:
 
 
 def level(ax: Any, y: float, text: str) -> None:
-    """A dotted line at a known value, with its name at the right end."""
+    """A dotted line at a known value, with its name beside the axes, where no curve runs."""
     from matplotlib.transforms import blended_transform_factory
 
     ax.axhline(y, color=theme.GREY, linestyle=":", linewidth=1.4, zorder=1)
     ax.annotate(
-        text, (1, y), (0, 2), xycoords=blended_transform_factory(ax.transAxes, ax.transData),
-        textcoords="offset points", ha="right", va="bottom", color=theme.NOTE_COLOUR,
-        fontsize="medium",
+        text, (1, y), (4, 0), xycoords=blended_transform_factory(ax.transAxes, ax.transData),
+        textcoords="offset points", va="center", color=theme.NOTE_COLOUR, fontsize="medium",
+        annotation_clip=False,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_rnn import Tensor, measure
 from viz import theme
 from viz.charts.axes import log_axis, log_norm, magnitudes, scale, whole_numbers
-from viz.charts.figure import Plot, only, panels
+from viz.charts.figure import Plot, legend, only, panels
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +156,7 @@ def carousel(loss: Any, state: str = "c", gate: str = "f", lane: str | None = No
         )
         ax.set(xlabel="step t", ylabel=unit)
         ax.grid()
-        figure.legend(loc="outside lower center", ncols=2)
+        legend(figure, "below", 2)
         whole_numbers(ax, rows[0][1].steps)
 
     lanes = sum(len(c.gradients) for c in found.values())

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_rnn import measure
 from viz import theme
-from viz.charts.figure import Plot, one_of, the_text
+from viz.charts.figure import Plot, one_of, scaled, the_text
 
 PER_LINE = 48  # characters that are still read from the last row
 MOST = 5_000  # characters of a picture
@@ -152,7 +152,11 @@ def _draw(
     norm = LogNorm(low, top, clip=True) if log and 0 < low < top else Normalize(low, top or 1)
     mapped = ScalarMappable(norm, colours)
     length = len(numbers.text)
-    wide, rows = min(length, PER_LINE), -(-length // PER_LINE)
+    across = figure.get_size_inches()[0]
+    per_line = min(PER_LINE, max(8, int((across - 0.19) / scaled(WIDTH))))
+    wide, rows = min(length, per_line), -(-length // per_line)
+    if per_line < PER_LINE:  # in a narrow picture there are more lines
+        figure.set_size_inches(across, scaled(0.9 + CHARACTER * WIDTH * rows))
     known = np.isfinite(numbers.values)
     fills = np.ones((rows * wide, 4))
     fills[:length][known] = mapped.to_rgba(numbers.values[known])
@@ -165,7 +169,7 @@ def _draw(
     )
     bright = fills[:length] @ (0.3, 0.59, 0.11, 0)
     for k, c in enumerate(numbers.text):
-        row, column = divmod(k, PER_LINE)
+        row, column = divmod(k, per_line)
         colour = theme.BLACK if known[k] else theme.GREY
         colour = "white" if bright[k] < 0.5 else colour
         ax.text(
@@ -175,7 +179,7 @@ def _draw(
             ha="center",
             va="center_baseline",
             family="DejaVu Sans Mono",
-            fontsize=13,
+            fontsize=scaled(13),
             color=colour,
             parse_math=False,
         )

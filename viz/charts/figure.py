@@ -27,6 +27,7 @@ MISSING = (
 
 EDGE = 0.06  # inches around and between panels
 SMALLEST = 8.0  # points, of the text of a narrow picture
+SIZES = ("size", "linewidth")  # what grows and shrinks with the text
 USUAL = 12.0  # points, of the theme's text
 FONT_TYPE = {"pdf.fonttype": 42, "ps.fonttype": 42}  # whole fonts, as journals ask for
 
@@ -282,7 +283,7 @@ def legend(figure: Any, where: str = "below", most: int = 4, **how: Any) -> None
 def note(figure: Any, text: str) -> None:
     """A sentence below the picture, in as many lines as it takes."""
     lines = wrapped(text, int(figure.get_size_inches()[0] / _letter()))
-    figure.supxlabel(lines, fontsize=_size(theme.NOTE), color=theme.NOTE_COLOUR)
+    figure.supxlabel(lines, fontsize=scaled(theme.NOTE), color=theme.NOTE_COLOUR)
 
 
 def positive_number(x: Any) -> bool:
@@ -292,16 +293,16 @@ def positive_number(x: Any) -> bool:
     )
 
 
-def _size(points: float) -> float:
-    """A size of the theme, in proportion to the size of this picture's text."""
+def scaled(length: float) -> float:
+    """A length for text of 12 points, for the text of this picture."""
     import matplotlib as mpl
 
-    return points * mpl.rcParams["font.size"] / USUAL
+    return length * mpl.rcParams["font.size"] / USUAL
 
 
 def _letter() -> float:
     """The width of a letter, in inches, about."""
-    return _size(USUAL) * 0.5 / 72
+    return scaled(USUAL) * 0.5 / 72
 
 
 def _fit_words(figure: Any) -> None:
@@ -337,10 +338,10 @@ def _style(fontsize: float | None = None) -> Iterator[None]:
     mine = {key for key in mpl.rcParamsDefault if mpl.rcParams[key] != mpl.rcParamsDefault[key]}
     size = fontsize or (mpl.rcParams["font.size"] if "font.size" in mine else USUAL)
     ours: dict[str, Any] = {**theme.PLOT, "font.family": family, **FONT_TYPE}
-    ours |= {key: ours[key] * size / USUAL for key in ours if key.endswith("size")}
+    ours |= {key: ours[key] * size / USUAL for key in ours if key.endswith(SIZES)}
     settings = {key: value for key, value in ours.items() if key not in mine}
     if fontsize:
-        settings |= {key: ours[key] for key in ours if key.endswith("size")}
+        settings |= {key: ours[key] for key in ours if key.endswith(SIZES)}
     with mpl.rc_context(settings), np.errstate(all="ignore"), warnings.catch_warnings():
         # a character that no font here has is drawn as a box, which says enough
         warnings.filterwarnings("ignore", "Glyph .* missing from")

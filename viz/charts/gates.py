@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_rnn import Tensor, measure
 from viz import theme
 from viz.charts.axes import extent, whole_numbers
-from viz.charts.figure import Plot, beside, label_rows, one_of, the_text
+from viz.charts.figure import Plot, beside, label_rows, one_of, only, panels, the_text
 
 MOST_UNITS = 64  # rows that can still be told apart
 MOST_LETTERS = 60  # of a text below an axis
@@ -108,20 +108,24 @@ def gate_saturation(
     Parameters
     ----------
     loss
-        The loss, or outputs; or what `measure.gates` gave.
+        The loss, or outputs; or what `measure.gates` gave; or a dict of such by title.
     letters, lane
         As in `measure.gates`.
 
     Returns
     -------
-    Its ``.numbers`` are `measure.gates`, of which ``.numbers.saturated()`` are the points, (units,
-    2) for each letter; ``.csv(path)`` writes the values they are counted from.
+    Its ``.numbers`` are `measure.gates` (by title if there are several nets), of which
+    ``.numbers.saturated()`` are the points, (units, 2) for each letter; ``.csv(path)`` writes the
+    values they are counted from.
     """
-    found = _gates(loss, letters, lane, "gate_saturation")
+    found = panels(loss, lambda x: _gates(x, letters, lane, "gate_saturation"), measure.Gates)
+    # of what was measured, the letters asked for
+    found = {title: _gates(g, letters, lane, "gate_saturation") for title, g in found.items()}
+    every = [(title, *row) for title, g in found.items() for row in g.saturated().items()]
 
     def draw(figure: Any) -> None:
-        axes = beside(figure, len(found.values), sharey=True)
-        for ax, (letter, points) in zip(axes, found.saturated().items(), strict=True):
+        axes = beside(figure, len(every), sharey=True)
+        for ax, (title, letter, points) in zip(axes, every, strict=True):
             ax.plot([0, 1], [1, 0], color=theme.LIGHT, linewidth=1)
             ax.scatter(
                 points[:, 0],
@@ -136,11 +140,11 @@ def gate_saturation(
             ends = {"xlim": (-0.04, 1.04), "ylim": (-0.04, 1.04)}
             ax.set(**ends, xlabel="shut: share < 0.1", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
             units = "1 unit" if len(points) == 1 else f"{len(points)} units"
-            ax.set_title(f"{letter}, {units}")
+            ax.set_title(f"{title} {letter}, {units}".strip())
             ax.grid()
         label_rows(axes, "open: share > 0.9")
 
-    return Plot(found, draw, (1.0 + 2.75 * len(found.values), 3.7))
+    return Plot(only(found), draw, (1.0 + 2.75 * min(len(every), 5), 3.7))
 
 
 def _with_rows(found: measure.Gates, loss: Any, inputs: Any, states: bool) -> measure.Gates:

@@ -111,57 +111,50 @@ def reach(loss: Any, letter: str | None = None, lane: str | None = None) -> Plot
     Parameters
     ----------
     loss
-        The loss, or outputs; or one of what `measure.reach` gave.
+        The loss, or outputs; or one of what `measure.reach` gave; or a dict of such by title, whose
+        panels share their axes.
     letter, lane
         Which state of which lane; the last one by default.
 
     Returns
     -------
-    Its ``.numbers`` are one of `measure.reach`, arrays ``first``, ``back`` and ``cuts``;
-    ``.csv(path)`` writes one row for each step.
+    Its ``.numbers`` are one of `measure.reach` (by title if there are several panels), arrays
+    ``first``, ``back`` and ``cuts``; ``.csv(path)`` writes one row for each step.
 
     Raises
     ------
     ValueError
         There is no such state.
     """
-    found = loss if isinstance(loss, measure.Reach) else _one_reach(loss, letter, lane)
+    found = panels(loss, lambda x: _one_reach(x, letter, lane), measure.Reach)
 
     def draw(figure: Any) -> None:
-        ax = figure.subplots()
-        few = len(found.steps) <= MOST_STEPS
-        ax.hlines(found.steps, found.first, found.steps, theme.BLUE, linewidth=2.4 if few else 0.8)
-        ax.plot(
-            found.steps,
-            found.steps,
-            "o",
-            color=theme.BLACK,
-            markersize=5 if few else 1,
-            label="state",
-        )
-        sign = 1 if found.steps[0] <= found.steps[-1] else -1
-        if len(found.cuts):
-            ax.vlines(
-                found.cuts - sign * 0.5,
-                0,
-                1,
-                theme.ORANGE,
-                linestyle="--",
-                linewidth=2 if few else 0.6,
-                transform=ax.get_xaxis_transform(),
-                label="cut",
-            )
-        ax.plot([], [], color=theme.BLUE, linewidth=2.4, label="its gradient gets this far back")
-        ax.invert_yaxis()
-        ax.set(
-            xlabel="step k that the gradient gets to",
-            ylabel=f"step t of the state ${found.letter}_t$",
-        )
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0)
-        whole_numbers(ax, found.steps, found.steps)
-        ax.grid()
+        axes = beside(figure, len(found), sharex=True, sharey=True)
+        for ax, (title, r) in zip(axes, found.items(), strict=True):
+            first = ax is axes[0]
+            few = len(r.steps) <= MOST_STEPS
+            ax.hlines(r.steps, r.first, r.steps, theme.BLUE, linewidth=2.4 if few else 0.8)
+            ax.plot(r.steps, r.steps, "o", color=theme.BLACK, markersize=5 if few else 1)
+            sign = 1 if r.steps[0] <= r.steps[-1] else -1
+            if len(r.cuts):
+                ax.vlines(
+                    r.cuts - sign * 0.5, 0, 1, theme.ORANGE, linestyle="--",
+                    linewidth=2 if few else 0.6, transform=ax.get_xaxis_transform(),
+                )  # fmt: skip
+            ax.set(title=title, xlabel="step k that the gradient gets to")
+            if first:
+                ax.plot([], [], "o", color=theme.BLACK, markersize=5, label="state")
+                ax.plot([], [], color=theme.BLUE, label="its gradient gets this far back")
+            whole_numbers(ax, r.steps, r.steps)
+            ax.grid()
+        if any(len(r.cuts) for r in found.values()):
+            axes[0].plot([], [], "--", color=theme.ORANGE, linewidth=2, label="cut")
+        axes[0].invert_yaxis()
+        letters = {r.letter for r in found.values()}
+        label_rows(axes, f"step t of the state ${min(letters) if len(letters) == 1 else 's'}_t$")
+        legend(figure, "above", 3)
 
-    return Plot(found, draw, (6.4, 4.4))
+    return Plot(only(found), draw, (2.2 + 4.2 * len(found), 4.6))
 
 
 def _one_reach(loss: Any, letter: str | None, lane: str | None) -> measure.Reach:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_rnn import measure
 from viz import theme
-from viz.charts.axes import level, levels, look, whole_numbers
+from viz.charts.axes import level, levels, log_axis, look, scale, whole_numbers
 from viz.charts.figure import Plot, legend, note
 
 ENDS = 1e300  # of what an axis shows
@@ -68,18 +68,18 @@ def learning_curves(
                 ax.fill_between(
                     at, *_shown(low, high), color=style["color"], alpha=0.2, linewidth=0
                 )
-            ax.plot(at, *_shown(middle), **style, label=name + _wild(losses))
+            ax.plot(at, *_shown(middle), **style, label=name + _wild(losses, log))
             if len(at) == 1:
                 ax.plot(at, *_shown(middle), "o", color=style["color"])
         if log:
-            ax.set_yscale("log")
+            log_axis(ax, *scale([*found.losses.values(), np.array([*lines.values(), np.nan])]))
         for word, y in lines.items():
             level(ax, y, word)
         ax.set(xlabel=words[0], ylabel=words[1])
         ax.margins(x=0.01)
         ax.grid()
         whole_numbers(ax, True)
-        if any(found.losses) or any(_wild(v) for v in found.losses.values()):
+        if any(found.losses) or any(_wild(v, log) for v in found.losses.values()):
             legend(figure, "above", 4)
         if max(seeds) > 1:
             many = f"{min(seeds)}–{max(seeds)}" if len(seeds) > 1 else f"{max(seeds)}"
@@ -137,6 +137,8 @@ def seed_spread(
             off = np.linspace(-0.16, 0.16, len(good)) if len(good) > 1 else np.zeros(len(good))
             ax.plot(good, k + off, "o", color=colour, markeredgecolor="white", markersize=6.5)
         if log:
+            low, high = scale([*found.scores.values(), np.array([*lines.values(), np.nan])])
+            ax.set_xlim(low, high)
             ax.set_xscale("log")
         for word_, x in lines.items():
             ax.axvline(x, color=theme.GREY, linestyle=":", linewidth=1.4, zorder=1)
@@ -145,7 +147,7 @@ def seed_spread(
                 textcoords="offset points", color=theme.NOTE_COLOUR,
             )  # fmt: skip
         names = [
-            f"{name}\n{len(scores)} seed{'s' * (len(scores) != 1)}{_wild(scores)}".strip()
+            f"{name}\n{len(scores)} seed{'s' * (len(scores) != 1)}{_wild(scores, log)}".strip()
             for name, scores in found.scores.items()
         ]
         ax.set_yticks(range(len(names)), names)
@@ -161,7 +163,9 @@ def _shown(*rows: np.ndarray) -> list[np.ndarray]:
     return [np.where(np.abs(row) < ENDS, row, np.nan) for row in rows]
 
 
-def _wild(v: np.ndarray) -> str:
-    """In words, how many losses are infinite; NaN is also where a shorter run has ended."""
-    wild = int(np.isinf(v).sum())
-    return f" ({wild} of {v.size} infinite)" if wild else ""
+def _wild(v: np.ndarray, log: bool) -> str:
+    """In words, what the axis cannot show; NaN is also where a shorter run has ended."""
+    wild, low = int(np.isinf(v).sum()), int((v <= 0).sum()) * log
+    words = [f"{wild} of {v.size} infinite"] * (wild > 0)
+    words += [f"{low} of {v.size} not above 0"] * (low > 0)
+    return f" ({', '.join(words)})" if words else ""

@@ -362,6 +362,20 @@ OF_EACH = {
     "loss_surface": lambda cell, losses: viz.loss_surface(
         lambda a, b: a * b * float(losses[-1].data), np.arange(3.0), np.arange(2.0)
     ),
+    "gradient_norms": lambda cell, losses: viz.gradient_norms(losses[-1]),
+    "parameter_gradients": lambda cell, losses: viz.parameter_gradients(
+        losses[-1], cell.parameters()
+    ),
+    "activation": lambda cell, losses: viz.activation("tanh", losses[-1]),
+    "learning_curves": lambda cell, losses: viz.learning_curves(
+        {"log": [float(x.data) for x in losses], "seeds": [[float(x.data)] for x in losses]},
+        log=True,
+    ),
+    "seed_spread": lambda cell, losses: viz.seed_spread([float(x.data) for x in losses]),
+    "clamped": lambda cell, losses: viz.clamped(losses[-1], "f", 1.0),
+    "padded_batch": lambda cell, losses: viz.padded_batch(
+        np.stack([np.full((2, 1), x.data) for x in losses]), [len(losses), 1]
+    ),
     "text_activation": lambda cell, losses: viz.text_activation(
         losses[-1], text="." * len(losses), unit=0
     ),
