@@ -17,7 +17,8 @@ from viz import network
 
 MATRIX = 500  # steps whose gradients are compared each with each
 ALONE = 24  # at most so many losses can be selected one by one: each stores its gradients
-PAPER = {"cell": 40, "gate": 80, "op": 240, "scalar": 400}  # what a page shows, by detail
+PAPER = {"cell": 24, "gate": 40, "op": 120, "scalar": 400}  # what a page shows, by detail
+CAPITALS = ("rnn", "lstm", "gru", "mgu")
 PICTURES = ("unroll", "fold", "flow", "play", "gallery", "deck")
 
 
@@ -74,6 +75,9 @@ def _drawing(options: argparse.Namespace) -> viz.Drawing:
         detail = "gate" if options.steps == 1 else "cell"
     if options.size is None and options.picture != "fold":
         more["budget"] = PAPER[detail]
+    name = options.cell.upper()
+    if detail == "cell" and options.cell in CAPITALS:  # as it is written in a text
+        more["names"] = {options.cell: name}
     draw = {"unroll": viz.unrolled, "fold": viz.folded, "flow": viz.gradient_flow}
     return draw[options.picture](loss, detail, **more)
 
