@@ -15,7 +15,7 @@ from viz.graphs.program import program
 from viz.graphs.truncation import truncation
 from viz.graphs.unrolled import folded, gradient_flow, graph, unrolled
 from viz.graphs.zoom import zoom
-from viz.layout.graphviz import NoRenderer
+from viz.layout.graphviz import NoRenderer, use_renderer
 from viz.player import Frames, Player, frames, play
 from viz.render.drawing import Drawing
 from viz.render.panels import Sheet
@@ -51,5 +51,6 @@ __all__ = [
     "truncation",
     "unfolding",
     "unrolled",
+    "use_renderer",
     "zoom",
 ]
