@@ -26,7 +26,7 @@ from viz.graphs.shapes import sequence_shapes
 from viz.graphs.truncation import truncation
 from viz.graphs.unrolled import folded, gradient_flow, graph, unrolled
 from viz.graphs.zoom import zoom
-from viz.layout.graphviz import NoRenderer
+from viz.layout.graphviz import NoRenderer, use_renderer
 from viz.player import Frames, Player, Steps, frames, play, steps
 from viz.render.drawing import Drawing
 from viz.render.panels import Sheet
@@ -79,6 +79,7 @@ __all__ = [
     "truncation",
     "unfolding",
     "unrolled",
+    "use_renderer",
     "windows",
     "zoom",
 ]

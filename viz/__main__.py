@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import functools
 import operator
 import sys
@@ -11,41 +12,25 @@ from typing import Any
 import numpy as np
 
 import viz
-from tinygrad_rnn import Tensor, nn, scope, tasks
+from tinygrad_rnn import Tensor, __version__, nn, scope, tasks
+from viz import network
 
-LARGEST = 10_000  # for every number, and for steps times layers: recorded within seconds
 MATRIX = 500  # steps whose gradients are compared each with each
-WORK = 10**10  # multiplications, of all steps: some seconds
 ALONE = 24  # at most so many losses can be selected one by one: each stores its gradients
-CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
+PAPER = {"cell": 24, "gate": 40, "op": 120, "scalar": 400}  # what a page shows, by detail
+CAPITALS = ("rnn", "lstm", "gru", "mgu")
+PICTURES = ("unroll", "fold", "flow", "play", "gallery", "deck")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Draw the picture of `arguments`, by default the command line; 0 on success, 2 on an error."""
-    options = _parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0].lower() in PICTURES:
+        words[0] = words[0].lower()
+    options = _parser(words).parse_args(words)
     try:
-        if options.picture == "gallery":
-            from viz.gallery.gallery import gallery
-
-            print(gallery(options.output, options.seconds))
-            return 0
-        if options.picture == "play":
-            print(_player(options).save(options.output))
-            return 0
-        if options.picture == "flow" and options.matrix:
-            if options.detail is not None:
-                raise ValueError("--matrix shows time against time: it has no --detail.")
-            plot, numbers = _matrix(options), options.output.lower().endswith(".csv")
-            print(plot.csv(options.output) if numbers else plot.save(options.output))
-            return 0
-        loss, detail = _loss(options), options.detail or "op"
-        if options.picture == "unroll":
-            drawing = viz.unrolled(loss, detail)
-        elif options.picture == "fold":
-            drawing = viz.folded(loss, detail)
-        else:
-            drawing = viz.gradient_flow(loss, detail)
-        print(drawing.save(options.output))
+        for path in _written(options):
+            print(path)
     except KeyboardInterrupt:
         return 130  # as a shell counts it
     except MemoryError:
@@ -57,11 +42,44 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _loss(options: argparse.Namespace) -> Tensor:
-    """Random inputs through fresh layers; the mean square of the last output and a target."""
-    rng = np.random.default_rng(0)
-    outputs = _outputs(options, rng)
-    return nn.mse_loss(outputs[-1], rng.standard_normal((options.batch, options.hidden)))
+def _written(options: argparse.Namespace) -> list[Any]:
+    """Draw and write what is asked for; the paths."""
+    if options.picture == "gallery":
+        from viz.gallery.gallery import gallery
+
+        return [gallery(options.output, options.seconds)]
+    if options.picture == "deck":
+        from viz.gallery.deck import deck
+
+        return deck(options.output)
+    if options.picture == "play":
+        return [_player(options).save(options.output)]
+    network.settle(options)
+    if options.picture == "flow" and options.matrix:
+        for name in ("detail", "size", "weights"):
+            if getattr(options, name) is not None:
+                raise ValueError(f"--matrix shows time against time: it has no --{name}.")
+        plot, numbers = _matrix(options), options.output.lower().endswith(".csv")
+        return [plot.csv(options.output) if numbers else plot.save(options.output)]
+    return [_drawing(options).save(options.output)]
+
+
+def _drawing(options: argparse.Namespace) -> viz.Drawing:
+    """The graph: of one step its gates, of several the cells, if no detail is asked for."""
+    loss = network.loss(options)
+    more: dict[str, Any] = {"weights": options.weights, "size": options.size}
+    detail = options.detail
+    if detail is None and options.picture == "fold":
+        detail = "op" if options.size is None else None
+    elif detail is None and options.size is None:
+        detail = "gate" if options.steps == 1 else "cell"
+    if options.size is None and options.picture != "fold":
+        more["budget"] = PAPER[detail]
+    name = options.cell.upper()
+    if detail == "cell" and options.cell in CAPITALS:  # as it is written in a text
+        more["names"] = {options.cell: name}
+    draw = {"unroll": viz.unrolled, "fold": viz.folded, "flow": viz.gradient_flow}
+    return draw[options.picture](loss, detail, **more)
 
 
 def _matrix(options: argparse.Namespace) -> viz.Plot:
@@ -72,28 +90,35 @@ def _matrix(options: argparse.Namespace) -> viz.Plot:
             f"{options.steps}. viz.carousel draws longer records with one backward pass."
         )
     rng = np.random.default_rng(0)
-    outputs = _outputs(options, rng)
+    outputs = network.outputs(options, rng)
     with scope("loss"):
-        target = rng.standard_normal((options.batch, options.hidden))
+        target = rng.standard_normal(outputs[-1].shape)
         losses = [nn.mse_loss(h, target) for h in outputs]
         return viz.gradient_matrix(losses, budget=MATRIX)
 
 
 def _player(options: argparse.Namespace) -> viz.Player:
-    """Fresh layers that predict the next character of the text; without one as `_loss`."""
+    """Fresh layers that predict the next character of the text; without one as `network.loss`."""
     if options.text is None:
-        return viz.play(_loss(options))
+        network.settle(options)
+        return viz.play(network.loss(options))
+    for name in ("steps", "inputs", "batch"):
+        if getattr(options, name) is not None:
+            raise ValueError(f"--{name} would be ignored: it follows from --text.")
+    if ".py" in options.cell:
+        raise ValueError(f"--text would be ignored: {options.cell} records what it wants.")
     text = options.text
-    if not 2 <= len(text) <= LARGEST:
+    if not 2 <= len(text) <= network.LARGEST:
         raise ValueError(
-            f"--text must have 2 … {LARGEST} characters, to predict each but the first, "
+            f"--text must have 2 … {network.LARGEST} characters, to predict each but the first, "
             f"got {len(text)}."
         )
     letters = tasks.Alphabet(text)
     options.steps, options.inputs, options.batch = len(text) - 1, len(letters), 1
+    network.settle(options)
     numbers, rng = letters.encode(text), np.random.default_rng(0)
-    outputs = _outputs(options, rng, np.eye(len(letters))[numbers[:-1], None])
-    head = nn.Linear(options.hidden, len(letters), rng=rng)
+    outputs = network.outputs(options, rng, np.eye(len(letters))[numbers[:-1], None])
+    head = nn.Linear(outputs[0].shape[-1], len(letters), rng=rng)
     losses: dict[str, Tensor] = {}
     for t, h in enumerate(outputs):
         with scope("loss", t=t):
@@ -103,44 +128,15 @@ def _player(options: argparse.Namespace) -> viz.Player:
     return viz.play(loss, losses=alone, labels=text, title=f"{options.cell} reads {text[:40]!r}")
 
 
-def _outputs(options: argparse.Namespace, rng: np.random.Generator, xs: Any = None) -> Any:
-    """The outputs of fresh layers for `xs`, by default random inputs."""
-    for name in ("steps", "layers", "hidden", "inputs", "batch"):
-        if not 1 <= getattr(options, name) <= LARGEST:
-            raise ValueError(f"--{name} must be 1 … {LARGEST}, got {getattr(options, name)}.")
-    if options.steps * options.layers > LARGEST:
-        raise ValueError(
-            f"--steps {options.steps} × --layers {options.layers} are more than {LARGEST} cells. "
-            "Choose fewer; long pictures omit the middle steps anyway."
-        )
-    products = options.hidden * (options.hidden + options.inputs) * options.batch
-    if products * options.steps * options.layers > WORK:
-        raise ValueError(
-            "--hidden, --inputs, --batch and --steps are too large together: more than "
-            f"{WORK:,} multiplications. A picture looks the same with few units."
-        )
-    outputs = xs
-    if xs is None:
-        outputs = rng.standard_normal((options.steps, options.batch, options.inputs))
-    size = options.inputs
-    for k in range(options.layers):
-        cell = CELLS[options.cell](size, options.hidden, rng=rng)
-        if options.layers == 1:
-            outputs, _ = nn.unroll(cell, outputs)
-        else:
-            with scope(f"layer {k + 1}"):
-                outputs, _ = nn.unroll(cell, outputs)
-        size = options.hidden
-    return outputs
-
-
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: list[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m viz", description="Draw a recurrent network from its record."
     )
-    pictures = parser.add_subparsers(
-        dest="picture", required=True, metavar="unroll|fold|flow|play|gallery"
-    )
+    parser.add_argument("--version", action="version", version=f"tinygrad_rnn {__version__}")
+    near = difflib.get_close_matches(words[0], PICTURES, 1) if words else []
+    if near and words[0] not in PICTURES and not words[0].startswith("-"):
+        parser.error(f"there is no picture {words[0]!r}; did you mean {near[0]}?")
+    pictures = parser.add_subparsers(dest="picture", required=True, metavar="|".join(PICTURES))
     for name, what in (
         ("unroll", "the graph unrolled along time"),
         ("fold", "the folded graph: equal steps drawn once"),
@@ -148,19 +144,43 @@ def _parser() -> argparse.ArgumentParser:
         ("play", "a page that plays the forward and the backward pass"),
     ):
         one = pictures.add_parser(name, help=what, description=f"Draw {what}.")
-        one.add_argument("cell", choices=CELLS, help="the cell of every layer")
-        one.add_argument("--steps", type=int, default=4, help="time steps (4)")
-        one.add_argument("--layers", type=int, default=1, help="stacked layers (1)")
-        one.add_argument("--hidden", type=int, default=4, help="units per layer (4)")
-        one.add_argument("--inputs", type=int, default=3, help="features per input (3)")
-        one.add_argument("--batch", type=int, default=2, help="sequences in the batch (2)")
+        one.add_argument(
+            "cell",
+            type=network.known,
+            help="the cell of every layer (lstm, mgu, …), or a loss of your own: my.py:loss",
+        )
+        for number, of in (
+            ("steps", "time steps"),
+            ("layers", "stacked layers"),
+            ("directions", "2 reads both ways"),
+            ("hidden", "units per layer"),
+            ("inputs", "features per input"),
+            ("batch", "sequences in the batch"),
+        ):
+            default = network.DEFAULTS[number]
+            one.add_argument(f"--{number}", type=int, help=f"{of} ({default})")
         endings = ".svg, .png, .pdf or .dot"
         if name == "play":
             one.add_argument("--text", help="predict its next characters, instead of random inputs")
             endings = ".html"
         else:
             one.add_argument(
-                "--detail", choices=("cell", "gate", "op"), help="what a node stands for (op)"
+                "--detail",
+                type=str.lower,
+                choices=("cell", "gate", "op", "scalar"),
+                help="what a node stands for (of one step gate, of several cell; folded op)",
+            )
+            one.add_argument(
+                "--weights",
+                type=str.lower,
+                choices=("stub", "hub", "hide"),
+                help="parameters at each step, shared by all, or not drawn",
+            )
+            one.add_argument(
+                "--size",
+                type=str.lower,
+                choices=("slide", "page", "column"),
+                help="all text large enough for it; what does not fit is left out",
             )
         if name == "flow":
             one.add_argument(
@@ -177,6 +197,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "-o", "--output", default="out/gallery", help="folder to write to (out/gallery)"
     )
+    what = "the figures of a lecture, each as SVG, PDF and PNG"
+    one = pictures.add_parser("deck", help=what, description=f"Draw {what}.")
+    one.add_argument("-o", "--output", default="slides", help="folder to write to (slides)")
     return parser
 
 

@@ -30,6 +30,8 @@ def positioned(parts: Parts, per_line: int | None = None) -> tuple[str, float, f
 
 def placed(parts: Parts, per_line: int | None = None, font: float = 0.0) -> Layout:
     """A position for everything; `font` is the smallest size of letters outside of steps."""
+    if any(block.kind == "cell" for block in parts.blocks):
+        font = max(font, float(theme.HANDED))
     plan = place(parts, per_line, font)
     for block in parts.blocks:
         if block.kind == "initial":
@@ -132,7 +134,7 @@ def _route(edge: Edge, plan: Layout) -> tuple[list[Point], Point | None]:
     a, b, row = plan.frames[tail], plan.frames[head], plan.track(edge)
     if tail.kind == "hub":
         return _from_hub(edge, plan)
-    if tail.kind == head.kind == "cell" and a.slot == b.slot and row is None:
+    if plan.upright(tail, head) and row is None:
         up = 1 if b.y > a.y else -1
         start, tip = _rim(plan, edge.tail, 0, up), _rim(plan, edge.head, 0, -up)
         between = _between(plan, a, b)

@@ -9,7 +9,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 
 from graphviz.backend import dot_command, execute
 
@@ -34,6 +36,10 @@ form, program = sys.argv[1:]
 with pygraphviz.AGraph(string=sys.stdin.buffer.read().decode()) as graph:
     sys.stdout.buffer.write(graph.draw(format=form, prog=program))
 """
+
+
+Renderer = Callable[[str, str, str], bytes]
+_renderer: ContextVar[Renderer | None] = ContextVar("renderer", default=None)
 
 
 class NoRenderer(RuntimeError):
@@ -71,10 +77,36 @@ def draw(dot: str, form: str) -> bytes:
 
 def available() -> bool:
     """True if anything here can draw."""
+    if _renderer.get() is not None:
+        return True
     return shutil.which("dot") is not None or importlib.util.find_spec("pygraphviz") is not None
 
 
+def use_renderer(renderer: Renderer | None) -> None:
+    """Draw with a function of your own, from here on; None: with Graphviz again.
+
+    Parameters
+    ----------
+    renderer
+        ``renderer(dot, form, program)`` gives bytes: the DOT text laid out by ``"dot"``, or as it
+        is by ``"nop2"`` (``neato -n2``), in the form ``"json"``, ``"svg"``, ``"png"`` or ``"pdf"``.
+
+    Raises
+    ------
+    TypeError
+        It cannot be called.
+    """
+    if renderer is not None and not callable(renderer):
+        raise TypeError(
+            f"use_renderer: expected a function (dot, form, program), got {renderer!r}."
+        )
+    _renderer.set(renderer)
+
+
 def _run(dot: str, form: str, *, placed: bool) -> bytes:
+    renderer = _renderer.get()
+    if renderer is not None:
+        return renderer(dot, form, "nop2" if placed else "dot")
     broken = ""
     if shutil.which("dot"):
         engine, no_op = ("neato", 2) if placed else ("dot", None)
@@ -93,8 +125,37 @@ def _run(dot: str, form: str, *, placed: bool) -> bytes:
     if len(dot) > (BRIEF_PAINTING if placed else BRIEF_LAYOUT) and sys.executable:
         return _process([sys.executable, "-P", "-c", PROGRAM, form, program], dot)
     # it warns on stderr that many nodes take long to lay out, but here they have their positions
-    with pygraphviz.AGraph(string=dot) as agraph, contextlib.redirect_stderr(io.StringIO()):
+    with (
+        pygraphviz.AGraph(string=dot) as agraph,
+        contextlib.redirect_stderr(io.StringIO()),
+        _without_fontconfig(),
+    ):
         return agraph.draw(format=form, prog=program) or b""
+
+
+@contextlib.contextmanager
+def _without_fontconfig() -> Iterator[None]:
+    """Pass on what the renderer's libraries write to stderr, without fontconfig's warnings.
+
+    They are about the system's settings, and nobody who draws a graph can act on them. They come
+    from C, past `sys.stderr`.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no stderr
+        yield
+        return
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            said.seek(0)
+            rest = [line for line in said if not line.startswith(b"Fontconfig warning")]
+            if rest:
+                os.write(2, b"".join(rest))
 
 
 def _process(command: Sequence[str | os.PathLike[str]], dot: str) -> bytes:

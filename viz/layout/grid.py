@@ -69,6 +69,11 @@ class Layout:
             return 0.0
         return self.number
 
+    def upright(self, tail: Block, head: Block) -> bool:
+        """True if a line from block to block runs straight up or down."""
+        alike = tail.kind == head.kind and tail.kind in ("cell", "gap")
+        return alike and self.frames[tail].slot == self.frames[head].slot
+
     def track(self, edge: Edge) -> int | None:
         """The row below which a link runs; None for a direct one, from neighbour to neighbour."""
         tail, head = self.home[edge.tail], self.home[edge.head]
@@ -79,7 +84,7 @@ class Layout:
             return (min(a.line, b.line) + 1) * self.rows - 1
         if a.row == b.row:
             return None if abs(a.slot - b.slot) == 1 or tail.kind == "initial" else a.row
-        return None if tail.kind == head.kind == "cell" and a.slot == b.slot else min(a.row, b.row)
+        return None if self.upright(tail, head) else min(a.row, b.row)
 
 
 def arrange(plan: Layout, per_line: int | None) -> None:

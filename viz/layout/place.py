@@ -101,13 +101,24 @@ def _columns(plan: Layout, widths: dict[int, float]) -> dict[int, float]:
     gap = theme.COLUMN_GAP + 4.0 * max(0, longest - 2)
     if plan.roles:
         number = plan.number = 0.56 * max(float(theme.HANDED), plan.font) * longest
-        # between cells of one row stand numbers alone, between several also lines from row to row
-        gap = max(30.0, number - theme.CELL_GAP if plan.rows == 1 else number + theme.COLUMN_GAP)
+        # between cells stand numbers alone, or also lines that go from row to row
+        lines = any(_upright(plan, edge) for edge in plan.parts.links)
+        gap = max(30.0, number + theme.COLUMN_GAP if lines else number - theme.CELL_GAP)
     x, left = float(theme.MARGIN), dict[int, float]()
     for slot in sorted(widths):
         left[slot], x = x, x + widths[slot] + gap
     plan.width = x - gap + theme.MARGIN
     return left
+
+
+def _upright(plan: Layout, edge: Edge) -> bool:
+    """True for a line that goes up or down in the gap between two columns of one line."""
+    tail, head = plan.home[edge.tail], plan.home[edge.head]
+    a, b = plan.frames[tail], plan.frames[head]
+    beside = head.kind in ("cell", "gap", "step") and tail.kind in ("cell", "gap", "step")
+    if plan.track(edge) is None:
+        return beside and a.slot == b.slot and abs(a.row - b.row) > 1
+    return a.line == b.line and beside
 
 
 def _levels(plan: Layout, heights: dict[int, float]) -> dict[int, float]:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 import os
+import sys
+import tempfile
+import webbrowser
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import graphviz
 
 from tinygrad_rnn.files import replacing
 from tinygrad_rnn.measure import Table
@@ -19,6 +24,8 @@ from viz.record.parts import Parts
 LARGEST_PNG = 32_767  # pixels on a side
 
 
+SHOWN = 200  # lines of DOT in a notebook that cannot draw
+OUTSIDE = ("caption", "legend", "title")  # of the graph
 DPI, SLIDE_DPI = 96.0, 144.0  # pixels per inch; a slide is 1,920 × 1,080
 
 
@@ -85,7 +92,7 @@ class Drawing:
         return self._draw("svg").decode()
 
     def save(self, path: str | os.PathLike[str], *, dpi: float | None = None) -> Path:
-        """Write the picture, whole or not at all, as .svg, .png, .pdf or .dot.
+        """Write the picture, whole or not at all, as .svg, .png, .pdf or .dot (.gv).
 
         Parameters
         ----------
@@ -110,7 +117,7 @@ class Drawing:
         """
         path = the_path(path, "picture.svg")
         form = path.suffix.lower().removeprefix(".")
-        if form not in (*FORMATS, "dot"):
+        if form not in (*FORMATS, "dot", "gv"):
             raise ValueError(
                 f"save: {str(path)!r} ends in {path.suffix or 'nothing'!r}, and the ending chooses "
                 "the format. Name it .svg, .png, .pdf or .dot."
@@ -120,7 +127,7 @@ class Drawing:
                 raise ValueError(f"save: dpi is of a PNG, and {path.name} is none: leave it out.")
             if isinstance(dpi, bool) or not isinstance(dpi, int | float) or not 0 < dpi < math.inf:
                 raise ValueError(f"save: dpi must be a number of pixels per inch, got {dpi!r}.")
-        content = self.source.encode() if form == "dot" else self._draw(form, dpi)
+        content = self.source.encode() if form in ("dot", "gv") else self._draw(form, dpi)
         return write(path, content)
 
     def _draw(self, form: str, dpi: float | None = None) -> bytes:
@@ -147,12 +154,69 @@ class Drawing:
             return paged(self.parts, self.per_line, *self.fit)
         return positioned(self.parts, self.per_line)
 
+    def show(self) -> None:
+        """Show the picture: in a notebook below the cell, elsewhere in the browser.
+
+        Raises
+        ------
+        viz.NoRenderer
+            If there is nothing to draw with.
+        """
+        notebook: Any = sys.modules.get("IPython")
+        if notebook is not None and notebook.get_ipython() is not None:
+            notebook.display.display(self)
+            return
+        with tempfile.NamedTemporaryFile(suffix=".svg", delete=False) as file:
+            file.write(self._draw("svg"))
+        webbrowser.open(Path(file.name).as_uri())
+
+    @property
+    def graphviz(self) -> graphviz.Source:
+        """The graph as `graphviz.Source`: ``render``, ``view``, ``pipe``, where dot is on PATH.
+
+        It is laid out by dot alone, as `source` is.
+        """
+        return graphviz.Source(self.source)
+
+    def node_link(self) -> dict[str, Any]:
+        """Nodes and edges as plain data, for JSON and for NetworkX.
+
+        Returns
+        -------
+        ``{"directed", "multigraph", "nodes", "edges"}``: write it with `json.dump`, or read it with
+        ``networkx.node_link_graph(drawing.node_link(), edges="edges")``.
+
+        Examples
+        --------
+        >>> from tinygrad_rnn import Tensor
+        >>> from viz import graph
+        >>> x = Tensor(3.0, name="x")
+        >>> [node["label"] for node in graph(x * x).node_link()["nodes"]]
+        ['×', 'x']
+        """
+        nodes = [
+            {"id": n.id, "kind": n.kind, "label": n.label, "shape": n.note, "block": block.title}
+            for block in self.parts.blocks
+            for n in block.nodes
+            if n.kind not in OUTSIDE
+        ]
+        edges = [
+            {"source": e.tail, "target": e.head, "kind": e.kind, "label": e.label}
+            for e in self.parts.edges()
+        ]
+        return {"directed": True, "multigraph": True, "nodes": nodes, "edges": edges}
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        """SVG, and PNG for places that drop SVG; without a renderer DOT and how to install one."""
+        """SVG that fits the cell, PNG where it is asked for; without a renderer DOT, and which."""
         if not available():
-            return {"text/plain": f"{INSTALL}\n\n{self.source}"}
-        bundle: dict[str, Any] = {"image/svg+xml": self.svg(), "text/plain": repr(self)}
-        if not _too_large(*self._positioned[1:]):
+            lines = self.source.splitlines(keepends=True)
+            more = len(lines) - SHOWN
+            rest = f"… {more} more lines: .source\n" if more > 0 else ""
+            return {"text/plain": f"{INSTALL}\n\n{''.join(lines[:SHOWN])}{rest}"}
+        svg = self.svg().replace("<svg ", '<svg style="max-width: 100%; height: auto" ', 1)
+        bundle: dict[str, Any] = {"image/svg+xml": svg, "text/plain": repr(self)}
+        asked = include is not None and "image/png" in include
+        if asked and not _too_large(*self._positioned[1:]):
             bundle["image/png"] = self._draw("png")
         return bundle
 

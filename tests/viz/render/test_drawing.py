@@ -1,10 +1,13 @@
 """Does a picture reach the reader: as DOT, as a file, in a notebook, with or without a renderer?"""
 
+import json
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
+import graphviz
 import numpy as np
 import pytest
 
@@ -62,10 +65,58 @@ def test_a_picture_that_fails_leaves_the_old_file_alone(record, tmp_path, no_ren
     assert path.read_text() == "old"
 
 
-def test_a_notebook_gets_svg_and_png(record):
-    bundle = viz.unrolled(record(nn.RNNCell(3, 4, rng=0)))._repr_mimebundle_()
-    assert "<svg" in bundle["image/svg+xml"]
+def test_a_notebook_gets_svg_that_fits_and_png_on_request(record):
+    drawing = viz.unrolled(record(nn.RNNCell(3, 4, rng=0)))
+    bundle = drawing._repr_mimebundle_()
+    assert '<svg style="max-width: 100%' in bundle["image/svg+xml"]
+    assert list(bundle) == ["image/svg+xml", "text/plain"]
+    bundle = drawing._repr_mimebundle_(include=["image/png"])
     assert bundle["image/png"].startswith(b"\x89PNG")
+
+
+def test_a_long_dot_text_is_cut_in_a_notebook_without_a_renderer(record, no_renderer):
+    drawing = viz.unrolled(record(nn.LSTMCell(3, 4, rng=0), steps=30))
+    text = drawing._repr_mimebundle_()["text/plain"]
+    assert text.count("\n") < 210
+    assert "more lines: .source" in text
+
+
+def test_a_drawing_is_a_source_of_graphviz_and_plain_data(record):
+    drawing = viz.unrolled(record(nn.RNNCell(3, 4, rng=0)))
+    assert isinstance(drawing.graphviz, graphviz.Source)
+    assert drawing.graphviz.source.strip() == drawing.source.strip()
+    data = json.loads(json.dumps(drawing.node_link()))
+    names = {node["id"] for node in data["nodes"]}
+    assert all({edge["source"], edge["target"]} <= names for edge in data["edges"])
+
+
+def test_another_renderer_draws_what_it_is_given(record):
+    asked = []
+
+    def renderer(dot, form, program):
+        asked.append((form, program))
+        if form != "json":
+            return b"<svg/>"
+        with pygraphviz.AGraph(string=dot) as laid:
+            return laid.draw(format=form, prog=program)
+
+    pygraphviz = pytest.importorskip("pygraphviz")
+    drawing = viz.unrolled(record(nn.RNNCell(3, 4, rng=0)), "cell")
+    viz.use_renderer(renderer)
+    try:
+        assert drawing.svg() == "<svg/>"
+    finally:
+        viz.use_renderer(None)
+    assert asked[-1] == ("svg", "nop2")
+    assert "<svg" in drawing.svg()
+    with pytest.raises(TypeError, match="use_renderer: expected a function"):
+        viz.use_renderer("dot")
+
+
+def test_nothing_of_fontconfig_reaches_the_reader(tmp_path):
+    command = [sys.executable, "-m", "viz", "unroll", "rnn", "-o", tmp_path / "a.png"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_without_a_renderer_a_notebook_gets_dot_and_the_way_to_one(record, no_renderer):
