@@ -258,11 +258,12 @@ class Infix:
     def put(self, x: Formula) -> str:
         """Zeros, with something added at some places."""
         shape, words = x.what
-        where = self.indices(words, x.parts[1:])
-        plain = not any(":" in self.index(w, x.parts[1:]) or w == r"\dots" for w in words)
-        where = (
-            f"({where},)" if plain and len(words) != 1 else where if plain else f"np.s_[{where}]"
-        )
+        parts = [self.index(w, x.parts[1:]) for w in words]
+        where = ", ".join(parts)
+        if any(":" in part or part == "..." for part in parts):
+            where = f"np.s_[{where}]"
+        elif len(parts) != 1:
+            where = f"({where})"
         return f"put({self.float(x.parts[0])}, {tuple(shape)}, {where})"
 
     def transposed(self, x: Formula) -> str:
