@@ -133,7 +133,7 @@ def leaf_name(x: Tensor, node: Tensor, argument: int, roles: Roles) -> str:
     """The name of a leaf; of inputs that are called otherwise at each step the same, x."""
     if len(roles.words.get((roles.forms.of[node], argument), ())) > 1:
         return roles.input_letter
-    return short(x.name or "")
+    return short(x.name or "") + "′" * roles.leaf_primes.get(x, 0)
 
 
 def array_word(array: np.ndarray, node: Tensor, argument: int, roles: Roles) -> str:
@@ -167,7 +167,7 @@ def given(x: Any, node: Tensor, argument: int, shared: bool, roles: Roles) -> tu
         return "constant", number_text(x)
     if type(x) is Tensor:
         known = "" if shared else leaf_name(x, node, argument, roles)
-        name = short(x.name or start or "leaf")
+        name = short(x.name or start or "leaf") + "′" * roles.leaf_primes.get(x, 0)
         if known and x.name and known != name:
             name = f"{known} = {name}"
         return ("parameter" if shared else "input"), name

@@ -53,6 +53,8 @@ class Roles:
         By form the letter of a value without one, where a formula would write two dots.
     primes
         By lane and role, how many primes tell it from others of its letter.
+    leaf_primes
+        The same of parameters of one name in one step.
     known
         By node the letters in its formula, as far as they were asked for.
     """
@@ -73,6 +75,7 @@ class Roles:
     sequences: set[Tensor]
     letters: dict[int, str] = field(default_factory=dict)
     primes: dict[tuple[Lane | None, str], int] = field(default_factory=dict)
+    leaf_primes: dict[Tensor, int] = field(default_factory=dict)
     known: dict[Tensor, dict[Use, tuple[str, int]]] = field(default_factory=dict)
 
     def called(self, lane: Lane | None, role: str) -> str:
@@ -165,6 +168,13 @@ def _tell_apart(roles: Roles) -> None:
         lane = roles.view.step[node].lane
         if node.name and lane is not None:
             of_letter[lane, node.name].setdefault(role)
+    leaves: dict[tuple[object, str], dict[Tensor, None]] = defaultdict(dict)
+    for node in roles.role:
+        for x in node.inputs:
+            if type(x) is Tensor and x.op is None and x.name and len(roles.homes[x]) > 1:
+                leaves[roles.view.step[node], x.name].setdefault(x)
+    for several in leaves.values():
+        roles.leaf_primes.update({x: k for k, x in enumerate(several) if k})
     for (lane, _), several in of_letter.items():
         states = [role for role in several if (lane, role) in roles.states]
         plain = (states or [*several])[0]

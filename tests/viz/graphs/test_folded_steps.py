@@ -159,3 +159,15 @@ def test_a_sequence_that_is_a_tensor_is_an_input_and_untied_copies_are_weights()
     drawing = viz.unrolled(h, "gate")
     assert set(labels_of(drawing, "input")) == {"x"}
     assert set(labels_of(drawing, "parameter")) == {"W_x", "b_x", "W_h", "b_h"}
+
+
+def test_two_parameters_of_one_name_have_two_names():
+    W, other = (Tensor(np.full((4, 4), k), name="W") for k in (0.1, 0.2))
+
+    def cell(x, h):
+        return named(h=tr.tanh(x @ W + h @ other))
+
+    outputs, _ = nn.unroll(cell, np.ones((3, 2, 4)), Tensor(np.ones((2, 4)), name="h0"))
+    drawing = viz.folded(outputs[-1], "gate")
+    assert labels_of(drawing, "state") == ["h = tanh(x@W + h[t−1]@W′)"]
+    assert labels_of(drawing, "parameter") == ["W", "W′"]
