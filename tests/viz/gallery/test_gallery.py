@@ -11,7 +11,17 @@ from viz.gallery.exhibits import Exhibit
 from viz.gallery.gallery import gallery
 from viz.gallery.page import page as page_of
 
-NOT_IN_IT = {"Drawing", "Frames", "NoRenderer", "Player", "Plot", "Sheet", "Steps"}  # no pictures
+NOT_IN_IT = {  # no pictures
+    "Drawing",
+    "Frames",
+    "NoRenderer",
+    "Options",
+    "Player",
+    "Plot",
+    "Sheet",
+    "Steps",
+    "use_renderer",
+}
 AS_FLOW = {"graph"}  # the same drawing as unrolled, of anything
 
 
