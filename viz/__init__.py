@@ -23,6 +23,7 @@ from viz.graphs.forward_backward import forward_backward
 from viz.graphs.options import Options
 from viz.graphs.program import program
 from viz.graphs.shapes import sequence_shapes
+from viz.graphs.side_by_side import sheet
 from viz.graphs.truncation import truncation
 from viz.graphs.unrolled import folded, gradient_flow, graph, unrolled
 from viz.graphs.zoom import zoom
@@ -71,6 +72,7 @@ __all__ = [
     "receptive_field",
     "seed_spread",
     "sequence_shapes",
+    "sheet",
     "steps",
     "success_by_length",
     "text_activation",

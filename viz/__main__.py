@@ -68,11 +68,10 @@ def _drawing(options: argparse.Namespace) -> viz.Drawing:
     """The graph: of one step its gates, of several the cells, if no detail is asked for."""
     loss = network.loss(options)
     more: dict[str, Any] = {"weights": options.weights, "size": options.size}
-    detail = options.detail
-    if detail is None and options.picture == "fold":
-        detail = "op" if options.size is None else None
-    elif detail is None and options.size is None:
-        detail = "gate" if options.steps == 1 else "cell"
+    detail = options.detail or "auto"
+    if detail == "auto" and options.size is None:
+        one = "gate" if options.steps == 1 else "cell"
+        detail = "op" if options.picture == "fold" else one
     if options.size is None and options.picture != "fold":
         more["budget"] = PAPER[detail]
     name = options.cell.upper()

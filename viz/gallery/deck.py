@@ -48,8 +48,8 @@ def _figures() -> dict[str, Callable[[], Any]]:
         "long_rnn": lambda: viz.gradient_flow(
             _loss(nn.RNNCell, 100), names={"rnn": "RNN"}, **letters
         ),
-        "lstm_step": lambda: viz.unrolled(_loss(nn.LSTMCell, 1), "gate", min_font=9, **letters),
-        "gru_step": lambda: viz.unrolled(_loss(nn.GRUCell, 1), "gate", min_font=9, **letters),
+        "lstm_step": lambda: viz.unrolled(_loss(nn.LSTMCell, 1), "gate", min_font=7, **letters),
+        "gru_step": lambda: viz.unrolled(_loss(nn.GRUCell, 1), "gate", min_font=7, **letters),
     }
 
 

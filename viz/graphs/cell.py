@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from tinygrad_rnn import Tensor, nn
-from viz.graphs.unrolled import folding, recorded
+from viz.graphs.asked import recorded
+from viz.graphs.unrolled import folding
 from viz.record.one_step import OneStep, of_cell, of_record
 from viz.render.circuit import CircuitDrawing
 from viz.render.drawing import Drawing

@@ -6,7 +6,8 @@ from collections.abc import Hashable
 from typing import Any
 
 from viz import theme
-from viz.graphs.unrolled import BUDGET, Detail, Weights, chosen, folding, recorded
+from viz.graphs.asked import BUDGET, Detail, Weights, chosen, recorded
+from viz.graphs.unrolled import folding
 from viz.record.arguments import check
 from viz.record.builder import select
 from viz.record.parts import Node, Parts

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from tinygrad_rnn import Tensor
+from viz.graphs.asked import BUDGET, Weights, chosen, recorded_scalar
 from viz.graphs.gradient_flow import flow
-from viz.graphs.unrolled import BUDGET, Weights, chosen, recorded_scalar
 from viz.layout.block import BlockLayout, Spline
 from viz.layout.grid import Layout
 from viz.record.arguments import check

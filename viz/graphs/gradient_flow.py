@@ -62,14 +62,17 @@ class EdgeGradients(Table):
         }
 
 
-def flow(parts: Parts, loss: Tensor, rows: int = 1) -> None:
+def flow(
+    parts: Parts, loss: Tensor, rows: int = 1, scale: tuple[float, float] | None = None
+) -> None:
     """Colour every edge of `parts` by the Euclidean norm of the gradient of `loss` along it.
 
     An edge that stands for several edges of the record shows the norm of their sum. Each gradient
     is reduced as soon as it is complete, so memory stays linear in the length of the record.
+    The legend has so many `rows`; `scale` are the lowest and the highest power of ten.
     """
     norms, _ = measure(parts.edges(), loss, "gradient_flow")
-    low, high = decades(norms.values())
+    low, high = scale or decades(norms.values())
     parts.numbers = EdgeGradients(parts, norms)
     shared = Counter(edge.head for edge in parts.links if edge.kind == "cross")
     ports = {n.id for block in parts.blocks for n in block.nodes if n.kind == "port"}

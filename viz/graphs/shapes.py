@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import nn, scope
-from viz.graphs.unrolled import BUDGET, chosen
+from viz.graphs.asked import BUDGET, chosen
 from viz.record.arguments import check
 from viz.record.builder import select
 from viz.render.panels import Panel, Sheet

@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 from tinygrad_rnn import Tensor, measure
+from viz.graphs.asked import BUDGET, Detail, Weights, chosen, recorded_scalar
 from viz.graphs.gradient_flow import flow
-from viz.graphs.unrolled import BUDGET, Detail, Weights, chosen, recorded_scalar
 from viz.layout import routes
 from viz.layout.dot import edge_line, graph, node_line
 from viz.layout.edges import Upright, crossings, lines, placed, uprights

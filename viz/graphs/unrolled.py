@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Literal, Unpack
+from collections.abc import Mapping
+from typing import Any, Unpack
 
-import numpy as np
-
-from tinygrad_rnn import Tensor, ancestors, tree
+from tinygrad_rnn import Tensor
+from viz.graphs.asked import BUDGET, Detail, Weights, automatic, chosen, recorded, recorded_scalar
 from viz.graphs.gradient_flow import flow
 from viz.graphs.options import Options, checked
+from viz.graphs.side_by_side import compared
 from viz.graphs.sized import fitted
 from viz.record.arguments import check
 from viz.record.builder import select
 from viz.record.fold import fold
 from viz.record.parts import Parts
-from viz.record.per_number import replay
 from viz.render.drawing import Drawing
-
-Detail = Literal["cell", "gate", "op", "scalar"]
-Weights = Literal["stub", "hub", "hide"]
 
 # of cells that are to be seen at one glance
 CELLS: Options = {"shapes": False, "initial": False, "targets": False, "numbered": True}
-BUDGET = 3_000  # operations that a browser still scrolls smoothly
-DETAILS = {
-    "cell": "one box per step",
-    "gate": "the named values inside",
-    "op": "every primitive",
-    "scalar": "every single number",
-}
-WEIGHTS = {
-    "stub": "a small node at each use",
-    "hub": "one node that all steps share",
-    "hide": "not drawn",
-}
 
 
 def unrolled(
     loss: Any,
-    detail: Detail | None = None,
+    detail: Detail = "auto",
     *,
     weights: Weights | None = None,
     per_line: int | None = None,
@@ -54,8 +39,8 @@ def unrolled(
         The Tensor whose record is drawn, or several: outputs, a state, an array of scalars.
     detail
         ``"cell"``: one box per step; ``"gate"``: the named values inside, with their formulas;
-        ``"op"``: every primitive; ``"scalar"``: every single number, for tiny nets. By default
-        ``"op"``; with a `size` ``"gate"`` for one step, ``"cell"`` for several.
+        ``"op"``: every primitive; ``"scalar"``: every single number, for tiny nets. ``"auto"``
+        is ``"op"``; with a `size` ``"gate"`` for one step, ``"cell"`` for several.
     weights
         ``"stub"``: parameters as small nodes at each step; ``"hub"``: one node each, shared by all
         steps, good for few steps; ``"hide"``: not drawn. By default stubs, hidden at ``"cell"``.
@@ -86,8 +71,8 @@ def unrolled(
     roots = recorded(loss, "unrolled")
     check("unrolled", per_line=per_line, budget=budget)
     checked("unrolled", options)
-    detail = detail or automatic(roots, options)
-    if detail == "cell" and options.get("size") is not None:
+    detail = automatic(detail, roots, options)
+    if options.get("size") is not None and detail == "cell":
         options = {**CELLS, **options}
     args = chosen("unrolled", roots, detail, weights)
     return fitted("unrolled", lambda most: select(*args, most), budget, per_line, options)
@@ -95,7 +80,7 @@ def unrolled(
 
 def folded(
     loss: Any,
-    detail: Detail | None = None,
+    detail: Detail = "auto",
     *,
     weights: Weights | None = None,
     per_line: int | None = None,
@@ -122,7 +107,7 @@ def folded(
     roots = recorded(loss, "folded")
     check("folded", per_line=per_line, budget=budget)
     checked("folded", options)
-    detail = detail or automatic(roots, options)
+    detail = automatic(detail, roots, options)
     args = chosen("folded", roots, detail, weights)
     return fitted("folded", lambda most: folding(*args, most), budget, per_line, options)
 
@@ -136,8 +121,8 @@ def folding(roots: list[Tensor], detail: str, weights: str, budget: int) -> Part
 
 
 def gradient_flow(
-    loss: Tensor,
-    detail: Detail | None = None,
+    loss: Tensor | Mapping[str, Tensor],
+    detail: Detail = "auto",
     *,
     weights: Weights | None = None,
     per_line: int | None = None,
@@ -153,7 +138,8 @@ def gradient_flow(
     Parameters
     ----------
     loss
-        A recorded scalar. It is differentiated once, with respect to all its float leaves.
+        A recorded scalar. It is differentiated once, with respect to all its float leaves. Several
+        by title, ``{"RNN": a, "LSTM": b}``, are drawn on one sheet and on one scale.
     detail, weights, per_line, budget, options
         As in `unrolled`; at ``"cell"`` shapes, initial states and targets are left out, and inputs
         numbered, unless options say otherwise.
@@ -169,10 +155,14 @@ def gradient_flow(
         As `unrolled`; ValueError also if `loss` is no scalar, or there is nothing to differentiate
         by.
     """
-    roots = [recorded_scalar(loss, "gradient_flow")]
     check("gradient_flow", per_line=per_line, budget=budget)
     checked("gradient_flow", options)
-    detail = detail or automatic(roots, options)
+    if isinstance(loss, Mapping) and loss:
+        if detail == "cell":
+            options = {**CELLS, **options}
+        return compared(loss, automatic(detail, [], options), weights, per_line, budget, options)
+    roots = [recorded_scalar(loss, "gradient_flow")]
+    detail = automatic(detail, roots, options)
     args = chosen("gradient_flow", roots, detail, weights)
     if detail == "cell":
         options = {**CELLS, **options}
@@ -225,66 +215,3 @@ def graph(
     checked("graph", options)
     args = chosen("graph", roots, "op", weights)
     return fitted("graph", lambda most: select(*args, most), budget, per_line, options)
-
-
-def automatic(roots: list[Tensor], options: Options) -> Detail:
-    """What a reader can take in: every primitive, on a page one step's gates or several cells."""
-    if options.get("size") is None:
-        return "op"
-    steps = {frame.t for x in ancestors(*roots) for frame in x.scope if frame.t is not None}
-    return "cell" if len(steps) > 1 else "gate"
-
-
-def recorded_scalar(loss: Any, picture: str) -> Tensor:
-    """The scalar that a gradient starts at, checked."""
-    roots = recorded(loss, picture)
-    if len(roots) != 1 or roots[0].size != 1:
-        got = f"shape {roots[0].shape}" if len(roots) == 1 else f"{len(roots)} Tensors"
-        raise ValueError(
-            f"{picture}: a gradient starts at one scalar, got {got}. "
-            "Reduce it first (sum, mean) to what is minimised."
-        )
-    return roots[0]
-
-
-def recorded(loss: Any, picture: str) -> list[Tensor]:
-    """The Tensors that were meant, checked."""
-    roots: list[Any] = []
-    for x in tree.leaves(loss, is_leaf=tree.registered):
-        of_scalars = isinstance(x, np.ndarray) and x.dtype == object
-        roots += x.ravel().tolist() if of_scalars else [x]
-    for x in roots:
-        if type(x) is not Tensor:
-            kind = "an array" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"
-            raise TypeError(
-                f"{picture}: expected a Tensor that was computed from Tensors, got {kind}, "
-                "which remembers nothing. Pass the loss, or outputs of nn.unroll."
-            )
-    if not roots:
-        raise ValueError(
-            f"{picture}: nothing was passed: there is no Tensor in {loss!r}. "
-            "Pass the loss, or outputs of nn.unroll."
-        )
-    roots = [x for x in roots if x.op is not None]
-    if not roots:
-        raise ValueError(
-            f"{picture}: nothing was recorded: this is a leaf (made by you, by .detach() or under "
-            "no_grad()). Compute something from Tensors and pass the result."
-        )
-    return list(dict.fromkeys(roots))
-
-
-def chosen(
-    picture: str, roots: list[Tensor], detail: str, weights: str | None
-) -> tuple[list[Tensor], str, str]:
-    """The record to draw, replayed if every number is asked for."""
-    for what, value, choices in (("detail", detail, DETAILS), ("weights", weights, WEIGHTS)):
-        if value is None and what == "weights":
-            continue
-        if not isinstance(value, str) or value not in choices:
-            known = ", ".join(f'"{name}" ({meaning})' for name, meaning in choices.items())
-            raise ValueError(f"{picture}: unknown {what} {value!r}; choose one of {known}.")
-    weights = weights or ("hide" if detail == "cell" else "stub")
-    if detail == "scalar":
-        return replay(roots), "op", weights
-    return roots, detail, weights

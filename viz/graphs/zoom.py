@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import Tensor, ancestors, scalars
-from viz.graphs.unrolled import BUDGET, recorded
+from viz.graphs.asked import BUDGET, recorded
 from viz.record.arguments import check
 from viz.record.builder import select
 from viz.record.labels import array_name

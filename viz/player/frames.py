@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from tinygrad_rnn import Tensor
 from viz import theme
+from viz.graphs.asked import recorded_scalar
 from viz.graphs.gradient_flow import look
-from viz.graphs.unrolled import recorded_scalar
 from viz.layout.dot import graph
 from viz.layout.edges import lines, placed
 from viz.layout.graphviz import INSTALL, MISSING, NoRenderer, available, draw

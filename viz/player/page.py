@@ -14,7 +14,8 @@ from typing import Any
 
 from tinygrad_rnn import Tensor, ancestors
 from viz import theme
-from viz.graphs.unrolled import gradient_flow, recorded_scalar
+from viz.graphs.asked import recorded_scalar
+from viz.graphs.unrolled import gradient_flow
 from viz.layout.graphviz import INSTALL, MISSING, NoRenderer, available
 from viz.player.frames import bare, slim
 from viz.player.timeline import operations, timeline

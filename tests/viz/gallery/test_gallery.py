@@ -11,17 +11,8 @@ from viz.gallery.exhibits import Exhibit
 from viz.gallery.gallery import gallery
 from viz.gallery.page import page as page_of
 
-NOT_IN_IT = {  # no pictures
-    "Drawing",
-    "Frames",
-    "NoRenderer",
-    "Options",
-    "Player",
-    "Plot",
-    "Sheet",
-    "Steps",
-    "use_renderer",
-}
+NO_PICTURES = {"Drawing", "Frames", "NoRenderer", "Options", "Player", "Plot", "Sheet", "Steps"}
+NOT_IN_IT = NO_PICTURES | {"sheet", "use_renderer"}  # of pictures, how to draw them
 AS_FLOW = {"graph"}  # the same drawing as unrolled, of anything
 
 

@@ -1,5 +1,7 @@
 """Does a picture show what its options say, and refuse what it would ignore?"""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -67,3 +69,29 @@ def test_a_line_from_layer_to_layer_passes_beside_what_the_upper_cell_is_given()
             left = min(x - w / 2 for x, _, w, _ in given)
             assert left > plan.at[cell.id][0] - 28 + 4
             assert frame.layout.width > 0
+
+
+def test_two_nets_stand_on_one_sheet_on_one_scale_with_one_legend(record):
+    losses = {"RNN": record(nn.RNNCell(3, 4, rng=0)), "LSTM": record(nn.LSTMCell(3, 4, rng=0))}
+    sheet = viz.gradient_flow(losses, "cell")
+    assert repr(sheet) == "<sheet of RNN, LSTM>"
+    assert sheet.source.count("exactly zero") == 1
+    looks = {}
+    for panel in sheet.panels:
+        for edge in panel.parts.edges():
+            if edge.tip.startswith("‖") and edge.style["class"] == "gradient":
+                looks.setdefault(edge.style["color"], set()).add(float(edge.tip.split("= ")[1]))
+    spans = sorted((min(norms), max(norms)) for norms in looks.values())
+    assert all(a[1] <= b[0] * 1.2 for a, b in pairwise(spans))
+    with pytest.raises(ValueError, match="size is of one picture"):
+        viz.gradient_flow(losses, size="slide")
+
+
+def test_drawings_on_a_sheet_stay_as_they_are(record):
+    one = viz.unrolled(record(nn.RNNCell(3, 4, rng=0)), "cell")
+    before = one.source
+    sheet = viz.sheet({"a": one, "b": one})
+    assert one.source == before
+    assert "<svg" in sheet.svg()
+    with pytest.raises(TypeError, match="'a' is a str, and no drawing"):
+        viz.sheet({"a": "picture"})

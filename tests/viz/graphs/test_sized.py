@@ -64,7 +64,7 @@ def test_what_does_not_fit_says_what_to_do(record):
 
 
 def test_one_step_is_shown_by_its_gates_and_several_as_cells(record):
-    one = viz.unrolled(record(nn.GRUCell(3, 4, rng=0), steps=1), size="page", min_font=6)
+    one = viz.unrolled(record(nn.GRUCell(3, 4, rng=0), steps=1), size="slide", min_font=7)
     assert any(n.label.startswith("r = ") for b in one.parts.blocks for n in b.nodes)
     several = viz.unrolled(record(nn.GRUCell(3, 4, rng=0), steps=3), size="page")
     assert any(n.kind == "cell" for b in several.parts.blocks for n in b.nodes)

@@ -1,0 +1,78 @@
+"""How do several drawings, or several nets on one scale, stand beside each other?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+
+from tinygrad_rnn import Tensor
+from viz.graphs.asked import chosen, recorded_scalar
+from viz.graphs.gradient_flow import decades, flow, measure
+from viz.graphs.options import Options, dressed, without
+from viz.record.builder import select
+from viz.record.parts import Parts
+from viz.render.drawing import Drawing
+from viz.render.panels import Panel, Sheet
+
+
+def sheet(drawings: Mapping[str, Drawing], *, across: bool | None = None) -> Sheet:
+    """Drawings on one sheet, each under its title.
+
+    Parameters
+    ----------
+    drawings
+        By title: ``{"RNN": viz.folded(a), "LSTM": viz.folded(b)}``. They stay as they are.
+    across
+        As in `unfolding`.
+
+    Raises
+    ------
+    TypeError
+        Something on it is no drawing.
+    ValueError
+        There is none.
+
+    Examples
+    --------
+    >>> from tinygrad_rnn import Tensor
+    >>> from viz import graph
+    >>> x = Tensor(3.0, name="x")
+    >>> sheet({"square": graph(x * x), "cube": graph(x * x * x)})
+    <sheet of square, cube>
+    """
+    if not isinstance(drawings, Mapping) or not drawings:
+        raise ValueError('sheet: expected drawings by their titles, sheet({"RNN": drawing}).')
+    for title, drawing in drawings.items():
+        if not isinstance(drawing, Drawing) or isinstance(drawing, Sheet):
+            raise TypeError(f"sheet: {title!r} is a {type(drawing).__name__}, and no drawing.")
+    panels = [Panel(str(title), deepcopy(drawing.parts)) for title, drawing in drawings.items()]
+    return Sheet(panels, across)
+
+
+def compared(
+    losses: Mapping[str, Tensor],
+    detail: str,
+    weights: str | None,
+    per_line: int | None,
+    budget: int,
+    options: Options,
+) -> Sheet:
+    """The gradient flows of several nets on one scale, with one legend."""
+    if options.get("size") is not None or options.get("min_font") is not None:
+        raise ValueError("gradient_flow: size is of one picture; leave it out, or draw one net.")
+    every: list[tuple[str, Parts, Tensor]] = []
+    norms: list[float] = []
+    for title, loss in losses.items():
+        root = recorded_scalar(loss, "gradient_flow")
+        roots, fine, how = chosen("gradient_flow", [root], detail, weights)
+        parts = select(roots, fine, how, budget)
+        norms += measure(parts.edges(), roots[0], "gradient_flow")[0].values()
+        every.append((title, parts, roots[0]))
+    panels: list[Panel] = []
+    for k, (title, parts, root) in enumerate(every, start=1):
+        flow(parts, root, scale=decades(norms))
+        if k < len(every):
+            legends = {n.id for b in parts.blocks for n in b.nodes if n.kind == "legend"}
+            without(parts, legends)
+        panels.append(Panel(title, dressed(parts, "gradient_flow", options)))
+    return Sheet(panels, None, per_line)
