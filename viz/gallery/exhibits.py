@@ -118,6 +118,11 @@ def exhibits(models: dict[str, Any]) -> list[Exhibit]:
             lambda: viz.unfolding(few["RNN"]),
         ),
         (
+            "02_families.svg", "Three cells, folded, on one sheet",
+            "The more gates a cell has, the more ways lead through its step.",
+            lambda: viz.sheet({name: viz.folded(few[name], "gate") for name in few}),
+        ),
+        (
             "09_zoom.svg", "One product, number by number",
             "A product of matrices is nothing but multiplications and sums.",
             lambda: viz.zoom(few["RNN"], t=1),
