@@ -399,6 +399,17 @@ def test_two_units_that_inhibit_each_other_hold_one_bit():
 # -- as a file -------------------------------------------------------------------------------------
 
 
+def at_every_step(cell, T):
+    outputs, _ = nn.unroll(cell(1, 2, rng=0), np.ones((T, 1, 1)))
+    return sum((h * h).sum() for h in outputs)
+
+
+def pixels():
+    xs = Tensor(np.ones((3, 1, 5, 1)))
+    outputs, _ = nn.unroll(nn.ConvLSTM1dCell(1, 2, 3, rng=0), xs)
+    return outputs[-1][0, 2, 0], xs
+
+
 def test_every_result_can_be_written_as_csv(net, tmp_path):
     _, _, outputs, losses, _ = net
     gated = len(measure.lanes(losses[-1])[0].values) > 2
@@ -417,10 +428,23 @@ def test_every_result_can_be_written_as_csv(net, tmp_path):
         measure.loss_surface(measure.pascanu_wall, [2.0, 5.0], [-3.0]),
         measure.attractors(nn.RNNCell(1, 2, rng=0), [0.0], np.eye(2), 20),
         measure.trajectories(losses[-1]),
+        measure.bytes_by_length(lambda T: at_every_step(nn.RNNCell, T), [2, 3]),
+        measure.seed_spread({"RNN": [[3.0, 1.0], [2.0, 1.5]]}),
+        measure.learning_curves([[3.0, 1.0], [2.0, 1.5]]),
+        measure.success_by_length({10: [True, False], 20: [False, False]}),
+        measure.forecast(np.ones((3, 4)), np.zeros(2)),
+        measure.gradient_norms(losses[-1]),
+        measure.activation("tanh"),
+        *([measure.gate_differences(losses[-1], losses[-1])] if gated else []),
+        measure.receptive_norms(*pixels()),
         *([measure.gates(losses[-1])] if gated else []),
         *([measure.carousel(losses[-1])] if "c" in measure.lanes(losses[-1])[0].states else []),
     ]
-    assert {type(result) for result in results} >= expected - {measure.Gates, measure.Carousel}
+    assert {type(result) for result in results} >= expected - {
+        measure.Gates,
+        measure.Carousel,
+        measure.GateDifferences,
+    }
     for k, result in enumerate(results):
         with result.csv(tmp_path / f"{k}.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
