@@ -1982,7 +1982,7 @@ def test_what_is_checked_in_c_is_refused_rather_than_wrong(name):
     compare(KINDS[name], functools.partial(by_fit, **CHECK), exact=False, may_refuse=True)
 
 
-EXAMPLES = pytest.mark.parametrize("examples", [15, pytest.param(150, marks=pytest.mark.slow)])
+EXAMPLES = pytest.mark.parametrize("examples", [15, pytest.param(40, marks=pytest.mark.slow)])
 
 
 def together(examples, run, **options):

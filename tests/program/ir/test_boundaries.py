@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 from agreeing import agrees
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tinygrad_rnn import Tensor, compile, named, nn, scope, sigmoid, stack, tanh, where
@@ -237,11 +237,12 @@ def this_cell_is_as_long(cell, how, out, read, ends):
     def loss_fn(p, x, y):
         return random_loss(cell, how, out, read, ends, p, x, y)
 
+    assume(type(loss_fn(p, *data(3))) is Tensor)  # some cells drawn read no parameter
     short, long = (check(loss_fn, p, *data(T), targets=["numpy"]) for T in (16, 24))
     assert length(short) == length(long)
 
 
-@pytest.mark.parametrize("examples", [8, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [8, pytest.param(25, marks=pytest.mark.slow)])
 def test_cells_drawn_at_random_are_as_long_whatever_the_length(examples):
     drawn = given(
         cell=st.lists(states, min_size=1, max_size=4),

@@ -470,7 +470,7 @@ def of_this_cell_all_agree(cell, T, last):
     agree(loss_fn, p, xs)
 
 
-@pytest.mark.parametrize("examples", [15, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [15, pytest.param(60, marks=pytest.mark.slow)])
 def test_cells_drawn_at_random_agree(examples):
     drawn = given(cell=cells(), T=st.sampled_from([1, 2, 3, 4, 7]), last=st.booleans())
     settings(max_examples=examples)(drawn(of_this_cell_all_agree))()
