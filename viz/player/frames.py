@@ -61,6 +61,8 @@ class Frames:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a page of all frames (.html), or each to a file of its own (.svg), numbered.
 
+        A circuit's are also written as .png and .pdf.
+
         Returns
         -------
         The path written; of several, the last.
@@ -73,18 +75,23 @@ class Frames:
             If a file cannot be written.
         """
         path = the_path(path, "frames.html")
-        if path.suffix.lower() == ".svg":
-            digits = len(str(len(self.svgs) - 1))
-            names = [path.with_stem(f"{path.stem}{k:0{digits}}") for k in range(len(self.svgs))]
-            for name, svg in zip(names, self.svgs, strict=True):
-                write(name, svg.encode())
-            return names[-1]
-        if path.suffix.lower() not in (".html", ".htm"):
+        if path.suffix.lower() in (".html", ".htm"):
+            return write(path, f'<!DOCTYPE html>\n<meta charset="utf-8">\n{self.html}'.encode())
+        contents = self._contents(path.suffix.lower().removeprefix("."))
+        if contents is None:
             raise ValueError(
                 f"save: {str(path)!r} ends in {path.suffix or 'nothing'!r}. Name it .html for a "
                 "page with a slider, .svg for one numbered file per frame."
             )
-        return write(path, f'<!DOCTYPE html>\n<meta charset="utf-8">\n{self.html}'.encode())
+        digits = len(str(len(self) - 1))
+        names = [path.with_stem(f"{path.stem}{k:0{digits}}") for k in range(len(self))]
+        for name, content in zip(names, contents, strict=True):
+            write(name, content)
+        return names[-1]
+
+    def _contents(self, form: str) -> list[bytes] | None:
+        """The frames in a format; None if they are not to be had in it."""
+        return [svg.encode() for svg in self.svgs] if form == "svg" else None
 
     def _repr_html_(self) -> str:
         return self.html

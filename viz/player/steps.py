@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from viz.graphs.cell import one_step
@@ -13,7 +11,6 @@ from viz.player.frames import Frames, slim
 from viz.record.equations import Equation
 from viz.record.rich import text_of
 from viz.render.circuit import CircuitDrawing, subscripts
-from viz.render.drawing import the_path, write
 
 
 class Steps(Frames):
@@ -29,29 +26,10 @@ class Steps(Frames):
         self._dots = dots
         super().__init__([slim(subscripts(draw(dot, "svg")).decode()) for dot in dots], captions)
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write a page of all (.html), or each to a file of its own (.svg, .png, .pdf), numbered.
-
-        Returns
-        -------
-        The path written; of several, the last.
-
-        Raises
-        ------
-        TypeError, ValueError
-            For what is no path; for another ending.
-        OSError
-            If a file cannot be written.
-        """
-        path = the_path(path, "steps.html")
-        form = path.suffix.lower().removeprefix(".")
-        if form not in ("png", "pdf"):
-            return super().save(path)
-        digits = len(str(len(self) - 1))
-        names = [path.with_stem(f"{path.stem}{k:0{digits}}") for k in range(len(self))]
-        for name, dot in zip(names, self._dots, strict=True):
-            write(name, draw(dot, form))
-        return names[-1]
+    def _contents(self, form: str) -> list[bytes] | None:
+        if form in ("png", "pdf"):
+            return [draw(dot, form) for dot in self._dots]
+        return super()._contents(form)
 
 
 def steps(
