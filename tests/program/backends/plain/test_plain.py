@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from enrolled import every_sample
+from operations import IN_TIME, OF_ARRAYS, alone, in_time, is_half
 
 import tinygrad_rnn as rnn
 from tinygrad_rnn import Tensor, compile, named, nn, scope, stack, tanh
@@ -180,38 +181,14 @@ def module_of(*path):
     return module
 
 
-X = np.random.default_rng(0).uniform(-1, 1, (4, 3))
-OF_ARRAYS = module_of("program", "backends", "latex", "test_latex_values.py").OF_ARRAYS
-
-
 @pytest.mark.parametrize("name", OF_ARRAYS)
 def test_the_gradients_of_operations(name):
-    f = OF_ARRAYS[name]
-    i = np.array([0, 3, 1, 1])
-
-    def loss(p, x, i):
-        return (f(p["w"], x, i) * 1.0).sum() + (p["w"] * 0.5).sum()
-
-    args = {"w": Tensor(np.cos(X * 3))}, X, i
-    agree(loss, *args, tolerance=1e-6 if name == "half precision" else 1e-12)
+    agree(*alone(name), tolerance=1e-6 if is_half(name) else 1e-12)
 
 
-@pytest.mark.parametrize("name", [n for n in OF_ARRAYS if n not in ("a convolution", "put")])
+@pytest.mark.parametrize("name", IN_TIME)
 def test_the_gradients_of_operations_in_time(name):
-    f = OF_ARRAYS[name]
-    i = np.array([0, 3, 1, 1])
-
-    def loss(p, xs, i):
-        h, total = Tensor(np.zeros((4, 3))), 0.0
-        for t in range(len(xs)):
-            with scope("cell", t=t):
-                h = named(h=tanh(xs[t] @ p["U"] + h * 0.5))
-                total = total + (f(p["w"] + h, xs[t], i) * 1.0).sum()
-        return total
-
-    xs = np.random.default_rng(1).uniform(-1, 1, (6, 4, 3))
-    args = {"w": Tensor(np.cos(X * 3)), "U": Tensor(X[:3])}, xs, i
-    agree(loss, *args, tolerance=1e-6 if name == "half precision" else 1e-12)
+    agree(*in_time(name), tolerance=1e-6 if is_half(name) else 1e-12)
 
 
 @pytest.mark.parametrize("seeds", [*(range(k, k + 15) for k in (0, 15, 30, 45)), (183, 231, 616)])
