@@ -42,7 +42,7 @@ class Block:
         context.set(opened(now, without(now.blocks, self)))
 
     def inside(self, now: Context) -> Context:
-        """What holds inside, where `now` holds outside."""
+        """The context inside the block, given the one outside."""
         raise NotImplementedError
 
     def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
@@ -103,7 +103,7 @@ class Observer(Block):
         """Called with each Tensor that an operation gave."""
 
     def watcher(self) -> Callable[[Any, int | None, Any, Any], None] | None:
-        """Who is told of each gradient as it flows (see `watchers.Watcher`), or None."""
+        """A function that is told of each gradient as it flows (`watchers.Watcher`), or None."""
 
     def asked(self, question: str, *operands: Any) -> Any:
         """The answer to what asks Tensors for values, or None to let them answer themselves.

@@ -124,7 +124,7 @@ class _Point(NamedTuple):
 
 
 def _opened(a: Any, path: tuple[Any, ...], points: list[_Point]) -> Callable[[list[Tensor]], Any]:
-    """What an argument holds, as a function of the leaves that stand for what is moved in it."""
+    """An argument as a function of the leaves that stand for its moved parts."""
     name = f"argument {path[0]}" + "".join(f"[{key!r}]" for key in path[1:])
     if hasattr(a, "named_parameters"):
         a = copy.deepcopy(a)

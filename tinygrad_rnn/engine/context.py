@@ -120,7 +120,7 @@ def without(entries: tuple[Any, ...], entry: Any) -> tuple[Any, ...]:
 
 
 def answer(question: str, *operands: Any) -> Any:
-    """What the innermost observer who has an answer says; None if nobody has."""
+    """The answer of the innermost observer that has one, or None."""
     for observer in context.get().observers:
         found = observer.asked(question, *operands)
         if found is not None:

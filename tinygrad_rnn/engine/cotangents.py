@@ -35,7 +35,7 @@ class Cotangents:
         self.waiting: dict[Tensor, dict[FanIn, Uses]] = {}  # uses of a source, until its turn
 
     def pop(self, node: Tensor) -> Any:
-        """What has arrived at `node`, in its shape and dtype; None if nothing has."""
+        """The cotangent that has arrived at `node`, in its shape and dtype, or None."""
         if node in self.waiting:
             self._join(node)
         g = self.sums.pop(node, None)

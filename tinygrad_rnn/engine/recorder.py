@@ -96,7 +96,7 @@ class Recorder(Observer):
         return self.stand_ins.get(x, x)
 
     def result(self, op: Any, inputs: Any, arrays: Any, options: Any, outside: Any) -> Any:
-        """What an operation gives, of the leaves that stand for its inputs."""
+        """The result of an operation on the leaves that stand for its inputs."""
         given, inputs = inputs, self._instead(inputs)
         if inputs is not given:
             arrays = [x._data if type(x) is Tensor else x for x in inputs]
@@ -140,7 +140,7 @@ class Recorder(Observer):
         )
 
     def draw(self, rng: np.random.Generator, method: Method, shape: tuple[int, ...]) -> Tensor:
-        """What ``rng.method(shape)`` gives, as a Tensor that each call of the program draws anew.
+        """The draw ``rng.method(shape)``, as a Tensor that each call of the program draws anew.
 
         A generator that was set back draws the same, and gives the same Tensor: so a piece of time
         that is computed again is recorded with the draws of the first time.

@@ -172,7 +172,7 @@ def power_slope(x: Any, n: Any) -> Any:
 
 
 def same(x: Any, y: Any) -> Any:
-    """Where `x` is the extreme `y`: NaN, too, is what NaN came from."""
+    """A mask of the places at which `x` is the extreme `y`; NaN comes from NaN."""
     return (x == y) | (x != x)
 
 
@@ -182,7 +182,7 @@ def share(g: Any, mine: Any, other: Any) -> Any:
 
 
 def spread(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
-    """What was reduced over `axis`, repeated to the shape of `x`."""
+    """A reduction over `axis`, repeated to the shape of `x`."""
     if not keepdims and x.ndim:
         axes = (
             range(x.ndim)

@@ -277,7 +277,7 @@ Visit = tuple[Way, tuple[Any, ...], Node | None, int]  # with the number of part
 
 
 def _walk(trees: tuple[Any, ...], is_leaf: IsLeaf) -> Iterator[Visit]:
-    """What stands at each place in all of the trees, parents before their parts, in order.
+    """The values at each place in all of the trees, parents before their parts, in order.
 
     A leaf of the first tree has no `Node`.
     """

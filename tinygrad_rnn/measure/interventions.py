@@ -60,7 +60,7 @@ def gate_differences(
     letters: str | Sequence[str] | None = None,
     lane: str | None = None,
 ) -> GateDifferences:
-    """What the gates of one cell do in two records, side by side.
+    """The gates of one cell in two records, side by side.
 
     Parameters
     ----------

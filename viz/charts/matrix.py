@@ -202,7 +202,7 @@ def gradient_bars(
 
 
 def _by_range(m: measure.GradientMatrix, ranges: list[tuple[int, int]]) -> np.ndarray:
-    """What arrives at each step from each range of distances, (T, ranges); not finite: 0."""
+    """The gradient at each step from each range of distances, (T, ranges); not finite: 0."""
     arrived = m.by_distance()
     heights = np.minimum(np.where(np.isfinite(arrived), arrived, 0), LARGEST)
     return np.stack([heights[:, a:b].sum(axis=1) for a, b in ranges], axis=1)

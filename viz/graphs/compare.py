@@ -143,7 +143,7 @@ def _mark(parts: Parts, before: Has | None, every: bool) -> Has:
 
 
 def _key(node: Node, every: bool) -> tuple[Hashable, int]:
-    """What a node is, and how it is computed: a letter; else an operation or a parameter."""
+    """The letter of a node, else its operation or parameter, and how it is computed."""
     if node.what is None:
         return (node.kind, node.label), 0
     letter, digest = node.what

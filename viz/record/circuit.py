@@ -106,7 +106,7 @@ class Circuit:
         read = {id(x) for e in self.elements.values() for x in (*e.lanes, *e.operands)}
         read |= {id(s.leaves) for s in step.states}  # what goes through unchanged
         unread = [letter for at, letter in self.sources.items() if at not in read]
-        step.notes += [f"What comes in as {letter} is not read." for letter in unread]
+        step.notes += [f"The cell does not read {letter}." for letter in unread]
         self.carries = {s.letter: path for s in step.states if (path := self._carry(s)) is not None}
 
     # -- what an operation is ---------------------------------------------------------------------

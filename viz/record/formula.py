@@ -181,7 +181,7 @@ _BINARY: dict[str, tuple[int, Callable[[Text], str], Callable[[Text], str]]] = {
 
 
 def _masked(node: Tensor, arguments: list[Text]) -> Text | None:
-    """What a mask leaves out is 0, whatever stood there."""
+    """A masked value as a product: 0 where the mask leaves it out."""
     condition, _, other = node.inputs
     if not is_number(other) or other != 0 or _dtype(condition).kind != "b":
         return None

@@ -184,7 +184,7 @@ def test_what_a_circuit_cannot_show_is_said():
     merged = viz.cell(nn.LSTMCell(3, 4, rng=0))
     assert [text_of(note) for note in merged.notes()] == ["b stands for b_x + b_h"]
     unread = viz.cell(nn.ReadOutCell(nn.GRUCell(3, 4, rng=0), 2, rng=0))
-    assert "What comes in as y is not read." in [text_of(note) for note in unread.notes()]
+    assert "The cell does not read y." in [text_of(note) for note in unread.notes()]
 
 
 def test_a_cut_is_seen():
