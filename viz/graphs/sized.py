@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 
+from viz import theme
 from viz.graphs.options import Options, dressed, without
 from viz.layout.fit import Page, lines, page, smallest
 from viz.layout.grid import STEPS
@@ -67,7 +68,7 @@ def _less(parts: Parts, level: int, room: Page) -> Parts:
     gone: set[str] = set()
     for block in parts.blocks:
         for node in block.nodes:
-            if node.kind == "cell" and node.note:
+            if node.kind in theme.STEPS and node.note:
                 node.label, node.note = f"{node.label}\n{node.note}", ""
             if node.kind == "result":
                 node.label = node.label.replace(" = ", " =\n", 1)

@@ -24,6 +24,7 @@ CELLS: Options = {"shapes": False, "initial": False, "targets": False, "numbered
 
 def unrolled(
     loss: Any,
+    /,
     detail: Detail = "auto",
     *,
     weights: Weights | None = None,
@@ -80,6 +81,7 @@ def unrolled(
 
 def folded(
     loss: Any,
+    /,
     detail: Detail = "auto",
     *,
     weights: Weights | None = None,
@@ -122,6 +124,7 @@ def folding(roots: list[Tensor], detail: str, weights: str, budget: int) -> Part
 
 def gradient_flow(
     loss: Tensor | Mapping[str, Tensor],
+    /,
     detail: Detail = "auto",
     *,
     weights: Weights | None = None,
@@ -180,6 +183,7 @@ def gradient_flow(
 
 def graph(
     loss: Any,
+    /,
     *,
     weights: Weights | None = None,
     per_line: int | None = None,
