@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Unpack
 
 from tinygrad_rnn import Tensor
@@ -76,7 +77,7 @@ def unrolled(
     if options.get("size") is not None and detail == "cell":
         options = {**CELLS, **options}
     args = chosen("unrolled", roots, detail, weights)
-    return fitted("unrolled", lambda most: select(*args, most), budget, per_line, options)
+    return fitted("unrolled", partial(select, *args), budget, per_line, options)
 
 
 def folded(
@@ -111,14 +112,16 @@ def folded(
     checked("folded", options)
     detail = automatic(detail, roots, options)
     args = chosen("folded", roots, detail, weights)
-    return fitted("folded", lambda most: folding(*args, most), budget, per_line, options)
+    return fitted("folded", partial(folding, *args), budget, per_line, options)
 
 
-def folding(roots: list[Tensor], detail: str, weights: str, budget: int) -> Parts:
+def folding(
+    roots: list[Tensor], detail: str, weights: str, budget: int, page: bool = False
+) -> Parts:
     """The parts of a folded picture; if equal steps are too few, without the middle ones."""
     parts = fold(select(roots, detail, weights, sys.maxsize))
     if sum(len(block.nodes) for block in parts.blocks) > budget:
-        parts = fold(select(roots, detail, weights, budget))
+        parts = fold(select(roots, detail, weights, budget, page))
     return parts
 
 
@@ -173,8 +176,8 @@ def gradient_flow(
     size = options.get("size")  # a legend in rows is narrow
     rows = 1 if size is None else 2 if size == "slide" else 3
 
-    def make(most: int) -> Parts:
-        parts = select(*args, most)
+    def make(most: int, page: bool) -> Parts:
+        parts = select(*args, most, page)
         flow(parts, args[0][0], rows)
         return parts
 
@@ -218,4 +221,4 @@ def graph(
     check("graph", per_line=per_line, budget=budget)
     checked("graph", options)
     args = chosen("graph", roots, "op", weights)
-    return fitted("graph", lambda most: select(*args, most), budget, per_line, options)
+    return fitted("graph", partial(select, *args), budget, per_line, options)

@@ -17,9 +17,12 @@ from viz.record.roles import Roles, read
 
 CUT = "a cut: values go on, gradients do not come back"
 BUNDLE = 20  # lines from one parameter within a block; beyond, it is drawn once per use
+LEAST = 3  # steps that are never left out, if there is no page to be fitted
 
 
-def select(roots: list[Tensor], detail: str, weights: str, budget: int) -> Parts:
+def select(
+    roots: list[Tensor], detail: str, weights: str, budget: int, page: bool = False
+) -> Parts:
     """The parts of the record behind `roots`.
 
     Parameters
@@ -31,10 +34,12 @@ def select(roots: list[Tensor], detail: str, weights: str, budget: int) -> Parts
     budget
         More of these than this (what they are given not counted), and the middle steps are left
         out.
+    page
+        Whether they are left out for the rest to be read on a page; then a single one may stay.
     """
     record = ancestors(*roots)
     nodes = [node for node in record if node.op is not None]
-    seen = view(nodes, sections(nodes), detail, budget, set(roots))
+    seen = view(nodes, sections(nodes), detail, budget, 1 if page else LEAST, set(roots))
     picture = _Selection(read(record, roots, seen), detail, weights)
     for node in nodes:
         picture.visit(node)
@@ -50,7 +55,8 @@ def select(roots: list[Tensor], detail: str, weights: str, budget: int) -> Parts
         note = picture.block("note", Block("note"))
         steps = f"{seen.left_out} of {seen.columns} steps are left out"
         things = "cells" if detail == "cell" else "operations"
-        picture.parts.add(note, "caption", f"{steps}, to draw no more than {budget:,} {things}.")
+        why = "" if page else f", to draw no more than {budget:,} {things}"
+        picture.parts.add(note, "caption", f"{steps}{why}.")
     return picture.parts
 
 
