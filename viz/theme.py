@@ -141,10 +141,10 @@ CIRCUIT: dict[str, dict[str, str]] = {
 }
 
 # Distances in points; steps that would make a line longer than LINE go on in a line below.
-LINE = 2400
+LINE = 1400
 ASIDE = 28  # from the middle of a cell to a line past what it is given
 CELL_GAP = 8  # beside a cell, to what is handed on
-COLUMN_GAP, ROW_GAP, TRACK, MARGIN, TITLE, STATE_GAP = 44, 26, 12, 9, 20, 28
+COLUMN_GAP, ROW_GAP, TRACK, MARGIN, TITLE, STATE_GAP = 44, 20, 12, 9, 20, 28
 
 # three times as wide as an exact zero, so that grey paper tells them apart
 CUT = {"color": ORANGE, "style": "dashed", "penwidth": "3.6", "class": "cut"}

@@ -137,7 +137,13 @@ def _number(parts: Parts) -> None:
 
 
 def _label(parts: Parts, picture: str, labels: Sequence[str]) -> None:
-    for block, node in _inputs(parts):
+    inputs = _inputs(parts)
+    if not inputs:
+        raise ValueError(
+            f"{picture}: labels are written at the inputs of steps, and no step has one here: name "
+            "what it reads, scope(name, t=t, x=x)."
+        )
+    for block, node in inputs:
         t = block.steps[0]
         if not 0 <= t < len(labels):
             raise ValueError(

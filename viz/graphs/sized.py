@@ -8,13 +8,12 @@ from functools import partial
 
 from viz import theme
 from viz.graphs.options import Options, dressed, without
-from viz.layout.fit import Page, lines, page, smallest
+from viz.layout.fit import Page, letters_in, lines, page, smallest
 from viz.layout.grid import STEPS
 from viz.record.parts import Block, Node, Parts
 from viz.render.drawing import Drawing
 
 MOST = 60  # steps that are worth a try on one page
-WIDE = 0.65  # of a letter, in parts of its size
 LEVELS = ("shapes", "weights", "constants", "the loss")  # that are left out one after the other
 BESIDE = ("port", "input", "parameter", "constant", "legend", "caption", "reference")
 
@@ -80,7 +79,7 @@ def _less(parts: Parts, level: int, room: Page) -> Parts:
         for node in block.nodes:
             if node.kind in theme.STEPS and node.note:
                 node.label, node.note = f"{node.label}\n{node.note}", ""
-            if node.kind == "result":
+            if node.kind == "result" and any(n.kind == "port" for n in block.nodes):
                 node.label = node.label.replace(" = ", " =\n", 1)
     if level > 0 and any(node.note for block in parts.blocks for node in block.nodes):
         gone.append(LEVELS[0])
@@ -95,11 +94,10 @@ def _less(parts: Parts, level: int, room: Page) -> Parts:
         note = Block("note")
         parts.add(note, "caption", f"Left out for its size: {', '.join(gone)}.")
         parts.blocks.append(note)
-    letters = int(room.width / room.font / WIDE)
     for block in parts.blocks:
         for node in block.nodes:
             if node.kind == "caption":
-                node.label = textwrap.fill(node.label, letters)
+                node.label = textwrap.fill(node.label, letters_in(room))
     return parts
 
 

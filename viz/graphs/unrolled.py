@@ -13,6 +13,7 @@ from viz.graphs.gradient_flow import flow
 from viz.graphs.options import Options, checked
 from viz.graphs.side_by_side import compared
 from viz.graphs.sized import fitted
+from viz.layout.fit import letters_in, page
 from viz.record.arguments import check
 from viz.record.builder import select
 from viz.record.fold import fold
@@ -173,12 +174,12 @@ def gradient_flow(
     if detail == "cell":
         options = {**CELLS, **options}
 
-    size = options.get("size")  # a legend in rows is narrow
-    rows = 1 if size is None else 2 if size == "slide" else 3
+    room = page("gradient_flow", options.get("size"), options.get("min_font"))
+    legend = None if room is None else letters_in(room)
 
-    def make(most: int, page: bool) -> Parts:
-        parts = select(*args, most, page)
-        flow(parts, args[0][0], rows)
+    def make(most: int, sized: bool) -> Parts:
+        parts = select(*args, most, sized)
+        flow(parts, args[0][0], legend)
         return parts
 
     return fitted("gradient_flow", make, budget, per_line, options)

@@ -215,7 +215,7 @@ def _label(
         (x, y), (end, level) = points[0], points[-1]
         half = (3.4 if large else 2.6) * len(edge.label) + 5
         if x == end:  # beside a line that goes straight up or down
-            return x + half, (y + level) / 2
+            return x + half + 3, (y + level) / 2
         rises = points[1][1] == y < level - 4  # then the label would be in its way
         out = 1 if points[1][0] >= x else -1
         ways, up = [x + out * half], _above(edge) if large else 7.0

@@ -19,7 +19,8 @@ PAGES = {  # width and height in points, and the smallest text
     "column": (252.0, 648.0, SMALLEST),
 }
 LINES = 12  # of one picture, at most
-EDGE = 18.0  # points around what is on a slide
+EDGE = 16.0  # points around what is on a slide
+WIDE, BESIDE = 0.62, 2.3  # of a letter, and around a line of them, in parts of its size
 LARGEST = 2.0  # times, so that a small graph is not blown up
 
 
@@ -31,6 +32,11 @@ class Page:
     height: float
     font: float
     filled: bool = False
+
+
+def letters_in(room: Page) -> int:
+    """How many letters of the smallest size a line of the page has."""
+    return int(((room.width - 2 * EDGE * room.filled) / room.font - BESIDE) / WIDE)
 
 
 def page(picture: str, size: Any, min_font: Any) -> Page | None:

@@ -182,6 +182,14 @@ def _align(plan: Layout) -> None:
                 top = plan.height - theme.MARGIN - frame.layout.height
                 wanted = frame.y + _level(plan, edge, theirs) - _level(plan, edge, mine)
                 frame.y = max(min(wanted, top), theme.MARGIN)
+    boxes: dict[int, float] = {}  # by row the middle of its cells
+    for block, frame in plan.frames.items():
+        for node, (_, y, _, _) in zip(block.nodes, frame.layout.nodes, strict=True):
+            if node.kind in theme.STEPS:
+                boxes[frame.row] = frame.y + y
+    for block, frame in plan.frames.items():
+        if block.kind == "gap" and block not in done and frame.row in boxes:
+            frame.y = boxes[frame.row] - frame.layout.height / 2
 
 
 def _over(plan: Layout) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from tinygrad_rnn import Tensor, ancestors
 from viz import theme
 from viz.record.alike import Use, constant_cone
-from viz.record.collapse import Gap, view
+from viz.record.collapse import LEAST, Gap, view
 from viz.record.labels import is_number, shape_text
 from viz.record.lanes import Section, sections
 from viz.record.node_text import called, dashes, quoted, tip
@@ -17,7 +17,6 @@ from viz.record.roles import Roles, read
 
 CUT = "a cut: values go on, gradients do not come back"
 BUNDLE = 20  # lines from one parameter within a block; beyond, it is drawn once per use
-LEAST = 3  # steps that are never left out, if there is no page to be fitted
 
 
 def select(
@@ -39,7 +38,7 @@ def select(
     """
     record = ancestors(*roots)
     nodes = [node for node in record if node.op is not None]
-    seen = view(nodes, sections(nodes), detail, budget, 1 if page else LEAST, set(roots))
+    seen = view(nodes, sections(nodes), detail, budget, set(roots), 1 if page else LEAST)
     picture = _Selection(read(record, roots, seen), detail, weights)
     for node in nodes:
         picture.visit(node)
@@ -51,12 +50,11 @@ def select(
             f"<TD>{dashes(theme.CUT)}</TD><TD>{CUT}</TD></TR></TABLE>"
         )
         picture.parts.add(note, "legend", f"       {CUT}", html=sample)
-    if seen.left_out:
+    if seen.left_out and not page:  # on a page there is room for a "⋯ × 96" alone
         note = picture.block("note", Block("note"))
         steps = f"{seen.left_out} of {seen.columns} steps are left out"
         things = "cells" if detail == "cell" else "operations"
-        why = "" if page else f", to draw no more than {budget:,} {things}"
-        picture.parts.add(note, "caption", f"{steps}{why}.")
+        picture.parts.add(note, "caption", f"{steps}, to draw no more than {budget:,} {things}.")
     return picture.parts
 
 

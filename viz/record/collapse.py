@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tinygrad_rnn import Tensor
 from viz.record.lanes import Lane, Section
 
+LEAST = 3  # steps that are never left out, if there is no page to be fitted
 CHAIN = 4  # this many additions in a row, outside of every step, are drawn as one sum
 
 
@@ -51,8 +52,8 @@ def view(
     section: dict[Tensor, Section],
     detail: str,
     budget: int,
-    least: int,
     roots: set[Tensor],
+    least: int = LEAST,
 ) -> View:
     """Choose the node for each operation; beyond `budget` the middle steps are left out.
 
