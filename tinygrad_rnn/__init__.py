@@ -1,8 +1,11 @@
 """Recurrent networks by the graph they unroll into: record it, differentiate it, draw it."""
 
-from tinygrad_rnn import interop, measure, nn, train
+from typing import TYPE_CHECKING
+
+from tinygrad_rnn import interop, measure, nn, tasks, train
 from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.anomaly import detect_anomaly
+from tinygrad_rnn.engine.axes import expand_dims, flatten, squeeze, swapaxes
 from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.blocks import no_grad
 from tinygrad_rnn.engine.check import check_grads
@@ -65,13 +68,12 @@ from tinygrad_rnn.engine.recorder import require
 from tinygrad_rnn.engine.scalars import scalars
 from tinygrad_rnn.engine.steps import Step, step_frame, steps
 from tinygrad_rnn.engine.tensor import Tensor, named
+from tinygrad_rnn.hints import of_package
 from tinygrad_rnn.program import compile as compile
 from tinygrad_rnn.program import equations
 
 __version__ = "0.1.0"
 
-# Not in the list, so that `from tinygrad_rnn import *` leaves Python's own alone: sum, max, min,
-# compile.
 __all__ = [
     "Frame",
     "Primitive",
@@ -84,6 +86,7 @@ __all__ = [
     "broadcast_to",
     "check_grads",
     "clip",
+    "compile",
     "concatenate",
     "conv",
     "cos",
@@ -92,7 +95,9 @@ __all__ = [
     "divide",
     "equations",
     "exp",
+    "expand_dims",
     "expm1",
+    "flatten",
     "flip",
     "getitem",
     "grad",
@@ -105,9 +110,11 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "matmul",
+    "max",
     "maximum",
     "mean",
     "measure",
+    "min",
     "minimum",
     "multiply",
     "named",
@@ -128,15 +135,22 @@ __all__ = [
     "softplus",
     "split",
     "sqrt",
+    "squeeze",
     "stack",
     "step_frame",
     "steps",
     "stop_gradient",
     "subtract",
+    "sum",
+    "swapaxes",
     "tanh",
+    "tasks",
     "train",
     "transpose",
     "tree",
     "vjp",
     "where",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = of_package(__name__, __all__)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.context import context, describe
+from tinygrad_rnn.hints import unknown_keyword
 
 # -- names ----------------------------------------------------------------------------------------
 
@@ -116,6 +117,9 @@ def wrong_number(op: Any, n: int) -> str:
 
 def not_computed(op: Any, error: Exception, arrays: list[Any], options: dict[str, Any]) -> str:
     """What NumPy found, with the primitive, the scope, the shapes and the way out."""
+    takes = _nothing if isinstance(op.forward, np.ufunc) else op.forward
+    if unknown := unknown_keyword(placed(op.name), takes, options):
+        return unknown
     many = len(arrays) > 1
     hint = {
         "matmul": " Multiply by a number with *."
@@ -130,6 +134,10 @@ def not_computed(op: Any, error: Exception, arrays: list[Any], options: dict[str
     given = f"shape{'s' * many} {_shapes(arrays)}"
     given += "".join(f", {key}={value!r}" for key, value in options.items())
     return f"{placed(op.name)}: got {given}; {str(error).rstrip('.')}.{hint}"
+
+
+def _nothing() -> None:
+    """What a ufunc takes by name, as a primitive."""
 
 
 def not_finite(op: Any, inputs: tuple[Any, ...], arrays: list[Any], data: Any) -> str:

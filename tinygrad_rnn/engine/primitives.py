@@ -48,6 +48,7 @@ from tinygrad_rnn.engine.kinds import (
 from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.primitive import Primitive, as_operand
 from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.hints import checked_keywords
 
 # -- elementwise ----------------------------------------------------------------------------------
 # Python's operators, not NumPy's functions: the same loops on arrays, and ten times faster on NumPy
@@ -184,19 +185,26 @@ def _matmul(a: Any, b: Any, /) -> Any:
     return y if a.ndim == 2 else y.reshape(*a.shape[:-1], b.shape[1])
 
 
+def _of_axes(x: Any, axis: Any) -> Any:
+    """`axis`, refused for a number: ``max(-5, 0)`` means Python's own, and NumPy would say -5."""
+    if axis is not None and axis != () and not x.ndim:
+        raise ValueError("a number has no axes; Python's own sum, max, min are builtins.max, …")
+    return axis
+
+
 def _sum(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
     """Sum over `axis` (an int, a tuple, or None for all)."""
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+    return np.add.reduce(x, axis=_of_axes(x, axis), keepdims=keepdims)
 
 
 def _max(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
     """Largest element over `axis`; equals share the gradient."""
-    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+    return np.maximum.reduce(x, axis=_of_axes(x, axis), keepdims=keepdims)
 
 
 def _min(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
     """Smallest element over `axis`; equals share the gradient."""
-    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
+    return np.minimum.reduce(x, axis=_of_axes(x, axis), keepdims=keepdims)
 
 
 def _logsumexp(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
@@ -286,6 +294,7 @@ segment       = Primitive("segment",       _segment,       kind=PIECE)
 # -- compositions ---------------------------------------------------------------------------------
 
 
+@checked_keywords
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Mean over `axis` (an int, a tuple, or None for all): a sum, divided."""
     x = as_operand(x, "mean")
@@ -295,6 +304,7 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return sum(x, axis=axis, keepdims=keepdims) / math.prod(shape[k] for k in axes)
 
 
+@checked_keywords
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join along an axis they have; all other lengths are equal."""
     xs = [as_operand(x, "concatenate") for x in _sequence("concatenate", xs)]
@@ -303,6 +313,7 @@ def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     return concatenate_p(*xs, axis=axis, starts=tuple(itertools.accumulate(lengths, initial=0)))
 
 
+@checked_keywords
 def stack(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join along a new axis; all shapes are equal."""
     return stack_p(*_sequence("stack", xs), axis=axis)

@@ -576,7 +576,7 @@ def _fact(x: Any) -> Any:
 def _structure(module: Any) -> Any:
     """All of a module but the values of its parameters; of one of another kind, their paths."""
     whole = getattr(module, "structure", None)
-    return tuple(module.named_parameters()) if whole is None else whole()
+    return tuple(module.named_parameters().keys()) if whole is None else whole()
 
 
 def _argument_names(f: Callable[..., Any]) -> list[str]:
