@@ -11,9 +11,7 @@
 # Everything runs in a few seconds. Each claim is a number printed by the cell below it.
 
 # %%
-import os
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 
@@ -32,19 +30,6 @@ from tinygrad_rnn import (
     tanh,
 )
 from tinygrad_rnn.train import Adam, clip_grad_norm
-
-OUT = Path(os.environ.get("TUTORIALS_OUT", "out"))  # where the pictures go
-OUT.mkdir(parents=True, exist_ok=True)
-
-
-def save(drawing, name):
-    """Write a picture, and return it so that a notebook shows it."""
-    try:
-        print("wrote", drawing.save(OUT / name))
-    except viz.NoRenderer as missing:  # curves are a bonus, and need matplotlib
-        print(missing)
-    return drawing
-
 
 # %% [markdown]
 # ## A task with a known right answer
@@ -194,7 +179,7 @@ assert largest < 1e-12
 
 # %%
 two_steps, _ = nn.unroll(ours, xs[:2])
-save(viz.unrolled(two_steps, detail="op"), "01_cell.svg")
+viz.keep(viz.unrolled(two_steps, detail="op"), "01_cell.svg")
 
 # %% [markdown]
 # ## One step after the other, for as long as the input lasts
@@ -343,7 +328,7 @@ runs = {name: curve[:, 1] for name, curve in curves.items()}
 updates = {name: curve[:, 0] for name, curve in curves.items()}
 known = {"current letter": BLIND, "short memory": SHORT, "full memory": FULL}
 labels = ("updates", "nats per letter, unseen strings")
-save(viz.learning_curves(runs, updates, baseline=known, words=labels), "01_curves.svg")
+viz.keep(viz.learning_curves(runs, updates, baseline=known, words=labels), "01_curves.svg")
 
 # %% [markdown]
 # ## What the loop looks like
@@ -355,14 +340,14 @@ save(viz.learning_curves(runs, updates, baseline=known, words=labels), "01_curve
 # %%
 four = np.eye(7)[batch(["BTBTX"])[0]]
 without_loop, _ = nn.unroll(feedforward.cell, four)
-save(viz.unrolled(without_loop, detail="gate"), "01_feedforward.svg")
+viz.keep(viz.unrolled(without_loop, detail="gate"), "01_feedforward.svg")
 
 # %%
 with_loop, _ = nn.unroll(elman.cell, four)
-save(viz.unrolled(with_loop, detail="gate"), "01_elman.svg")
+viz.keep(viz.unrolled(with_loop, detail="gate"), "01_elman.svg")
 
 # %%
-save(viz.folded(with_loop), "01_elman_folded.svg")
+viz.keep(viz.folded(with_loop), "01_elman_folded.svg")
 
 # %% [markdown]
 # ## How far back does it look?
@@ -472,7 +457,7 @@ for name, slope in slopes.items():
     print(f"{name:8} largest slope {slope.max():.4f}; after ten steps at most {ten:.1e}")
 assert np.allclose([slope.max() for slope in slopes.values()], [1 / 4, 1, 1], atol=1e-12)
 
-save(viz.activation(["sigmoid", "tanh", "relu"]), "01_activations.svg")
+viz.keep(viz.activation(["sigmoid", "tanh", "relu"]), "01_activations.svg")
 
 # %% [markdown]
 # Sigmoid passes on a quarter at best. Ten steps back, less than a millionth is left from the

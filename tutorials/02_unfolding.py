@@ -15,24 +15,12 @@
 
 # %%
 import copy
-import os
-from pathlib import Path
 
 import numpy as np
 
 import viz
 from tinygrad_rnn import Tensor, ancestors, grad, named, nn, scope, tanh
 from tinygrad_rnn.train import SGD
-
-OUT = Path(os.environ.get("TUTORIALS_OUT", "out"))  # where the pictures go
-OUT.mkdir(parents=True, exist_ok=True)
-
-
-def save(drawing, name):
-    """Write a picture, and return it so that a notebook shows it."""
-    print("wrote", drawing.save(OUT / name))
-    return drawing
-
 
 # %% [markdown]
 # ## The model, in two functions
@@ -94,25 +82,25 @@ xs = rng.standard_normal((40, BATCH, INPUTS))
 
 # %%
 y = unfold([layer] * 3, W_y, xs[:3])
-save(viz.folded(y, detail="cell"), "02_folded.svg")
+viz.keep(viz.folded(y, detail="cell"), "02_folded.svg")
 
 # %%
-save(viz.unrolled(y, detail="cell"), "02_unfolded.svg")
+viz.keep(viz.unrolled(y, detail="cell"), "02_unfolded.svg")
 
 # %% [markdown]
 # And closer, with the mathematics inside. Same colours, same names: look for h in both.
 
 # %%
-save(viz.folded(y, detail="gate"), "02_folded_inside.svg")
+viz.keep(viz.folded(y, detail="gate"), "02_folded_inside.svg")
 
 # %%
-save(viz.unrolled(y, detail="gate"), "02_unfolded_inside.svg")
+viz.keep(viz.unrolled(y, detail="gate"), "02_unfolded_inside.svg")
 
 # %% [markdown]
 # The yellow weights appear at every step, but they are one thing. Drawn as one thing:
 
 # %%
-save(viz.unrolled(y, detail="gate", weights="hub"), "02_shared.svg")
+viz.keep(viz.unrolled(y, detail="gate", weights="hub"), "02_shared.svg")
 
 # %% [markdown]
 # ## What does a longer sequence cost?
@@ -218,7 +206,7 @@ for k in (1, 2, 8, 40):
 # all steps, there is now a separate one at each.
 
 # %%
-save(viz.unrolled(unfold(copies(layer, 3), W_y, xs[:3]), detail="gate"), "02_untied.svg")
+viz.keep(viz.unrolled(unfold(copies(layer, 3), W_y, xs[:3]), detail="gate"), "02_untied.svg")
 
 # %% [markdown]
 # ## Training them

@@ -11,27 +11,12 @@
 # pass looks like, and at what it costs.
 
 # %%
-import os
-from pathlib import Path
 
 import numpy as np
 
 import viz
 from tinygrad_rnn import Tensor, ancestors, grad, named, nn, scope, stack, stop_gradient, tanh
 from tinygrad_rnn.train import SGD
-
-OUT = Path(os.environ.get("TUTORIALS_OUT", "out"))  # where the pictures go
-OUT.mkdir(parents=True, exist_ok=True)
-
-
-def save(drawing, name):
-    """Write a picture, and return it so that a notebook shows it."""
-    try:
-        print("wrote", drawing.save(OUT / name))
-    except viz.NoRenderer as missing:  # curves are a bonus, and need matplotlib
-        print(missing)
-    return drawing
-
 
 # %% [markdown]
 # ## One training step in six
@@ -94,7 +79,7 @@ assert after < loss.item()
 
 # %%
 loss, states = forward()
-save(viz.gradient_flow(loss, detail="op"), "03_gradient_flow.svg")
+viz.keep(viz.gradient_flow(loss, detail="op"), "03_gradient_flow.svg")
 
 # %% [markdown]
 # ## Backward is a graph as well
@@ -106,7 +91,7 @@ save(viz.gradient_flow(loss, detail="op"), "03_gradient_flow.svg")
 
 # %%
 by_W_h = grad(loss, W_h, create_graph=True)
-save(viz.graph(by_W_h), "03_backward_graph.svg")
+viz.keep(viz.graph(by_W_h), "03_backward_graph.svg")
 
 
 def operations(*tensors):
@@ -280,7 +265,9 @@ assert missing > 0.05
 
 # %%
 small = nn.LSTMCell(3, 5, rng=1)
-save(viz.gradient_flow(loss_of(small, long[:3], targets[:3]), detail="gate"), "03_lstm_flow.svg")
+viz.keep(
+    viz.gradient_flow(loss_of(small, long[:3], targets[:3]), detail="gate"), "03_lstm_flow.svg"
+)
 
 # %% [markdown]
 # ## Any shape of task
@@ -332,7 +319,7 @@ for file, (shape, ys) in shapes.items():
     length = np.sqrt(sum((g**2).sum() for g in grad(error, parameters, unused="zero")))
     print(f"{shape}: loss {error.item():.4f}, {len(operations(error)):2} operations,", end=" ")
     print(f"|gradient| {length:.3f};", end=" ")
-    save(viz.unrolled(ys, detail="gate", weights="hide"), file)
+    viz.keep(viz.unrolled(ys, detail="gate", weights="hide"), file)
     assert np.isfinite(length)
     assert length > 0
 
@@ -461,7 +448,7 @@ for name, every_step in (("per sequence", False), ("every step", True)):
 errors = {f"update {name}": curve[:, 1] for name, curve in curves.items()}
 work = {f"update {name}": curve[:, 0] for name, curve in curves.items()}
 words = ("operations", "squared error")
-save(viz.learning_curves(errors, work, log=True, words=words), "03_online.svg")
+viz.keep(viz.learning_curves(errors, work, log=True, words=words), "03_online.svg")
 
 # %% [markdown]
 # ## What to take along

@@ -30,6 +30,7 @@ from viz.graphs.side_by_side import sheet
 from viz.graphs.truncation import truncation
 from viz.graphs.unrolled import folded, gradient_flow, graph, unrolled
 from viz.graphs.zoom import zoom
+from viz.keep import keep
 from viz.layout.graphviz import NoRenderer, use_renderer
 from viz.player import Frames, Player, Steps, frames, play, steps
 from viz.render.drawing import Drawing
@@ -68,6 +69,7 @@ __all__ = [
     "gradient_norms",
     "graph",
     "jacobian_spectra",
+    "keep",
     "learning_curves",
     "loss_surface",
     "memory_probe",
