@@ -266,7 +266,9 @@ class TrainingStep:
             if p is not now:
                 raise ValueError(f"{_DIFFERENT}: it replaces the Tensor {path}.")
         found = [("the loss", loss.data)]
-        found += [(f"the gradient of {x}", g) for x, g in zip(parameters, gradients, strict=True)]
+        found += [
+            (f"the gradient of {x}", g) for x, g in zip(parameters.keys(), gradients, strict=True)
+        ]
         found += [("the state", values(x)) for _, x in leaves_of(state, "") if x is not None]
         nodes = ancestors(loss)
         check_integers(loss, nodes, tensors_in(known))

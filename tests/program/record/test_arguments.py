@@ -258,7 +258,7 @@ def calls_agree(loss_fn, target, calls):
         exact = loss_fn(p, *args)
         wrt = p if isinstance(p, dict) else p.named_parameters()
         np.testing.assert_allclose(loss, exact.data, rtol=1e-12)
-        for name, e in zip(wrt, grad(exact, list(wrt.values())), strict=True):
+        for name, e in grad(exact, dict(wrt.items())).items():
             np.testing.assert_allclose(grads[name], e, rtol=1e-9, atol=1e-12)
     assert not step.reason
     return step
