@@ -25,7 +25,7 @@ RNN = r"""\begin{align*}
 MACROS = {
     "bar", "sigma", "tanh", "odot", "sum", "top", "frac", "log", "mathrm", "mathbf", "ell", "dots",
     "begin", "end", "qquad", "quad", "delta", "sqrt", "infty", "leq", "geq", "neq", "cdot", "exp",
-    "max", "min",
+    "max", "min", "left", "right",
 }  # fmt: skip
 CELLS = [
     nn.RNNCell, nn.IRNNCell, nn.LSTMCell, nn.PeepholeLSTMCell, nn.CoupledLSTMCell, nn.GRUCell,

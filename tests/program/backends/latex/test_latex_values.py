@@ -17,7 +17,7 @@ from operations import IN_TIME, OF_ARRAYS, alone, in_time, is_half
 
 import tinygrad_rnn as rnn
 from tinygrad_rnn import Tensor, ancestors, compile, named, nn, scope, stack, tanh
-from tinygrad_rnn.program.backends.latex.printer import Letter
+from tinygrad_rnn.program.formula.letters import Letter
 
 TOKEN = re.compile(
     r"\s*(?:(\\mathrm\{[^{}]*\}|\\[A-Za-z]+|\\[,;]|\d+\.?\d*|[A-Za-z]'*|[-+=<>()\[\]{}_^|,:.]))"
@@ -103,7 +103,8 @@ class Parser:
         while at < len(tex):
             found = TOKEN.match(tex, at)
             assert found, tex[at:]
-            self.tokens.append(found[1])
+            if found[1] not in (r"\left", r"\right"):  # of a bracket, how high it is
+                self.tokens.append(found[1])
             at = found.end()
         self.at, self.text = 0, text
 

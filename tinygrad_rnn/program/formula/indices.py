@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.primitives import Input
-from tinygrad_rnn.program.backends.latex.formula import (
+from tinygrad_rnn.program.formula.operands import Operands, shape_at_step
+from tinygrad_rnn.program.formula.shapes import filled, is_number, reshaped
+from tinygrad_rnn.program.formula.tree import (
     RELATIONS,
     Formula,
     Step,
@@ -16,8 +18,6 @@ from tinygrad_rnn.program.backends.latex.formula import (
     scalars,
     times,
 )
-from tinygrad_rnn.program.backends.latex.operands import Operands, shape_at_step
-from tinygrad_rnn.program.backends.latex.shapes import filled, is_number, reshaped
 from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.ir.sequences import Step as Tick
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.primitives import Input
-from tinygrad_rnn.program.backends.latex.formula import Formula, Step, call
-from tinygrad_rnn.program.backends.latex.notation import Notation
-from tinygrad_rnn.program.backends.latex.operands import shape_at_step
-from tinygrad_rnn.program.backends.latex.shapes import filled, is_number
+from tinygrad_rnn.program.formula.notation import Notation
+from tinygrad_rnn.program.formula.operands import shape_at_step
+from tinygrad_rnn.program.formula.shapes import filled, is_number
+from tinygrad_rnn.program.formula.tree import Formula, Step, call
 from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.ir.sequences import Step as Tick
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.program.backends.latex.formula import Formula, Step, call, scalars
+from tinygrad_rnn.program.formula.tree import Formula, Step, call, scalars
 
 __all__ = ["Shapes", "along", "filled", "is_number", "reshaped", "spread", "turned"]
 

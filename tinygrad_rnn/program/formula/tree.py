@@ -220,3 +220,18 @@ def _without(parts: list[Formula], common: list[Formula]) -> list[Formula]:
 
 def _finite(x: Any) -> bool:
     return x - x == 0
+
+
+def signed(x: Formula) -> tuple[bool, Formula]:
+    """Whether a term is taken away, and the term without that sign."""
+    if x.head == "negative":
+        return True, x.parts[0]
+    k = factors(x)[0]
+    if not k < 0:  # NaN has no sign
+        return False, x
+    if x.head == "number":
+        return True, Formula("number", what=-k)
+    rest = x.parts[1:]
+    if k != -1:
+        rest = (Formula("number", what=-k), *rest)
+    return True, rest[0] if len(rest) == 1 else Formula("product", rest)
