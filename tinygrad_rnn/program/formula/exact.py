@@ -10,28 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.program.formula.notation import Notation
-from tinygrad_rnn.program.formula.operands import shape_at_step
 from tinygrad_rnn.program.formula.shapes import filled, is_number
-from tinygrad_rnn.program.formula.tree import Formula, Step, call
+from tinygrad_rnn.program.formula.tree import Formula, call
 from tinygrad_rnn.program.ir.graph import Arg, Value
-from tinygrad_rnn.program.ir.sequences import Step as Tick
 
-__all__ = ["Exact", "Place"]
-
-
-class Place(str):
-    """A part of an index in the notation of formulas, and the same in Python."""
-
-    __slots__ = ("python",)
-    python: Any
-
-    def __new__(cls, text: str, python: Any) -> Place:
-        """Text for formulas; `python` is the text for a program, or a `Step` with its number."""
-        found = super().__new__(cls, text)
-        found.python = python
-        return found
+__all__ = ["Exact"]
 
 
 class Exact(Notation):
@@ -58,33 +42,6 @@ class Exact(Notation):
         if new == np.bool_:
             return super().converted(x, old, new)
         return call("as", x, what=str(new))
-
-    def indexed(self, head: str, x: Formula, v: Value, index: Any, xs: list[Formula]) -> Formula:
-        """``x[index]``, or what else has a place."""
-        arrays, words = list[Formula](), list[Any]()
-        counts = self.counts_of(v, index)
-        width = max((len(shape_at_step(v.args[p])) for p in index if type(p) is Input), default=0)
-        for k, p in enumerate(index):
-            if k in counts:
-                after = ", None" * (width - 1 - k)
-                n = max(shape_at_step(v.args[p]), default=1)
-                words.append(Place(r"\cdot", f"np.arange({n}){f'[:{after}]' if after else ''}"))
-            elif type(p) is Input:
-                words.append(len(arrays))
-                arrays.append(self.places(v.args[p], xs[p]))
-            else:
-                words.append(self.subscript(p))
-        return call(head, x, *arrays, what=tuple(words))
-
-    def subscript(self, p: Any) -> Place:
-        """A slice, a new axis, or an integer."""
-        text = super().subscript(p)
-        if type(p) is Tick:
-            return Place(text, Step(p.sign, p.shift))
-        return Place(
-            text,
-            {None: "None", Ellipsis: "..."}.get(p, text) if p is None or p is Ellipsis else text,
-        )
 
     def places(self, a: Arg, x: Formula) -> Formula:
         """An array in an index, of integers or of what is true."""

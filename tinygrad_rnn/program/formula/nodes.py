@@ -24,7 +24,7 @@ import numpy as np
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.program.formula.text import number_text
-from tinygrad_rnn.program.formula.tree import Formula
+from tinygrad_rnn.program.formula.tree import Formula, subscript
 
 __all__ = ["is_number", "operation", "options"]
 
@@ -141,7 +141,10 @@ def _option(key: str, value: Any) -> str:
     if key == "dtype":
         return str(np.dtype(value))
     if key == "indices":
-        places = [f"[{','.join(map(_place, index))}]" for index in value[:4]]
+        places = [
+            f"[{','.join('·' if isinstance(p, Input) else subscript(p) for p in index)}]"
+            for index in value[:4]
+        ]
         return " ".join(["at", *places, *["…"] * (len(value) > 4)])
     if value is True or value is False:
         return key if value else f"no {key}"
@@ -182,14 +185,5 @@ def _word(node: Tensor, place: int, at: At) -> Any:
     """
     part, away = _index(node)[place], at(place)
     if away is None:
-        return int(part) - 1 if isinstance(part, Input) else _place(part)
+        return int(part) - 1 if isinstance(part, Input) else subscript(part)
     return f"t{'+' if away > 0 else '−'}{abs(away)}" if away else "t"
-
-
-def _place(part: Any) -> str:
-    if isinstance(part, slice):
-        ends = ["" if end is None else str(end) for end in (part.start, part.stop, part.step)]
-        return ":".join(ends[: 2 + bool(ends[2])])
-    if isinstance(part, Input):
-        return "·"
-    return str(part) if isinstance(part, int) else "..." if part is Ellipsis else "new"

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.program.formula.exact import Place
 from tinygrad_rnn.program.formula.shapes import Shapes, is_number
-from tinygrad_rnn.program.formula.tree import RELATIONS, Formula, Step, factors, scalars
+from tinygrad_rnn.program.formula.tree import RELATIONS, Formula, Rows, Step, factors, scalars
 from tinygrad_rnn.program.formula.writer import (
     ATOM,
     COMPARISON,
@@ -210,10 +209,9 @@ class Python(Writer[str]):
         """A part of an index."""
         if type(word) is int:
             return self.text(arrays[word])
-        if isinstance(word, Place):
-            p = word.python
-            return p if isinstance(p, str) else self.step(p)
-        return {r"\dots": "...", r"\mathrm{new}": "None", r"\cdot": ":"}.get(word, word)
+        if type(word) is Rows:
+            return f"np.arange({word.n})" + f"[:{', None' * word.more}]" * (word.more > 0)
+        return self.step(word) if type(word) is Step else {"new": "None"}.get(word, word)
 
     def indices(self, words: Any, arrays: tuple[Formula, ...]) -> str:
         """All parts of an index."""

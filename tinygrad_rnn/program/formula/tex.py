@@ -7,7 +7,15 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 from tinygrad_rnn.program.formula.letters import Letter
-from tinygrad_rnn.program.formula.tree import RELATIONS, Formula, factors, scalars, signed
+from tinygrad_rnn.program.formula.tree import (
+    RELATIONS,
+    Formula,
+    Rows,
+    Step,
+    factors,
+    scalars,
+    signed,
+)
 from tinygrad_rnn.program.formula.writer import (
     ATOM,
     FUNCTIONS,
@@ -103,7 +111,16 @@ class Tex(Writer[str]):
 
     def indexed(self, x: Formula, words: Any) -> str:
         """What stands between the brackets of an index."""
-        return ", ".join(w if type(w) is str else self.text(x.parts[1 + w]) for w in words)
+        return ", ".join(
+            self.text(x.parts[1 + w])
+            if type(w) is int
+            else w.tex()
+            if type(w) is Step
+            else r"\cdot"
+            if type(w) is Rows
+            else {"...": r"\dots", "new": r"\mathrm{new}"}.get(w, w)
+            for w in words
+        )
 
     def broadcast(self, x: Formula, a: Formula) -> tuple[str, int]:
         """An array of another shape, or of one number."""
