@@ -20,49 +20,16 @@ from typing import Any, NamedTuple
 from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.convolution import conv, conv_left, conv_right
 from tinygrad_rnn.engine.indexing import getitem, put_back, scatter, take
-from tinygrad_rnn.engine.kinds import Operation
+from tinygrad_rnn.engine.operation import Operation
 from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.primitive import Primitive
-from tinygrad_rnn.engine.primitives import (
-    absolute,
-    add,
-    astype,
-    broadcast_to,
-    clip,
-    concatenate_p,
-    cos,
-    cut_gradient,
-    divide,
-    exp,
-    expm1,
-    log,
-    log1p,
-    log_softmax,
-    logsumexp,
-    matmul,
-    max,
-    maximum,
-    min,
-    minimum,
-    multiply,
-    negative,
-    pass_gradient,
-    power,
-    relu,
-    reshape,
-    segment,
-    sigmoid,
-    sin,
-    softmax,
-    softplus,
-    sqrt,
-    stack_p,
-    subtract,
-    sum,
-    tanh,
-    transpose,
-    where,
-)
+
+from tinygrad_rnn.engine.primitives import (  # isort: skip
+    absolute, add, astype, broadcast_to, clip, concatenate_p, cos, cut_gradient, divide, exp,
+    expm1, log, log1p, log_softmax, logsumexp, matmul, max, maximum, min, minimum, multiply,
+    negative, pass_gradient, power, relu, reshape, segment, sigmoid, sin, softmax, softplus, sqrt,
+    stack_p, subtract, sum, tanh, transpose, where,
+)  # fmt: skip
 from tinygrad_rnn.engine.products import Uses, matmul_left, matmul_right, one_product
 
 __all__ = ["RULES", "FanIn", "JointVJP", "one_each"]

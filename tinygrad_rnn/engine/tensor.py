@@ -19,9 +19,10 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_rnn.border import REAL, as_array
 from tinygrad_rnn.engine import messages
+from tinygrad_rnn.engine.blocks import answer
 from tinygrad_rnn.engine.constants import Fingerprints, fingerprints
-from tinygrad_rnn.engine.context import Frame, answer, context
-from tinygrad_rnn.engine.kinds import Operation
+from tinygrad_rnn.engine.context import Frame, context
+from tinygrad_rnn.engine.operation import Operation
 from tinygrad_rnn.engine.operators import OPS, Operators
 
 __all__ = ["Tensor", "named"]
@@ -228,12 +229,6 @@ def values(x: Any) -> Any:
     return x._data if found is None else found
 
 
-def shaped(x: Any) -> Any:
-    """What has the shape and the dtype of `x`, a Tensor or plain; its values may be unknown."""
-    x = values(x)
-    return x if hasattr(x, "dtype") else np.asarray(x)
-
-
 def _leaf(data: np.ndarray, name: str | None, gradient: np.ndarray | None) -> Tensor:
     leaf = Tensor(data, name=name)
     leaf.grad = gradient
@@ -250,14 +245,3 @@ def _leaf_data(data: Any, dtype: DTypeLike | None, owner: str = "Tensor(...)") -
     if array.dtype.kind not in REAL:
         raise TypeError(messages.not_real(owner, array.dtype))
     return array if array.ndim else array[()]
-
-
-def operand(x: Any, owner: str) -> Any:
-    """`x` as an array of real numbers; a Tensor, or an array of such (`scalars`), stays itself."""
-    if type(x) is Tensor or _is_scalars(x):
-        return x
-    return as_array(x, owner)
-
-
-def _is_scalars(x: Any) -> bool:
-    return type(x) is np.ndarray and x.dtype is OBJECT and x.size > 0 and type(x.flat[0]) is Tensor
