@@ -186,7 +186,7 @@ def walk(
 
 
 def _needed(nodes: list[Tensor], targets: set[Tensor]) -> set[Tensor]:
-    """The nodes on a way from a target to the loss that a gradient passes."""
+    """The nodes through which a gradient passes on its way to a target."""
     needed = set(targets)
     for node in nodes:
         for x in node.inputs:
@@ -198,5 +198,5 @@ def _needed(nodes: list[Tensor], targets: set[Tensor]) -> set[Tensor]:
 
 
 def own(g: Any) -> Any:
-    """A copy for each place: a Tensor may stand in several."""
+    """A copy: one Tensor may stand in several places of `wrt`."""
     return g.copy() if type(g) is np.ndarray else g

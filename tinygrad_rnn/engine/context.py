@@ -48,7 +48,10 @@ class Frame:
 
 @dataclass(slots=True)  # never changed; frozen, it would be three times as slow to make
 class Context:
-    """Recording, scope and observers, the innermost first; they follow from the open `blocks`."""
+    """Whether operations are recorded, their scope, and the observers, innermost first.
+
+    The open `blocks` decide on recording and observers.
+    """
 
     recording: bool = True
     scope: tuple[Frame, ...] = ()

@@ -140,7 +140,7 @@ def _clip(x: Any, /, low: Any = -np.inf, high: Any = np.inf) -> Any:
 
 
 def clip_bounds(dtype: Any, low: Any, high: Any) -> tuple[Any, Any]:
-    """The bounds, of integers as integers in their range, unless one is a fraction."""
+    """The bounds; for a dtype of integers as integers in its range, unless one is a fraction."""
     if dtype.kind not in "iu" or any(math.isfinite(b) and b != int(b) for b in (low, high)):
         return low, high
     least, most = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
@@ -209,7 +209,7 @@ def _softmax(x: Any, /, axis: int = -1) -> Any:
 
 
 def _log_softmax(x: Any, /, axis: int = -1) -> Any:
-    """X - logsumexp(x) over `axis`; finite where log(softmax(x)) is not."""
+    """Over `axis`, x - logsumexp(x); finite where log(softmax(x)) is not."""
     if not x.size:
         return _softmax(x, axis)
     x = x - np.maximum.reduce(x, axis=axis, keepdims=True)

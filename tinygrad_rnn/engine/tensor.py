@@ -4,9 +4,8 @@ A `Tensor` is an array that remembers how it was made: by which primitive, from 
 which options, where and when. Nothing else is kept, so the record is plain data that can be
 differentiated, drawn, measured and printed.
 
-What is a Tensor is differentiable, what is an array is not; there is no flag. Inputs point to older
-Tensors only, so there are no reference cycles, and dropping the last result frees the graph at
-once.
+Tensors are differentiable, arrays are not; there is no flag. Inputs point to older Tensors only, so
+there are no reference cycles, and dropping the last result frees the graph at once.
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ class Tensor(Operators):
         Its number at birth. Inputs are older than results, so the order of serials is a topological
         order.
     grad
-        What ``backward()`` has added up so far, an array; on leaves only.
+        The gradient that ``backward()`` has added up so far, an array; on leaves only.
 
     Notes
     -----
@@ -101,8 +100,7 @@ class Tensor(Operators):
     serial: int
     grad: Any
 
-    # ndarray * Tensor asks us first: NumPy's operators stand back for whoever has the higher
-    # priority
+    # ndarray * Tensor asks us first: NumPy's operators leave it to the operand of higher priority
     __array_priority__ = 1000
 
     def __init__(
@@ -120,7 +118,7 @@ class Tensor(Operators):
         if self.op is not None:
             raise TypeError(messages.keeps_its_data(self))
         known = self._data
-        if values is known:  # as after p.data -= g; whoever holds the old array keeps it
+        if values is known:  # as after p.data -= g; others who hold the old array keep it
             self._data = known.copy("K") if known.ndim else known
         elif (  # as after each step of training
             isinstance(values, np.ndarray)
@@ -236,7 +234,7 @@ def _leaf(data: np.ndarray, name: str | None, gradient: np.ndarray | None) -> Te
 
 
 def _leaf_data(data: Any, dtype: DTypeLike | None, owner: str = "Tensor(...)") -> Any:
-    """An own copy as an array, as a NumPy scalar (immutable) where there is no axis."""
+    """A copy as an array; as a NumPy scalar, which is immutable, where there is no axis."""
     given = as_array(values(data), owner)
     try:
         array = np.array(given, dtype=dtype)
