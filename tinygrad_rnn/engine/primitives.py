@@ -173,7 +173,7 @@ def _matmul(a: Any, b: Any, /) -> Any:
 
 def _of_axes(x: Any, axis: Any) -> Any:
     """`axis`, refused for a number: ``max(-5, 0)`` means Python's own, and NumPy would say -5."""
-    if axis is not None and axis != () and not x.ndim:
+    if not x.ndim and axis is not None and np.size(axis):
         raise ValueError("a number has no axes; Python's own sum, max, min are builtins.max, …")
     return axis
 
