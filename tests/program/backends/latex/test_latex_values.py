@@ -550,6 +550,7 @@ def test_the_loss_of_operations(name):
     agree(*alone(name), rtol=1e-6 if is_half(name) else 1e-10)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", IN_TIME)
 def test_the_loss_of_operations_in_time(name):
     agree(*in_time(name), rtol=1e-6 if is_half(name) else 1e-10)
@@ -597,6 +598,7 @@ def of_names(u, v, h, y):
     return f
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
 def test_a_name_of_any_characters_is_a_letter(name):
     rng = np.random.default_rng(0)
