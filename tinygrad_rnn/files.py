@@ -182,6 +182,8 @@ def _mended(owner: str, path: Path, error: OSError) -> OSError:
 
 def _sentence(owner: str, path: Path, error: OSError | ValueError) -> str:
     reason = getattr(error, "strerror", None) or str(error)
+    if "\0" in str(path):  # Python's own words for this change from version to version
+        reason = "a path cannot contain a null byte"
     full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     advice = "Make room, or name a file on another disk." if full else ADVICE
     return f"{owner}: cannot write {str(path)!r}: {reason}. {advice}"

@@ -1,5 +1,8 @@
 """Pictures of recorded graphs, the gradient in them, and the curves and maps of its numbers."""
 
+from typing import TYPE_CHECKING
+
+from tinygrad_rnn.hints import of_package
 from viz.charts.activation import activation
 from viz.charts.batch import padded_batch
 from viz.charts.carousel import carousel
@@ -27,10 +30,13 @@ from viz.graphs.side_by_side import sheet
 from viz.graphs.truncation import truncation
 from viz.graphs.unrolled import folded, gradient_flow, graph, unrolled
 from viz.graphs.zoom import zoom
+from viz.keep import keep
 from viz.layout.graphviz import NoRenderer, use_renderer
 from viz.player import Frames, Player, Steps, frames, play, steps
 from viz.render.drawing import Drawing
 from viz.render.panels import Sheet
+
+flow, fold = gradient_flow, folded  # the names of the command line
 
 __all__ = [
     "Drawing",
@@ -48,6 +54,8 @@ __all__ = [
     "cell",
     "clamped",
     "differences",
+    "flow",
+    "fold",
     "folded",
     "forecast",
     "forward_backward",
@@ -61,6 +69,7 @@ __all__ = [
     "gradient_norms",
     "graph",
     "jacobian_spectra",
+    "keep",
     "learning_curves",
     "loss_surface",
     "memory_probe",
@@ -85,3 +94,6 @@ __all__ = [
     "windows",
     "zoom",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = of_package(__name__, __all__)

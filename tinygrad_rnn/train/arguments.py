@@ -18,6 +18,7 @@ from tinygrad_rnn.engine.tensor import values
 from tinygrad_rnn.files import check_target
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.train.optimiser import Optimiser
+from tinygrad_rnn.train.schedules import Plateau
 
 __all__ = ["check_budget", "check_checkpoint", "check_functions", "check_parts", "number"]
 
@@ -46,6 +47,13 @@ def check_parts(model: Module, batch: Any, optimiser: Optimiser) -> None:
 
 def check_functions(schedule: Any, clip: Any, validate: Any) -> None:
     """TypeError or ValueError unless functions can be called and the largest norm is positive."""
+    if isinstance(schedule, Plateau):
+        if validate is None:
+            raise ValueError(
+                "fit: a Plateau waits for better scores, and there is no validate= to give any. "
+                "Pass one, or a schedule of the step."
+            )
+        schedule = None
     for name, function in (("schedule", schedule), ("validate", validate)):
         if function is not None and not callable(function):
             raise TypeError(f"fit: {name} is a function, or None for none; got {function!r}.")

@@ -37,6 +37,7 @@ from tinygrad_rnn.train.leaves import untrained
 from tinygrad_rnn.train.optimiser import Optimiser
 from tinygrad_rnn.train.progress import progress_bar, say
 from tinygrad_rnn.train.run import Run, load_run, save_run, settle
+from tinygrad_rnn.train.schedules import Plateau
 
 __all__ = ["fit"]
 
@@ -50,7 +51,7 @@ def fit(
     *,
     steps: int | None = None,
     seconds: float | None = None,
-    schedule: Callable[[int], float] | None = None,
+    schedule: Callable[[int], float] | Plateau | None = None,
     clip: float | Clip = math.inf,
     state: Any = None,
     restart: int | None = None,
@@ -78,7 +79,8 @@ def fit(
         The budget: steps in total, including those before a resumption, and seconds in this call.
         One of them has to be given.
     schedule
-        The learning rate as a function of the step; the optimiser's own by default.
+        The learning rate as a function of the step, or a `Plateau` of the scores; the optimiser's
+        own by default.
     clip
         The largest gradient norm, or a function ``(parameters, step)`` that changes the gradients
         and returns their norm before, e.g. ``lambda ps, step: clip_grad_value(ps, 1.0)``.
@@ -155,7 +157,9 @@ def fit(
     with progress_bar(total, unit, progress) as show, interruptible() as interrupted:
         while not _over(run, steps, seconds, time.perf_counter() - start, patience):
             with _at_step(run.step):
-                if schedule is not None:
+                if isinstance(schedule, Plateau):
+                    optimiser.lr = schedule.rate([score for _, score in run.scores])
+                elif schedule is not None:
                     optimiser.lr = number("schedule", schedule(run.step))
                 if restart is not None and run.step % restart == 0:
                     run.state = state
