@@ -43,7 +43,7 @@ FUNCTIONS = {
     "zeros": np.zeros,
     "ones": np.ones,
     "broadcast_to": lambda x, shape: np.broadcast_to(x, shape),
-    "stop_gradient": lambda x: x,
+    "cut": lambda x: x,
     "pass_gradient": lambda x, scale=1.0, limit=np.inf: x,
     "cut_gradient": lambda x, cut, scale=1.0: x,
 }
@@ -146,6 +146,12 @@ class Reader:
             x = self.sum()
             self.take(")")
             return x
+        if self.skip("["):  # side by side
+            found = [self.sum()]
+            while self.skip(","):
+                found.append(self.sum())
+            self.take("]")
+            return np.concatenate(found, -1)
         token = self.next
         self.at += 1
         if token == "·":

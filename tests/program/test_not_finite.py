@@ -145,6 +145,7 @@ GROUPS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("target", ["numpy", "c"])
 @pytest.mark.parametrize("group", GROUPS)

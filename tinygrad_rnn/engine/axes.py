@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.indexing import axis_of
+from tinygrad_rnn.engine.operands import as_operand
 from tinygrad_rnn.engine.operators import OPS
-from tinygrad_rnn.engine.primitive import as_operand
 from tinygrad_rnn.engine.primitives import reshape, transpose
 from tinygrad_rnn.engine.tensor import values
 from tinygrad_rnn.hints import checked_keywords

@@ -17,8 +17,9 @@ import numpy as np
 from tinygrad_rnn.border import as_array, refuse_foreign
 from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.kinds import ALL, FIRST, MOVE, VIEW
+from tinygrad_rnn.engine.operands import as_operand
 from tinygrad_rnn.engine.operators import OPS
-from tinygrad_rnn.engine.primitive import Primitive, as_operand
+from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.hints import checked_keywords
 

@@ -6,7 +6,6 @@ line; scalars, measures, pictures and programs go by it, and keep no lists of na
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 Linear = tuple[tuple[Any, ...], ...]
@@ -60,30 +59,3 @@ EACH:   Linear = ((0,), (1,))   # a * b
 CHOSEN: Linear = ((1, 2),)      # where(condition, a, b)
 ALL:    Linear = ((...,),)      # stack(xs)
 # fmt: on
-
-
-class Operation:
-    """A primitive as a record keeps it: how it is called, and the facts above.
-
-    With it `tensor`, which is read before `primitive`, can name the type of ``Tensor.op``.
-
-    Attributes
-    ----------
-    name, symbol
-        Its name, and its sign in formulas and pictures if it has one.
-    forward, arity
-        The function on arrays, and how many inputs it takes; None for any number.
-    kind, linear
-        Its kind, and the groups of inputs in which it is linear.
-    """
-
-    name: str
-    symbol: str
-    forward: Callable[..., Any]
-    arity: int | None
-    kind: Kind
-    linear: Linear
-
-    def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """Compute, and record if there is a Tensor among the inputs."""
-        raise NotImplementedError

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.context import context, describe
+from tinygrad_rnn.engine.context import Frame, context
 from tinygrad_rnn.hints import unknown_keyword
 
 # -- names ----------------------------------------------------------------------------------------
@@ -19,8 +19,7 @@ from tinygrad_rnn.hints import unknown_keyword
 
 def placed(name: str) -> str:
     """A name, and the scope it is called in."""
-    place = describe(context.get().scope)
-    return f"{name} at {place}" if place else name
+    return _at(name, context.get().scope)
 
 
 def called(node: Any) -> str:
@@ -28,8 +27,12 @@ def called(node: Any) -> str:
     what = node.name or "a leaf"
     if node.op is not None:
         what = f"{node.name} = {node.op.name}" if node.name else node.op.name
-    place = describe(node.scope)
-    return f"{what} at {place}" if place else what
+    return _at(what, node.scope)
+
+
+def _at(what: str, frames: tuple[Frame, ...]) -> str:
+    """Outermost first: ``"tanh at encoder · lstm · t = 3"``."""
+    return f"{what} at {' · '.join(map(str, frames))}" if frames else what
 
 
 def _shapes(arrays: list[Any]) -> str:

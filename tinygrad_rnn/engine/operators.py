@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike
 
 from tinygrad_rnn.border import refuse_foreign
 from tinygrad_rnn.engine import messages
-from tinygrad_rnn.engine.context import answer
+from tinygrad_rnn.engine.blocks import answer
 from tinygrad_rnn.hints import absent, checked_keywords
 
 __all__ = ["OPS", "Operators"]

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_rnn.border import refuse_foreign
+from tinygrad_rnn.engine.operands import operand, shaped
 from tinygrad_rnn.engine.recorder import recorder, require
-from tinygrad_rnn.engine.tensor import Tensor, operand, shaped, values
+from tinygrad_rnn.engine.tensor import Tensor, values
 
 __all__ = [
     "check_call",

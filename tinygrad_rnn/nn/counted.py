@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tinygrad_rnn.engine.operands import operand
 from tinygrad_rnn.engine.primitives import astype, broadcast_to, maximum, mean, sum, where
 from tinygrad_rnn.engine.recorder import recorder, require
-from tinygrad_rnn.engine.tensor import Tensor, operand, values
+from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.batches import answers
 from tinygrad_rnn.nn.mask import checked_lengths, checked_mask
 

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.indexing import Input, getitem
+from tinygrad_rnn.engine.operands import operand
 from tinygrad_rnn.engine.primitives import astype, clip, log_softmax, softplus, sum, where
 from tinygrad_rnn.engine.recorder import require
-from tinygrad_rnn.engine.tensor import named, operand, values
+from tinygrad_rnn.engine.tensor import named, values
 from tinygrad_rnn.nn.arguments import check_probability, is_number, require_range
 from tinygrad_rnn.nn.batches import answers
 from tinygrad_rnn.nn.counted import Reduction, anything, check_reduction, counted, paired, reduced

@@ -14,8 +14,9 @@ from typing import Any, Literal
 import numpy as np
 
 from tinygrad_rnn.engine.context import scope
+from tinygrad_rnn.engine.operands import shaped
 from tinygrad_rnn.engine.primitives import concatenate, stack, transpose
-from tinygrad_rnn.engine.tensor import shaped, values
+from tinygrad_rnn.engine.tensor import values
 from tinygrad_rnn.nn.arguments import (
     check_cell,
     check_flags,

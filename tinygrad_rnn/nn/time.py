@@ -15,7 +15,8 @@ import numpy as np
 
 from tinygrad_rnn.engine.blocks import no_grad
 from tinygrad_rnn.engine.context import scope
-from tinygrad_rnn.engine.tensor import shaped, values
+from tinygrad_rnn.engine.operands import shaped
+from tinygrad_rnn.engine.tensor import values
 from tinygrad_rnn.nn.arguments import check_call, check_flags, check_generator
 from tinygrad_rnn.nn.batches import inputs
 from tinygrad_rnn.nn.checkpoint import checkpointed

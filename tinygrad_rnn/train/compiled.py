@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.engine.backward import ancestors, backward, grad
+from tinygrad_rnn.engine.accumulate import backward
+from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.integers import check_integers
 from tinygrad_rnn.engine.tensor import Tensor, values

@@ -20,7 +20,7 @@ from tinygrad_rnn.program.backends.c import Unwritable, save
 from tinygrad_rnn.program.backends.latex.emit import latex
 from tinygrad_rnn.program.backends.latex.text import LatexText
 from tinygrad_rnn.program.backends.plain.emit import PlainText
-from tinygrad_rnn.program.backends.plain.expressions import Unwritten as NoExpression
+from tinygrad_rnn.program.formula.python import Unwritten as NoExpression
 from tinygrad_rnn.program.record.surroundings import Surroundings
 from tinygrad_rnn.program.record.trace import (
     NUMBERS,
