@@ -4,6 +4,7 @@ A parser by recursive descent reads the text alone. It is told the values of the
 stands for the values without a letter, in the order in which they are read.
 """
 
+import math
 import re
 
 import numpy as np
@@ -36,6 +37,8 @@ FUNCTIONS = {
     "relu": lambda x: np.maximum(x, 0),
     "softplus": lambda x: np.logaddexp(x, 0),
     "clip": lambda x, low=-np.inf, high=np.inf: np.clip(x, low, high),
+    "cumsum": lambda x, axis: np.cumsum(x, axis),
+    "erf": np.vectorize(math.erf, otypes=[float]),
     "stack": lambda *xs, axis=0: np.stack(xs, axis),
     "concatenate": lambda *xs, axis=0: np.concatenate(xs, axis),
     "transpose": lambda x, axes=None: np.transpose(x, axes),
@@ -48,7 +51,8 @@ FUNCTIONS = {
     "cut_gradient": lambda x, cut, scale=1.0: x,
 }
 for _name in ("tanh", "exp", "log", "log1p", "expm1", "sin", "cos", "absolute", "where",
-              "maximum", "minimum"):  # fmt: skip
+              "maximum", "minimum",
+              "tan", "arctan", "sinh", "cosh", "log2", "log10", "floor", "mod"):  # fmt: skip
     FUNCTIONS[_name] = getattr(np, _name)
 for _name in ("float16", "float32", "float64", "int64"):
     FUNCTIONS[_name] = lambda x, name=_name: np.asarray(x).astype(name)

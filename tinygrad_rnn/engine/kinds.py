@@ -18,8 +18,9 @@ class Kind(NamedTuple):
     ----------
     form
         How the result follows from the inputs: ``"elementwise"``, ``"reduction"`` over axes,
-        ``"normalisation"`` along one, ``"product"``, ``"view"`` (other places, the same elements),
-        ``"move"`` (inputs put side by side), ``"identity"`` (only the gradient is another).
+        ``"scan"`` and ``"normalisation"`` along one, ``"product"``, ``"view"`` (other places, the
+        same elements), ``"move"`` (inputs put side by side), ``"identity"`` (only the gradient is
+        another).
     cost
         ``"nothing"``, ``"arithmetic"`` and ``"choice"`` (one operation per element),
         ``"function"`` (the same, about ten times as dear), ``"read"`` (one operation per element
@@ -42,6 +43,7 @@ CHOICE        = Kind("elementwise",   "choice",     exact=True)
 CAST          = Kind("elementwise",   "nothing")
 SUM           = Kind("reduction",     "read")
 EXTREME       = Kind("reduction",     "read",       exact=True)
+SCAN          = Kind("scan",          "read")
 LOGSUMEXP     = Kind("reduction",     "normalise")
 NORMALISATION = Kind("normalisation", "normalise")
 PRODUCT       = Kind("product",       "product")

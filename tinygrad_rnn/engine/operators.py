@@ -44,6 +44,8 @@ class Operators:
     def __rtruediv__(self, other: Any) -> Self: return OPS["divide"](other, self)
     def __pow__(self, other: Any) -> Self: return OPS["power"](self, other)
     def __rpow__(self, other: Any) -> Self: return OPS["power"](other, self)
+    def __mod__(self, other: Any) -> Self: return OPS["mod"](self, other)
+    def __rmod__(self, other: Any) -> Self: return OPS["mod"](other, self)
     def __matmul__(self, other: Any) -> Self: return OPS["matmul"](self, other)
     def __rmatmul__(self, other: Any) -> Self: return OPS["matmul"](other, self)
     def __neg__(self) -> Self: return OPS["negative"](self)

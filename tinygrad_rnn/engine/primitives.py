@@ -281,7 +281,7 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 @checked_keywords
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join along an axis they have; all other lengths are equal."""
-    xs = [as_operand(x, "concatenate") for x in _sequence("concatenate", xs)]
+    xs = [as_operand(x, "concatenate") for x in sequence("concatenate", xs)]
     shapes = [np.shape(values(x)) for x in xs]
     lengths = [shape[axis_of("concatenate", axis, shape)] for shape in shapes]
     return concatenate_p(*xs, axis=axis, starts=tuple(itertools.accumulate(lengths, initial=0)))
@@ -290,10 +290,11 @@ def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
 @checked_keywords
 def stack(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join along a new axis; all shapes are equal."""
-    return stack_p(*_sequence("stack", xs), axis=axis)
+    return stack_p(*sequence("stack", xs), axis=axis)
 
 
-def _sequence(name: str, xs: Any) -> Any:
+def sequence(name: str, xs: Any) -> Any:
+    """A list of operands; an error that names the function if it is none."""
     if isinstance(xs, Tensor) or not isinstance(xs, (list, tuple, np.ndarray)) or not len(xs):
         raise TypeError(
             f"{name}: expected a list of at least one Tensor or array, got {type(xs).__name__}."

@@ -152,7 +152,8 @@ class Indices(Operands):
             rows = (
                 len(index) == 1 and len(v.shape) == 2 and len(shape_at_step(v.args[index[0]])) == 1
             )
-            one_of_each = len(v.shape) == 2 and len(index) == 2 and len(counts) == 1
+            one_of_each = len(counts) == 1 and len(index) == 2 and len(v.shape) == 2
+            one_of_each = one_of_each and shape_at_step(v.args[0]) == v.shape[:1]
             if g.head == "all" and len(index) == 1 and y.head == "letter":
                 here = Formula("letter", what=y.what, step=Step(1, 0))
                 one = call("transpose", call("one_hot", here, what=v.shape[0]))

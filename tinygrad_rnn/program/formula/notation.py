@@ -70,6 +70,8 @@ class Notation(Indices):
         if v.op in ("softmax", "log_softmax"):
             axis = options.get("axis", -1) % len(shape)
             return call(v.op, x, what=None if axis == len(shape) - 1 else (axis,))
+        if v.op == "cumsum":
+            return call(v.op, x, what=(options["axis"] % len(shape),))
         if v.op in ("max", "min", "logsumexp"):
             axes = along(options.get("axis"), len(shape))
             left = tuple(n for k, n in enumerate(shape) if k not in axes)

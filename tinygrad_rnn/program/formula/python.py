@@ -44,6 +44,9 @@ HELPERS: dict[str, str] = {  # what NumPy lacks, for floats of a dtype
     top = np.where(np.isfinite(top), top, 0)
     with np.errstate(divide="ignore"):
         return np.squeeze(top + np.log(np.exp(x - top).sum(axis, keepdims=True)), axis)""",
+    "erf": """def erf(x):
+    import math
+    return np.asarray(np.vectorize(math.erf, otypes=[float])(x){dtype})""",
     "one_hot": """def one_hot(y, n):
     return np.eye(n{dtype})[y]""",
     "put": """def put(x, shape, where):
@@ -320,6 +323,7 @@ FORMS: dict[str, Callable[..., Any]] = {
     "stack":       lambda s, x, *parts: s.beside(x, x.what[0], "stack"),
     "relu":        lambda s, x, a: f"np.maximum({s.float(a)}, 0)",
     "softplus":    lambda s, x, a: f"np.logaddexp({s.float(a)}, 0)",
+    "cumsum":      lambda s, x, a: f"np.cumsum({s.text(a)}, {x.what[0]})",
     "max":         lambda s, x, a: s.reduced(x),
     "min":         lambda s, x, a: s.reduced(x),
     "logsumexp":   lambda s, x, a: s.reduced(x),

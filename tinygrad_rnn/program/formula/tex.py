@@ -159,6 +159,8 @@ class Tex(Writer[str]):
         "row":        lambda w, x, *parts: "[" + ",\\; ".join(map(w.text, parts)) + "]",
         "sqrt":       lambda w, x, a: f"\\sqrt{{{w.text(a)}}}",
         "absolute":   lambda w, x, a: f"|{w.text(a)}|",
+        "floor":      lambda w, x, a: f"\\lfloor {w.text(a)} \\rfloor",
+        "mod":        lambda w, x, a, b: f"({w.text(a, ATOM)} \\bmod {w.text(b, ATOM)})",
         **{head: lambda w, x, a, b: f"\\mathbf{{1}}[{w.text(a)} {RELATIONS[x.head]} {w.text(b)}]"
            for head in RELATIONS},
     }

@@ -6,6 +6,7 @@ over, and the shapes of what begins with 0. What has one axis is a row, as the t
 """
 
 import importlib.util
+import math
 import re
 import warnings
 from pathlib import Path
@@ -58,6 +59,9 @@ FUNCTIONS = {
     r"\tanh": np.tanh, r"\sigma": lambda x: 1 / (1 + np.exp(-x)), r"\exp": np.exp, r"\log": np.log,
     r"\sin": np.sin, r"\cos": np.cos, r"\max": extreme(np.maximum, np.max),
     r"\min": extreme(np.minimum, np.min), "softmax": softmax, "log softmax": log_softmax,
+    r"\tan": np.tan, r"\arctan": np.arctan, r"\sinh": np.sinh, r"\cosh": np.cosh,
+    "sign": np.sign, "erf": np.vectorize(math.erf, otypes=[float]), "log2": np.log2,
+    "log10": np.log10, "cumsum": lambda x, axis: np.cumsum(x, *axis),
     "logsumexp": logsumexp, "log1p": np.log1p, "expm1": np.expm1,
     "relu": lambda x: np.maximum(x, 0), "softplus": lambda x: np.logaddexp(x, 0),
     "where": np.where, "matmul": np.matmul, "logical or": np.logical_or,
@@ -166,6 +170,8 @@ class Parser:
         while True:
             if self.skip(r"\odot") or self.skip(r"\cdot"):
                 f = self.both(f, self.factor(), lambda a, b: a * b)
+            elif self.skip(r"\bmod"):
+                f = self.both(f, self.factor(), np.mod)
             elif self.skip(r"\,"):
                 f = self.both(f, self.factor(), multiplied)
             elif self.next and (self.next[0].isalpha() or self.next == r"\sum"):  # 2N in a fraction
@@ -217,6 +223,10 @@ class Parser:
             f = self.sum()
             self.take("|")
             return self.of(np.abs, f)
+        if token == r"\lfloor":
+            f = self.sum()
+            self.take(r"\rfloor")
+            return self.of(np.floor, f)
         if token == "[":
             fs = self.several("]")
             return self.of(lambda *xs: np.concatenate([np.atleast_1d(x) for x in xs], -1), *fs)
@@ -271,6 +281,8 @@ class Parser:
         start, name = self.at, token
         if token == r"\log" and self.next == r"\mathrm{softmax}":
             name = f"log {self.take()[8:-1]}"
+        elif token == r"\log" and self.skip("_"):
+            name = f"log{self.braced()}"
         elif token[:8] == r"\mathrm{":
             name = token[8:-1]
         axis = power = None
