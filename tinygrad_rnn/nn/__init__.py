@@ -11,7 +11,13 @@ from tinygrad_rnn.nn.decode import decode
 from tinygrad_rnn.nn.dropout import dropout
 from tinygrad_rnn.nn.encoder_decoder import EncoderDecoder
 from tinygrad_rnn.nn.layers import Embedding, Linear, TiedLinear
-from tinygrad_rnn.nn.losses import binary_cross_entropy, cross_entropy, huber_loss, mse_loss
+from tinygrad_rnn.nn.losses import (
+    binary_cross_entropy,
+    cross_entropy,
+    huber_loss,
+    mse_loss,
+    squared_error,
+)
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.recurrent import Recurrent
 from tinygrad_rnn.nn.rtrl import rtrl
@@ -70,6 +76,7 @@ __all__ = [
     "rtrl",
     "sampled",
     "sequence_to_sequence",
+    "squared_error",
     "start",
     "unroll",
     "unroll_tree",
