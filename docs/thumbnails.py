@@ -30,7 +30,7 @@ def draw(app: Sphinx) -> None:
     folder = Path(app.outdir) / FOLDER
     others = ("use_renderer", "flow", "fold")  # one draws nothing, two draw what others do
     pictures = [name for name in viz.__all__ if name not in others]
-    names = [name for name in pictures if inspect.isfunction(getattr(viz, name))]
+    names = [name for name in sorted(draws) if inspect.isfunction(getattr(viz, name))]
     folder.mkdir(parents=True, exist_ok=True)
     with noted(names):
         _small(folder)

@@ -128,8 +128,9 @@ def _number(parts: Parts) -> None:
     home = {node.id: block for block in parts.blocks for node in block.nodes}
     handed = {edge.role for edge in parts.links if edge.kind == "state"}
     for edge in parts.links:
-        tail = home[edge.tail]
-        bare = edge.kind == "state" or edge.role not in handed
+        tail, head = home[edge.tail], home[edge.head]
+        beside = head.kind == "after" or abs(tail.row - head.row) == 1  # a straight line
+        bare = edge.kind == "state" or (edge.role not in handed and beside)
         letter = edge.role if not edge.label and bare else edge.label
         own = letter == edge.role and letter.rstrip("′").isidentifier()
         if tail.kind == "cell" and own and all(node.label != letter for node in tail.nodes):
