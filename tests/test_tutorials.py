@@ -26,7 +26,7 @@ FRAME = [  # the headings of a lesson, in any order but the first and the last t
     "Questions",
     "Read on",
 ]
-FRAMED = {"00"}
+FRAMED = {"00", "10"}
 
 
 def seconds(lesson):
