@@ -21,11 +21,12 @@ DOT_INSTEAD = { command -v dot >/dev/null \
               "(apt install graphviz, brew install graphviz) and run make again." >&2; false; } \
     && echo "setup: again without pygraphviz; dot on PATH draws instead"; }
 
-.PHONY: help setup demo exercises grade gallery docs test lint parity bench clean
+.PHONY: help setup demo notebooks exercises grade gallery docs test lint parity bench clean
 
 help:
 	@echo "make setup    .venv with everything the other targets need"
 	@echo "make demo     train a small character LSTM, sample from it, draw it into out/ (BUDGET=20 seconds)"
+	@echo "make notebooks run the lessons, and write an executed notebook beside each script"
 	@echo "make exercises a sheet per lesson in out/exercises; make grade says which answers are right"
 	@echo "make gallery  every picture there is, of models trained for it, as one page in out/gallery"
 	@echo "make docs     this project as pages, with every picture, in out/docs"
@@ -56,6 +57,9 @@ endif
 
 demo: $(READY)
 	@$(PYTHON) tutorials/demo.py --seconds $(BUDGET) --out out
+
+notebooks: $(READY)
+	@OPENBLAS_NUM_THREADS=1 $(PYTHON) tutorials/notebooks.py $(LESSONS)
 
 exercises: $(READY)
 	@$(PYTHON) tutorials/grade.py write out/exercises

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import zlib
 
 import pytest
 from hypothesis import settings
@@ -10,6 +11,28 @@ from hypothesis import settings
 settings.register_profile("anywhere", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "anywhere")
+
+
+def pytest_configure(config):
+    """Declare the marker that the hook below reads."""
+    config.addinivalue_line(
+        "markers",
+        "sampled(every): of its many cases one in `every` is ordinary, the others are slow",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark as slow all but a sample of the cases of a test that has many: the same everywhere."""
+    sampled = set()
+    for item in items:
+        if marker := item.get_closest_marker("sampled"):
+            (every,) = marker.args
+            test = item.nodeid.partition("[")[0]
+            if zlib.crc32(item.name.encode()) % every == 0 or test not in sampled:
+                sampled.add(test)
+            else:
+                item.add_marker(pytest.mark.slow)
 
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

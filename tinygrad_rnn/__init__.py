@@ -1,13 +1,44 @@
 """Recurrent networks by the graph they unroll into: record it, differentiate it, draw it."""
 
-from tinygrad_rnn import interop, measure, nn, train
+from typing import TYPE_CHECKING
+
+from tinygrad_rnn import interop, measure, nn, tasks, train
 from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.anomaly import detect_anomaly
+from tinygrad_rnn.engine.axes import expand_dims, flatten, squeeze, swapaxes
 from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.blocks import no_grad
 from tinygrad_rnn.engine.check import check_grads
+from tinygrad_rnn.engine.compositions import (
+    diag,
+    hstack,
+    norm,
+    prod,
+    repeat,
+    roll,
+    square,
+    std,
+    tril,
+    triu,
+    var,
+    vstack,
+)
 from tinygrad_rnn.engine.context import Frame, scope
+from tinygrad_rnn.engine.contractions import dot, einsum, outer, tensordot
 from tinygrad_rnn.engine.derivatives import hvp, jacobian, jvp, vjp
+from tinygrad_rnn.engine.functions import (
+    arctan,
+    cosh,
+    cumsum,
+    erf,
+    floor,
+    log2,
+    log10,
+    mod,
+    sign,
+    sinh,
+    tan,
+)
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.primitives import (
     absolute,
@@ -65,13 +96,12 @@ from tinygrad_rnn.engine.recorder import require
 from tinygrad_rnn.engine.scalars import scalars
 from tinygrad_rnn.engine.steps import Step, step_frame, steps
 from tinygrad_rnn.engine.tensor import Tensor, named
+from tinygrad_rnn.hints import of_package
 from tinygrad_rnn.program import compile as compile
 from tinygrad_rnn.program import equations
 
 __version__ = "0.1.0"
 
-# Not in the list, so that `from tinygrad_rnn import *` leaves Python's own alone: sum, max, min,
-# compile.
 __all__ = [
     "Frame",
     "Primitive",
@@ -80,63 +110,102 @@ __all__ = [
     "absolute",
     "add",
     "ancestors",
+    "arctan",
     "astype",
     "broadcast_to",
     "check_grads",
     "clip",
+    "compile",
     "concatenate",
     "conv",
     "cos",
+    "cosh",
+    "cumsum",
     "cut_gradient",
     "detect_anomaly",
+    "diag",
     "divide",
+    "dot",
+    "einsum",
     "equations",
+    "erf",
     "exp",
+    "expand_dims",
     "expm1",
+    "flatten",
     "flip",
+    "floor",
     "getitem",
     "grad",
+    "hstack",
     "hvp",
     "interop",
     "jacobian",
     "jvp",
     "log",
     "log1p",
+    "log2",
+    "log10",
     "log_softmax",
     "logsumexp",
     "matmul",
+    "max",
     "maximum",
     "mean",
     "measure",
+    "min",
     "minimum",
+    "mod",
     "multiply",
     "named",
     "negative",
     "nn",
     "no_grad",
+    "norm",
+    "outer",
     "pass_gradient",
     "power",
+    "prod",
     "relu",
+    "repeat",
     "require",
     "reshape",
+    "roll",
     "scalars",
     "scatter",
     "scope",
     "sigmoid",
+    "sign",
     "sin",
+    "sinh",
     "softmax",
     "softplus",
     "split",
     "sqrt",
+    "square",
+    "squeeze",
     "stack",
+    "std",
     "step_frame",
     "steps",
     "stop_gradient",
     "subtract",
+    "sum",
+    "swapaxes",
+    "tan",
     "tanh",
+    "tasks",
+    "tensordot",
     "train",
     "transpose",
     "tree",
+    "tril",
+    "triu",
+    "var",
     "vjp",
+    "vstack",
     "where",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = of_package(__name__, __all__)

@@ -7,11 +7,26 @@
 # The way out is old and simple: draw the loop once for every time step. The circle becomes a line,
 # the line is an ordinary feed-forward network, and everything known about those applies. The one
 # thing to keep in mind is that all copies share the same weights. Minsky and Papert (1969) noted
-# that such an unfolded twin always exists; Rumelhart, Hinton and Williams (1986) trained it;
-# Werbos (1990) is the classic account.
+# that such an unfolded twin always exists; Rumelhart, Hinton and Williams (1986) trained it; Werbos
+# (1990) is the classic account.
 #
-# Here nobody draws anything by hand. A loop in Python runs, each operation records itself, and
-# that record *is* the unfolded network.
+# **You will be able to**
+#
+# * draw the same network folded and unfolded, and say what a longer sequence costs;
+# * explain why the gradient of a shared weight is a sum over its uses;
+# * turn a recurrent network into a feed-forward one that trains the same way, to the last bit.
+#
+# *Needs:* lessons 0 and 1. *Takes:* 25 minutes to read, 4 seconds to run.
+
+# %% [markdown]
+# ## Predict
+#
+# A recurrent network has a matrix of 5 × 5 weights from state to state. It reads 8 inputs. How many
+# *different* numbers are in the matrices from state to state of its unfolded twin, and how many
+# gradients arrive at each of them?
+
+# %%
+GUESS = (25, 1)  # your (numbers, gradients)
 
 # %%
 import copy
@@ -23,7 +38,7 @@ from tinygrad_rnn import Tensor, ancestors, grad, named, nn, scope, tanh
 from tinygrad_rnn.train import SGD
 
 # %% [markdown]
-# ## The model, in two functions
+# ## The problem
 #
 # Lectures draw it like this: an input goes into f, which also reads its own last result; after the
 # last step g computes the answer.
@@ -66,44 +81,32 @@ def loss_of(layers, W_y, xs):
     return nn.mse_loss(unfold(layers, W_y, xs), answer)
 
 
+# %%
 rng = np.random.default_rng(0)
 layer = Layer(rng)
 W_y = Tensor(rng.uniform(-0.5, 0.5, (HIDDEN, 1)), name="W_y")
 xs = rng.standard_normal((40, BATCH, INPUTS))
 
 # %% [markdown]
-# ## Folded and unfolded: two views of one record
+# ## The picture
 #
-# Both pictures are made from the same y. For the folded one, the program compares the steps in the
+# Both drawings are made from the same y. For the folded one, the program compares the steps in the
 # record, finds that they are equal, draws one of them and adds the arrow t → t+1. For the unfolded
 # one it shows what is really there.
-#
-# First from far away, one box per step: the lecturer's figure.
 
 # %%
 y = unfold([layer] * 3, W_y, xs[:3])
-viz.keep(viz.folded(y, detail="cell"), "02_folded.svg")
-
-# %%
-viz.keep(viz.unrolled(y, detail="cell"), "02_unfolded.svg")
+viz.keep(viz.unfolding(y, across=False), "02_unfolding.svg")
 
 # %% [markdown]
-# And closer, with the mathematics inside. Same colours, same names: look for h in both.
+# A weight is used at every step, but it is one thing. Drawn as one thing, it is a hub with an arrow
+# to each of its uses:
 
 # %%
-viz.keep(viz.folded(y, detail="gate"), "02_folded_inside.svg")
-
-# %%
-viz.keep(viz.unrolled(y, detail="gate"), "02_unfolded_inside.svg")
+viz.keep(viz.unrolled(y, detail="gate", weights="hub", shapes=False), "02_shared.svg")
 
 # %% [markdown]
-# The yellow weights appear at every step, but they are one thing. Drawn as one thing:
-
-# %%
-viz.keep(viz.unrolled(y, detail="gate", weights="hub"), "02_shared.svg")
-
-# %% [markdown]
-# ## What does a longer sequence cost?
+# ## The number: what a longer sequence costs
 #
 # We unfold k times and count: operations (nodes), uses of a value by an operation (edges), and
 # weights. The first two grow along a straight line. The third does not grow at all.
@@ -125,11 +128,12 @@ for k, (nodes, edges, weights) in table.items():
     print(f"{k:4} {nodes:7} {edges:7} {weights:9}")
 step = table[2] - table[1]
 print(f"Each further step adds {step[0]} nodes, {step[1]} edges and {step[2]} weights.")
+print(f"You guessed {GUESS}; it is ({HIDDEN**2}, 8).")
 for k, row in table.items():
     assert (row == table[1] + (k - 1) * step).all()
 
 # %% [markdown]
-# ## One weight, k gradients
+# ## The number: one weight, k gradients
 #
 # How should one change W_h, if it is used at k places? Pretend for a moment that the k uses are k
 # different matrices that happen to be equal. Moving all of them together moves the loss by the sum
@@ -173,12 +177,8 @@ assert difference < 1e-12
 
 # %%
 def copies(layer, k):
-    """K separate layers, with names that tell them apart in pictures."""
-    layers = [copy.deepcopy(layer) for _ in range(k)]
-    for t, twin in enumerate(layers):
-        for p in twin.parameters():
-            p.name = f"{p.name}{t}"
-    return layers
+    """K separate layers."""
+    return [copy.deepcopy(layer) for _ in range(k)]
 
 
 def gradients(layers, W_y, xs):
@@ -202,14 +202,15 @@ for k in (1, 2, 8, 40):
         print("        at k = 1 they are the same numbers, to the last bit")
 
 # %% [markdown]
-# The picture of the untied net has the same shape as before. But where one yellow weight served
-# all steps, there is now a separate one at each.
+# The picture of the untied network has the same shape as before. But where one weight served all
+# steps, there is now a separate one at each.
 
 # %%
-viz.keep(viz.unrolled(unfold(copies(layer, 3), W_y, xs[:3]), detail="gate"), "02_untied.svg")
+untied_y = unfold(copies(layer, 3), W_y, xs[:3])
+viz.keep(viz.unrolled(untied_y, detail="gate", shapes=False, weights="hub"), "02_untied.svg")
 
 # %% [markdown]
-# ## Training them
+# ## The wrong way: copies left to themselves
 #
 # If the gradients agree, so must the training. Three runs from the same start, on the same data:
 #
@@ -220,7 +221,7 @@ viz.keep(viz.unrolled(unfold(copies(layer, 3), W_y, xs[:3]), detail="gate"), "02
 
 # %%
 def train(layers, W_y, share, updates=150, lr=0.05):
-    """The losses on the way."""
+    """The losses on the way; `share` gives each copy the summed gradient."""
     different = list(dict.fromkeys(layers))
     optimiser = SGD([*(p for one in different for p in one.parameters()), W_y], lr)
     losses = []
@@ -230,15 +231,15 @@ def train(layers, W_y, share, updates=150, lr=0.05):
         losses.append(loss.item())
         optimiser.zero_grad()
         loss.backward()
-        if share:
-            for same in zip(*(one.parameters() for one in different), strict=True):
-                joint = sum(p.grad for p in same)
-                for p in same:
-                    p.grad = joint
+        for same in zip(*(one.parameters() for one in different), strict=True) if share else ():
+            joint = sum(p.grad for p in same)
+            for p in same:
+                p.grad = joint
         optimiser.step()
     return np.array(losses)
 
 
+# %%
 recurrent = copy.deepcopy(layer)
 shared, separate = copies(layer, K), copies(layer, K)
 runs = {
@@ -252,8 +253,12 @@ for name, losses in runs.items():
 first, second, third = runs.values()
 apart = np.abs(first - second).max()
 print(f"The losses of the first two never differ by more than {apart:.1e}.")
+viz.keep(
+    viz.learning_curves(runs, log=True, smooth=10, words=("update", "loss")), "02_training.svg"
+)
 
 
+# %%
 def spread(layers):
     """How far the copies of W_h are from the first one."""
     return max(np.abs(one.W_h.data - layers[0].W_h.data).max() for one in layers)
@@ -284,17 +289,63 @@ print(f"the recurrent net reads all {len(longer)}, with the same {recurrent.W_h.
 assert answers.shape == (500, 1)
 
 # %% [markdown]
-# ## What to take along
+# ## Play with it
 #
-# * Folded and unfolded are two drawings of one record.
-# * Nodes and edges grow linearly with k; the weights do not grow.
-# * The gradient of a shared weight is the sum of the gradients of its uses.
-# * Keep the copies equal by giving each the summed gradient, and an unfolded recurrent net *is* a
-#   feed-forward net in training. Nothing new has to be invented to differentiate it, which is the
-#   next lesson.
+# The slider runs through the eight steps, forward and then backward. Watch $\partial$loss/$\partial
+# W_h$: where does it grow?
+
+# %%
+viz.keep(lambda: viz.play(loss, title="Eight copies of one layer"), "02_player.html")
+
+# %% [markdown]
+# ## In the library this is
+#
+# ```python
+# outputs, state = nn.unroll(cell, xs)        # the loop, for any cell; its record is unfolded
+# viz.unfolding(loss)                         # both drawings of that record
+# grad(loss, cell.parameters())               # sums over the uses of each weight
+# tinygrad_rnn.compile(loss_fn)               # finds the loop in the record again, and prints it
+# ```
+#
+# ## In torch, Keras and JAX this is
+#
+# ```python
+# for x in xs: h = cell(x, h)                 # torch.nn.RNNCell: the same loop, the same record
+# keras.layers.RNN(cell, unroll=True)(xs)     # Keras unfolds a graph if asked, else runs a loop
+# h, ys = jax.lax.scan(cell, h0, xs)          # JAX keeps the loop folded, and differentiates that
+# ```
+#
+# ## The check
+#
+# Folded and unfolded are two drawings of one record. Nodes and edges grow with k, weights do not.
+# The gradient of a shared weight is the sum of those of its uses; give each copy that sum, and an
+# unfolded recurrent network *is* a feed-forward network in training.
 
 # %%
 assert difference < 1e-12
 assert apart < 1e-12
 assert (table[40] - table[20] == 20 * step).all()
 print(f"{K} copies, one gradient: the parts add up to it within {difference:.0e}.")
+
+# %% [markdown]
+# ## Exercises
+#
+# 1. ★ A network has 3 inputs, 7 hidden units with biases, and 2 outputs without. How many weights
+#    has it, unfolded 50 times? The answer is 91.
+# 2. ★★ With a loss after the last of 8 steps, how often does a gradient pass from one step to the
+#    one before? Count it with `on_edge`.
+# 3. ★★★ Unfold a network in *two* directions: let h at row i and column j read the states above it
+#    and to its left. How many operations has a grid of 4 × 6 states?
+#
+# ## Questions
+#
+# 1. Which two drawings show the same record, and what does each hide?
+# 2. Why does the first step contribute nothing to $\partial$loss/$\partial W_h$ here?
+# 3. What has to be done to the gradients of k copies so that they stay equal?
+# 4. Why can the third network not read a ninth input?
+# 5. How many times is $W_y$ used, and what would change if there were an output at every step?
+#
+# ## Read on
+#
+# * Werbos (1990), "Backpropagation through time: what it does and how to do it", section III.
+# * Goodfellow, Bengio and Courville (2016), "Deep Learning", section 10.1.

@@ -1,5 +1,8 @@
 """Pictures of recorded graphs, the gradient in them, and the curves and maps of its numbers."""
 
+from typing import TYPE_CHECKING
+
+from tinygrad_rnn.hints import of_package
 from viz.charts.activation import activation
 from viz.charts.batch import padded_batch
 from viz.charts.carousel import carousel
@@ -33,6 +36,8 @@ from viz.player import Frames, Player, Steps, frames, play, steps
 from viz.render.drawing import Drawing
 from viz.render.panels import Sheet
 
+flow, fold = gradient_flow, folded  # the names of the command line
+
 __all__ = [
     "Drawing",
     "Frames",
@@ -49,6 +54,8 @@ __all__ = [
     "cell",
     "clamped",
     "differences",
+    "flow",
+    "fold",
     "folded",
     "forecast",
     "forward_backward",
@@ -87,3 +94,6 @@ __all__ = [
     "windows",
     "zoom",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = of_package(__name__, __all__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from viz.layout.graphviz import NoRenderer
 
@@ -59,12 +59,13 @@ def keep(picture: P | Callable[[], P], name: str) -> P | None:
     ['double.dot']
     >>> del os.environ["VIZ_OUT"]
     """
-    folder = Path(os.environ.get("VIZ_OUT", "out"))
+    folder, given = Path(os.environ.get("VIZ_OUT", "out")), cast("Any", picture)
+    is_drawn = hasattr(given, "save")
     try:
-        found = picture if hasattr(picture, "save") else picture()
+        found = given if is_drawn else given()
         folder.mkdir(parents=True, exist_ok=True)
         print("wrote", found.save(folder / name))
     except NoRenderer as missing:
         print(missing)
-        return picture if hasattr(picture, "save") else None
+        return given if is_drawn else None
     return found

@@ -8,7 +8,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import Tensor, grad, nn, scope, stop_gradient, tanh
-from tinygrad_rnn.engine.backward import backward
+from tinygrad_rnn.engine.accumulate import backward
 from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.primitives import greater
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tinygrad_rnn import Primitive, Tensor, check_grads, grad
+from tinygrad_rnn.engine import functions as fs
 from tinygrad_rnn.engine import operators, tensor
 from tinygrad_rnn.engine import primitives as p
 from tinygrad_rnn.engine.kinds import BOTH, UNKNOWN
@@ -145,6 +146,17 @@ SAMPLES = {
         S(IMAGES, KERNEL_2D, padding="valid"),
         S(IMAGES[0], KERNEL_2D[:1, :2]),
     ],
+    fs.tan: UNARY,
+    fs.arctan: UNARY,
+    fs.sinh: UNARY,
+    fs.cosh: UNARY,
+    fs.log2: UNARY_POSITIVE,
+    fs.log10: UNARY_POSITIVE,
+    fs.erf: UNARY,
+    fs.floor: UNARY,
+    fs.sign: UNARY,
+    fs.mod: BINARY,
+    fs.cumsum_p: [S(A, axis=0), S(A, axis=-1), S(CUBE, axis=1), S(ROW, axis=0)],
     p.sum: REDUCTIONS,
     p.max: REDUCTIONS,
     p.min: REDUCTIONS,
@@ -202,7 +214,7 @@ COMPARISONS = {
 }
 COMPARISONS |= {op: [S(MASK, MASK[0]), S(MASK, True)] for op in (p.logical_and, p.logical_or)}
 COMPARISONS |= {p.logical_not: [S(MASK)]}
-WITHOUT_RULE = {p.stop_gradient, *COMPARISONS}
+WITHOUT_RULE = {p.stop_gradient, fs.floor, fs.sign, *COMPARISONS}
 PYTHON = {  # their names among Python's operators
     p.less: "lt",
     p.less_equal: "le",
@@ -218,7 +230,7 @@ NOT_ITS_OWN_SLOPE = {p.segment}  # its value is -0 whatever its inputs are
 
 
 def all_primitives():
-    found = [x for x in vars(p).values() if isinstance(x, Primitive)]
+    found = [x for x in OPS.values() if isinstance(x, Primitive)]
     return list(dict.fromkeys([*found, *RULES]))
 
 
@@ -252,7 +264,8 @@ def refuse_missing(op, samples, rules):
     )
     assert op in rules or op in WITHOUT_RULE, (
         f"{op!r} has no rule, so gradients would stop there without a word. Add a line to RULES in "
-        "tinygrad_rnn/engine/rules.py; only stop_gradient and comparisons have none."
+        "tinygrad_rnn/engine/rules.py; only stop_gradient and what is constant nearly everywhere "
+        "have none."
     )
 
 
@@ -317,7 +330,7 @@ def test_a_primitive_without_samples_or_rule_is_refused_by_name():
         refuse_missing(cube_root, {cube_root: [S(A)]}, RULES)
 
 
-def test_only_stop_gradient_and_comparisons_have_no_rule():
+def test_only_stop_gradient_and_what_is_constant_nearly_everywhere_have_no_rule():
     assert {op for op in all_primitives() if op not in RULES} == WITHOUT_RULE
 
 

@@ -193,7 +193,7 @@ def test_a_cell_of_scalars_has_the_values_and_gradients_of_the_cell(make, batch)
     assert math.isclose(scalar_loss.item(), loss.item(), rel_tol=1e-12)
     assert all(node.ndim == 0 for node in ancestors(scalar_loss))
 
-    names = list(cell.named_parameters())
+    names = list(cell.named_parameters().keys())
     for name, expected in zip(names, grad(loss, cell.parameters()), strict=True):
         elements = getattr(twin, name)
         found = np.array(grad(scalar_loss, list(elements.ravel()))).reshape(elements.shape)

@@ -4,6 +4,7 @@ A parser by recursive descent reads the text alone. It is told the values of the
 stands for the values without a letter, in the order in which they are read.
 """
 
+import math
 import re
 
 import numpy as np
@@ -36,6 +37,8 @@ FUNCTIONS = {
     "relu": lambda x: np.maximum(x, 0),
     "softplus": lambda x: np.logaddexp(x, 0),
     "clip": lambda x, low=-np.inf, high=np.inf: np.clip(x, low, high),
+    "cumsum": lambda x, axis: np.cumsum(x, axis),
+    "erf": np.vectorize(math.erf, otypes=[float]),
     "stack": lambda *xs, axis=0: np.stack(xs, axis),
     "concatenate": lambda *xs, axis=0: np.concatenate(xs, axis),
     "transpose": lambda x, axes=None: np.transpose(x, axes),
@@ -43,12 +46,13 @@ FUNCTIONS = {
     "zeros": np.zeros,
     "ones": np.ones,
     "broadcast_to": lambda x, shape: np.broadcast_to(x, shape),
-    "stop_gradient": lambda x: x,
+    "cut": lambda x: x,
     "pass_gradient": lambda x, scale=1.0, limit=np.inf: x,
     "cut_gradient": lambda x, cut, scale=1.0: x,
 }
 for _name in ("tanh", "exp", "log", "log1p", "expm1", "sin", "cos", "absolute", "where",
-              "maximum", "minimum"):  # fmt: skip
+              "maximum", "minimum",
+              "tan", "arctan", "sinh", "cosh", "log2", "log10", "floor", "mod"):  # fmt: skip
     FUNCTIONS[_name] = getattr(np, _name)
 for _name in ("float16", "float32", "float64", "int64"):
     FUNCTIONS[_name] = lambda x, name=_name: np.asarray(x).astype(name)
@@ -146,6 +150,12 @@ class Reader:
             x = self.sum()
             self.take(")")
             return x
+        if self.skip("["):  # side by side
+            found = [self.sum()]
+            while self.skip(","):
+                found.append(self.sum())
+            self.take("]")
+            return np.concatenate(found, -1)
         token = self.next
         self.at += 1
         if token == "·":

@@ -72,6 +72,7 @@ def peak(function, *arguments):
         tracemalloc.stop()
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", LINEAR)
 def test_calls_grow_with_the_steps(name):
     measured = LINEAR[name]
@@ -80,6 +81,7 @@ def test_calls_grow_with_the_steps(name):
     np.testing.assert_allclose(c - b, b - a, rtol=0.02)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", LINEAR)
 def test_bytes_grow_with_the_steps(name):
     measured = LINEAR[name]

@@ -94,7 +94,11 @@ def last(n, shape=(2, 4)):
         (lambda: nn.unroll(rnn(), XS, truncate=True), ValueError, "1 ≤ k1 ≤ k2, got True"),
         (lambda: nn.unroll(rnn(), XS, truncate=(1, 2, 3)), ValueError, "got (1, 2, 3)"),
         (lambda: nn.unroll(forgetful, XS, np.zeros((2, 4))), TypeError, "forgetful returned None"),
-        (lambda: nn.unroll(doubling, XS, np.zeros((2, 4))), TypeError, "returned a tuple of 2"),
+        (
+            lambda: nn.unroll(doubling, XS, np.zeros((2, 4))),
+            TypeError,
+            "returned (ndarray, ndarray)",
+        ),
         (
             lambda: nn.unroll(rnn(), [normal(1, 3), normal(2, 3)]),
             ValueError,

@@ -24,7 +24,8 @@ ONE = {
     name: getattr(rnn, name)
     for name in (
         *("negative", "exp", "log", "log1p", "expm1", "sqrt", "absolute", "sin", "cos", "tanh"),
-        *("sigmoid", "relu", "softplus"),
+        *("sigmoid", "relu", "softplus", "tan", "arctan", "sinh", "cosh", "log2", "log10", "erf"),
+        *("floor", "sign"),
     )
 } | {
     "clip": lambda x: rnn.clip(x, low=-1.0, high=2.0),
@@ -50,7 +51,7 @@ ONE = {
 }
 TWO = {
     name: getattr(rnn, name)
-    for name in ("add", "subtract", "multiply", "divide", "power", "maximum", "minimum")
+    for name in ("add", "subtract", "multiply", "divide", "power", "mod", "maximum", "minimum")
 } | {
     "the less": lambda a, b: where(a < b, a, b),
     "the less or equal": lambda a, b: where(a <= b, a, b),
@@ -70,6 +71,7 @@ ROWWISE = {
     "max": lambda x: largest(x, axis=-1),
     "min": lambda x: smallest(x, axis=-1),
     "sum": lambda x: total(x, axis=-1),
+    "cumsum": lambda x: rnn.cumsum(x, axis=-1),
     "softmax of columns": lambda x: rnn.softmax(x, axis=0),
     "max of columns": lambda x: largest(x, axis=0),
     "sum of columns": lambda x: total(x, axis=0),
@@ -145,6 +147,7 @@ GROUPS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("target", ["numpy", "c"])
 @pytest.mark.parametrize("group", GROUPS)

@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from tinygrad_rnn import tasks
 from tinygrad_rnn.tasks import (
     REBER_SYMBOLS,
     continual_reber,
@@ -159,3 +160,23 @@ def test_a_stream_does_not_change_when_it_is_cut_shorter():
     longer, shorter = continual_reber(1, 200, 5), continual_reber(1, 1, 5)
     assert np.array_equal(longer.xs[:1], shorter.xs)
     assert np.array_equal(longer.targets[:1], shorter.targets)
+
+
+def test_a_row_is_right_if_all_legal_successors_are_above_all_others_at_every_step():
+    batch = tasks.embedded_reber(6, rng=1)
+    scores = np.random.default_rng(0).random(batch.legal.shape) + 2 * batch.legal
+    assert tasks.legal_highest(scores, batch).all()
+    scores[~batch.mask] = np.nan
+    assert tasks.legal_highest(scores, batch).all()
+    k = int(np.argmax(batch.lengths))
+    for change in (np.where(batch.legal[-1, k], 0.0, 1.0), np.ones(7), np.full(7, np.nan)):
+        worse = scores.copy()
+        worse[-1, k] = change
+        assert tasks.legal_highest(worse, batch).tolist() == [n != k for n in range(6)]
+
+
+def test_only_grammars_have_legal_successors():
+    with pytest.raises(ValueError, match="Only a batch of a grammar has them"):
+        tasks.legal_highest(np.zeros((5, 2, 7)), tasks.adding(5, 2, rng=0))
+    with pytest.raises(ValueError, match="those of the batch's legal"):
+        tasks.legal_highest(np.zeros((5, 2, 7)), tasks.embedded_reber(2, rng=0))

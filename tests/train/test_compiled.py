@@ -76,6 +76,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("lengths", [False, True])
 @pytest.mark.parametrize("name", LAYERS)
@@ -83,6 +84,7 @@ def test_twenty_steps_are_those_of_the_record(name, lengths, target):
     same(LAYERS[name], drawn(lengths), target)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
 def test_a_state_is_carried_through_the_program(cell, target):
@@ -593,6 +595,7 @@ def test_what_the_optimiser_does_not_have_is_named_in_one_line(capsys):
 # -- going on ---------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("target", [*TARGETS, "auto"])
 @pytest.mark.parametrize("stop", [1, 2, 5, 8])
 def test_going_on_is_not_stopping_whatever_has_a_program_by_then(stop, target, tmp_path):

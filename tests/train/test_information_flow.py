@@ -75,6 +75,7 @@ def test_a_pair_of_states_counts_as_one_vector():
     assert information_flow(loss, states).item() == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.sampled(3)
 @every_cell
 @pytest.mark.parametrize("every_step", [False, True])
 def test_its_gradient_is_that_of_finite_differences(make, every_step):

@@ -1962,6 +1962,7 @@ def test_by_default_fit_is_the_loop_by_hand_to_the_bit(name):
     compare(KINDS[name], functools.partial(by_fit, **DEFAULT))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.usefixtures("in_numpy")
 @pytest.mark.parametrize("name", ALL)
 def test_what_is_checked_is_the_loop_by_hand_or_refused(name):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, concatenate, nn, stop_gradient, tanh, where
-from tinygrad_rnn.engine.backward import backward
+from tinygrad_rnn.engine.accumulate import backward
 from tinygrad_rnn.train import SGD
 from tinygrad_rnn.train.leaves import check_leaves, untrained
 

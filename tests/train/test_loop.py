@@ -174,7 +174,7 @@ def test_parts_that_do_not_belong_together_are_refused_before_the_first_step():
     with pytest.raises(ValueError, match="1 of 1 parameters of the optimiser are not in the model"):
         fit(Bowl(), ones, SGD(bowl.parameters(), lr=0.1), steps=1)
     with pytest.raises(
-        TypeError, match=r"fit: batch is .* a tuple\. For the same data .* lambda step: data"
+        TypeError, match=r"fit: batch is .* a tuple\. .* the same data .* lambda step: data"
     ):
         quiet(bowl, batch=ones(0), steps=1)
     with pytest.raises(
@@ -205,7 +205,7 @@ def test_seconds_are_a_budget_too(monkeypatch):
 
 
 def test_a_run_without_end_is_refused():
-    with pytest.raises(ValueError, match="fit: expected a budget, steps= or seconds="):
+    with pytest.raises(ValueError, match="fit: expected a budget, steps=, seconds= or"):
         quiet(Bowl())
 
 

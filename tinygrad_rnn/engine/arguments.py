@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine import messages
-from tinygrad_rnn.engine.tensor import Tensor, operand, values
+from tinygrad_rnn.engine.operands import operand
+from tinygrad_rnn.engine.tensor import Tensor, values
 
 __all__ = ["check_arguments", "seed_of"]
 

@@ -12,7 +12,7 @@ from typing import Any
 from tinygrad_rnn.engine.context import Context, context, without
 from tinygrad_rnn.engine.decorator import decorated
 
-__all__ = ["Block", "Observer", "no_grad", "opened", "recording_again"]
+__all__ = ["Block", "Observer", "answer", "no_grad", "opened", "recording_again"]
 
 
 def opened(now: Context, blocks: tuple[Block, ...]) -> Context:
@@ -110,6 +110,15 @@ class Observer(Block):
 
         A question is ``"values"``, ``"item"``, ``"if"`` or the name of a comparison, as ``"less"``.
         """
+
+
+def answer(question: str, *operands: Any) -> Any:
+    """The answer of the innermost observer that has one, or None."""
+    for observer in context.get().observers:
+        found = observer.asked(question, *operands)
+        if found is not None:
+            return found
+    return None
 
 
 def recording_again(now: Context) -> Context:

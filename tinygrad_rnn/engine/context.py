@@ -3,7 +3,7 @@
 Three things are known while an operation runs: whether it is recorded at all, the *scope* it
 belongs to ("lstm · t = 3"), and the observers, who see it and may answer in its place. They live in
 one context variable, so two threads (or two asyncio tasks) that record at once do not see each
-other. What sets them is a ``with`` block: `scope` here, ``no_grad()`` and observers in `blocks`.
+other. ``with`` blocks set them: `scope` here, ``no_grad()`` and observers in `blocks`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Context", "Frame", "answer", "context", "describe", "scope", "without"]
+__all__ = ["Context", "Frame", "context", "scope", "without"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,16 +24,14 @@ class Frame:
     Attributes
     ----------
     name
-        What the code inside is, e.g. ``"lstm"``; ``"backward"`` for operations of a recorded
-        gradient.
+        Of the code inside, e.g. ``"lstm"``; ``"backward"`` for operations of a recorded gradient.
     t
         The time step, counted from 0, or None outside of time.
     arrays
-        Constants by the letter they go by inside, e.g. ``{"x": x_t}``: what is not a Tensor has no
-        name of its own.
+        The letters of constants inside, e.g. ``{"x": x_t}``: an array has no name of its own.
     of, argument
-        Of a recorded gradient: the serial number of the node that is differentiated, and which
-        argument of it.
+        Of a recorded gradient: the serial number of the node that is differentiated, and the number
+        of the argument.
     """
 
     name: str
@@ -48,12 +46,11 @@ class Frame:
         return self.name if self.t is None else f"{self.name} · t = {self.t}"
 
 
-@dataclass(slots=True)  # not frozen, which would make it three times as slow; yet never changed
+@dataclass(slots=True)  # never changed; frozen, it would be three times as slow to make
 class Context:
-    """What holds while an operation runs.
+    """Whether operations are recorded, their scope, and the observers, innermost first.
 
-    `observers` look on, the innermost first. They and `recording` follow from `blocks`: those that
-    are open, in the order in which they were opened.
+    The open `blocks` decide on recording and observers.
     """
 
     recording: bool = True
@@ -75,12 +72,11 @@ class scope:
     Parameters
     ----------
     name
-        What runs here, e.g. ``"lstm"`` or ``"loss"``.
+        Of the code inside, e.g. ``"lstm"`` or ``"loss"``.
     t
         The time step, counted from 0.
     **arrays
-        Plain arrays (constants) under the letter that pictures and errors shall use for them:
-        ``x=x_t``.
+        Plain arrays (constants) by the letter they have in pictures and errors: ``x=x_t``.
 
     Examples
     --------
@@ -111,23 +107,9 @@ def without(entries: tuple[Any, ...], entry: Any) -> tuple[Any, ...]:
     """`entries` without the last that is `entry`; as they are, if none is.
 
     Blocks do not always close in reverse order: a generator can be suspended inside of one. So each
-    takes out what it put in, wherever that stands by now; none restores what it once found.
+    block takes out its own entry, wherever that stands by now.
     """
     for k in reversed(range(len(entries))):
         if entries[k] is entry:
             return entries[:k] + entries[k + 1 :]
     return entries
-
-
-def answer(question: str, *operands: Any) -> Any:
-    """The answer of the innermost observer that has one, or None."""
-    for observer in context.get().observers:
-        found = observer.asked(question, *operands)
-        if found is not None:
-            return found
-    return None
-
-
-def describe(frames: tuple[Frame, ...]) -> str:
-    """A scope in words, outermost first: ``"encoder · lstm · t = 3"``; empty outside of all."""
-    return " · ".join(map(str, frames))

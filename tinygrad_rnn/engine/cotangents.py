@@ -22,15 +22,14 @@ __all__ = ["Cotangents", "fit"]
 
 
 class Cotangents:
-    """Those of nodes whose turn has not come; `nodes` are all of the record.
+    """Those of nodes whose turn has not come: `sums`, of the loss at first.
 
-    `together` says whether uses of a matrix may go back in one product: they stay apart if they are
-    recorded or watched.
+    `nodes` are all of the record. If `together`, uses of a matrix go back in one product; they stay
+    apart if they are recorded or watched.
     """
 
-    def __init__(self, nodes: list[Tensor], together: bool) -> None:
-        self.nodes, self.together = nodes, together
-        self.sums: dict[Tensor, Any] = {}
+    def __init__(self, sums: dict[Tensor, Any], nodes: list[Tensor], together: bool) -> None:
+        self.sums, self.nodes, self.together = sums, nodes, together
         self.ours: set[Tensor] = set()  # whose sum is in an array of our own: added to in place
         self.waiting: dict[Tensor, dict[FanIn, Uses]] = {}  # uses of a source, until its turn
 
@@ -38,8 +37,8 @@ class Cotangents:
         """The cotangent that has arrived at `node`, in its shape and dtype, or None."""
         if node in self.waiting:
             self._join(node)
-        g = self.sums.pop(node, None)
-        if g is None or (g.shape == node._data.shape and g.dtype is node._data.dtype):
+        g, data = self.sums.pop(node, None), node._data
+        if g is None or (g.dtype is data.dtype and g.shape == data.shape):
             return g
         if type(g) is Tensor:
             mark(node)

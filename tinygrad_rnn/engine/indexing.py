@@ -17,9 +17,11 @@ import numpy as np
 from tinygrad_rnn.border import as_array, refuse_foreign
 from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.kinds import ALL, FIRST, MOVE, VIEW
+from tinygrad_rnn.engine.operands import as_operand
 from tinygrad_rnn.engine.operators import OPS
-from tinygrad_rnn.engine.primitive import Primitive, as_operand
+from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.hints import checked_keywords
 
 __all__ = ["Input", "axis_of", "flip", "getitem", "put_back", "scatter", "split", "take"]
 
@@ -101,6 +103,7 @@ OPS.update(split_index=split_index)
 # -- compositions ---------------------------------------------------------------------------------
 
 
+@checked_keywords
 def split(x: Any, sections: int | Sequence[int], axis: int = -1) -> tuple[Any, ...]:
     """Cut along `axis` into `sections` equal parts, or before each of the given places.
 
@@ -133,6 +136,7 @@ def _sections(sections: Any) -> int | tuple[int, ...]:
         raise TypeError(messages.not_sections(sections)) from None
 
 
+@checked_keywords
 def flip(x: Any, axis: int = 0) -> Any:
     """Backwards along `axis`."""
     x = as_operand(x, "flip")

@@ -6,7 +6,6 @@ line; scalars, measures, pictures and programs go by it, and keep no lists of na
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 Linear = tuple[tuple[Any, ...], ...]
@@ -19,8 +18,9 @@ class Kind(NamedTuple):
     ----------
     form
         How the result follows from the inputs: ``"elementwise"``, ``"reduction"`` over axes,
-        ``"normalisation"`` along one, ``"product"``, ``"view"`` (other places, the same elements),
-        ``"move"`` (inputs put side by side), ``"identity"`` (only the gradient is another).
+        ``"scan"`` and ``"normalisation"`` along one, ``"product"``, ``"view"`` (other places, the
+        same elements), ``"move"`` (inputs put side by side), ``"identity"`` (only the gradient is
+        another).
     cost
         ``"nothing"``, ``"arithmetic"`` and ``"choice"`` (one operation per element),
         ``"function"`` (the same, about ten times as dear), ``"read"`` (one operation per element
@@ -43,6 +43,7 @@ CHOICE        = Kind("elementwise",   "choice",     exact=True)
 CAST          = Kind("elementwise",   "nothing")
 SUM           = Kind("reduction",     "read")
 EXTREME       = Kind("reduction",     "read",       exact=True)
+SCAN          = Kind("scan",          "read")
 LOGSUMEXP     = Kind("reduction",     "normalise")
 NORMALISATION = Kind("normalisation", "normalise")
 PRODUCT       = Kind("product",       "product")
@@ -60,30 +61,3 @@ EACH:   Linear = ((0,), (1,))   # a * b
 CHOSEN: Linear = ((1, 2),)      # where(condition, a, b)
 ALL:    Linear = ((...,),)      # stack(xs)
 # fmt: on
-
-
-class Operation:
-    """A primitive as a record keeps it: how it is called, and the facts above.
-
-    With it `tensor`, which is read before `primitive`, can name the type of ``Tensor.op``.
-
-    Attributes
-    ----------
-    name, symbol
-        Its name, and its sign in formulas and pictures if it has one.
-    forward, arity
-        The function on arrays, and how many inputs it takes; None for any number.
-    kind, linear
-        Its kind, and the groups of inputs in which it is linear.
-    """
-
-    name: str
-    symbol: str
-    forward: Callable[..., Any]
-    arity: int | None
-    kind: Kind
-    linear: Linear
-
-    def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """Compute, and record if there is a Tensor among the inputs."""
-        raise NotImplementedError

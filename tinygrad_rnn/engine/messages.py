@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.context import context, describe
+from tinygrad_rnn.engine.context import Frame, context
+from tinygrad_rnn.hints import unknown_keyword
 
 # -- names ----------------------------------------------------------------------------------------
 
 
 def placed(name: str) -> str:
     """A name, and the scope it is called in."""
-    place = describe(context.get().scope)
-    return f"{name} at {place}" if place else name
+    return _at(name, context.get().scope)
 
 
 def called(node: Any) -> str:
@@ -27,8 +27,12 @@ def called(node: Any) -> str:
     what = node.name or "a leaf"
     if node.op is not None:
         what = f"{node.name} = {node.op.name}" if node.name else node.op.name
-    place = describe(node.scope)
-    return f"{what} at {place}" if place else what
+    return _at(what, node.scope)
+
+
+def _at(what: str, frames: tuple[Frame, ...]) -> str:
+    """Outermost first: ``"tanh at encoder · lstm · t = 3"``."""
+    return f"{what} at {' · '.join(map(str, frames))}" if frames else what
 
 
 def _shapes(arrays: list[Any]) -> str:
@@ -116,6 +120,9 @@ def wrong_number(op: Any, n: int) -> str:
 
 def not_computed(op: Any, error: Exception, arrays: list[Any], options: dict[str, Any]) -> str:
     """What NumPy found, with the primitive, the scope, the shapes and the way out."""
+    takes = _nothing if isinstance(op.forward, np.ufunc) else op.forward
+    if unknown := unknown_keyword(placed(op.name), takes, options):
+        return unknown
     many = len(arrays) > 1
     hint = {
         "matmul": " Multiply by a number with *."
@@ -130,6 +137,10 @@ def not_computed(op: Any, error: Exception, arrays: list[Any], options: dict[str
     given = f"shape{'s' * many} {_shapes(arrays)}"
     given += "".join(f", {key}={value!r}" for key, value in options.items())
     return f"{placed(op.name)}: got {given}; {str(error).rstrip('.')}.{hint}"
+
+
+def _nothing() -> None:
+    """What a ufunc takes by name, as a primitive."""
 
 
 def not_finite(op: Any, inputs: tuple[Any, ...], arrays: list[Any], data: Any) -> str:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_rnn.border import refuse_foreign
 from tinygrad_rnn.engine import messages
-from tinygrad_rnn.engine.context import answer
+from tinygrad_rnn.engine.blocks import answer
+from tinygrad_rnn.hints import absent, checked_keywords
 
 __all__ = ["OPS", "Operators"]
 
@@ -43,6 +44,8 @@ class Operators:
     def __rtruediv__(self, other: Any) -> Self: return OPS["divide"](other, self)
     def __pow__(self, other: Any) -> Self: return OPS["power"](self, other)
     def __rpow__(self, other: Any) -> Self: return OPS["power"](other, self)
+    def __mod__(self, other: Any) -> Self: return OPS["mod"](self, other)
+    def __rmod__(self, other: Any) -> Self: return OPS["mod"](other, self)
     def __matmul__(self, other: Any) -> Self: return OPS["matmul"](self, other)
     def __rmatmul__(self, other: Any) -> Self: return OPS["matmul"](other, self)
     def __neg__(self) -> Self: return OPS["negative"](self)
@@ -77,21 +80,25 @@ class Operators:
     def astype(self, dtype: DTypeLike) -> Self: return OPS["astype"](self, dtype=dtype)  # noqa: D102
     # fmt: on
 
-    def sum(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Self:
+    @checked_keywords
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Self:
         """Sum over `axis` (an int, a tuple, or None for all)."""
-        return self.__array__() if of_numpy else OPS["sum"](self, axis=axis, keepdims=keepdims)
+        return OPS["sum"](self, axis=axis, keepdims=keepdims)
 
-    def mean(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Self:
+    @checked_keywords
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Self:
         """Mean over `axis` (an int, a tuple, or None for all)."""
-        return self.__array__() if of_numpy else OPS["mean"](self, axis=axis, keepdims=keepdims)
+        return OPS["mean"](self, axis=axis, keepdims=keepdims)
 
-    def max(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Self:
+    @checked_keywords
+    def max(self, axis: Any = None, keepdims: bool = False) -> Self:
         """Largest element over `axis`; equals share the gradient."""
-        return self.__array__() if of_numpy else OPS["max"](self, axis=axis, keepdims=keepdims)
+        return OPS["max"](self, axis=axis, keepdims=keepdims)
 
-    def min(self, axis: Any = None, keepdims: bool = False, **of_numpy: Any) -> Self:
+    @checked_keywords
+    def min(self, axis: Any = None, keepdims: bool = False) -> Self:
         """Smallest element over `axis`; equals share the gradient."""
-        return self.__array__() if of_numpy else OPS["min"](self, axis=axis, keepdims=keepdims)
+        return OPS["min"](self, axis=axis, keepdims=keepdims)
 
     def reshape(self, *shape: Any) -> Self:
         """The same elements in another shape: ``t.reshape(2, -1)`` or ``t.reshape((2, -1))``."""
@@ -101,12 +108,37 @@ class Operators:
         """Axes in another order; all reversed without arguments."""
         return OPS["transpose"](self, axes=(axes[0] if len(axes) == 1 else axes) or None)
 
+    def flatten(self) -> Self:
+        """The same elements along one axis."""
+        return OPS["reshape"](self, shape=(-1,))
+
+    def squeeze(self, axis: Any = None) -> Self:
+        """Without axes of length 1: all such, or `axis` (an int or a tuple)."""
+        return OPS["squeeze"](self, axis)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Self:
+        """Two axes exchanged."""
+        return OPS["swapaxes"](self, axis1, axis2)
+
     @property
     def T(self) -> Self:
         """The axes reversed."""
         return OPS["transpose"](self)
 
+    def numpy(self: Any) -> Any:
+        """The values, ``t.data``: an array, or a NumPy scalar where there is no axis."""
+        return self.data
+
+    def numel(self: Any) -> int:
+        """How many elements it has, ``t.size``."""
+        return self.size
+
     # -- Python's protocols -----------------------------------------------------------------------
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            absent(self, name)
 
     def __repr__(self: Any) -> str:
         values = np.array2string(

@@ -1,8 +1,7 @@
 """What happens when a primitive is called?
 
 Given arrays it computes. Given a Tensor among its inputs it computes and records: the result is a
-Tensor that remembers the primitive, its inputs and options, and where and when. If it cannot, the
-error says what was done and where, what was given, and how to mend it.
+Tensor that remembers the primitive, its inputs and options, and where and when.
 """
 
 from __future__ import annotations
@@ -12,28 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.border import REAL, as_array
-from tinygrad_rnn.engine import messages
+from tinygrad_rnn.border import REAL
 from tinygrad_rnn.engine.constants import fingerprints
 from tinygrad_rnn.engine.context import Context, context
-from tinygrad_rnn.engine.kinds import UNKNOWN, Kind, Linear, Operation
+from tinygrad_rnn.engine.kinds import UNKNOWN, Kind, Linear
+from tinygrad_rnn.engine.operands import NUMBERS, with_arrays, with_axes
+from tinygrad_rnn.engine.operation import Operation
 from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.signature import by_place, signature
-from tinygrad_rnn.engine.tensor import (
-    NO_OPTIONS,
-    OBJECT,
-    Tensor,
-    next_serial,
-    operand,
-)
+from tinygrad_rnn.engine.tensor import NO_OPTIONS, OBJECT, Tensor, next_serial
 
-__all__ = ["Primitive", "as_operand"]
+__all__ = ["Primitive"]
 
-_NUMBERS = frozenset(
-    {float, int, bool, np.float64, np.float32, np.float16, np.int64, np.int32, np.bool_}
-)
 UNRECORDED = Context(recording=False)
-_PLAIN = frozenset({float, int, bool})
 _new = Tensor.__new__
 _FROM_SIGNATURE: Any = object()
 
@@ -47,17 +37,16 @@ class Primitive(Operation):
         The field's (NumPy's) name; shown in pictures and errors.
     forward
         Computes the result from arrays: a new array or a view, which is made read-only; it must
-        neither write into them nor give one of them back. What stands before ``/`` in its
-        signature are inputs, what stands after are options; ``*inputs`` makes it variadic.
+        neither write into them nor give one of them back. Arguments before ``/`` in its signature
+        are inputs, those after it options; ``*inputs`` makes it variadic.
     arity
         How many leading arguments are inputs, where the signature does not say; None for any
         number.
-    kind
-        Its form, its cost, and whether it rounds; see `engine.kinds`.
-    linear
-        In which inputs it is linear; see there.
+    kind, linear
+        Its form, its cost, and whether it rounds; the inputs in which it is linear. See
+        `engine.kinds`.
     symbol
-        What stands for it in formulas and pictures, instead of the name.
+        Its sign in formulas and pictures, instead of the name.
 
     Raises
     ------
@@ -93,8 +82,8 @@ class Primitive(Operation):
         if len(inputs) != self.arity and self.arity is not None:  # sum(x, 0): 0 is an option
             inputs, options = by_place(self, inputs, options)
         arrays: list[Any] = []
-        recorded = False
         lent: list[Any] = []  # arrays that others may write into
+        recorded = False
         for x in inputs:
             kind = type(x)
             if kind is Tensor:
@@ -102,19 +91,15 @@ class Primitive(Operation):
                 arrays.append(x._data)
                 if x.fingerprints and x.op is None:
                     lent.append(x._data)
-            elif kind in _NUMBERS:
+            elif kind in NUMBERS:
                 arrays.append(x)
             elif kind is np.ndarray and x.dtype.kind in REAL:
                 arrays.append(x)
                 lent.append(x)
             elif kind is np.ndarray and x.dtype is OBJECT:
                 return OPS["on_scalars"](self, inputs, options)
-            else:
-                x = as_array(x, messages.placed(self.name))
-                inputs = (*inputs[: len(arrays)], x, *inputs[len(arrays) + 1 :])
-                arrays.append(x)
-                if type(x) is np.ndarray:
-                    lent.append(x)
+            else:  # a list, say
+                return self(*with_arrays(self.name, inputs), **options)
         now = context.get() if recorded else UNRECORDED
         try:
             if now.observers:
@@ -125,14 +110,7 @@ class Primitive(Operation):
             else:
                 data = self.forward(*arrays, **options) if options else self.forward(*arrays)
         except (TypeError, ValueError, IndexError, AttributeError) as error:
-            if _PLAIN.isdisjoint(map(type, arrays)):
-                kind = next(
-                    (k for k in (IndexError, ValueError) if isinstance(error, k)), TypeError
-                )
-                raise kind(messages.not_computed(self, error, arrays, options)) from error
-            # 2.0 has no shape to be changed or to broadcast: once more as an array without axes
-            inputs = tuple(np.asarray(x) if type(x) in _PLAIN else x for x in inputs)
-            return self(*inputs, **options)
+            return self(*with_axes(self, error, inputs, arrays, options), **options)
         if not recorded:
             return data
         if type(data) is np.ndarray:
@@ -147,35 +125,11 @@ class Primitive(Operation):
             out.inputs = inputs
             out.options = options or NO_OPTIONS
             if options:
-                arrays = [x for x in options.values() if type(x) is np.ndarray]
-                lent += [x for x in arrays if x.dtype is not OBJECT]
+                held = [x for x in options.values() if type(x) is np.ndarray]
+                lent += [x for x in held if x.dtype is not OBJECT]
             out.fingerprints = fingerprints(lent) if lent else ()
         else:
-            out.op = None
-            out.inputs = out.fingerprints = ()
-            out.options = NO_OPTIONS
-        if now.observers:
-            for observer in now.observers:
-                observer.recorded(out)
+            out.op, out.inputs, out.options, out.fingerprints = None, (), NO_OPTIONS, ()
+        for observer in now.observers:
+            observer.recorded(out)
         return out
-
-    def __repr__(self) -> str:
-        return f"<primitive {self.name}>"
-
-    def __copy__(self) -> Primitive:
-        return self
-
-    def __deepcopy__(self, _: Any) -> Primitive:
-        return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """By name: one primitive is one object, wherever it is loaded."""
-        find = OPS["find"]
-        if find(self.name) is not self:
-            raise LookupError(messages.hidden(self.name))
-        return find, (self.name,)
-
-
-def as_operand(x: Any, name: str) -> Any:
-    """An input of a composition, as one of a primitive."""
-    return x if type(x) is Tensor else operand(x, messages.placed(name))

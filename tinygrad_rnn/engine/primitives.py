@@ -1,7 +1,7 @@
 """What can be computed?
 
-Each primitive is one function on arrays: what stands before ``/`` in a signature is an input
-(Tensor, array or number), what stands after it is an option. They come in adjoint pairs (sum and
+Each primitive is one function on arrays: arguments before ``/`` in its signature are inputs
+(Tensors, arrays or numbers), those after it options. They come in adjoint pairs (sum and
 broadcast_to, getitem and scatter, concatenate and its slices), so the derivative of a graph needs
 no new kinds of node.
 
@@ -24,30 +24,17 @@ import numpy as np
 from tinygrad_rnn.border import REAL
 from tinygrad_rnn.engine.convolution import conv  # noqa: F401  (all that can be computed is here)
 from tinygrad_rnn.engine.indexing import Input, axis_of, flip, getitem, scatter, split  # noqa: F401
-from tinygrad_rnn.engine.kinds import (
-    ALL,
-    ARITHMETIC,
-    BOTH,
-    CAST,
-    CHOICE,
-    CHOSEN,
-    EACH,
-    EXTREME,
-    FIRST,
-    FUNCTION,
-    IDENTITY,
-    LOGSUMEXP,
-    MOVE,
-    NORMALISATION,
-    PIECE,
-    PRODUCT,
-    SIGN,
-    SUM,
-    VIEW,
-)
+
+from tinygrad_rnn.engine.kinds import (  # isort: skip
+    ALL, ARITHMETIC, BOTH, CAST, CHOICE, CHOSEN, EACH, EXTREME, FIRST, FUNCTION, IDENTITY,
+    LOGSUMEXP, MOVE, NORMALISATION, PRODUCT, SIGN, SUM, VIEW,
+)  # fmt: skip
+from tinygrad_rnn.engine.operands import as_operand
 from tinygrad_rnn.engine.operators import OPS
-from tinygrad_rnn.engine.primitive import Primitive, as_operand
+from tinygrad_rnn.engine.primitive import Primitive
+from tinygrad_rnn.engine.segment import segment  # noqa: F401
 from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.hints import checked_keywords
 
 # -- elementwise ----------------------------------------------------------------------------------
 # Python's operators, not NumPy's functions: the same loops on arrays, and ten times faster on NumPy
@@ -120,7 +107,7 @@ minimum       = Primitive("minimum",       np.minimum,              2, CHOICE)
 where         = Primitive("where",         _where,                  3, CHOICE,     CHOSEN)
 stop_gradient = Primitive("stop_gradient", operator.pos,            1, IDENTITY,   FIRST)
 
-# without a derivative; called by a Tensor's operators where the record becomes a program
+# without a derivative; recorded only where the record becomes a program
 less          = Primitive("less",          operator.lt,             2, CHOICE)
 less_equal    = Primitive("less_equal",    operator.le,             2, CHOICE)
 greater       = Primitive("greater",       operator.gt,             2, CHOICE)
@@ -153,7 +140,7 @@ def _clip(x: Any, /, low: Any = -np.inf, high: Any = np.inf) -> Any:
 
 
 def clip_bounds(dtype: Any, low: Any, high: Any) -> tuple[Any, Any]:
-    """The bounds, of integers as integers in their range, unless one is a fraction."""
+    """The bounds; for a dtype of integers as integers in its range, unless one is a fraction."""
     if dtype.kind not in "iu" or any(math.isfinite(b) and b != int(b) for b in (low, high)):
         return low, high
     least, most = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
@@ -184,19 +171,26 @@ def _matmul(a: Any, b: Any, /) -> Any:
     return y if a.ndim == 2 else y.reshape(*a.shape[:-1], b.shape[1])
 
 
+def _of_axes(x: Any, axis: Any) -> Any:
+    """`axis`, refused for a number: ``max(-5, 0)`` means Python's own, and NumPy would say -5."""
+    if not x.ndim and axis is not None and np.size(axis):
+        raise ValueError("a number has no axes; Python's own sum, max, min are builtins.max, …")
+    return axis
+
+
 def _sum(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
     """Sum over `axis` (an int, a tuple, or None for all)."""
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+    return np.add.reduce(x, axis=_of_axes(x, axis), keepdims=keepdims)
 
 
 def _max(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
     """Largest element over `axis`; equals share the gradient."""
-    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+    return np.maximum.reduce(x, axis=_of_axes(x, axis), keepdims=keepdims)
 
 
 def _min(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
     """Smallest element over `axis`; equals share the gradient."""
-    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
+    return np.minimum.reduce(x, axis=_of_axes(x, axis), keepdims=keepdims)
 
 
 def _logsumexp(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
@@ -215,7 +209,7 @@ def _softmax(x: Any, /, axis: int = -1) -> Any:
 
 
 def _log_softmax(x: Any, /, axis: int = -1) -> Any:
-    """X - logsumexp(x) over `axis`; finite where log(softmax(x)) is not."""
+    """Over `axis`, x - logsumexp(x); finite where log(softmax(x)) is not."""
     if not x.size:
         return _softmax(x, axis)
     x = x - np.maximum.reduce(x, axis=axis, keepdims=True)
@@ -242,24 +236,13 @@ def _broadcast_to(x: Any, /, shape: Any) -> Any:
     return y[()]
 
 
-def _concatenate(
-    *xs: Any, axis: int, starts: tuple[int, ...]
-) -> Any:  # starts: where each begins, for its rule
+def _concatenate(*xs: Any, axis: int, starts: tuple[int, ...]) -> Any:
+    """Joined along `axis`; the rule needs `starts`, where each begins."""
     return np.concatenate(xs, axis=axis)
 
 
 def _stack(*xs: Any, axis: int) -> Any:
     return np.stack(xs, axis=axis)
-
-
-def _segment(*inputs: Any, again: Callable[[Any], Any], size: int, dtype: Any) -> Any:
-    """Nothing to add: `size` times -0, in no memory. Its derivative is that of a piece of time.
-
-    A piece was computed from `inputs` unrecorded, and each of its results is the value it had plus
-    a part of this (x + -0 is x to the bit). The gradients with respect to all parts come together
-    here, and ``again(g)`` computes the piece once more to send them on to the inputs.
-    """
-    return np.broadcast_to(np.array(-0.0, dtype), (size,))
 
 
 # fmt: off
@@ -279,13 +262,13 @@ transpose     = Primitive("transpose",     _transpose,     kind=VIEW, linear=FIR
 broadcast_to  = Primitive("broadcast_to",  _broadcast_to,  kind=VIEW, linear=FIRST)
 concatenate_p = Primitive("concatenate",   _concatenate,   kind=MOVE, linear=ALL)
 stack_p       = Primitive("stack",         _stack,         kind=MOVE, linear=ALL)
-segment       = Primitive("segment",       _segment,       kind=PIECE)
 # fmt: on
 
 
 # -- compositions ---------------------------------------------------------------------------------
 
 
+@checked_keywords
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Mean over `axis` (an int, a tuple, or None for all): a sum, divided."""
     x = as_operand(x, "mean")
@@ -295,20 +278,23 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return sum(x, axis=axis, keepdims=keepdims) / math.prod(shape[k] for k in axes)
 
 
+@checked_keywords
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join along an axis they have; all other lengths are equal."""
-    xs = [as_operand(x, "concatenate") for x in _sequence("concatenate", xs)]
+    xs = [as_operand(x, "concatenate") for x in sequence("concatenate", xs)]
     shapes = [np.shape(values(x)) for x in xs]
     lengths = [shape[axis_of("concatenate", axis, shape)] for shape in shapes]
     return concatenate_p(*xs, axis=axis, starts=tuple(itertools.accumulate(lengths, initial=0)))
 
 
+@checked_keywords
 def stack(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join along a new axis; all shapes are equal."""
-    return stack_p(*_sequence("stack", xs), axis=axis)
+    return stack_p(*sequence("stack", xs), axis=axis)
 
 
-def _sequence(name: str, xs: Any) -> Any:
+def sequence(name: str, xs: Any) -> Any:
+    """A list of operands; an error that names the function if it is none."""
     if isinstance(xs, Tensor) or not isinstance(xs, (list, tuple, np.ndarray)) or not len(xs):
         raise TypeError(
             f"{name}: expected a list of at least one Tensor or array, got {type(xs).__name__}."

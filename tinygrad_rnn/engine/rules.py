@@ -6,8 +6,8 @@ one place, in `backward`.
 
 Rules are written in our own primitives. Fed arrays they compute; fed Tensors they record, so the
 derivative of a gradient needs nothing more. ``None`` marks an input without a derivative; a
-primitive that is missing here (`stop_gradient`, comparisons) lets nothing pass. A primitive with any number
-of inputs has one rule, told the input's number ``k``.
+primitive that is missing here (`stop_gradient`, comparisons) lets nothing pass. A primitive with
+any number of inputs has one rule, told the input's number ``k``.
 """
 
 from __future__ import annotations
@@ -20,49 +20,16 @@ from typing import Any, NamedTuple
 from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.convolution import conv, conv_left, conv_right
 from tinygrad_rnn.engine.indexing import getitem, put_back, scatter, take
-from tinygrad_rnn.engine.kinds import Operation
+from tinygrad_rnn.engine.operation import Operation
 from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.primitive import Primitive
-from tinygrad_rnn.engine.primitives import (
-    absolute,
-    add,
-    astype,
-    broadcast_to,
-    clip,
-    concatenate_p,
-    cos,
-    cut_gradient,
-    divide,
-    exp,
-    expm1,
-    log,
-    log1p,
-    log_softmax,
-    logsumexp,
-    matmul,
-    max,
-    maximum,
-    min,
-    minimum,
-    multiply,
-    negative,
-    pass_gradient,
-    power,
-    relu,
-    reshape,
-    segment,
-    sigmoid,
-    sin,
-    softmax,
-    softplus,
-    sqrt,
-    stack_p,
-    subtract,
-    sum,
-    tanh,
-    transpose,
-    where,
-)
+
+from tinygrad_rnn.engine.primitives import (  # isort: skip
+    absolute, add, astype, broadcast_to, clip, concatenate_p, cos, cut_gradient, divide, exp,
+    expm1, log, log1p, log_softmax, logsumexp, matmul, max, maximum, min, minimum, multiply,
+    negative, pass_gradient, power, relu, reshape, segment, sigmoid, sin, softmax, softplus, sqrt,
+    stack_p, subtract, sum, tanh, transpose, where,
+)  # fmt: skip
 from tinygrad_rnn.engine.products import Uses, matmul_left, matmul_right, one_product
 
 __all__ = ["RULES", "FanIn", "JointVJP", "one_each"]
@@ -72,8 +39,8 @@ class FanIn(NamedTuple):
     """A rule that is told all uses of one source at once, ``(uses, x)``, for speed and memory.
 
     T slices of one sequence go back in one scatter, T products with one matrix in one product.
-    Where the uses have to stay apart (because they are recorded or watched) the rule is `alone`,
-    and so it is for a source that is no matrix; without it, they never do.
+    Uses that are recorded or watched stay apart, and so do those of a source that is no matrix:
+    each goes back by the rule `alone`. Without one, they always go back together.
     """
 
     rule: Callable[[Uses, Any], Any]
@@ -151,12 +118,12 @@ def one_each(rules: Any, g: Any, y: Any, inputs: Any, options: dict[str, Any]) -
     """The rules of a primitive with any number of inputs, one for each of them."""
     if type(rules) is JointVJP:
         return [_constant(gx) for gx in rules.rule(g, y, inputs, **options)]
-    # all inputs as one argument: unpacked for each of them, they would cost their square
+    # all inputs as one argument: unpacked for each rule, they would cost their number squared
     return [functools.partial(rules, k) for k in range(len(inputs))]
 
 
 def _constant(gx: Any) -> Any:
-    """A rule that gives what is already computed."""
+    """A rule that gives a cotangent already computed."""
 
     def rule(*_: Any, **__: Any) -> Any:
         return gx
@@ -165,7 +132,7 @@ def _constant(gx: Any) -> Any:
 
 
 def power_slope(x: Any, n: Any) -> Any:
-    """N x^(n-1), and 0 where n is 0, also at x = 0."""
+    """The slope n x^(n-1); 0 where n is 0, also at x = 0."""
     if isinstance(n, (int, float)) and n:
         return n * power(x, n - 1)
     return n * power(where((n == 0) & (x == 0), 1, x), n - 1)
@@ -177,7 +144,7 @@ def same(x: Any, y: Any) -> Any:
 
 
 def share(g: Any, mine: Any, other: Any) -> Any:
-    """The gradient of a maximum or minimum: all to the one that is it, half to each where both are."""
+    """The gradient of a maximum or minimum: to the operand that is it, half to each of equals."""
     return where(mine, where(other, g * 0.5, g), 0)
 
 

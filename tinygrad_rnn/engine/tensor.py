@@ -4,9 +4,8 @@ A `Tensor` is an array that remembers how it was made: by which primitive, from 
 which options, where and when. Nothing else is kept, so the record is plain data that can be
 differentiated, drawn, measured and printed.
 
-What is a Tensor is differentiable, what is an array is not; there is no flag. Inputs point to older
-Tensors only, so there are no reference cycles, and dropping the last result frees the graph at
-once.
+Tensors are differentiable, arrays are not; there is no flag. Inputs point to older Tensors only, so
+there are no reference cycles, and dropping the last result frees the graph at once.
 """
 
 from __future__ import annotations
@@ -19,9 +18,10 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_rnn.border import REAL, as_array
 from tinygrad_rnn.engine import messages
+from tinygrad_rnn.engine.blocks import answer
 from tinygrad_rnn.engine.constants import Fingerprints, fingerprints
-from tinygrad_rnn.engine.context import Frame, answer, context
-from tinygrad_rnn.engine.kinds import Operation
+from tinygrad_rnn.engine.context import Frame, context
+from tinygrad_rnn.engine.operation import Operation
 from tinygrad_rnn.engine.operators import OPS, Operators
 
 __all__ = ["Tensor", "named"]
@@ -65,7 +65,7 @@ class Tensor(Operators):
         Its number at birth. Inputs are older than results, so the order of serials is a topological
         order.
     grad
-        What ``backward()`` has added up so far, an array; on leaves only.
+        The gradient that ``backward()`` has added up so far, an array; on leaves only.
 
     Notes
     -----
@@ -100,8 +100,7 @@ class Tensor(Operators):
     serial: int
     grad: Any
 
-    # ndarray * Tensor asks us first: NumPy's operators stand back for whoever has the higher
-    # priority
+    # ndarray * Tensor asks us first: NumPy's operators leave it to the operand of higher priority
     __array_priority__ = 1000
 
     def __init__(
@@ -119,7 +118,7 @@ class Tensor(Operators):
         if self.op is not None:
             raise TypeError(messages.keeps_its_data(self))
         known = self._data
-        if values is known:  # as after p.data -= g; whoever holds the old array keeps it
+        if values is known:  # as after p.data -= g; others who hold the old array keep it
             self._data = known.copy("K") if known.ndim else known
         elif (  # as after each step of training
             isinstance(values, np.ndarray)
@@ -228,12 +227,6 @@ def values(x: Any) -> Any:
     return x._data if found is None else found
 
 
-def shaped(x: Any) -> Any:
-    """What has the shape and the dtype of `x`, a Tensor or plain; its values may be unknown."""
-    x = values(x)
-    return x if hasattr(x, "dtype") else np.asarray(x)
-
-
 def _leaf(data: np.ndarray, name: str | None, gradient: np.ndarray | None) -> Tensor:
     leaf = Tensor(data, name=name)
     leaf.grad = gradient
@@ -241,7 +234,7 @@ def _leaf(data: np.ndarray, name: str | None, gradient: np.ndarray | None) -> Te
 
 
 def _leaf_data(data: Any, dtype: DTypeLike | None, owner: str = "Tensor(...)") -> Any:
-    """An own copy as an array, as a NumPy scalar (immutable) where there is no axis."""
+    """A copy as an array; as a NumPy scalar, which is immutable, where there is no axis."""
     given = as_array(values(data), owner)
     try:
         array = np.array(given, dtype=dtype)
@@ -250,14 +243,3 @@ def _leaf_data(data: Any, dtype: DTypeLike | None, owner: str = "Tensor(...)") -
     if array.dtype.kind not in REAL:
         raise TypeError(messages.not_real(owner, array.dtype))
     return array if array.ndim else array[()]
-
-
-def operand(x: Any, owner: str) -> Any:
-    """`x` as an array of real numbers; a Tensor, or an array of such (`scalars`), stays itself."""
-    if type(x) is Tensor or _is_scalars(x):
-        return x
-    return as_array(x, owner)
-
-
-def _is_scalars(x: Any) -> bool:
-    return type(x) is np.ndarray and x.dtype is OBJECT and x.size > 0 and type(x.flat[0]) is Tensor

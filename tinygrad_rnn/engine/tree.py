@@ -232,11 +232,11 @@ def _deque(x: Any, parts: list[Any]) -> Any:
 
 
 def _itself(x: Any) -> dict[Any, Any]:
-    return x
+    return x if type(x) is dict else dict(x.items())  # whatever its own iteration gives
 
 
 def _dict(x: Any, parts: list[Any]) -> Any:
-    found = zip(x, parts, strict=True)
+    found = zip(x.keys(), parts, strict=True)
     if type(x) is dict:
         return dict(found)
     again = copy.copy(x)  # a defaultdict keeps its default

@@ -47,7 +47,10 @@ Examples
 (array([0, 1, 2, 3, 4]), (5,))
 """
 
+from typing import TYPE_CHECKING
+
 from tinygrad_rnn.engine.norm import norm
+from tinygrad_rnn.hints import of_package
 from tinygrad_rnn.measure.activation import Activation, activation
 from tinygrad_rnn.measure.attractors import Attractors, attractors
 from tinygrad_rnn.measure.carousel import Carousel, carousel
@@ -136,3 +139,6 @@ __all__ = [
     "to_csv",
     "trajectories",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = of_package(__name__, __all__)

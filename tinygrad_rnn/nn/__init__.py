@@ -1,5 +1,8 @@
 """Cells, modules, the loop over time, layers, losses and start values."""
 
+from typing import TYPE_CHECKING
+
+from tinygrad_rnn.hints import of_package
 from tinygrad_rnn.nn import cells, start
 from tinygrad_rnn.nn.attention import dot_attention
 from tinygrad_rnn.nn.cells import *  # noqa: F403  (the list of cells is theirs)
@@ -8,11 +11,18 @@ from tinygrad_rnn.nn.decode import decode
 from tinygrad_rnn.nn.dropout import dropout
 from tinygrad_rnn.nn.encoder_decoder import EncoderDecoder
 from tinygrad_rnn.nn.layers import Embedding, Linear, TiedLinear
-from tinygrad_rnn.nn.losses import binary_cross_entropy, cross_entropy, huber_loss, mse_loss
+from tinygrad_rnn.nn.losses import (
+    binary_cross_entropy,
+    cross_entropy,
+    huber_loss,
+    mse_loss,
+    squared_error,
+)
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.recurrent import Recurrent
 from tinygrad_rnn.nn.rtrl import rtrl
 from tinygrad_rnn.nn.samples import cells_of, sampled
+from tinygrad_rnn.nn.sequential import ModuleDict, ModuleList, Sequential
 from tinygrad_rnn.nn.shapes import (
     SequenceModel,
     many_to_many,
@@ -40,9 +50,12 @@ __all__ = [
     "LearnedState",
     "Linear",
     "Module",
+    "ModuleDict",
+    "ModuleList",
     "RandomTruncation",
     "Recurrent",
     "SequenceModel",
+    "Sequential",
     "TiedLinear",
     "VariationalDropout",
     "Zoneout",
@@ -63,7 +76,11 @@ __all__ = [
     "rtrl",
     "sampled",
     "sequence_to_sequence",
+    "squared_error",
     "start",
     "unroll",
     "unroll_tree",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = of_package(__name__, __all__)

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_rnn.border import refuse_foreign
+from tinygrad_rnn.engine.operands import operand, shaped
 from tinygrad_rnn.engine.recorder import recorder, require
-from tinygrad_rnn.engine.tensor import Tensor, operand, shaped, values
+from tinygrad_rnn.engine.tensor import Tensor, values
 
 __all__ = [
     "check_call",
@@ -141,20 +142,29 @@ def check_call(owner: str, cell: Any, xs: Any, state: Any) -> None:
 
 def check_state(new: Any, old: Any, name: str) -> None:
     """TypeError unless a cell returned a state with the structure of the one it was given."""
-    kinds = {
-        tuple(s) if isinstance(s, dict) else len(s) if isinstance(s, (tuple, list)) else 0
-        for s in (new, old)
-    }
-    if new is None or len(kinds) > 1:
+    if new is None or _form(new) != _form(old):
         raise TypeError(
             f"unroll: {name} returned {_described(new)} for the next state and was given "
-            f"{_described(old)}. A cell returns a state like the one before: return h, or (h, c)."
+            f"{_described(old)}. A cell returns a state like the one before, and nothing beside "
+            "it: h, or (h, c). The output is its first part, or what a method output(state) gives."
         )
 
 
+def _form(state: Any) -> Any:
+    """The number or the keys of its parts, and which of them have parts themselves."""
+    if isinstance(state, dict):
+        return tuple(state)
+    if isinstance(state, (tuple, list)):
+        return [isinstance(part, (tuple, list, dict)) for part in state]
+    return None
+
+
 def _described(state: Any) -> str:
-    if isinstance(state, (tuple, list, dict)):
-        return f"a {type(state).__name__} of {len(state)}"
+    if isinstance(state, (tuple, list)):
+        inside = ", ".join(_described(part).removeprefix("one ") for part in state)
+        return f"({inside})" if isinstance(state, tuple) else f"[{inside}]"
+    if isinstance(state, dict):
+        return f"a dict of {', '.join(map(repr, state)) or 'nothing'}"
     return "None" if state is None else f"one {type(state).__name__}"
 
 

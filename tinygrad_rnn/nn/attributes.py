@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_rnn.engine.tensor import OBJECT, Tensor
+from tinygrad_rnn.hints import Keywords
 
 __all__ = [
     "Leaf",
@@ -47,7 +48,12 @@ Leaf = tuple[str, Any, Any, Any]  # path, owner, key, value
 Place = tuple[int, Any, list[Any], list[Any]]  # kind, what was looked into, names, values
 Reader = Callable[[Any], dict[Any, Any]]
 
-_BASES = ("builtins", __name__, "tinygrad_rnn.nn.module")  # that hold nothing of the user's
+_BASES = (
+    "builtins",
+    __name__,
+    "tinygrad_rnn.nn.module",
+    "tinygrad_rnn.hints",
+)  # that hold nothing of the user's
 _EMPTY = dict[str, Any]()
 _VIEWS = (type(_EMPTY.keys()), type(_EMPTY.values()), type(_EMPTY.items()))
 _NAMESPACES = (types.SimpleNamespace, collections.UserDict, collections.UserList)
@@ -57,7 +63,7 @@ _NO_CONSTANTS = frozenset(  # class attributes that are no parameters, for speed
 )
 
 
-class ModuleBase:
+class ModuleBase(Keywords):
     """Base of what is looked into as a module; there is one such class, `nn.Module`."""
 
     __slots__ = ()

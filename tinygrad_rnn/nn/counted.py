@@ -5,20 +5,25 @@ Some steps of a padded batch don't: `lengths` or a `mask` say which.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from tinygrad_rnn.engine.operands import operand
 from tinygrad_rnn.engine.primitives import astype, broadcast_to, maximum, mean, sum, where
 from tinygrad_rnn.engine.recorder import recorder, require
-from tinygrad_rnn.engine.tensor import Tensor, operand, values
+from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.nn.batches import answers
 from tinygrad_rnn.nn.mask import checked_lengths, checked_mask
 
-__all__ = ["anything", "average", "counted", "paired"]
+__all__ = ["Reduction", "anything", "check_reduction", "counted", "paired", "reduced"]
+
+Reduction = Literal["mean", "sum", "none"]
 
 
 def paired(name: str, y: Any, target: Any, lengths: Any, mask: Any) -> tuple[Any, Any, Any]:
     """`y` and `target` of one shape, zeros where they do not count, and where they do."""
+    target, lengths, mask = answers(target, lengths, mask)
     y, target = (operand(a, name) for a in (y, target))
     shape, expected = y.shape, target.shape
     if shape != expected:
@@ -62,14 +67,34 @@ def _spread(mask: Any, shape: tuple[int, ...]) -> Any:
     return broadcast_to(mask[(..., *(None,) * (len(shape) - mask.ndim))], shape=shape)
 
 
-def average(errors: Any, valid: Any) -> Any:
-    """Their mean where they count."""
+def check_reduction(name: str, reduction: Any) -> None:
+    """ValueError unless it is one of three words."""
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f'{name}: reduction is "mean", "sum" or "none", got {reduction!r}.')
+
+
+def reduced(errors: Any, valid: Any, reduction: Reduction, weights: Any = None) -> Any:
+    """Their mean where they count, divided by the sum of `weights` if there are any; or their sum.
+
+    Without reduction, 0 where they do not count.
+    """
+    if valid is not None:
+        errors = where(valid, errors, 0)
+    if reduction == "none":
+        return errors
+    if reduction == "sum":
+        return sum(errors)
+    if weights is not None:
+        total = sum(weights if valid is None else where(valid, weights, 0))
+        if type(total) is Tensor:
+            total = maximum(total, np.finfo(total.dtype).tiny)
+        return sum(errors) / total
     if valid is None:
         return mean(errors)
     count = astype(sum(valid), dtype=values(errors).dtype)
     if type(count) is Tensor:  # a program divides before it says that nothing is left
         count = maximum(count, 1)
-    return sum(where(valid, errors, 0)) / count
+    return sum(errors) / count
 
 
 def anything(valid: Any) -> Any:

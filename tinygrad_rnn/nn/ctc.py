@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.context import scope
+from tinygrad_rnn.engine.operands import operand
 from tinygrad_rnn.engine.primitives import (
     astype,
     concatenate,
@@ -19,7 +20,7 @@ from tinygrad_rnn.engine.primitives import (
     where,
 )
 from tinygrad_rnn.engine.recorder import require
-from tinygrad_rnn.engine.tensor import named, operand, values
+from tinygrad_rnn.engine.tensor import named, values
 from tinygrad_rnn.nn.mask import checked_lengths
 
 __all__ = ["ctc_loss"]

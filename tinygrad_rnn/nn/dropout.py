@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.operands import operand
 from tinygrad_rnn.engine.primitives import astype
 from tinygrad_rnn.engine.recorder import draw
-from tinygrad_rnn.engine.tensor import named, operand
+from tinygrad_rnn.engine.tensor import named
 from tinygrad_rnn.nn.arguments import check_generator, check_probability
 
 __all__ = ["drop_mask", "dropout"]

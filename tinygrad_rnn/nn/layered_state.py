@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.blocks import no_grad
+from tinygrad_rnn.engine.operands import shaped
 from tinygrad_rnn.engine.primitives import stack
-from tinygrad_rnn.engine.tensor import shaped, values
+from tinygrad_rnn.engine.tensor import values
 from tinygrad_rnn.nn.runner import batch_of
 from tinygrad_rnn.nn.state import each, parts
 

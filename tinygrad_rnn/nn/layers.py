@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_rnn.engine.tensor import Tensor, operand, values
+from tinygrad_rnn.engine.operands import operand
+from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.arguments import check_dtype, check_sizes, require_range
 from tinygrad_rnn.nn.cells.base import affine
 from tinygrad_rnn.nn.module import Module

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.operands import operand
 from tinygrad_rnn.engine.primitives import where
-from tinygrad_rnn.engine.tensor import operand, values
+from tinygrad_rnn.engine.tensor import values
 from tinygrad_rnn.nn.arguments import require_range
 
 __all__ = ["checked_lengths", "checked_mask", "masked", "the_mask"]

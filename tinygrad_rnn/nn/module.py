@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_rnn.border import as_array
 from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.hints import absent
 from tinygrad_rnn.nn.attributes import (
     Leaf,
     ModuleBase,
@@ -28,11 +29,22 @@ from tinygrad_rnn.nn.attributes import (
     unchanged,
 )
 
-__all__ = ["Module"]
+__all__ = ["Module", "NamedParameters"]
+
+
+class NamedParameters(dict[str, Tensor]):
+    """Tensors by path: a dict that is iterated over as pairs, as torch's ``named_parameters()``."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Any:
+        return iter(self.items())
 
 
 class Module(ModuleBase):
     """Base of cells, layers and models: assign Tensors and modules to attributes.
+
+    A class says what a call computes in ``__call__`` or, as in torch, in ``forward``.
 
     Parameters are also found inside lists, tuples, deques, dicts, dataclasses, cells of any class
     (objects that can be called), bound methods and `functools.partial`. A class attribute counts as
@@ -54,9 +66,25 @@ class Module(ModuleBase):
             value.name = name
         object.__setattr__(self, name, value)
 
-    def named_parameters(self) -> dict[str, Tensor]:
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            absent(self, name)
+
+    else:
+
+        def __call__(self, *args: Any, **keywords: Any) -> Any:
+            """What a class says in ``__call__`` or ``forward``."""
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        own = vars(cls)
+        if "forward" in own and "__call__" not in own:
+            setattr(cls, "__call__", own["forward"])  # noqa: B010
+
+    def named_parameters(self) -> NamedParameters:
         """The Tensors by path, e.g. ``"cells.0.W_h"``; a shared one has the path found first."""
-        return dict(self._known()[1])
+        return NamedParameters(self._known()[1])
 
     def shared_parameters(self) -> dict[str, str]:
         """Further paths of shared Tensors, and their first: ``{"readout.W": "embedding.W"}``."""
@@ -99,7 +127,7 @@ class Module(ModuleBase):
 
     def parameters(self) -> list[Tensor]:
         """The Tensors that training changes, each once, in the order of their attributes."""
-        return list(self.named_parameters().values())
+        return [*self._known()[1].values()]
 
     def zero_grad(self) -> None:
         """Set every ``.grad`` to None."""
@@ -180,10 +208,14 @@ class Module(ModuleBase):
 
 
 def _by_path(module: Module, fresh: list[Any]) -> dict[str, Any]:
-    return dict(zip(module.named_parameters(), fresh, strict=True))
+    return dict(zip(_paths(module), fresh, strict=True))
 
 
-tree.register(Module, Module.named_parameters, _by_path)
+def _paths(module: Module) -> dict[str, Tensor]:
+    return dict(module.named_parameters().items())
+
+
+tree.register(Module, _paths, _by_path)
 
 
 def _cast(array: np.ndarray, dtype: np.dtype) -> np.ndarray | None:

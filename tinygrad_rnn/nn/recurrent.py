@@ -14,8 +14,9 @@ from typing import Any, Literal
 import numpy as np
 
 from tinygrad_rnn.engine.context import scope
+from tinygrad_rnn.engine.operands import shaped
 from tinygrad_rnn.engine.primitives import concatenate, stack, transpose
-from tinygrad_rnn.engine.tensor import shaped, values
+from tinygrad_rnn.engine.tensor import values
 from tinygrad_rnn.nn.arguments import (
     check_cell,
     check_flags,
@@ -23,6 +24,7 @@ from tinygrad_rnn.nn.arguments import (
     check_sequence,
     check_sizes,
 )
+from tinygrad_rnn.nn.batches import inputs
 from tinygrad_rnn.nn.dropout import dropout
 from tinygrad_rnn.nn.layered_state import check_states, nth, together
 from tinygrad_rnn.nn.mask import checked_mask
@@ -178,6 +180,8 @@ class Recurrent(Module):
             differ in width.
         """
         check_flags(type(self).__name__, reverse=reverse)
+        xs, lengths, mask = inputs(xs, how.get("lengths"), how.get("mask"))
+        how |= {"lengths": lengths, "mask": mask}
         check_sequence(type(self).__name__, xs)
         if self.batch_first:
             xs = _swapped(xs)

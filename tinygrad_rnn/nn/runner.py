@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.context import scope
+from tinygrad_rnn.engine.operands import operand
 from tinygrad_rnn.engine.recorder import recorder
-from tinygrad_rnn.engine.tensor import Tensor, operand
+from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.arguments import check_state
 from tinygrad_rnn.nn.mask import masked
 from tinygrad_rnn.nn.module import Module

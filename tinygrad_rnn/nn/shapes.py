@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tinygrad_rnn.engine.operands import operand
 from tinygrad_rnn.engine.primitives import stack
-from tinygrad_rnn.engine.tensor import operand
 from tinygrad_rnn.nn.arguments import check_cell, check_flags, check_sequence
 from tinygrad_rnn.nn.cells import GRUCell, RNNCell
 from tinygrad_rnn.nn.decode import decode

@@ -15,8 +15,10 @@ import numpy as np
 
 from tinygrad_rnn.engine.blocks import no_grad
 from tinygrad_rnn.engine.context import scope
-from tinygrad_rnn.engine.tensor import shaped, values
+from tinygrad_rnn.engine.operands import shaped
+from tinygrad_rnn.engine.tensor import values
 from tinygrad_rnn.nn.arguments import check_call, check_flags, check_generator
+from tinygrad_rnn.nn.batches import inputs
 from tinygrad_rnn.nn.checkpoint import checkpointed
 from tinygrad_rnn.nn.mask import the_mask
 from tinygrad_rnn.nn.runner import Runner, batch_of
@@ -67,7 +69,8 @@ def unroll(
         A cell from this package, or any object with the methods of `Cell`.
     xs
         Inputs, time first: an array or Tensor (T, batch, features), or (T, features) without a
-        batch, or a list of T inputs. Symbols are integers (T, batch).
+        batch, or a list of T inputs. Symbols are integers (T, batch). A `Batch` of `tasks` stands
+        for its inputs and their lengths.
     state
         The state before the first step; ``cell.initial_state(batch)`` by default. Pass a detached
         state (`detach`) to carry it from batch to batch.
@@ -110,6 +113,7 @@ def unroll(
     >>> len(outputs), outputs[-1] is h, h.scope[0].name, h.scope[0].t
     (5, True, 'lstm', 4)
     """
+    xs, lengths, mask = inputs(xs, lengths, mask)
     check_call("unroll", cell, xs, state)
     check_generator("unroll", rng)
     check_flags("unroll", reverse=reverse, checkpoint=checkpoint)

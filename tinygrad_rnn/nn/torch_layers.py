@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -13,32 +13,57 @@ from tinygrad_rnn.nn.recurrent import Merge, Recurrent, built
 
 __all__ = ["GRU", "LSTM", "RNN"]
 
+Wrap = Callable[[Any], Any]
 
-def _lstm(input_size: int, hidden_size: int, proj_size: int = 0, **options: Any) -> Any:
-    if proj_size:
-        return ProjectedLSTMCell(input_size, hidden_size, proj_size, **options)
-    return LSTMCell(input_size, hidden_size, **options)
+
+def _as_it_is(cell: Any) -> Any:
+    return cell
 
 
 class _Torch(Recurrent):
-    """Base of RNN, LSTM and GRU: torch's arguments.
+    """Base of RNN, LSTM and GRU: remembers the sizes, and builds layer by layer."""
+
+    def __init__(
+        self,
+        make: Callable[[int], Any],
+        sizes: tuple[int, int, int],
+        bidirectional: bool,
+        merge: Merge,
+        dropout: float,
+        batch_first: bool,
+        wrap: Wrap,
+    ) -> None:
+        size, hidden_size, num_layers = sizes
+        cells = built(lambda n: wrap(make(n)), size, num_layers, bidirectional, merge)
+        super().__init__(*cells, merge=merge, dropout=dropout, batch_first=batch_first)
+        self.input_size, self.hidden_size, self.num_layers = size, hidden_size, num_layers
+        self.bidirectional = bidirectional
+
+
+class RNN(_Torch):
+    """Elman layers: torch.nn.RNN. Final state h.
 
     Parameters
     ----------
     input_size, hidden_size, num_layers
         Features per input, units per layer and direction, layers; at least 1.
-    bidirectional, merge, dropout, batch_first
-        As in `Recurrent`.
+    activation
+        ``"tanh"``, ``"relu"``, ``"sigmoid"``, or a function of a Tensor; torch's `nonlinearity`.
+    bias
+        Whether the cells have biases.
+    bidirectional, merge
+        Each layer has a second cell that reads backwards; how the outputs of both are combined:
+        ``"concat"``, ``"sum"``, ``"mean"`` or ``"multiply"``.
+    dropout
+        Probability in [0, 1) with which outputs of all layers but the last are dropped; only in
+        calls with ``rng``.
+    batch_first
+        Inputs and outputs are (batch, T, …) in place of (T, batch, …).
     wrap
         A function that wraps each cell: ``wrap=lambda cell: Zoneout(cell, 0.1)``.
     rng, dtype
         Seed or generator for start values (drawn layer by layer), and their type.
-    **options
-        Arguments of the cell: ``bias``, ``activation`` (RNN), ``proj_size`` (LSTM), ``reset`` and
-        ``update`` (GRU).
     """
-
-    cell: Callable[..., Any]
 
     def __init__(
         self,
@@ -46,34 +71,34 @@ class _Torch(Recurrent):
         hidden_size: int,
         num_layers: int = 1,
         *,
+        activation: str | Callable[[Any], Any] = "tanh",
+        bias: bool = True,
         bidirectional: bool = False,
         merge: Merge = "concat",
         dropout: float = 0.0,
         batch_first: bool = False,
-        wrap: Callable[[Any], Any] = lambda cell: cell,
+        wrap: Wrap = _as_it_is,
         rng: Any = None,
         dtype: DTypeLike = np.float64,
-        **options: Any,
     ) -> None:
-        rng = np.random.default_rng(rng)
+        rng, sizes = np.random.default_rng(rng), (input_size, hidden_size, num_layers)
 
-        def make(size: int) -> Any:
-            return wrap(type(self).cell(size, hidden_size, rng=rng, dtype=dtype, **options))
+        def make(size: int) -> RNNCell:
+            return RNNCell(size, hidden_size, activation, bias=bias, rng=rng, dtype=dtype)
 
-        cells = built(make, input_size, num_layers, bidirectional, merge)
-        super().__init__(*cells, merge=merge, dropout=dropout, batch_first=batch_first)
-
-
-class RNN(_Torch):
-    """Elman layers: torch.nn.RNN. Final state h."""
-
-    cell = RNNCell
+        super().__init__(make, sizes, bidirectional, merge, dropout, batch_first, wrap)
 
 
 class LSTM(_Torch):
     """LSTM layers: torch.nn.LSTM. Final state (h, c).
 
-    With ``proj_size`` the outputs and h are that wide, see `ProjectedLSTMCell`.
+    Parameters
+    ----------
+    proj_size
+        Width of the outputs and of h, see `ProjectedLSTMCell`; 0 for `hidden_size`.
+    input_size, hidden_size, num_layers, bias, bidirectional, merge, dropout, batch_first, wrap, \
+rng, dtype
+        As in `RNN`.
 
     Examples
     --------
@@ -83,10 +108,68 @@ class LSTM(_Torch):
     ((5, 2, 8), (4, 2, 4), (4, 2, 4))
     """
 
-    cell = staticmethod(_lstm)
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        proj_size: int = 0,
+        bias: bool = True,
+        bidirectional: bool = False,
+        merge: Merge = "concat",
+        dropout: float = 0.0,
+        batch_first: bool = False,
+        wrap: Wrap = _as_it_is,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        rng, sizes = np.random.default_rng(rng), (input_size, hidden_size, num_layers)
+
+        def make(size: int) -> LSTMCell | ProjectedLSTMCell:
+            if proj_size:
+                return ProjectedLSTMCell(
+                    size, hidden_size, proj_size, bias=bias, rng=rng, dtype=dtype
+                )
+            return LSTMCell(size, hidden_size, bias=bias, rng=rng, dtype=dtype)
+
+        super().__init__(make, sizes, bidirectional, merge, dropout, batch_first, wrap)
 
 
 class GRU(_Torch):
-    """GRU layers: torch.nn.GRU. Final state h."""
+    """GRU layers: torch.nn.GRU. Final state h.
 
-    cell = GRUCell
+    Parameters
+    ----------
+    reset, update
+        The convention of the cells, see `GRUCell`; torch's by default.
+    input_size, hidden_size, num_layers, bias, bidirectional, merge, dropout, batch_first, wrap, \
+rng, dtype
+        As in `RNN`.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        reset: Literal["after", "before"] = "after",
+        update: Literal["keeps", "replaces"] = "keeps",
+        bias: bool = True,
+        bidirectional: bool = False,
+        merge: Merge = "concat",
+        dropout: float = 0.0,
+        batch_first: bool = False,
+        wrap: Wrap = _as_it_is,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        rng, sizes = np.random.default_rng(rng), (input_size, hidden_size, num_layers)
+
+        def make(size: int) -> GRUCell:
+            return GRUCell(
+                size, hidden_size, reset=reset, update=update, bias=bias, rng=rng, dtype=dtype
+            )
+
+        super().__init__(make, sizes, bidirectional, merge, dropout, batch_first, wrap)

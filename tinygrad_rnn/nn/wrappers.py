@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine import tree
+from tinygrad_rnn.engine.operands import shaped
 from tinygrad_rnn.engine.primitives import broadcast_to, pass_gradient, where
 from tinygrad_rnn.engine.recorder import draw
-from tinygrad_rnn.engine.tensor import Tensor, named, shaped, values
+from tinygrad_rnn.engine.tensor import Tensor, named, values
 from tinygrad_rnn.nn.arguments import check_cell, check_probability, is_number
 from tinygrad_rnn.nn.cells.lstm import LSTMCell
 from tinygrad_rnn.nn.dropout import drop_mask

@@ -2,6 +2,19 @@
 
 # what a training loop asks of a program, beside running it
 from tinygrad_rnn.program.backends.c.build import builds as builds
+
+# what pictures ask of formulas
+from tinygrad_rnn.program.formula.columns import columns as columns
+from tinygrad_rnn.program.formula.nodes import is_number as is_number
+from tinygrad_rnn.program.formula.nodes import operation as operation
+from tinygrad_rnn.program.formula.nodes import options as options
+from tinygrad_rnn.program.formula.text import GLUE as GLUE
+from tinygrad_rnn.program.formula.text import Label as Label
+from tinygrad_rnn.program.formula.text import Pieces as Pieces
+from tinygrad_rnn.program.formula.text import Rich as Rich
+from tinygrad_rnn.program.formula.text import Wide as Wide
+from tinygrad_rnn.program.formula.text import number_text as number_text
+from tinygrad_rnn.program.formula.tree import Formula as Formula
 from tinygrad_rnn.program.record.trace import leaves_of as leaves_of
 from tinygrad_rnn.program.runtime.compare import size_of as size_of
 from tinygrad_rnn.program.runtime.formulas import equations

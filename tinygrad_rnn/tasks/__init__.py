@@ -4,6 +4,9 @@ A size that is not an integer is a TypeError, and a size below the minimum in th
 task is a ValueError.
 """
 
+from typing import TYPE_CHECKING
+
+from tinygrad_rnn.hints import of_package
 from tinygrad_rnn.tasks.batch import Batch, one_hot
 from tinygrad_rnn.tasks.bits import (
     binary_addition,
@@ -45,6 +48,7 @@ from tinygrad_rnn.tasks.reber import (
     REBER_SYMBOLS,
     continual_reber,
     embedded_reber,
+    legal_highest,
     reber,
     reber_entropy,
     reber_string,
@@ -84,6 +88,7 @@ __all__ = [
     "digits",
     "digits_baseline",
     "embedded_reber",
+    "legal_highest",
     "long_lag",
     "long_lag_distracted",
     "long_lag_distracted_baseline",
@@ -122,3 +127,6 @@ __all__ = [
     "two_sequence_error",
     "windows",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = of_package(__name__, __all__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -104,8 +104,14 @@ class Batch(NamedTuple):
         )
 
 
-def one_hot(symbols: np.ndarray, size: int, dtype: DTypeLike = np.float64) -> np.ndarray:
+@overload
+def one_hot(symbols: Batch, size: int, dtype: DTypeLike = np.float64) -> Batch: ...
+@overload
+def one_hot(symbols: Any, size: int, dtype: DTypeLike = np.float64) -> np.ndarray: ...
+def one_hot(symbols: Any, size: int, dtype: DTypeLike = np.float64) -> Any:
     """A row of the identity matrix for each symbol: from integers (…) in 0 … size-1 to (…, size).
+
+    Of a `Batch`, its inputs are replaced.
 
     Raises
     ------
@@ -118,6 +124,8 @@ def one_hot(symbols: np.ndarray, size: int, dtype: DTypeLike = np.float64) -> np
     array([[0., 0., 1.],
            [1., 0., 0.]])
     """
+    if isinstance(symbols, Batch):
+        return symbols._replace(xs=one_hot(symbols.xs, size, dtype))
     symbols = as_array(symbols, "one_hot")
     if symbols.dtype.kind not in "iu":
         raise TypeError(f"one_hot: symbols are integers, got dtype {symbols.dtype}.")

@@ -7,12 +7,14 @@ from collections import Counter
 
 import numpy as np
 
+from tinygrad_rnn.border import as_array
 from tinygrad_rnn.tasks.batch import Batch, Seed, no_less, pad, within
 
 __all__ = [
     "REBER_SYMBOLS",
     "continual_reber",
     "embedded_reber",
+    "legal_highest",
     "reber",
     "reber_entropy",
     "reber_string",
@@ -141,6 +143,46 @@ def continual_reber(batch: int, T: int, rng: Seed) -> Batch:
             successors += [*reber_successors(string)[:-1], "B"]
         rows.append((letters[: T + 1], successors[:T]))
     return _continue(rows)
+
+
+def legal_highest(scores: np.ndarray, batch: Batch) -> np.ndarray:
+    """The rows that are predicted right: every legal successor above every other, at each step.
+
+    Hochreiter and Schmidhuber's criterion for the embedded grammar (1997, experiment 1).
+
+    Parameters
+    ----------
+    scores
+        Of the symbols, in any increasing scale, (T, batch, symbols).
+    batch
+        Of a grammar; steps outside its mask do not count.
+
+    Returns
+    -------
+    Booleans (batch,); their mean is the share of rows.
+
+    Raises
+    ------
+    ValueError
+        The batch has no legal successors, or the scores another shape.
+
+    Examples
+    --------
+    >>> batch = embedded_reber(3, rng=0)
+    >>> legal_highest(batch.legal * 1.0, batch).tolist()
+    [True, True, True]
+    """
+    scores = as_array(scores, "legal_highest")
+    legal = batch.legal
+    if legal is None or scores.shape != legal.shape:
+        raise ValueError(
+            f"legal_highest: expected scores of shape {None if legal is None else legal.shape}, "
+            f"those of the batch's legal successors, got {scores.shape}. Only a batch of a grammar "
+            "has them, as of embedded_reber."
+        )
+    lowest = np.where(legal, scores, np.inf).min(axis=-1)
+    highest = np.where(legal, -np.inf, scores).max(axis=-1)
+    return ((lowest > highest) | ~batch.mask).all(axis=0)
 
 
 def reber_entropy(memory: str = "full", *, embedded: bool = True, continual: bool = False) -> float:

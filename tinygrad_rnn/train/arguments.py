@@ -18,21 +18,22 @@ from tinygrad_rnn.engine.tensor import values
 from tinygrad_rnn.files import check_target
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.train.optimiser import Optimiser
+from tinygrad_rnn.train.schedules import Plateau
 
 __all__ = ["check_budget", "check_checkpoint", "check_functions", "check_parts", "number"]
 
 
-def check_parts(model: Module, batch: Any, optimiser: Optimiser) -> None:
-    """The model has a loss, `batch` is a function, and the model has the optimiser's parameters."""
+def check_parts(model: Module, optimiser: Any) -> Optimiser:
+    """The optimiser; the model has a loss, and the optimiser's parameters."""
     if not callable(getattr(model, "loss", None)):
         raise TypeError(
             f"fit: {type(model).__name__} has no method loss. Put it into an nn.Module of yours, "
             "whose loss(x, y) runs it and compares its output."
         )
-    if not callable(batch):
+    if not isinstance(optimiser, Optimiser):
         raise TypeError(
-            f"fit: batch is a function of the step, got a {type(batch).__name__}. For the same "
-            "data at every step write lambda step: data."
+            f"fit: expected an optimiser, got {optimiser!r}. Pass "
+            "optimiser=train.Adam(model.parameters())."
         )
     held = set(model.parameters())
     strangers = sum(p not in held for p in optimiser.parameters)
@@ -42,11 +43,19 @@ def check_parts(model: Module, batch: Any, optimiser: Optimiser) -> None:
             "in the model, so they would not train or not be in a checkpoint. Build it over "
             "model.parameters()."
         )
+    return optimiser
 
 
-def check_functions(schedule: Any, clip: Any, validate: Any) -> None:
+def check_functions(clip: Any, **functions: Any) -> None:
     """TypeError or ValueError unless functions can be called and the largest norm is positive."""
-    for name, function in (("schedule", schedule), ("validate", validate)):
+    if isinstance(functions["schedule"], Plateau):
+        if functions["validate"] is None:
+            raise ValueError(
+                "fit: a Plateau waits for better scores, and there is no validate= to give any. "
+                "Pass one, or a schedule of the step."
+            )
+        del functions["schedule"]
+    for name, function in functions.items():
         if function is not None and not callable(function):
             raise TypeError(f"fit: {name} is a function, or None for none; got {function!r}.")
     if callable(clip):
@@ -79,14 +88,15 @@ def number(name: str, found: Any) -> float:
 def check_budget(
     steps: int | None,
     seconds: float | None,
+    epochs: int | None,
     every: int,
     restart: int | None,
     patience: int | None,
     validates: bool,
 ) -> None:
     """The run has an end, and validation takes place before it."""
-    if steps is None and seconds is None:
-        raise ValueError("fit: expected a budget, steps= or seconds=.")
+    if steps is None and seconds is None and epochs is None:
+        raise ValueError("fit: expected a budget, steps=, seconds= or, with data=, epochs=.")
     if seconds is not None and (not isinstance(seconds, Real) or isinstance(seconds, bool)):
         raise TypeError(f"fit: seconds is a number, got {seconds!r}.")
     counts = {"steps": steps, "every": every, "restart": restart, "patience": patience}

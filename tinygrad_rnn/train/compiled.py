@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.engine.backward import ancestors, backward, grad
+from tinygrad_rnn.engine.accumulate import backward
+from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.integers import check_integers
 from tinygrad_rnn.engine.tensor import Tensor, values
@@ -266,7 +267,9 @@ class TrainingStep:
             if p is not now:
                 raise ValueError(f"{_DIFFERENT}: it replaces the Tensor {path}.")
         found = [("the loss", loss.data)]
-        found += [(f"the gradient of {x}", g) for x, g in zip(parameters, gradients, strict=True)]
+        found += [
+            (f"the gradient of {x}", g) for x, g in zip(parameters.keys(), gradients, strict=True)
+        ]
         found += [("the state", values(x)) for _, x in leaves_of(state, "") if x is not None]
         nodes = ancestors(loss)
         check_integers(loss, nodes, tensors_in(known))

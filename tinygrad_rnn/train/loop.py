@@ -11,7 +11,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -32,11 +32,13 @@ from tinygrad_rnn.train.arguments import (
 from tinygrad_rnn.train.carried import classes_in, packed
 from tinygrad_rnn.train.clipping import clip_grad_norm
 from tinygrad_rnn.train.compiled import TrainingStep, check_way
+from tinygrad_rnn.train.data import END, source
 from tinygrad_rnn.train.interrupt import interruptible
 from tinygrad_rnn.train.leaves import untrained
 from tinygrad_rnn.train.optimiser import Optimiser
 from tinygrad_rnn.train.progress import progress_bar, say
 from tinygrad_rnn.train.run import Run, load_run, save_run, settle
+from tinygrad_rnn.train.schedules import Plateau
 
 __all__ = ["fit"]
 
@@ -45,12 +47,16 @@ Clip = Callable[[Sequence[Tensor], int], float]
 
 def fit(
     model: Module,
-    batch: Callable[[int], tuple[Any, ...]],
-    optimiser: Optimiser,
+    batch: Callable[[int], tuple[Any, ...]] | None = None,
+    optimiser: Optimiser | None = None,
     *,
+    data: Iterable[Any] | None = None,
+    epochs: int | None = None,
     steps: int | None = None,
     seconds: float | None = None,
-    schedule: Callable[[int], float] | None = None,
+    until: Callable[[Run], bool] | None = None,
+    callback: Callable[[Run], Any] | None = None,
+    schedule: Callable[[int], float] | Plateau | None = None,
     clip: float | Clip = math.inf,
     state: Any = None,
     restart: int | None = None,
@@ -74,11 +80,21 @@ def fit(
         It should depend only on `step` and on draws from `rng`.
     optimiser
         Moves the model's parameters; it may leave some out, but has no others.
-    steps, seconds
-        The budget: steps in total, including those before a resumption, and seconds in this call.
-        One of them has to be given.
+    data
+        In place of `batch`: a list of such tuples, or anything else to iterate over once in each
+        epoch; one `Batch` of `tasks` is a list of one. A run that is resumed passes over the
+        batches it has had.
+    epochs, steps, seconds
+        The budget: passes through `data` and steps in total, including those before a resumption,
+        and seconds in this call. One of them has to be given; the first to be used up ends the run.
+    until
+        A rule of success: ``until(run)`` is asked after each step, without recording, and True ends
+        the run, as in ``lambda run: len(run.losses) >= 100 and max(run.losses[-100:]) < 0.04``.
+    callback
+        ``callback(run)`` is called after each step and its validation, without recording.
     schedule
-        The learning rate as a function of the step; the optimiser's own by default.
+        The learning rate as a function of the step, or a `Plateau` of the scores; the optimiser's
+        own by default.
     clip
         The largest gradient norm, or a function ``(parameters, step)`` that changes the gradients
         and returns their norm before, e.g. ``lambda ps, step: clip_grad_value(ps, 1.0)``.
@@ -132,9 +148,12 @@ def fit(
         Ctrl-C was pressed. The step is finished and the checkpoint written first; a second Ctrl-C
         stops at once.
     """
-    check_parts(model, batch, optimiser)
-    check_functions(schedule, clip, validate)
-    check_budget(steps, seconds, every, restart, patience, validate is not None)
+    optimiser = check_parts(model, optimiser)
+    check_functions(clip, schedule=schedule, validate=validate, until=until, callback=callback)
+    batch, ended = source(batch, data, epochs)
+    if ended is not None:
+        steps = ended if steps is None else min(steps, ended)
+    check_budget(steps, seconds, epochs, every, restart, patience, validate is not None)
     check_checkpoint(path, rng)
     check_way(target)
     resumed = path is not None and Path(path).exists()
@@ -150,16 +169,24 @@ def fit(
         say(forgotten, wanted=progress)
     begun, classes = run.step, classes_in(state)
     start, tokens, saved = time.perf_counter(), 0, run.step if resumed else -1
-    total, unit = (steps, "steps") if steps is not None else (seconds or 0.0, "s")
+    by_time = steps is None and seconds is not None
+    total = seconds if seconds is not None and by_time else math.inf if steps is None else steps
+    unit = "s" if by_time else "steps"
 
     with progress_bar(total, unit, progress) as show, interruptible() as interrupted:
         while not _over(run, steps, seconds, time.perf_counter() - start, patience):
+            if _is_done(until, run):
+                break
             with _at_step(run.step):
-                if schedule is not None:
+                if isinstance(schedule, Plateau):
+                    optimiser.lr = schedule.rate([score for _, score in run.scores])
+                elif schedule is not None:
                     optimiser.lr = number("schedule", schedule(run.step))
                 if restart is not None and run.step % restart == 0:
                     run.state = state
                 x = batch(run.step)
+                if x is END:
+                    break
                 optimiser.zero_grad()
                 kept = path is not None and (run.step + 1) % every == 0
                 loss, after = gradients(x, run.state, kept=kept)
@@ -183,6 +210,9 @@ def fit(
                 tokens += _tokens(x)
             passed = time.perf_counter() - start
             show(run.step if unit == "steps" else passed, partial(_words, run, tokens / passed))
+            if callback is not None:
+                with _at_step(run.step), no_grad():
+                    callback(run)
             if interrupted():
                 break
     gradients.settle()
@@ -204,6 +234,17 @@ def _over(
         or (seconds is not None and passed >= seconds)
         or (patience is not None and run.waited >= patience)
     )
+
+
+def _is_done(until: Callable[[Run], bool] | None, run: Run) -> bool:
+    """Whether the rule of success holds; never before the first step."""
+    if until is None or not run.step:
+        return False
+    with _at_step(run.step), no_grad():
+        found = until(run)
+        if not isinstance(found, (bool, np.bool_)):
+            raise TypeError(f"fit: until gave a {type(found).__name__}, expected True or False.")
+    return bool(found)
 
 
 def _tokens(batch: tuple[Any, ...]) -> int:

@@ -10,17 +10,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from tinygrad_rnn.border import as_array
+from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.hints import Keywords
+from tinygrad_rnn.nn.module import Module
 
-__all__ = ["Optimiser", "check_range"]
+__all__ = ["Optimiser", "Parameters", "check_range"]
+
+Parameters: TypeAlias = Module | Mapping[str, Any] | Iterable[Any]
 
 
-class Optimiser(ABC):
+class Optimiser(Keywords, ABC):
     """Base of all optimisers: parameters (a shared one once), a learning rate, and an `update`.
 
     A subclass lists the letters that it `remembers` and writes its formula in `update`.
@@ -28,7 +33,7 @@ class Optimiser(ABC):
     Parameters
     ----------
     parameters
-        Float leaves.
+        Float leaves, or what has them: a Module, or Modules and Tensors in lists and dicts.
     lr
         Learning rate, at least 0 and finite; may be changed between steps.
     weight_decay
@@ -45,11 +50,10 @@ class Optimiser(ABC):
     remembers: ClassVar[tuple[str, ...]] = ()
     decoupled: ClassVar[bool] = False  # whether `update` does the weight decay itself
 
-    def __init__(
-        self, parameters: Iterable[Tensor], lr: float, *, weight_decay: float = 0.0
-    ) -> None:
+    def __init__(self, parameters: Parameters, lr: float, *, weight_decay: float = 0.0) -> None:
         name = type(self).__name__
-        given = list(parameters)
+        opened = isinstance(parameters, (Module, Mapping, list, tuple))
+        given = tree.leaves(parameters) if opened else list(parameters)
         if not given:
             raise ValueError(f"{name}: there are no parameters to optimise (a used-up generator?).")
         for p in given:

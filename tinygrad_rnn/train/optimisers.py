@@ -6,12 +6,9 @@ steps of each parameter from 1, and all arithmetic is elementwise.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
-from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.train.optimiser import Optimiser, check_range
+from tinygrad_rnn.train.optimiser import Optimiser, Parameters, check_range
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "RMSprop"]
 
@@ -33,7 +30,7 @@ class SGD(Optimiser):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor],
+        parameters: Parameters,
         lr: float,
         momentum: float = 0.0,
         *,
@@ -59,7 +56,7 @@ class Adagrad(Optimiser):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor],
+        parameters: Parameters,
         lr: float = 1e-2,
         eps: float = 1e-10,
         *,
@@ -88,7 +85,7 @@ class RMSprop(Optimiser):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor],
+        parameters: Parameters,
         lr: float = 1e-2,
         alpha: float = 0.99,
         eps: float = 1e-8,
@@ -125,7 +122,7 @@ class Adam(Optimiser):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor],
+        parameters: Parameters,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -158,7 +155,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor],
+        parameters: Parameters,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,

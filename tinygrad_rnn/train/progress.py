@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ Show = Callable[[float, Callable[[], str]], None]
 @contextmanager
 def progress_bar(total: float, unit: str, wanted: bool = True) -> Iterator[Show]:
     """A tqdm bar on stderr; plain lines without tqdm, or if stderr is a file or a pipe.
+
+    An infinite `total` is one that is not known.
 
     Yields a function ``show(done, text)``: `done` out of `total`, and a function that gives the
     text beside the bar, called only if the text is shown.
@@ -33,7 +36,9 @@ def progress_bar(total: float, unit: str, wanted: bool = True) -> Iterator[Show]
         return
     # concatenated, or tqdm would read the unit as one of its fields
     form = "{l_bar}{bar}| {n:.0f}/{total:.0f} " + unit + "{postfix}"
-    with tqdm(total=total, bar_format=form, mininterval=0.1) as bar:
+    if math.isinf(total):
+        form = "{n:.0f} " + unit + "{postfix}"
+    with tqdm(total=min(total, sys.maxsize), bar_format=form, mininterval=0.1) as bar:
         last = -1.0
 
         def show(done: float, text: Callable[[], str]) -> None:
@@ -67,6 +72,7 @@ def _plain(total: float, unit: str) -> Show:
         nonlocal due, pause
         if time.monotonic() >= due or done >= total:
             due, pause = time.monotonic() + pause, min(2 * pause, 60)
-            print(f"{min(done, total):.0f}/{total:.0f} {unit}, {text()}", file=sys.stderr)
+            of = "" if math.isinf(total) else f"/{total:.0f}"
+            print(f"{min(done, total):.0f}{of} {unit}, {text()}", file=sys.stderr)
 
     return show

@@ -19,6 +19,7 @@ from tinygrad_rnn.measure import Table, to_csv
 from viz import theme
 from viz.layout.graphviz import FORMATS, NoRenderer
 from viz.render.drawing import the_path, write
+from viz.render.notebook import png_alone
 
 MISSING = (
     "Curves and maps are drawn by matplotlib, which is not installed. Install it: "
@@ -178,6 +179,8 @@ class Plot:
         """SVG and PNG; without matplotlib how to install it."""
         if importlib.util.find_spec("matplotlib") is None:
             return {"text/plain": f"{MISSING}\n\n{self.numbers}"}
+        if png_alone():
+            return {"image/png": self._bytes("png", dpi=96), "text/plain": repr(self)}
         return {
             "image/svg+xml": self.svg(),
             "image/png": self._bytes("png"),

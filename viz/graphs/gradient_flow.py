@@ -14,7 +14,7 @@ from tinygrad_rnn import Tensor, ancestors, grad
 from tinygrad_rnn.engine import Input
 from tinygrad_rnn.measure import Table, norm
 from viz import theme
-from viz.record.node_text import dashes, letter
+from viz.record.node_text import dashes, letter_of
 from viz.record.parts import Block, Edge, Parts
 
 
@@ -38,7 +38,7 @@ class EdgeGradients(Table):
         edges = [edge for edge in parts.edges() if id(edge) in norms]
         nodes = {node.id: node for block in parts.blocks for node in block.nodes}
         home = {node.id: block for block in parts.blocks for node in block.nodes}
-        names = {node.id: node.label or letter(node.role) for node in nodes.values()}
+        names = {node.id: node.label or letter_of(node.role) for node in nodes.values()}
         before = {edge.head: names[edge.tail] for edge in edges}
         after = {edge.tail: names[edge.head] for edge in edges}
         # where edges meet stands a point without a name: what is before or behind it is meant

@@ -20,7 +20,8 @@ from viz.layout.graphviz import INSTALL, MISSING, NoRenderer, available
 from viz.player.frames import bare, slim
 from viz.player.timeline import operations, timeline
 from viz.record.arguments import check
-from viz.render.drawing import the_path, write
+from viz.render.drawing import Drawing, the_path, write
+from viz.render.notebook import png_alone
 
 BUDGET = 50_000  # operations; their page has about 4 MB
 IMAGE = 120  # nodes of the image that stands where no script may run
@@ -40,7 +41,7 @@ class Player:
         What the page shows, as plain data.
     """
 
-    def __init__(self, data: dict[str, Any], title: str, image: str) -> None:
+    def __init__(self, data: dict[str, Any], title: str, image: Drawing) -> None:
         title = title.encode(errors="replace").decode()  # half a character is in no file
         self.data, self.title, self._image = data, title, image
 
@@ -84,13 +85,16 @@ class Player:
         """An image, and a script that puts the page in its place: in a frame, so that the styles
         and names of several players in one notebook do not meet.
         """  # noqa: D205
+        if png_alone():  # where a PNG is needed, no script runs
+            return self._image._repr_mimebundle_()
         name = "player-" + hashlib.sha256(self.html.encode()).hexdigest()[:12]
+        image = base64.b64encode(slim(self._image.svg()).encode()).decode()
         page = json.dumps(self.html).replace("<", "\\u003c")
         return {
             "text/plain": repr(self),
             "text/html": (
                 f'<div class="{name}"><img alt="{html.escape(self.title)}: gradient flow" '
-                f'style="max-width: 100%" src="data:image/svg+xml;base64,{self._image}"></div>\n'
+                f'style="max-width: 100%" src="data:image/svg+xml;base64,{image}"></div>\n'
                 f"<script>for (const here of document.querySelectorAll('div.{name}')) {{\n"
                 "  if (here.querySelector('iframe')) continue;\n"
                 "  const frame = document.createElement('iframe');\n"
@@ -189,8 +193,7 @@ def play(
     few = count <= IMAGE
     picture = gradient_flow(loss, "op" if few else "cell", budget=IMAGE if few else IMAGE // 4)
     bare(picture.parts)
-    image = base64.b64encode(slim(picture.svg()).encode()).decode()
-    player = Player(data, str(title or loss.name or "loss"), image)
+    player = Player(data, str(title or loss.name or "loss"), picture)
     if path is not None:
         player.save(path)
     return player

@@ -6,19 +6,20 @@ A matrix for several gates is split up: its columns that go into f are ``W_f``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_rnn import Tensor
-from viz.record.circuit import BOX, Circuit
-from viz.record.formula import title
-from viz.record.labels import array_name, number_text
-from viz.record.rich import Rich, letter, plain, text_of
+from tinygrad_rnn.program import Formula, Rich, columns, operation
+from viz.record.circuit import BOX, Circuit, Element
+from viz.record.labels import array_name, is_number
+from viz.record.rich import Pieces, letter, plain, text_of
 
-SUM, PRODUCT, MATRIX, ATOM = 1, 2, 3, 9  # how tightly a text binds
 LONGEST = 84  # characters of a right side
+SILENT = ("reshape", "broadcast_to", "astype", "pass_gradient")  # which letters do not say
 
 
 @dataclass(slots=True, eq=False)
@@ -29,20 +30,32 @@ class Equation:
     """
 
     of: Tensor
-    left: Rich
-    right: Rich
+    left: Pieces
+    right: Pieces
     members: set[int]
     short: bool = False
 
 
-@dataclass(slots=True)
-class _Term:
-    """A part of a sum: its sign, its text, how tightly that binds; the parameter of a bias."""
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What a letter stands for: columns of a leaf, perhaps transposed, and `others` added."""
 
-    sign: str
-    text: Rich
-    binding: int
-    bias: Any = None
+    leaf: int
+    slices: tuple[str, ...]
+    turned: bool
+    shape: tuple[int, ...]
+    name: str
+    constant: bool
+    others: tuple[Weight, ...] = ()
+
+
+class Use(NamedTuple):
+    """A weight in an equation: of which gate, and what it is multiplied by, if it is a matrix."""
+
+    weight: Weight
+    gate: str
+    matrix: bool
+    partner: Any
 
 
 class Equations:
@@ -69,26 +82,27 @@ class Equations:
 
     def _write(self) -> None:
         """Write all equations."""
-        circuit = self.circuit
-        self.notes: list[Rich] = []
-        self.weights: dict[int, Rich] = {}
-        self._slices: dict[str, str] = {}
-        self._pushed: set[int] = set()
-        self._names: dict[Any, Rich] = {}
+        self.notes: list[Pieces] = []
         self._letters = self._all_letters()
-        self.lines = [
-            self._equation(node)
+        self._values: dict[Pieces, Any] = {}  # what the letters of values stand for
+        self._formulas: dict[int, Formula] = {}
+        self._shapes: dict[int, tuple[int, ...]] = {}  # of formulas, by their id
+        self._uses: list[Use] = []
+        roots = [
+            node
             for node in self.step.nodes
-            if id(node) in self._letters and id(node) not in circuit.sources
+            if id(node) in self._letters and id(node) not in self.circuit.sources
         ]
+        built = [(root, *self._built(root)) for root in roots]
+        self._names = self._named()
+        self.lines = [self._equation(*one) for one in built]
         for state in self.step.states:  # what goes out under a second letter
             left = letter(state.letter, "t")
             if state.leaves is not None and left != self._letters.get(id(state.leaves)):
                 right = self.name(state.leaves)
                 self.lines.append(Equation(state.leaves, left, right, {id(state.leaves)}))
-        for element in circuit.elements.values():
-            if element.kind == BOX and not element.text and id(element.node) not in self.weights:
-                self.weights[id(element.node)] = plain("Σ")
+        elements = [e for e in self.circuit.elements.values() if e.kind == BOX and not e.text]
+        self.weights = {id(e.node): self._weight_of(e) for e in elements}
 
     def _in_long_ones(self) -> set[int]:
         """Values without a letter that are read in formulas too long to be written out."""
@@ -99,7 +113,7 @@ class Equations:
                 found |= {id(x) for x in element.operands if not self.name(x)}
         return found
 
-    def name(self, x: Any) -> Rich:
+    def name(self, x: Any) -> Pieces:
         """What a value is called: ``h_{t−1}`` coming in, ``h_t`` going out, ``f`` inside."""
         if id(x) in self.circuit.sources:
             known = self.circuit.sources[id(x)]
@@ -112,7 +126,7 @@ class Equations:
 
     # -- letters ----------------------------------------------------------------------------------
 
-    def _all_letters(self) -> dict[int, Rich]:
+    def _all_letters(self) -> dict[int, Pieces]:
         """Letters of states and of named values; a₁, a₂ … of what else needs one.
 
         Gates do if nothing has a name, and parts of formulas that would be too long.
@@ -133,25 +147,8 @@ class Equations:
 
     # -- one equation -----------------------------------------------------------------------------
 
-    def _equation(self, root: Tensor) -> Equation:
-        members, packed = self._members(root)
-        gate = _gate(text_of(self._letters[id(root)]))
-        texts: dict[int, list[_Term]] = {}
-        for node in members:
-            parts = [
-                texts[id(x)] if id(x) in texts else [self._given(x, node, packed, gate)]
-                for x in node.inputs
-            ]
-            texts[id(node)] = self._apply(node, parts)
-            self._weigh(node, texts[id(node)])
-        right = self._joined(texts[id(root)])
-        long = len(text_of(right)) > LONGEST
-        right = self._short(members) if long else right
-        own = {id(node) for node in members}
-        return Equation(root, self._letters[id(root)], right, own, long)
-
-    def _members(self, root: Tensor) -> tuple[list[Tensor], dict[int, tuple[str, ...]]]:
-        """The operations written out in the equation of `root`, and which slices they end up in."""
+    def _built(self, root: Tensor) -> tuple[Formula | None, list[Tensor]]:
+        """The formula of `root`, None if it is far too long, and the operations in it."""
         found, waiting = {id(root): root}, [root]
         while waiting:
             for x in waiting.pop().inputs:
@@ -160,187 +157,147 @@ class Equations:
                     found[id(x)] = x
                     waiting.append(x)
         members = sorted(found.values(), key=lambda node: node.serial)
-        self._pushed = _pushed(members)
-        packed: dict[int, tuple[str, ...]] = {}
-        for node in reversed(members):
-            here = packed.get(id(node), ())
-            if self._silent(node) and node.op and node.op.name == "getitem":
-                here = (*here, repr(node.options["index"]))
-                self._slices[here[-1]] = title(node, None)
-            product = node.op is not None and node.op.kind.form == "product"
-            for k, x in enumerate(node.inputs):  # columns of a product are columns of its weights
-                packed.setdefault(id(x), () if product and k == 0 else here)
-        return members, packed
+        made, sizes = dict[int, Formula](), dict[int, int]()
+        for node in members:
+            sizes[id(node)] = 1 + sum(sizes.get(id(x), 1) for x in node.inputs)
+            if sizes[id(node)] > LONGEST:
+                return None, members
+            parts = [made.get(id(x)) or self._given(x, node) for x in node.inputs]
+            made[id(node)] = self._applied(node, parts)
+            self._shapes.setdefault(id(made[id(node)]), node.shape)  # silent: as it was before
+        self._formulas |= made
+        formula = self._merged(made[id(root)])
+        gate = _gate(text_of(self._letters[id(root)]))
+        self._uses += [use._replace(gate=gate) for use in self._used(formula)]
+        return formula, members
 
-    def _given(self, x: Any, node: Tensor, packed: dict[int, tuple[str, ...]], gate: str) -> _Term:
+    def _equation(self, root: Tensor, formula: Formula | None, members: list[Tensor]) -> Equation:
+        right = () if formula is None else _Written(self._names).text(formula)
+        long = formula is None or len(text_of(right)) > LONGEST
+        right = self._short(members) if long else right
+        return Equation(root, self._letters[id(root)], right, {id(x) for x in members}, long)
+
+    def _applied(self, node: Tensor, parts: list[Formula]) -> Formula:
+        """One operation; columns of a sum or a product are those of its weights."""
+        name = node.op.name if node.op else ""
+        if name in SILENT:
+            return parts[0]
+        if name == "getitem" and _columns(node.options["index"]):
+            index = repr(node.options["index"])
+            found = columns(parts[0], self._shape, lambda f: self._sliced(f, index, node))
+            if found is not None:
+                return found
+        return operation(node, parts)
+
+    def _sliced(self, f: Formula, index: str, node: Tensor) -> Formula:
+        """Columns of a letter: of a weight a letter again."""
+        if not isinstance(f.what, Weight):
+            return operation(node, [f])
+        shape = (*f.what.shape[:-1], node.shape[-1])
+        return Formula("letter", what=replace(f.what, slices=(*f.what.slices, index), shape=shape))
+
+    def _given(self, x: Any, node: Tensor) -> Formula:
         """An operand that the equation refers to: a value by its letter, a weight, a number."""
-        product = node.op is not None and node.op.kind.form == "product"
         if known := self.name(x):
-            later = () if product and x is node.inputs[0] else packed.get(id(node), ())
-            part = "".join(self._slices[index] for index in reversed(later))
-            return _Term("+", (*known, *plain(part)), ATOM)
-        if type(x) is not Tensor and np.ndim(x) == 0:
-            text = number_text(x)
-            return _Term("+", plain(text), SUM if text.startswith("−") else ATOM)
+            self._values[known] = x
+            return Formula("letter", what=known)
+        if is_number(x):
+            return Formula("number", what=float(x))
         op = node.op.name if node.op else ""
         if type(x) is np.ndarray and op != "matmul" and id(x) not in self.step.names:
             text = array_name(x, node)
-            if text and not text[0].isalpha():  # the same number everywhere
-                return _Term("+", plain(text), SUM if text.startswith("−") else ATOM)
-        matrix = op in ("matmul", "conv") and x is not node.inputs[0]
-        bias = op in ("add", "subtract")
-        leaf, slices = self._leaf(x)
-        later = packed.get(id(x) if op in ("matmul", "conv") else id(node), ())
-        slices = (*slices[::-1], *later[::-1])  # in the order of application
+            if text and not text[0].isalpha() and x.size and (x == x.flat[0]).all():
+                return Formula("number", what=float(x.flat[0]))  # the same number everywhere
+        leaf, slices, turned = _leaf(x)
         name = self.step.names.get(id(leaf)) or getattr(leaf, "name", None) or ""
-        partner = next((y for y in node.inputs if id(y) in self.circuit.live), None)
-        turned = "ᵀ" in slices
-        slices = tuple(part for part in slices if part != "ᵀ")
-        key = (id(leaf), slices)
-        if not name and matrix and not slices and type(leaf) is np.ndarray:
-            name = "E"  # a constant matrix
-        text = self._weight(key, name, gate if slices else "", matrix, partner)
-        text = (*text, *plain("ᵀ")) if turned else text
-        return _Term("+", text, ATOM, (key, name) if bias else None)
+        constant = type(leaf) is np.ndarray
+        shape = np.shape(_data(x))
+        return Formula("letter", what=Weight(id(leaf), slices, turned, shape, name, constant))
 
-    def _leaf(self, x: Any) -> tuple[Any, tuple[str, ...]]:
-        """The parameter that a weight is, or is a part of; else the weight itself."""
-        slices: tuple[str, ...] = ()
-        while type(x) is Tensor and x.op is not None:
-            inner = [y for y in x.inputs if type(y) is Tensor]
-            if not inner:
-                break
-            if x.op.name == "getitem":
-                slices += (repr(x.options["index"]),)
-            elif x.op.kind.form != "view":
-                break
-            x = inner[0]
-        if type(x) is np.ndarray and type(x.base) is np.ndarray:
-            turned = x.ndim == 2 and x.strides == x.base.strides[::-1] != x.base.strides
-            if x.size == x.base.size and x.shape == x.base.shape[:: -1 if turned else 1]:
-                return x.base, (*slices, *("ᵀ",) * turned)
-        return x, slices
+    def _shape(self, f: Formula) -> tuple[int, ...]:
+        """The shape of a formula, as far as it has columns."""
+        if f.head == "letter":
+            known = f.what
+            return (
+                known.shape if isinstance(known, Weight) else np.shape(_data(self._values[known]))
+            )
+        if id(f) in self._shapes:
+            return self._shapes[id(f)]
+        parts = [*map(self._shape, f.parts)]
+        if f.head == "matmul":
+            return (*parts[0][:-1], *parts[1][-1:])
+        return np.broadcast_shapes(*parts)
 
-    def _weight(self, key: Any, name: str, gate: str, matrix: bool, partner: Any) -> Rich:
-        """The letter of a weight: W where an input is multiplied, U where a state is, b added."""
-        if key in self._names:
-            return self._names[key]
+    def _merged(self, f: Formula) -> Formula:
+        """The same with the biases of each sum at its end, as one letter."""
+        parts = tuple(map(self._merged, f.parts))
+        if f.head == "sum":
+            biases = [p for p in parts if isinstance(p.what, Weight)]
+            rest = [p for p in parts if p not in biases]
+            if len(biases) > 1 and rest:
+                first, *others = (p.what for p in biases)
+                biases = [Formula("letter", what=replace(first, others=tuple(others)))]
+            parts = (*rest, *biases)
+        return Formula(f.head, parts, f.what)
+
+    # -- letters of weights -----------------------------------------------------------------------
+
+    def _used(self, f: Formula, matrix: bool = False, partner: Any = None) -> Iterator[Use]:
+        """The weights of a formula, in the order in which they are read."""
+        if isinstance(f.what, Weight):
+            yield Use(f.what, "", matrix, partner)
+        for k, p in enumerate(f.parts):
+            product = k > 0 and f.head in ("matmul", "conv")
+            yield from self._used(p, product, f.parts[0].what if product else None)
+
+    def _named(self) -> dict[Weight, Pieces]:
+        """The letter of each weight: the plain one, if no other wants it, else its whole name."""
+        wishes: dict[Weight, Pieces] = {}
+        whole: dict[Weight, Pieces] = {}
+        for use in self._uses:
+            weight = use.weight
+            if weight not in wishes:
+                gate = use.gate if weight.slices else ""
+                wishes[weight] = self._wish(weight, gate, use.matrix, use.partner)
+                whole[weight] = letter(weight.name or ("U" if use.matrix else "k"), gate)
+                if weight.others:
+                    self._note([weight.name, *(other.name for other in weight.others)])
+        found: dict[Weight, Pieces] = {}
+        taken = {*self._letters.values()}
+        wanted = list(wishes.values())
+        for key, wish in wishes.items():
+            plainly = wish not in taken and bool(wanted.count(wish) == 1 or key.others)
+            found[key] = _free(wish if plainly else whole[key], taken)
+        return found
+
+    def _wish(self, weight: Weight, gate: str, matrix: bool, partner: Any) -> Pieces:
+        """W where an input is multiplied, U where a state is, b added."""
+        name = weight.name
+        if matrix and weight.constant and not (name or weight.slices):
+            return letter("E")
         base, _, below = name.partition("_")
-        of = self.circuit.sources.get(id(partner)) or getattr(partner, "name", None)
+        x = self._values.get(partner)
+        of = self.circuit.sources.get(id(x)) or getattr(x, "name", None)
         known = {*self.circuit.sources.values(), ""} - ({gate} if gate else set())
         plainly = gate or below in ("", of) or of is None or not matrix
-        if base in ("W", "b", "") and below in known and plainly:
-            of_input = partner is not None and id(partner) in self._inputs
-            base = ("W" if of_input or below == "" != name else "U") if matrix else "b"
-            if not name and not matrix:
-                base = "k"
-            found = letter(base, gate)
-        else:
-            found = letter(name or ("U" if matrix else "k"), gate)
-        found = _free(found, {*self._names.values(), *self._letters.values()})
-        self._names[key] = found
-        return found
+        if base not in ("W", "b", "") or below not in known or not plainly:
+            return letter(name or ("U" if matrix else "k"), gate)
+        if not matrix:
+            return letter("b" if name else "k", gate)
+        of_input = x is not None and id(x) in self._inputs
+        return letter("W" if of_input or below == "" != name else "U", gate)
 
-    def _weigh(self, node: Tensor, terms: list[_Term]) -> None:
-        """Note what the weights of a box without a function are called."""
-        element = self.circuit.elements.get(id(node))
-        if element is None or element.kind != BOX or element.text:
-            return
-        products = [t.text for t in terms if t.binding == MATRIX]
-        if len(products) == 1 and len(element.lanes) + len(element.operands) == 1:
-            last: Rich = ()
-            for style, text in reversed(products[0]):
-                if text == " ":
-                    break
-                last = ((style, text), *last)
-            known = self.weights.setdefault(id(node), last)
-            if known != last:  # of all gates at once
-                self.weights[id(node)] = known[:1]
-
-    # -- operations -------------------------------------------------------------------------------
-
-    def _apply(self, node: Tensor, parts: list[list[_Term]]) -> list[_Term]:
-        """One operation, applied to texts."""
-        name = node.op.name if node.op else ""
-        if name in ("add", "subtract"):
-            left, right = parts
-            if name == "subtract":
-                swap = {"+": "−", "−": "+"}
-                right = [_Term(swap[t.sign], t.text, t.binding, t.bias) for t in right]
-            return left + right
-        if name == "negative":
-            return [_Term("−", self._tight(parts[0], PRODUCT), PRODUCT)]
-        if name == "multiply":
-            if node.inputs[0] is node.inputs[1]:
-                return [_Term("+", (*self._tight(parts[0], ATOM), *plain("²")), ATOM)]
-            numbers = [type(x) is not Tensor and np.ndim(x) == 0 for x in node.inputs]
-            if any(numbers):
-                a, b = parts if numbers[0] else parts[::-1]
-                return [_Term("+", (*self._tight(a, ATOM), *plain(" "), *self._dot(b)), PRODUCT)]
-            a, b = (self._dot(part) for part in parts)
-            return [_Term("+", (*a, *plain(" ⊙ "), *b), PRODUCT)]
-        if name == "matmul":
-            a, b = self._tight(parts[0], MATRIX), self._tight(parts[1], ATOM)
-            return [_Term("+", (*a, ("u", " "), *b), MATRIX)]
-        if name == "divide":
-            a, b = self._tight(parts[0], MATRIX), self._tight(parts[1], ATOM)
-            return [_Term("+", (*a, *plain(" / "), *b), PRODUCT)]
-        if self._silent(node):
-            return parts[0]
-        if name == "getitem":
-            return [_Term("+", (*self._tight(parts[0], ATOM), *plain(title(node, None))), ATOM)]
-        if name == "transpose":
-            return [_Term("+", (*self._tight(parts[0], ATOM), *plain("ᵀ")), ATOM)]
-        listed: Rich = ()
-        for k, part in enumerate(parts):
-            listed += (*(plain(", ") if k else ()), *self._joined(part))
-        if name == "concatenate":
-            return [_Term("+", (*plain("["), *listed, *plain("]")), ATOM)]
-        word = {"stop_gradient": "cut", "cut_gradient": "cut", "sum": "Σ"}.get(name)
-        word = word or (node.op.symbol if node.op else "") or name
-        options = {k: v for k, v in node.options.items() if v is not None and name != "sum"}
-        if options and not (name in ("softmax", "log_softmax") and options == {"axis": -1}):
-            listed += plain("".join(f", {k}={v}" for k, v in options.items()))
-        return [_Term("+", (*plain(f"{word}("), *listed, *plain(")")), ATOM)]
-
-    def _silent(self, node: Tensor) -> bool:
-        """Whether an operation changes nothing that the letters do not say."""
-        op = node.op
-        if op is None:
-            return False
-        if op.name == "getitem":  # a weight's columns, which bear the letter of the gate
-            return id(node) in self._pushed
-        return op.name in ("reshape", "broadcast_to", "astype", "pass_gradient")
-
-    def _dot(self, terms: list[_Term]) -> Rich:
-        """A factor of an elementwise product; one that is a product of matrices in brackets."""
-        plain_product = len(terms) == 1 and terms[0].binding == PRODUCT and terms[0].sign == "+"
-        return self._joined(terms) if plain_product else self._tight(terms, ATOM)
-
-    def _tight(self, terms: list[_Term], binding: int) -> Rich:
-        text = self._joined(terms)
-        loose = len(terms) > 1 or terms[0].binding < binding or terms[0].sign == "−"
-        return (*plain("("), *text, *plain(")")) if loose else text
-
-    def _joined(self, terms: list[_Term]) -> Rich:
-        """A sum; its biases at the end, as one letter."""
-        biases = [t for t in terms if t.bias is not None and t.sign == "+"]
-        others = [t for t in terms if t not in biases]
-        if len(biases) > 1 and others:
-            key = tuple(t.bias[0] for t in biases)
-            if key not in self._names:
-                self._names[key] = biases[0].text
-                self._note([t.bias[1] for t in biases])
-            biases = [_Term("+", self._names[key], ATOM)]
-        found: Rich = ()
-        for k, term in enumerate([*others, *biases]):
-            if k:
-                found += plain(f" {term.sign} ")
-            elif term.sign == "−":
-                found += plain("−")
-            loose = term.sign == "−" and term.binding == SUM
-            found += (*plain("("), *term.text, *plain(")")) if loose else term.text
-        return found
+    def _weight_of(self, element: Element) -> Pieces:
+        """What the weights of a box without a function are called; W, if for several gates."""
+        f = self._formulas.get(id(element.node), Formula("sum"))
+        products = [p for p in (f.parts if f.head == "sum" else (f,)) if p.head == "matmul"]
+        if len(products) != 1 or len(element.lanes) + len(element.operands) != 1:
+            return plain("Σ")
+        used = products[0].parts[1].what
+        names = [name for key, name in self._names.items() if key.leaf == used.leaf]
+        if used in self._names or len(names) < 2:
+            return self._names.get(used) or (names[0] if names else plain("Σ"))
+        return names[0][:1]
 
     def _note(self, names: list[str]) -> None:
         """Say once which biases are written as one."""
@@ -351,43 +308,50 @@ class Equations:
             if note not in self.notes:
                 self.notes.append(note)
 
-    def _short(self, members: list[Tensor]) -> Rich:
+    def _short(self, members: list[Tensor]) -> Pieces:
         """A formula too long to be read: of what it is a function."""
         own = {id(node) for node in members}
         read = {id(x): x for node in members for x in node.inputs if id(x) not in own}
         names = [self.name(x) for x in read.values() if self.name(x)]
-        found: Rich = plain("function of ")
+        found = plain("function of ")
         for k, name in enumerate(names):
             found += (*(plain(", ") if k else ()), *name)
         return found
 
 
-def _pushed(members: list[Tensor]) -> set[int]:
-    """The columns of a sum or a product that are written as columns of its operands.
+class _Written(Rich):
+    """Formulas whose letters are those of values, or stand for weights."""
 
-    So ``(x @ W + b)[:, 0:4]`` is ``x W_i + b_i``. What is reduced, joined or broadcast along the
-    columns in between stays as it is.
-    """
-    own = {id(node) for node in members}
-    found: set[int] = set()
-    through: set[int] = set()
-    for node in members:
-        form = node.op.kind.form if node.op else ""
-        parts = [x for x in node.inputs if np.ndim(getattr(x, "data", x))]
-        inner = [x for x in parts if id(x) in own]
-        if form == "product":
-            inner = [x for x in inner if x is not node.inputs[0]]
-            wide = True
-        else:
-            wide = all(np.shape(getattr(x, "data", x))[-1] == node.shape[-1:][0] for x in parts)
-        passes = all(id(x) in through for x in inner)
-        if node.op and node.op.name == "getitem":
-            if passes and inner and _columns(node.options["index"]):
-                found.add(id(node))
-                through.add(id(node))
-        elif form in ("elementwise", "product") and passes and wide:
-            through.add(id(node))
-    return found
+    def __init__(self, names: dict[Weight, Pieces]) -> None:
+        self.names = names
+
+    def letter(self, x: Formula) -> Pieces:
+        found = self.names.get(x.what, x.what)
+        turned = isinstance(x.what, Weight) and x.what.turned
+        return (*found, *plain("ᵀ" * turned))
+
+
+def _data(x: Any) -> Any:
+    return x.data if type(x) is Tensor else x
+
+
+def _leaf(x: Any) -> tuple[Any, tuple[str, ...], bool]:
+    """The parameter that a weight is, or is columns of, in the order in which they are taken."""
+    slices: tuple[str, ...] = ()
+    while type(x) is Tensor and x.op is not None:
+        inner = [y for y in x.inputs if type(y) is Tensor]
+        if not inner:
+            break
+        if x.op.name == "getitem":
+            slices = (repr(x.options["index"]), *slices)
+        elif x.op.kind.form != "view":
+            break
+        x = inner[0]
+    if type(x) is np.ndarray and type(x.base) is np.ndarray:
+        turned = x.ndim == 2 and x.strides == x.base.strides[::-1] != x.base.strides
+        if x.size == x.base.size and x.shape == x.base.shape[:: -1 if turned else 1]:
+            return x.base, slices, turned
+    return x, slices, False
 
 
 def _columns(index: tuple[Any, ...]) -> bool:
@@ -402,7 +366,7 @@ def _gate(name: str) -> str:
     return below if below.isdigit() else base
 
 
-def _free(name: Rich, taken: set[Rich]) -> Rich:
+def _free(name: Pieces, taken: set[Pieces]) -> Pieces:
     """The name, with primes if another has it already."""
     while name in taken:
         style, text = name[0]

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import Tensor, ancestors, grad
-from viz.record.formula import ATOM, Text, formula
+from tinygrad_rnn.program import Formula
+from viz.record.formula import formula, letter
 from viz.record.labels import is_number, number_text
 
 # By primitive what goes on to each input, in the letters a, b, c of the inputs, g and y.
@@ -22,6 +23,10 @@ BY_HAND: dict[str, tuple[str, ...]] = {
     "tanh": ("g (1 − y²)",),
     "sigmoid": ("g y (1 − y)",),
     "sqrt": ("g / (2 y)",),
+    "log2": ("g / (a log(2))",),
+    "log10": ("g / (a log(10))",),
+    "erf": ("2 g exp(−a²) / √(π)",),
+    "cumsum": ("g, summed from the end",),
     "relu": ("g where a > 0, else 0",),
     "absolute": ("g sign(a)",),
     "clip": ("g where y = a, else 0",),
@@ -113,18 +118,18 @@ def _symbols(node: Tensor, names: Sequence[str], y: str) -> Tensor:
 
 def _letters(
     members: Sequence[Tensor], symbol: Tensor, names: Sequence[str]
-) -> dict[tuple[Tensor, int], Text]:
+) -> dict[tuple[Tensor, int], Formula]:
     """What stands for the inputs of `symbol`, for itself, and for its gradient."""
     own = set(members)
     arrays = {
         id(x): name for x, name in zip(symbol.inputs, names, strict=True) if np.ndim(_value(x))
     }
-    found: dict[tuple[Tensor, int], Text] = {}
+    found: dict[tuple[Tensor, int], Formula] = {}
     for node in members:
         for k, x in enumerate(node.inputs):
             known = x.name if type(x) is Tensor and x not in own else arrays.get(id(x))
             if known:
-                found[node, k] = known, ATOM
+                found[node, k] = letter(known)
     return found
 
 

@@ -7,26 +7,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import Tensor
+from tinygrad_rnn.program import is_number as is_number
+from tinygrad_rnn.program import number_text as number_text
 
-COUNTED = 1_000_000  # beyond, a whole number is written in powers of ten, too
 NAME = 40  # characters of a name
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
     """``2×4``; nothing for a scalar."""
     return "×".join(map(str, shape))
-
-
-def is_number(x: Any) -> bool:
-    """True if an operand is a plain number, which is written into the label of the operation."""
-    return type(x) is not Tensor and np.ndim(x) == 0
-
-
-def number_text(x: Any) -> str:
-    """A whole number as it is, another as short as it stays true to four digits."""
-    x = x.item() if hasattr(x, "item") else x
-    exact = float("-inf") < x < float("inf") and x == int(x) and abs(x) < COUNTED
-    return (str(int(x)) if exact else f"{x:.4g}").replace("-", "−")
 
 
 def array_name(array: np.ndarray, node: Tensor) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import Tensor
+from tinygrad_rnn.program import Formula
 from viz.record.alike import constant_cone
 from viz.record.collapse import CHAIN, Gap
-from viz.record.formula import ATOM, NEGATIVE, Text, expression, formula, title
+from viz.record.formula import expression, formula, letter, text_of, title
 from viz.record.labels import (
     array_letter,
     is_number,
@@ -54,10 +55,10 @@ def text(node: Tensor, roles: Roles, every: bool) -> str:
     return formula(members, node, name, own_letters(node, roles), roles.clock)
 
 
-def letters(members: Sequence[Tensor], roles: Roles) -> dict[tuple[Tensor, int], Text]:
+def letters(members: Sequence[Tensor], roles: Roles) -> dict[tuple[Tensor, int], Formula]:
     """What operations call that which they take from elsewhere, by node and argument."""
     own = set(members)
-    found: dict[tuple[Tensor, int], Text] = {}
+    found: dict[tuple[Tensor, int], Formula] = {}
     arrays: dict[str, dict[int, str]] = defaultdict(dict)  # what a word stands for
     for n in members:
         here = roles.view.section[n]
@@ -66,7 +67,7 @@ def letters(members: Sequence[Tensor], roles: Roles) -> dict[tuple[Tensor, int],
                 lane = roles.view.step[n].lane
                 when = "[t+1]" if lane is not None and lane.mirrored else "[t−1]"
                 known = roles.called(lane, roles.initial[n, k])
-                found[n, k] = known + when * (known != "·"), ATOM
+                found[n, k] = letter(known + when * (known != "·"))
             elif (n, k) in roles.absent:
                 found[n, k] = absent(n, k, roles)
             elif type(x) is Tensor and x not in own:
@@ -78,16 +79,17 @@ def letters(members: Sequence[Tensor], roles: Roles) -> dict[tuple[Tensor, int],
                 else:
                     known = roles.letters.get(roles.forms.of[x], "")
                 if known:
-                    found[n, k] = known, ATOM
+                    found[n, k] = letter(known)
             elif isinstance(x, np.ndarray) and x.ndim:
                 word = array_word(x, n, k, roles)
                 if word == unnamed(x):
                     word = arrays[word].setdefault(id(x), word + "′" * len(arrays[word]))
-                found[n, k] = word, NEGATIVE if word[0] == "−" else ATOM
+                minus = Formula("negative", (letter(word[1:]),))
+                found[n, k] = minus if word[0] == "−" else letter(word)
     return found
 
 
-def own_letters(node: Tensor, roles: Roles) -> dict[tuple[Tensor, int], Text]:
+def own_letters(node: Tensor, roles: Roles) -> dict[tuple[Tensor, int], Formula]:
     """The letters in the formula of a node that stands for operations."""
     if node not in roles.known:
         roles.known[node] = letters(roles.members[node], roles)
@@ -104,18 +106,20 @@ def digest(node: Tensor, roles: Roles, every: bool) -> int:
     known = {} if every else own_letters(node, roles)
     found: dict[Tensor, int] = {}
     for n in members:
-        inputs = [
-            found[x]
-            if type(x) is Tensor and x in found
-            else known.get((n, k), (number_text(x) if is_number(x) else "·", ATOM))[0]
-            for k, x in enumerate(n.inputs)
-        ]
+        inputs = list[object]()
+        for k, x in enumerate(n.inputs):
+            if type(x) is Tensor and x in found:
+                inputs.append(found[x])
+            elif (n, k) in known:
+                inputs.append(text_of(known[n, k]))
+            else:
+                inputs.append(number_text(x) if is_number(x) else "·")
         options = [(key, repr(value)) for key, value in n.options.items() if key != "shape"]
         found[n] = hash((n.op, *options, *inputs))
     return found[node]
 
 
-def absent(node: Tensor, argument: int, roles: Roles) -> Text:
+def absent(node: Tensor, argument: int, roles: Roles) -> Formula:
     """What the first step has computed beforehand, as later steps compute it: ``0.7×h[t−1]``."""
     y, section = roles.absent[node, argument], roles.view.section
     cone = constant_cone(y, section[y], section[node], roles.view)
@@ -161,7 +165,7 @@ def given(x: Any, node: Tensor, argument: int, shared: bool, roles: Roles) -> tu
     """Kind and label of what was not computed: a leaf, an array, a number."""
     use = (node, argument)
     if use in roles.absent:
-        return "constant", absent(node, argument, roles)[0]
+        return "constant", text_of(absent(node, argument, roles))
     start = first(roles.initial[use], use, roles) if use in roles.initial else ""
     if is_number(x):
         return "constant", number_text(x)
@@ -178,7 +182,7 @@ def given(x: Any, node: Tensor, argument: int, shared: bool, roles: Roles) -> tu
     if word == unnamed(x):
         owner = roles.view.owner[node]
         own = own_letters(owner, roles) if isinstance(owner, Tensor) else {}
-        word = start or own.get(use, (word, ATOM))[0]
+        word = start or (text_of(own[use]) if use in own else word)
     return "constant", word
 
 
@@ -221,7 +225,7 @@ def tip(x: Any, name: str) -> str:
     return " · ".join(word for word in words if word)
 
 
-def letter(role: str) -> str:
+def letter_of(role: str) -> str:
     """The letter of a role."""
     return role.rpartition(" ")[0]
 

@@ -6,21 +6,22 @@ import html
 import re
 from functools import lru_cache
 
+from tinygrad_rnn.program import Pieces as Pieces
+
 ITALIC, UPRIGHT, SUB_ITALIC, SUB_UPRIGHT = "i", "u", "si", "su"
-Rich = tuple[tuple[str, str], ...]  # pairs of style and text
 GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "eta": "η", "lambda": "λ", "mu": "μ",
     "rho": "ρ", "sigma": "σ", "tau": "τ",
 }  # fmt: skip
 
 
-def plain(text: str) -> Rich:
+def plain(text: str) -> Pieces:
     """Upright text."""
     return ((UPRIGHT, text),) if text else ()
 
 
 @lru_cache
-def letter(name: str, *more: str) -> Rich:
+def letter(name: str, *more: str) -> Pieces:
     """``W_f`` as W with a small f, single letters in italics; `more` goes below as well."""
     base, _, below = name.partition("_")
     base = GREEK.get(base, base)
@@ -38,15 +39,15 @@ def letter(name: str, *more: str) -> Rich:
     return tuple(found)
 
 
-def written(text: str) -> Rich:
+def written(text: str) -> Pieces:
     """A text in which names with an underscore, ``×g_x``, are written as letters."""
-    found: Rich = ()
+    found: Pieces = ()
     for word in re.split(r"([A-Za-z]+_\w+)", text):
         found += letter(word) if "_" in word else plain(word)
     return found
 
 
-def text_of(rich: Rich) -> str:
+def text_of(rich: Pieces) -> str:
     """The same without style; what stands below follows an underscore."""
     found, below = "", False
     for style, text in rich:
@@ -56,7 +57,7 @@ def text_of(rich: Rich) -> str:
     return found
 
 
-def markup(rich: Rich, size: float) -> str:
+def markup(rich: Pieces, size: float) -> str:
     """Graphviz's HTML at a font size; what stands below is smaller."""
     found = ""
     for style, text in rich:
@@ -69,7 +70,7 @@ def markup(rich: Rich, size: float) -> str:
     return found
 
 
-def width(rich: Rich, size: float) -> float:
+def width(rich: Pieces, size: float) -> float:
     """About how wide it is, in points."""
     total = 0.0
     for style, text in rich:
@@ -84,4 +85,4 @@ _WIDTHS: dict[str, float] = {
 }
 
 
-__all__ = ["Rich", "letter", "markup", "plain", "text_of", "width", "written"]
+__all__ = ["Pieces", "letter", "markup", "plain", "text_of", "width", "written"]

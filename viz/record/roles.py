@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from tinygrad_rnn import Frame, Tensor
+from tinygrad_rnn.program import Formula
 from viz.record.alike import Forms, Use, clocks, first_states
 from viz.record.collapse import View
 from viz.record.labels import array_letter, is_number, short, value_text
@@ -76,7 +77,7 @@ class Roles:
     letters: dict[int, str] = field(default_factory=dict)
     primes: dict[tuple[Lane | None, str], int] = field(default_factory=dict)
     leaf_primes: dict[Tensor, int] = field(default_factory=dict)
-    known: dict[Tensor, dict[Use, tuple[str, int]]] = field(default_factory=dict)
+    known: dict[Tensor, dict[Use, Formula]] = field(default_factory=dict)
 
     def called(self, lane: Lane | None, role: str) -> str:
         """The letter of a role; with a prime if another role of the lane has the plain letter."""

@@ -14,7 +14,7 @@ from viz.record.circuit import BOX, CIRCLE, Circuit
 from viz.record.equations import Equation, Equations
 from viz.record.one_step import OneStep
 from viz.record.parts import Block, Edge, Parts
-from viz.record.rich import Rich, letter, markup, plain, text_of, width, written
+from viz.record.rich import Pieces, letter, markup, plain, text_of, width, written
 from viz.render.drawing import Drawing
 
 MARGIN, LINE, NOTE = 10.0, 24.0, 12  # points; of the picture, between equations; size of notes
@@ -54,7 +54,7 @@ class CircuitDrawing(Drawing):
     def _lines(self) -> list[Equation]:
         return self.formulas.lines if self.shows_equations else []
 
-    def notes(self) -> list[Rich]:
+    def notes(self) -> list[Pieces]:
         """What neither the circuit nor its equations show."""
         said = [written(note) for note in self.circuit.step.notes]
         return [*said, *(self.formulas.notes if self.shows_equations else [])]
@@ -74,7 +74,7 @@ class CircuitDrawing(Drawing):
 def positioned(
     plan: Plan,
     lines: list[Equation],
-    notes: list[Rich],
+    notes: list[Pieces],
     now: set[int] | None,
     bright: list[Equation] | None = None,
 ) -> tuple[str, float, float]:
@@ -183,7 +183,7 @@ class _Pen:
         )  # fmt: skip
 
     def box(
-        self, rich: Rich, point: tuple[float, float], w: int, h: int, look: str, own: set[int]
+        self, rich: Pieces, point: tuple[float, float], w: int, h: int, look: str, own: set[int]
     ) -> None:
         """A box or a circle with its text."""
         style = theme.CIRCUIT[look]
@@ -203,14 +203,14 @@ class _Pen:
         x, y = self.at(text.x, text.y)
         self.free(text.rich, x, y, LETTER, not self.pale(text.readers))
 
-    def free(self, rich: Rich, x: float, y: float, size: float, shown: bool) -> None:
+    def free(self, rich: Pieces, x: float, y: float, size: float, shown: bool) -> None:
         """A text with its middle at a point."""
         self._node(
             **theme.CIRCUIT["text"], html=markup(rich, size), fontsize=f"{size:g}",
             fontcolor=theme.BLACK if shown else theme.PALE, pos=f"{x:.1f},{y:.1f}",
         )  # fmt: skip
 
-    def line(self, rich: Rich, x: float, y: float, size: float, shown: bool) -> None:
+    def line(self, rich: Pieces, x: float, y: float, size: float, shown: bool) -> None:
         """A text that begins at a point; a cell of a table, for its exact width is not known."""
         wide = 1.2 * width(rich, size)
         cell = f'<TD WIDTH="{wide:.0f}" ALIGN="LEFT">{markup(rich, size)}</TD>'
@@ -265,12 +265,12 @@ def _crossed(cell: Cell, wire: Wire, plan: Plan) -> bool:
 
 
 def _columns(
-    lines: list[Equation], notes: list[Rich], room: float
-) -> tuple[list[tuple[Rich, float, float, float, Equation | None]], float, float]:
+    lines: list[Equation], notes: list[Pieces], room: float
+) -> tuple[list[tuple[Pieces, float, float, float, Equation | None]], float, float]:
     """Equations in up to three columns, notes below: their places, width and height."""
     rich = [(*line.left, *plain(" = "), *line.right) for line in lines]
     wide = [width(text, EQUATION) for text in rich]
-    found: list[tuple[Rich, float, float, float, Equation | None]] = []
+    found: list[tuple[Pieces, float, float, float, Equation | None]] = []
     total, rows = 0.0, 0
     for columns in (3, 2, 1):
         rows = -(-len(rich) // columns)

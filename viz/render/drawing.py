@@ -20,6 +20,7 @@ from viz.layout.edges import positioned
 from viz.layout.fit import Page, paged
 from viz.layout.graphviz import FORMATS, INSTALL, MISSING, NoRenderer, available, draw
 from viz.record.parts import Parts
+from viz.render.notebook import png_alone
 
 LARGEST_PNG = 32_767  # pixels on a side
 
@@ -39,6 +40,9 @@ def _too_large(width: float, height: float, dpi: float = DPI) -> bool:
 
 class Drawing:
     """A picture of a record: shows itself in a notebook, and can be saved.
+
+    A notebook gets SVG; with ``VIZ_NOTEBOOK=png`` in the environment a PNG alone, which GitHub
+    shows too.
 
     Attributes
     ----------
@@ -213,10 +217,12 @@ class Drawing:
             more = len(lines) - SHOWN
             rest = f"… {more} more lines: .source\n" if more > 0 else ""
             return {"text/plain": f"{INSTALL}\n\n{''.join(lines[:SHOWN])}{rest}"}
+        small = not _too_large(*self._positioned[1:])
+        if small and png_alone():
+            return {"image/png": self._draw("png"), "text/plain": repr(self)}
         svg = self.svg().replace("<svg ", '<svg style="max-width: 100%; height: auto" ', 1)
         bundle: dict[str, Any] = {"image/svg+xml": svg, "text/plain": repr(self)}
-        asked = include is not None and "image/png" in include
-        if asked and not _too_large(*self._positioned[1:]):
+        if small and include is not None and "image/png" in include:
             bundle["image/png"] = self._draw("png")
         return bundle
 

@@ -314,7 +314,7 @@ def test_the_spectral_radius_is_the_one_asked_for(radius, density):
 def test_only_the_read_out_of_an_echo_state_network_learns():
     cell = nn.ReadOutCell(nn.EchoStateCell(3, 20, rng=0), 2, shortcut=True, rng=1)
     before = copy.deepcopy(cell.around.state_dict())
-    assert set(cell.named_parameters()) == {"W_y", "W_s", "b_y"}
+    assert set(cell.named_parameters().keys()) == {"W_y", "W_s", "b_y"}
     loss = run_loss(cell)
     leaves = [node for node in ancestors(loss) if node.op is None]
     assert {id(leaf) for leaf in leaves} == {id(p) for p in cell.parameters()}

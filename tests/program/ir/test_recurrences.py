@@ -70,6 +70,7 @@ def own_loss(p, x, y):
     return nn.cross_entropy(stack(outputs), y)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("T", [1, 2, 3, 50])
 @pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell, nn.GRUCell, nn.PeepholeLSTMCell])
 def test_gradients_of_cells_are_the_eager_ones(cell, T):
@@ -217,6 +218,7 @@ def test_outputs_that_are_fed_back_are_two_loops():
     assert step.source.count("for t in") == 2
 
 
+@pytest.mark.sampled(3)
 @every_sample(first=True, without=["EchoStateCell"])  # which learns nothing: there is no backward
 def test_every_recurrent_cell_is_one_loop_forward_and_one_backward(sample):
     cell, xs, _ = sample()
@@ -247,6 +249,7 @@ HOW = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
 @pytest.mark.parametrize("how", HOW)
 def test_every_option_of_unroll_is_a_loop_forward_and_one_backward(how, cell):
@@ -290,6 +293,7 @@ def test_a_state_of_three_axes_times_a_matrix_is_two_loops():
     assert agree(loss_fn, p, rng.standard_normal((6, 2, 5, 3))).source.count("for t in") == 2
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", nn.HISTORIC)
 @pytest.mark.parametrize("truncated", [False, True])
 def test_every_historic_net_is_a_loop_forward_and_one_backward(name, truncated):
@@ -352,6 +356,7 @@ NETS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("net", NETS)
 def test_every_layer_and_direction_is_a_loop_of_its_own(net):
     make, options, forward, backward = NETS[net]

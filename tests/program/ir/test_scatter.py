@@ -48,6 +48,7 @@ def agree(step, f, *args):
     assert step.stats["eager"] == 0, step.reason
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("target", ["numpy", "c"])
 @pytest.mark.parametrize("kind", [np.array, lambda k: np.array([k]), lambda k: np.array([k, 1])])
 @pytest.mark.parametrize("f", TWO)

@@ -45,6 +45,7 @@ def data(steps=T):
     return rng.standard_normal((steps, B, V)), rng.integers(V, size=(steps, B))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("loss_fn", [at_once, each_step, last_step])
 @pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell])
@@ -172,6 +173,7 @@ def differentiated(monkeypatch):
     return counts
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("memory", ["sqrt", 100_000])
 @pytest.mark.parametrize("loss_fn", [at_once, each_step, last_step, dropped])
 def test_the_first_call_differentiates_but_short_records(loss_fn, memory, differentiated):

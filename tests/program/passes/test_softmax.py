@@ -66,6 +66,7 @@ FUNCTIONS = [
 ]  # fmt: skip
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("f", FUNCTIONS)
 @pytest.mark.parametrize("target", ["numpy", "c"])
 @pytest.mark.parametrize("scale", [1.0, 1e4])

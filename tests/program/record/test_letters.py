@@ -66,6 +66,7 @@ def words(text):
     ]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("target", ["numpy", "c"])
 @pytest.mark.parametrize("letters", ODD, ids=" ".join)
 def test_results_are_the_same_bits_whatever_things_are_called(letters, target):

@@ -129,6 +129,7 @@ def test_the_program_of_a_plain_loop_is_as_long_whatever_its_length(loss_fn):
     assert len({source.count("\n") for source in sources}) == 1
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("T", [1, 2, 3, 4, 5, 6])
 @pytest.mark.parametrize("loss_fn", PLAIN)
 def test_a_short_plain_loop_has_the_eager_gradients(loss_fn, T):

@@ -240,6 +240,7 @@ def signed(made):
     return hashlib.sha256(made).digest() + made
 
 
+@pytest.mark.sampled(4)
 @TARGETS
 @pytest.mark.parametrize("harm", HARM)
 def test_a_damaged_entry_is_made_again_not_run(harm, target, folder, made):
@@ -339,6 +340,7 @@ def test_what_has_no_key_or_is_too_large_is_not_kept(name, folder, monkeypatch):
     assert not entries(folder)
 
 
+@pytest.mark.sampled(4)
 @TARGETS
 @pytest.mark.parametrize("memory", ["sqrt", 9_000])
 def test_what_is_divided_in_time_is_found_divided(target, memory, folder, made):

@@ -38,6 +38,7 @@ def eager(m, *args):
     return loss.data, grad(loss, m.parameters())
 
 
+@pytest.mark.sampled(4)
 @every_sample(first=True)
 def test_the_source_runs_in_a_file_with_numpy_alone(sample, tmp_path):
     cell, xs, _ = sample()

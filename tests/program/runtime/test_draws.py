@@ -120,6 +120,7 @@ def state(rng):
     return repr(rng.bit_generator.state)
 
 
+@pytest.mark.sampled(3)
 @TARGETS
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_program_draws_what_the_function_draws(name, target):
@@ -133,6 +134,7 @@ def test_a_program_draws_what_the_function_draws(name, target):
         assert len(set(losses[:2])) == 2
 
 
+@pytest.mark.sampled(4)
 @TARGETS
 @pytest.mark.parametrize("cell", [nn.RNNCell, nn.GRUCell, nn.LSTMCell, nn.LayerNormLSTMCell])
 def test_random_cuts_are_rolled_up_around_any_cell(cell, target):
@@ -199,6 +201,7 @@ def test_in_single_precision_too(name, target):
     assert all(g.dtype == np.float32 for g in step(m, X.astype(np.float32))[1].values())
 
 
+@pytest.mark.sampled(4)
 @TARGETS
 @pytest.mark.parametrize(
     "name",

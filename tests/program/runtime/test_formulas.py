@@ -63,6 +63,7 @@ def test_a_cell_of_ones_own():
     ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", nn.cells_of(nn).values(), ids=lambda kind: kind.__name__)
 def test_every_cell_has_formulas_of_one_step(kind):
     text = tg.equations(kind)

@@ -143,6 +143,7 @@ def same(found, expected):
         np.testing.assert_array_equal(g, others[name], err_msg=name)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("target", ["numpy", "c"])
 @pytest.mark.parametrize("name", NETS)
 def test_a_third_length_gives_the_program_that_is_made_anew(name, target, monkeypatch):
@@ -291,6 +292,7 @@ BACKWARD = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("target", ["numpy", "c"])
 @pytest.mark.parametrize("name", BACKWARD)
 def test_what_differs_backward_alone_is_seen_though_first_gradients_are_small(name, target):
@@ -312,6 +314,7 @@ def test_what_differs_backward_alone_is_seen_though_first_gradients_are_small(na
                 np.testing.assert_allclose(gradients[f"layer.layers.0.0.{p}"], g, rtol=1e-9)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("target", ["numpy", "c"])
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_is_another_function_at_another_length_is_seen(name, target):

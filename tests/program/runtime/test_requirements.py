@@ -189,6 +189,7 @@ def is_right(step, f, m, args):
     np.testing.assert_allclose(loss, f(m, *args).data, rtol=1e-12)
 
 
+@pytest.mark.sampled(4)
 @TARGETS
 @pytest.mark.parametrize("name", CASES)
 def test_a_program_refuses_what_the_function_refuses(name, target):
@@ -223,6 +224,7 @@ def test_requirements_roll_up(name):
     assert sum("required by the function" in line for line in step.source.split("\n")) == 1
 
 
+@pytest.mark.sampled(3)
 @TARGETS
 @pytest.mark.parametrize("f", [labels, symbols_at_each_step, short_labels])
 def test_one_text_serves_all_lengths(f, target):
@@ -237,6 +239,7 @@ def test_one_text_serves_all_lengths(f, target):
     assert len(texts) == 1 or (f, target) == (short_labels, "c")  # where shapes are written out
 
 
+@pytest.mark.sampled(4)
 @TARGETS
 @pytest.mark.parametrize("name", ["labels", "symbols at each step", "masked labels", "ignored"])
 def test_what_is_divided_in_time_refuses_the_same(name, target):
@@ -323,6 +326,7 @@ def plain(m, x):
 small = np.random.default_rng(0).uniform(0, 0.3, (9, B, 4))
 
 
+@pytest.mark.sampled(4)
 @TARGETS
 @pytest.mark.parametrize("memory", [None, "sqrt"])
 @pytest.mark.parametrize("f", [unrolled, in_scopes, plain])

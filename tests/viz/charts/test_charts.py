@@ -53,6 +53,7 @@ PLOTS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", PLOTS)
 def test_every_plot_is_drawn_labelled_and_written_with_its_numbers(name, losses, tmp_path):
     plot = PLOTS[name](losses)
@@ -311,6 +312,7 @@ def chain(factor, steps=30):
     return found
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("factor", [1e40, 1e-40, 0.0, np.inf, np.nan])
 def test_extreme_gradients_have_a_picture(factor):
     losses = chain(factor)
@@ -385,6 +387,7 @@ OF_EACH = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("extreme", EXTREMES)
 @pytest.mark.parametrize("name", OF_EACH)
 def test_every_plot_of_every_extreme_is_sensible_or_refused_with_its_reason(

@@ -75,6 +75,7 @@ def axes_of(plot):
     return [ax for ax in figure.axes if ax.get_label() != "<colorbar>"], figure
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", PLOTS)
 def test_every_chart_is_labelled_and_has_its_numbers_as_a_file(name, tmp_path):
     plot = PLOTS[name]()
@@ -86,6 +87,7 @@ def test_every_chart_is_labelled_and_has_its_numbers_as_a_file(name, tmp_path):
     ElementTree.fromstring(plot.svg())
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", PLOTS)
 def test_in_a_column_of_a_paper_nothing_lies_outside_and_text_is_readable(name):
     figure = PLOTS[name]().figure(width=3.3)

@@ -26,7 +26,7 @@ FUNCTIONS = {
     "conv": lambda x, W: nn_conv(x, W),
     "cut": lambda x: x,
     "where": np.where,
-    "Σ": lambda x: x.sum(-1, keepdims=True),
+    "Σ": np.sum,
     "row": lambda *xs: np.concatenate(
         [x if np.ndim(x) else np.full_like(xs[0], x) for x in xs], -1
     ),
@@ -63,7 +63,7 @@ def test_an_lstm_is_written_as_in_a_lecture():
 
 def test_where_a_gru_resets_is_seen():
     after, before = nn.GRUCell(3, 4, rng=0), nn.GRUCell(3, 4, reset="before", rng=0)
-    assert "n = tanh(x_t W_n + r ⊙ (h_t−1 U_n + b′_n) + b_n)" in lines(after)
+    assert "n = tanh(x_t W_n + r ⊙ (h_t−1 U_n + b_h,n) + b_x,n)" in lines(after)
     assert "n = tanh(x_t W_n + (r ⊙ h_t−1) U_n + b_n)" in lines(before)
 
 
@@ -75,15 +75,12 @@ def values_of_weights(circuit, equations):
             leaves[id(x.base)] = x.base
 
     def value(key):
-        if isinstance(key[0], tuple):
-            return sum(value(part) for part in key)
-        at, slices = key
-        x = leaves[at]
+        x = leaves[key.leaf]
         x = x.data if type(x) is Tensor else x
-        for index in slices:
+        for index in key.slices:
             # of an index into the sum, a bias or a matrix has only the last axes
             x = x[eval(index, {"slice": slice, "Ellipsis": ...})[-x.ndim :]]
-        return x
+        return sum(map(value, key.others), x)
 
     return {text_of(name): value(key) for key, name in equations._names.items()}
 
@@ -91,17 +88,18 @@ def values_of_weights(circuit, equations):
 def computed(text, known):
     """The value of a formula: names become variables, the signs Python's."""
     variables = {}
-    text = text.replace("ᵀ", ".T").replace("√", "sqrt")
+    text = text.replace("ᵀ", ".T").replace("√", "sqrt").replace("²", "**2")
     for k, name in enumerate(sorted(known, key=len, reverse=True)):
         pattern = rf"(?<![\w′]){re.escape(name)}(?![\w′])"
         text, found = re.subn(pattern, f"v{k}v", text)
         if found:
             variables[f"v{k}v"] = known[name]
-    text = text.replace("²", "**2").replace("−", "-")
+    text = text.replace("−", "-")
     text = re.sub(r"(?<![v.\w)\]])\[((?:[^\[\]]|\[[^\]]*\])*)\]", r"row(\1)", text)
     text = re.sub(r"(\d) (?=[\w(])", r"\1 * ", text)  # a number times
     text = re.sub(r"(?<=[\w)T]) (?=[\w(])", " @ ", text)
-    text = text.replace("⊙", "*")
+    text = re.sub(r", axis (-?\d+)", r", axis=\1", text.replace("⊙", "*"))
+    text = text.replace(", keepdims", ", keepdims=True")
     return eval(text, {}, {**FUNCTIONS, **variables})
 
 
@@ -137,7 +135,7 @@ def test_two_letters_never_stand_for_two_things():
         cell, xs, state = param.values[0]
         _, equations = read(cell, xs[0], state)
         names = list(equations._names.values())
-        merged = [k for k in equations._names if isinstance(k[0], tuple)]
+        merged = [k for k in equations._names if k.others]
         assert len(set(names)) >= len(names) - len(merged)
 
 

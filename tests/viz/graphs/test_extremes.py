@@ -57,6 +57,7 @@ EXTREMES = {
 }
 
 
+@pytest.mark.sampled(5)
 @every_picture
 @pytest.mark.parametrize("extreme", EXTREMES)
 def test_every_picture_of_every_extreme_is_drawn(extreme, picture, parsed, count):

@@ -46,8 +46,11 @@ def said(text, values, node, x):
     """The value of a formula with words."""
     text, _, _ = text.partition(", half on ties" if "half" in text else ", shared on ties")
     head, _, word = text.partition(", ")
-    if word in ("repeated", "reshaped", "put back"):
+    if word in ("repeated", "reshaped", "put back", "summed from the end"):
         g = evaluated(head, values)
+        if word == "summed from the end":
+            axis = node.options["axis"]
+            return np.flip(np.cumsum(np.flip(g, axis), axis), axis)
         if word == "reshaped":
             return np.reshape(g, x.shape)
         if word == "repeated":
@@ -81,7 +84,7 @@ def test_every_derivative_is_that_of_the_engine(op, sample):
         pytest.skip("more inputs than letters")
     rng = np.random.default_rng(0)
     g = np.asarray(rng.uniform(0.5, 1.5, y.shape))
-    values = {"g": g, "y": y.data}
+    values = {"g": g, "y": y.data, "π": np.pi}
     for name, x in zip(names, y.inputs, strict=True):
         values[name] = np.asarray(x.data if type(x) is Tensor else x)
     for k, x in enumerate(y.inputs):

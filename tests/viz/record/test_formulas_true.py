@@ -10,6 +10,7 @@ from written import evaluated
 import tinygrad_rnn as tr
 from tinygrad_rnn import Tensor, ancestors, named, nn
 from viz.record.collapse import view
+from viz.record.formula import text_of
 from viz.record.lanes import sections
 from viz.record.node_text import called, letters, text
 from viz.record.roles import read
@@ -43,7 +44,7 @@ def values_of(members, roles):
                 if type(x) is Tensor:
                     dots[id(x)] = array(x)
                 continue
-            letter = known[node, k][0]
+            letter = text_of(known[node, k])
             value = array(x)
             if letter in found:
                 assert np.array_equal(found[letter], value), f"two values are called {letter}"

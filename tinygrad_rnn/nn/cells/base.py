@@ -12,9 +12,10 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_rnn.engine.context import context, describe
+from tinygrad_rnn.engine import messages
+from tinygrad_rnn.engine.operands import operand
 from tinygrad_rnn.engine.primitives import relu, sigmoid, tanh
-from tinygrad_rnn.engine.tensor import Tensor, operand, values
+from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.arguments import check_dtype, check_sizes
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.samples import Sample, sampled
@@ -73,7 +74,7 @@ class SizedCell(Module):
                 self._refuse(letter, f"shape {expected} beside x of shape {given}", shape, x)
 
     def _refuse(self, letter: str, expected: str, got: Any, x: Any) -> NoReturn:
-        where = " at ".join(filter(None, [type(self).__name__, describe(context.get().scope)]))
+        where = messages.placed(type(self).__name__)
         mend = "Call cell(x, state) with features last; cell.initial_state(batch) makes a state."
         if np.asarray(values(x)).dtype.kind in "iu":
             mend = "x holds integers: symbols need an Embedding first, one-hot rows be floats."

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.tensor import Tensor, named, shaped, values
+from tinygrad_rnn.engine.operands import shaped
+from tinygrad_rnn.engine.tensor import Tensor, named, values
 from tinygrad_rnn.nn.arguments import check_cell, check_sizes
 from tinygrad_rnn.nn.cells.base import activated, affine, check_activation
 from tinygrad_rnn.nn.cells.clockwork import ClockworkCell

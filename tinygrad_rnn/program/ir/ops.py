@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine import primitives
-from tinygrad_rnn.engine.kinds import MOVE, PRODUCT, VIEW, Kind, Linear
+from tinygrad_rnn.engine import functions  # noqa: F401  (enters its own into OPS)
+from tinygrad_rnn.engine.kinds import MOVE, PRODUCT, SCAN, VIEW, Kind, Linear
+from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.primitives import Input
 from tinygrad_rnn.program.ir.graph import Value
@@ -34,7 +35,7 @@ __all__ = [
     "those",
 ]
 
-PRIMITIVES = {op.name: op for op in vars(primitives).values() if isinstance(op, Primitive)}
+PRIMITIVES = {op.name: op for op in OPS.values() if isinstance(op, Primitive)}
 # A program's own operations, each with the primitive whose kind it is of.
 LIKE = {
     "addn": "add",
@@ -81,6 +82,7 @@ ELEMENTWISE: dict[str, str] = {
     **{name: f"np.{name}" for name in sorted(those(form="elementwise"))},
     "addn": "np.add", "square": "np.square", "astype": "copy", "copy": "copy", "clip": "clip",
     "sigmoid": "sigmoid", "relu": "relu", "softplus": "softplus", "where": "where",
+    "erf": "erf",
 }
 OPERATORS = {
     "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "==",
@@ -93,7 +95,7 @@ KNOWN = frozenset(
     (
         *ELEMENTWISE,
         *REDUCTIONS,
-        *those(VIEW, MOVE, PRODUCT),
+        *those(VIEW, MOVE, PRODUCT, SCAN),
         *those(cost="normalise"),
         "leaf",
     )
@@ -107,6 +109,9 @@ HELPERS: dict[str, str] = {
     np.maximum(x, 0, out=out)""",
     "softplus": """def softplus(x, out):
     np.logaddexp(x, 0, out=out)""",
+    "erf": """def erf(x, out):
+    import math
+    out[...] = np.vectorize(math.erf, otypes=[float])(x)""",
     "where": """def where(mask, a, b, out):
     np.copyto(out, b, casting="unsafe")
     np.copyto(out, a, where=mask, casting="unsafe")""",
@@ -177,7 +182,9 @@ def liftable(v: Value) -> bool:
     kinds = _kinds(v)
     if v.op in ELEMENTWISE or v.op in REDUCTIONS:
         return True
-    if v.op in ("gates", "softmax", "log_softmax", "transpose", "reshape", "broadcast_to"):
+    if v.op in ("gates", "softmax", "log_softmax", "cumsum"):
+        return True
+    if v.op in ("transpose", "reshape", "broadcast_to"):
         return True
     if v.op == "matmul":
         (ta, na), (tb, nb) = kinds

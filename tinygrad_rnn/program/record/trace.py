@@ -204,7 +204,7 @@ def gradient_leaves(params: Any, leaves: Iterator[Any]) -> Any:
     def end(x: Any) -> Any:
         if not _is_module(x):
             return next(leaves)
-        return {path: next(leaves) for path in x.named_parameters()}
+        return {path: next(leaves) for path, _ in x.named_parameters().items()}
 
     return tree.map(end, params, is_leaf=_is_module)
 

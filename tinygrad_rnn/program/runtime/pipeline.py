@@ -13,12 +13,12 @@ from tinygrad_rnn.engine.backward import ancestors
 from tinygrad_rnn.engine.recorder import Draw, Recorder
 from tinygrad_rnn.program.backends.c import Function, Native, NoCompiler, Unwritable
 from tinygrad_rnn.program.backends.c import write as write_c
-from tinygrad_rnn.program.backends.latex.equations import Equations
 from tinygrad_rnn.program.backends.numpy.emit import NumPySource, write
 from tinygrad_rnn.program.backends.numpy.source import Source
 from tinygrad_rnn.program.backends.plain.emit import PlainText, plain
 from tinygrad_rnn.program.backends.plain.lines import Lines
 from tinygrad_rnn.program.constants import same_constant
+from tinygrad_rnn.program.formula.equations import Equations
 from tinygrad_rnn.program.ir.cost import cost_of
 from tinygrad_rnn.program.ir.graph import Arg, Value, only_last, structure_of
 from tinygrad_rnn.program.ir.lengths import Sample, dims_of

@@ -20,7 +20,7 @@ from tinygrad_rnn.program.backends.c import Unwritable, save
 from tinygrad_rnn.program.backends.latex.emit import latex
 from tinygrad_rnn.program.backends.latex.text import LatexText
 from tinygrad_rnn.program.backends.plain.emit import PlainText
-from tinygrad_rnn.program.backends.plain.expressions import Unwritten as NoExpression
+from tinygrad_rnn.program.formula.python import Unwritten as NoExpression
 from tinygrad_rnn.program.record.surroundings import Surroundings
 from tinygrad_rnn.program.record.trace import (
     NUMBERS,
@@ -576,7 +576,7 @@ def _fact(x: Any) -> Any:
 def _structure(module: Any) -> Any:
     """All of a module but the values of its parameters; of one of another kind, their paths."""
     whole = getattr(module, "structure", None)
-    return tuple(module.named_parameters()) if whole is None else whole()
+    return tuple(module.named_parameters().keys()) if whole is None else whole()
 
 
 def _argument_names(f: Callable[..., Any]) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from viz.layout.maze import Cell, Path, Way
 from viz.record.circuit import CIRCLE, Element
-from viz.record.rich import Rich, width
+from viz.record.rich import Pieces, width
 
 UNIT = 7.0  # points of a cell of the grid
 SIZE = 16  # of the text in boxes, points
@@ -21,7 +21,7 @@ class Box:
     """An element at its place: centre and half its size, in cells."""
 
     element: Element
-    text: Rich
+    text: Pieces
     w: int
     h: int = 2
     x: int = 0
@@ -54,7 +54,7 @@ class Wire:
 class Text:
     """A letter at a wire; `readers` as of a wire."""
 
-    rich: Rich
+    rich: Pieces
     x: float
     y: float
     readers: set[int]
@@ -85,6 +85,6 @@ class Plan:
     high: tuple[float, float] = (0, 0)
 
 
-def half(rich: Rich, size: float) -> float:
+def half(rich: Pieces, size: float) -> float:
     """Half the width of a text, in cells."""
     return width(rich, size) / UNIT / 2

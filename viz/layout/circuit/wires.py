@@ -18,7 +18,7 @@ from viz.layout.maze import BRANCH, DOWN, LEFT, RIGHT, UP, Cell, Maze, Path, Way
 from viz.record.circuit import Circuit
 from viz.record.equations import Equations
 from viz.record.one_step import State
-from viz.record.rich import Rich, letter
+from viz.record.rich import Pieces, letter
 
 OUT, ABOVE = 15, 5  # cells from the last element to the exits; from the highest to the outline
 TURN = 2  # cells before its end where a lane turns up
@@ -103,7 +103,7 @@ class Wires:
 
     def _going(self, state: State, x: float, y: float) -> None:
         """The letter of a state to the right of where it goes out."""
-        rich: Rich = letter(state.letter, "t")
+        rich: Pieces = letter(state.letter, "t")
         self.plan.texts.append(Text(rich, x + half(rich, LETTER), y, {id(state.leaves)}))
 
     def _exit(self, state: State) -> int:

@@ -87,6 +87,7 @@ def run(folder, *words):
     return subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", CASES)
 def test_it_trains_as_the_step_does(name, tmp_path):
     step, m, *args = case(name)

@@ -59,6 +59,7 @@ def data(T=6):
     return rng.standard_normal((T, 2, 4)), rng.integers(3, size=(T, 2))
 
 
+@pytest.mark.sampled(4)
 @every_sample()
 def test_the_gradients_through_every_cell(sample):
     cell, xs, _ = sample()

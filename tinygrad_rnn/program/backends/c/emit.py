@@ -150,6 +150,8 @@ def kernels_of(storage: Storage, nests: LoopNests, v: Value, lifted: bool) -> li
         return [products.outer(nests, v)]
     if v.op in ("sum", "max", "min", "sum_t"):
         return [nests.reduction(v, lifted)]
+    if v.op == "cumsum":
+        return [nests.scan(v, lifted)]
     if v.op in ("softmax", "log_softmax", "logsumexp"):
         return [nests.softmax(v, lifted)]
     if v.op == "scatter":

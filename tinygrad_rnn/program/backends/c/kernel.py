@@ -30,7 +30,8 @@ INFIX = {
 }
 COMPARE = frozenset(("less", "less_equal", "greater", "greater_equal", "equal", "not_equal"))
 PLAIN = frozenset((0.0, 0.5, 1.0, 2.0, 3.0, -0.5, -1.0, -2.0))
-OURS = frozenset(("exp", "tanh", "sigmoid", "softplus", "relu"))  # exp_f and exp_d in prelude.h …
+# exp_f and exp_d in prelude.h …
+OURS = frozenset(("exp", "tanh", "sigmoid", "softplus", "relu", "sign", "mod"))
 # fmt: on
 
 
@@ -202,7 +203,7 @@ class Kernel:
         if op == "power":
             return power(v.args[1], xs, bare)
         if op in OURS:
-            return f"{op}_{f}({xs[0]})"
+            return f"{op}_{f}({', '.join(xs)})"
         if op not in LIBM:
             raise Unwritable(f"the primitive {op} has no form in C")
         return f"{LIBM[op]}{bare}({xs[0]})"

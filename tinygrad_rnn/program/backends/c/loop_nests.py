@@ -222,6 +222,21 @@ class LoopNests:
         kernel.lines = nested([*heads, *self.loops(shape, kept)], lines)
         return kernel
 
+    def scan(self, v: Value, lifted: bool) -> Kernel:
+        """The sums of the elements up to each, along one axis."""
+        kernel, a = self.kernel(v), v.args[0]
+        shape, t = shape_of(a), None if v.lo is None else STEP
+        along, at = v.options["axis"] % len(shape), axes(shape)
+        x = kernel.operand(a, t, at, v.dtype)
+        step = f"{kernel.target(v, t, at)} = total += {x};"
+        lines = [
+            f"{TYPES[str(v.dtype)]} total = 0;",
+            *nested(self.loops(shape, [along]), [*kernel.lines, step]),
+        ]
+        kept = [j for j in range(len(shape)) if j != along]
+        kernel.lines = nested([*self.time(v, lifted), *self.loops(shape, kept)], lines)
+        return kernel
+
     def softmax(self, v: Value, lifted: bool) -> Kernel:
         """Softmax, its logarithm, the logarithm of its sum; the largest is taken off first."""
         kernel, a = self.kernel(v), v.args[0]

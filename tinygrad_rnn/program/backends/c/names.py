@@ -20,7 +20,8 @@ TYPES = {
 }
 # Names of libm's functions of one number, for doubles; with f behind it, for floats.
 LIBM = {"log": "log", "log1p": "log1p", "expm1": "expm1", "sqrt": "sqrt", "sin": "sin",
-        "cos": "cos", "absolute": "fabs"}
+        "cos": "cos", "tan": "tan", "arctan": "atan", "sinh": "sinh", "cosh": "cosh",
+        "log2": "log2", "log10": "log10", "erf": "erf", "floor": "floor", "absolute": "fabs"}
 # fmt: on
 
 

@@ -166,6 +166,15 @@ static inline double softplus_d(double x) { return (x > 0 ? x : 0) + log1p(exp_d
 /* ==== relu_r ==== */
 static inline real relu_r(real x) { return x < 0 ? 0 : x; }
 
+/* ==== sign_r ==== NaN of NaN */
+static inline real sign_r(real x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
+
+/* ==== mod_r ==== what is left of a after whole b, with the sign of b */
+static inline real mod_r(real a, real b) {
+    real r = fmod(a, b);
+    return r == 0 ? copysign(0, b) : (r < 0) != (b < 0) ? r + b : r;
+}
+
 /* ==== max_r ==== NaN if one of them is */
 static inline real max_r(real a, real b) { return a > b || a != a ? a : b; }
 

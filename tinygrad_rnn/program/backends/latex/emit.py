@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tinygrad_rnn.program.backends.latex.cell import Gates
-from tinygrad_rnn.program.backends.latex.equations import Equations
-from tinygrad_rnn.program.backends.latex.formula import RELATIONS, ZERO, Formula, Step
-from tinygrad_rnn.program.backends.latex.printer import Letter, Printer
 from tinygrad_rnn.program.backends.latex.text import LatexText
+from tinygrad_rnn.program.formula.columns import Gates
+from tinygrad_rnn.program.formula.equations import Equations
+from tinygrad_rnn.program.formula.letters import Letter
+from tinygrad_rnn.program.formula.tex import Tex
+from tinygrad_rnn.program.formula.tree import RELATIONS, ZERO, Formula, Step
 from tinygrad_rnn.program.ir.graph import Value
 
 __all__ = ["cell_latex", "latex"]
@@ -37,7 +38,7 @@ TRUE = r"\mathbf{1}[...] is 1 where it is true, else 0."
 def latex(e: Equations) -> LatexText:
     """The forward and the backward equations, as two ``align*`` environments."""
     names: dict[Any, Letter] = {**e.names}
-    p = Printer(names)
+    p = Tex(names)
     forward: list[str] = []
     backward: list[str] = []
     zeros: dict[bool, list[str]] = {True: [], False: []}
@@ -58,7 +59,7 @@ def latex(e: Equations) -> LatexText:
         lines = forward if v in e.forward else backward
         for step, f in q.starts:
             if f != ZERO:
-                lines.append(f"{names[v].tex(step.tex())} &= {p.tex(f)}")
+                lines.append(f"{names[v].tex(step.tex())} &= {p.text(f)}")
         lines.append(_line(names[v].tex("t" if v.lo is not None else ""), q.formula, p, e, v))
     whole = {q.value: q.formula for q in e.equations}
     backward += [_line(" = ".join(left), whole[v], p, e, v) for v, left in sums.items()]
@@ -74,7 +75,7 @@ def latex(e: Equations) -> LatexText:
 def cell_latex(e: Equations) -> LatexText:
     """The formulas of one step of a cell, gate by gate, as one ``align*`` environment."""
     gates = Gates(e)
-    p = Printer(gates.names)
+    p = Tex(gates.names)
     lines = [
         _line(p.names[q.value].tex("t" if q.value.lo is not None else ""), q.formula, p, e, q.value)
         for q in gates.equations
@@ -120,20 +121,18 @@ def _packed(columns: Iterable[tuple[Any, Value, int, int]], names: dict[Any, Let
     ]
 
 
-def _line(left: str, f: Formula, p: Printer, e: Equations, v: Value) -> str:
+def _line(left: str, f: Formula, p: Tex, e: Equations, v: Value) -> str:
     """One equation, on several lines if it is long; with its steps if they are not all."""
     when = e.notation.range_of(v)
-    text = p.tex(f)
+    text = p.text(f)
     if len(left) + len(text) > WIDE and f.head == "sum":
-        terms = [p.tex(x) for x in f.parts]
-        text = terms[0]
-        width = len(text)
-        for term in terms[1:]:
-            sign, rest = ("-", term[1:]) if term[0] == "-" else ("+", term)
-            if width + len(rest) > WIDE:
-                text, width = f"{text} \\\\\n  &\\quad {sign} {rest}", len(rest)
+        text, width = "", 0
+        for term in p.terms(f):
+            if width and width + len(term) > WIDE:
+                text, width = f"{text} \\\\\n  &\\quad{term}", 0
             else:
-                text, width = f"{text} {sign} {rest}", width + len(rest)
+                text += term
+            width += len(term)
     return f"{left} &= {text}{when}"
 
 

@@ -91,6 +91,9 @@ def statement(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any) 
         axis = reduced_axes(v.options.get("axis", default), len(xs[0].shape), lifted)
         _need(op, writer)
         return [f"{op}({xs[0].text}, {axis}, out={out})"]
+    if op == "cumsum":
+        axis = reduced_axes(v.options["axis"], ndim, lifted)
+        return [f"np.cumsum({xs[0].text}, axis={axis}, out={out})"]
     if op == "matmul":
         return [_product(v, xs, out, lifted)]
     if op == "gates":

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.program.backends.latex.formula import ZERO, Formula, Step
-from tinygrad_rnn.program.backends.plain.expressions import HELPERS, Infix, heads_of
 from tinygrad_rnn.program.backends.plain.lines import Arrangement, Block, Line, Lines
 from tinygrad_rnn.program.backends.plain.names import Names, identifier, names_of, written
+from tinygrad_rnn.program.formula.python import HELPERS, Python, heads_of
+from tinygrad_rnn.program.formula.tree import ZERO, Formula, Step, signed
 from tinygrad_rnn.program.ir.graph import Value
 
 __all__ = ["PlainText", "plain"]
@@ -56,7 +56,7 @@ class Writer:
         dtype = e.outputs[0].dtype
         self.dtype = "" if dtype == np.float64 else f", dtype=np.{dtype}"
         counts = self._counts(formulas)
-        self.infix = Infix(self.read, self.step, counts, e.notation.shapes, self.dtype)
+        self.python = Python(self.read, self.step, counts, e.notation.shapes, self.dtype)
         self.constants: dict[str, np.ndarray] = {}
         self._outside()
         self.begun = set[Value]()  # sums that are 0 so far
@@ -125,17 +125,12 @@ class Writer:
         """A line, and the parts of its value."""
         v = line.value
         if line.adds:
-            f = self.infix.text(line.formula)
-            sign, f = ("-", f[1:]) if f[0] == "-" and line.formula.head != "sum" else ("+", f)
-            return _wrapped(f"{self.text[v]} {sign}= ", [f])
+            negative, f = signed(line.formula)
+            return _wrapped(f"{self.text[v]} {'-' if negative else '+'}= ", [self.python.text(f)])
         head, f = f"{self.target(v)} = ", line.formula
-        text = [self.infix.text(f)]
-        if (
-            len(head) + len(text[0]) > WIDE - 8
-            and f.head == "sum"
-            and not self.infix.is_bool(f.parts[0])
-        ):
-            text = [self.infix.text(f.parts[0]), *(self.infix.signed(p)[1:] for p in f.parts[1:])]
+        text = [self.python.text(f)]
+        if len(head) + len(text[0]) > WIDE - 8 and f.head == "sum":
+            text = [term.removeprefix(" ") for term in self.python.terms(f)]
         return [*_wrapped(head, text), *self.parts(v)]
 
     def parts(self, v: Value) -> list[str]:
@@ -205,7 +200,7 @@ class Writer:
         return lines
 
     def _start(self, f: Formula, v: Value) -> str:
-        return f"np.zeros({v.shape}{self.dtype})" if f == ZERO and v.shape else self.infix.text(f)
+        return f"np.zeros({v.shape}{self.dtype})" if f == ZERO and v.shape else self.python.text(f)
 
     def program(self, notes: list[str], drawn: list[str]) -> PlainText:
         """All of it."""

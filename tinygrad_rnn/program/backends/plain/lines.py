@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinygrad_rnn.program.backends.latex.equations import Equation, Equations
-from tinygrad_rnn.program.backends.latex.formula import Formula, Step, plus, scalars, times
-from tinygrad_rnn.program.backends.plain.notation import Exact
+from tinygrad_rnn.program.formula.equations import Equation, Equations
+from tinygrad_rnn.program.formula.exact import Exact
+from tinygrad_rnn.program.formula.tree import Formula, Step, plus, scalars, times
 from tinygrad_rnn.program.ir.graph import Value
 from tinygrad_rnn.program.ir.recurrences import components
 

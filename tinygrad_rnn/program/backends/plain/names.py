@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.program.backends.latex.printer import Letter
 from tinygrad_rnn.program.backends.plain.lines import Lines
+from tinygrad_rnn.program.formula.letters import Letter
 from tinygrad_rnn.program.ir.graph import Value
 
 __all__ = ["Names", "identifier", "names_of", "written"]

@@ -10,12 +10,12 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinygrad_rnn.program.backends.latex.formula import ZERO, Formula, Step
-from tinygrad_rnn.program.backends.latex.indices import part_of
-from tinygrad_rnn.program.backends.latex.notation import Notation
-from tinygrad_rnn.program.backends.latex.operands import TRIVIAL
-from tinygrad_rnn.program.backends.latex.printer import Letter
-from tinygrad_rnn.program.backends.latex.shapes import filled
+from tinygrad_rnn.program.formula.indices import part_of
+from tinygrad_rnn.program.formula.letters import Letter
+from tinygrad_rnn.program.formula.notation import Notation
+from tinygrad_rnn.program.formula.operands import TRIVIAL
+from tinygrad_rnn.program.formula.shapes import filled
+from tinygrad_rnn.program.formula.tree import ZERO, Formula, Step
 from tinygrad_rnn.program.ir.graph import Value, ancestors
 from tinygrad_rnn.program.ir.recurrences import components
 

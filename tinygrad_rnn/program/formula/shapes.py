@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.program.backends.latex.formula import Formula, Step, call, scalars
+from tinygrad_rnn.program.formula.tree import Formula, Rows, Step, call, scalars
 
 __all__ = ["Shapes", "along", "filled", "is_number", "reshaped", "spread", "turned"]
 
@@ -112,12 +112,12 @@ def _indexed(x: Formula, shape: Shape, *arrays: Shape) -> Shape:
     for word in x.what:
         if type(word) is int:
             parts.append(np.zeros(arrays[word], int))
-        elif word == r"\cdot":
+        elif type(word) is Rows:
             return arrays[-1]  # one of each row
-        elif SLICE.fullmatch(word):
+        elif type(word) is str and SLICE.fullmatch(word):
             parts.append(slice(*(int(n) if n else None for n in word.split(":"))))
         else:
-            parts.append({r"\dots": ..., r"\mathrm{new}": None}.get(word, 0))
+            parts.append({"...": ..., "new": None}.get(word, 0))
     return np.broadcast_to(np.int8(0), shape)[tuple(parts)].shape
 
 

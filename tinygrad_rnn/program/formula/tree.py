@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-__all__ = ["Formula", "Step", "call", "factors", "number", "plus", "scalars", "times"]
+__all__ = [
+    "RELATIONS", "ZERO", "Formula", "Rows", "Step", "call", "factors", "number", "plus", "scalars",
+    "signed", "subscript", "times",
+]  # fmt: skip
 
 # fmt: off
 LINEAR = frozenset(("sum", "row", "transpose", "rows", "columns", "index", "square", "reshape",
@@ -61,9 +64,28 @@ class Step(NamedTuple):
         return f"{text}{self.shift:+d}" if self.shift and text else text or str(self.shift)
 
 
+class Rows(NamedTuple):
+    """In an index the numbers of `n` rows, with `more` axes, for the next array to say columns."""
+
+    n: int
+    more: int
+
+
+def subscript(p: Any) -> str:
+    """A slice, a new axis or an integer in an index."""
+    if isinstance(p, slice):
+        ends = ["" if e is None else str(e) for e in (p.start, p.stop, p.step)]
+        return ":".join(ends[: 2 + (p.step not in (None, 1))])
+    return {None: "new", Ellipsis: "..."}.get(p) or str(p)
+
+
 @dataclass(frozen=True)
 class Formula:
-    """An operation, by name, on formulas; `what` is the number, the letter, or the option."""
+    """An operation, by name, on formulas; `what` is the number, the letter, or the option.
+
+    Of an index it is its parts: a text, a `Step`, `Rows`, or the number of one of `parts` but the
+    first.
+    """
 
     head: str
     parts: tuple[Formula, ...] = ()
@@ -220,3 +242,18 @@ def _without(parts: list[Formula], common: list[Formula]) -> list[Formula]:
 
 def _finite(x: Any) -> bool:
     return x - x == 0
+
+
+def signed(x: Formula) -> tuple[bool, Formula]:
+    """Whether a term is taken away, and the term without that sign."""
+    if x.head == "negative":
+        return True, x.parts[0]
+    k = factors(x)[0]
+    if not k < 0:  # NaN has no sign
+        return False, x
+    if x.head == "number":
+        return True, Formula("number", what=-k)
+    rest = x.parts[1:]
+    if k != -1:
+        rest = (Formula("number", what=-k), *rest)
+    return True, rest[0] if len(rest) == 1 else Formula("product", rest)

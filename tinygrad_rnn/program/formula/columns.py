@@ -9,19 +9,45 @@ formulas of parts; a norm over all gates stays as it is.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from tinygrad_rnn.program.backends.latex.equations import LARGEST, Equation, Equations
-from tinygrad_rnn.program.backends.latex.formula import RELATIONS, Formula
-from tinygrad_rnn.program.backends.latex.printer import Letter
+from tinygrad_rnn.program.formula.equations import LARGEST, Equation, Equations
+from tinygrad_rnn.program.formula.letters import Letter
+from tinygrad_rnn.program.formula.tree import RELATIONS, Formula
 from tinygrad_rnn.program.ir.graph import Value
 from tinygrad_rnn.program.ir.ops import ELEMENTWISE
 
-__all__ = ["Gates"]
+__all__ = ["Gates", "columns"]
 
-ARITHMETIC = frozenset(("sum", "product", "square", "quotient", "power"))
+ARITHMETIC = frozenset(("sum", "negative", "product", "square", "quotient", "power"))
+
+
+def columns(
+    f: Formula,
+    shape_of: Callable[[Formula], tuple[int, ...]],
+    letter: Callable[[Formula], Formula | None],
+) -> Formula | None:
+    """Columns of a formula, as a formula of columns of its letters; None if it is none.
+
+    So ``(x @ W + b)[:, 0:4]`` is ``x W_i + b_i``. `letter` gives the columns of a letter.
+    """
+    if f.head in ("number", "inverse", "index of time"):
+        return f
+    shape = shape_of(f)
+    if not shape or shape[-1] == 1:
+        return f
+    if f.head == "letter":
+        return letter(f)
+    if f.head == "matmul":
+        parts = [f.parts[0], columns(f.parts[1], shape_of, letter)]
+    elif f.head in ARITHMETIC or f.head in ELEMENTWISE or f.head in RELATIONS:
+        parts = [columns(p, shape_of, letter) for p in f.parts]
+    else:
+        return None
+    known = [p for p in parts if p is not None]
+    return Formula(f.head, tuple(known), f.what, f.step) if len(known) == len(parts) else None
 
 
 class Part(NamedTuple):
@@ -103,22 +129,8 @@ class Gates:
 
     def part(self, f: Formula, k: int, many: int, label: str) -> Formula | None:
         """The columns of gate `k` of a formula; None if they are no formula of such columns."""
-        if f.head in ("number", "inverse", "index of time"):
-            return f
-        shape = self.e.notation.shapes.of(f)
-        if not shape or shape[-1] == 1:
-            return f
-        if f.head == "letter":
-            return self.letter(f, k, many, label)
-        parts: list[Formula | None]
-        if f.head == "matmul":
-            parts = [f.parts[0], self.part(f.parts[1], k, many, label)]
-        elif f.head in ARITHMETIC or f.head in ELEMENTWISE or f.head in RELATIONS:
-            parts = [self.part(p, k, many, label) for p in f.parts]
-        else:
-            return None
-        known = [p for p in parts if p is not None]
-        return Formula(f.head, tuple(known), f.what, f.step) if len(known) == len(parts) else None
+        shape_of = self.e.notation.shapes.of
+        return columns(f, shape_of, lambda x: self.letter(x, k, many, label))
 
     def letter(self, f: Formula, k: int, many: int, label: str) -> Formula | None:
         """The columns of one letter."""

@@ -7,17 +7,19 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.primitives import Input
-from tinygrad_rnn.program.backends.latex.formula import (
+from tinygrad_rnn.program.formula.operands import Operands, shape_at_step
+from tinygrad_rnn.program.formula.shapes import filled, is_number, reshaped
+from tinygrad_rnn.program.formula.tree import (
     RELATIONS,
     Formula,
+    Rows,
     Step,
     call,
     plus,
     scalars,
+    subscript,
     times,
 )
-from tinygrad_rnn.program.backends.latex.operands import Operands, shape_at_step
-from tinygrad_rnn.program.backends.latex.shapes import filled, is_number, reshaped
 from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.ir.sequences import Step as Tick
 
@@ -91,12 +93,15 @@ class Indices(Operands):
         """
         arrays, words = list[Formula](), list[Any]()
         counts = self.counts_of(v, index)
+        width = max((len(shape_at_step(v.args[p])) for p in index if type(p) is Input), default=0)
         for k, p in enumerate(index):
-            if type(p) is Input and k not in counts:
+            if k in counts:
+                words.append(Rows(max(shape_at_step(v.args[p]), default=1), width - 1 - k))
+            elif type(p) is Input:
                 words.append(len(arrays))
                 arrays.append(self.places(v.args[p], xs[p]))
             else:
-                words.append("\\cdot" if type(p) is Input else self.subscript(p))
+                words.append(Step(p.sign, p.shift) if type(p) is Tick else subscript(p))
         return call(head, x, *arrays, what=tuple(words))
 
     def places(self, a: Arg, x: Formula) -> Formula:
@@ -123,15 +128,6 @@ class Indices(Operands):
                 found.add(k)
         return found if len(found) == len(index) - 1 else set()
 
-    def subscript(self, p: Any) -> str:
-        """A slice, a new axis, or an integer."""
-        if isinstance(p, slice):
-            ends = (p.start, p.stop) if p.step in (None, 1) else (p.start, p.stop, p.step)
-            return ":".join("" if e is None else str(e) for e in ends)
-        if type(p) is Tick:
-            return Step(p.sign, p.shift).tex()
-        return {None: "\\mathrm{new}", Ellipsis: "\\dots"}.get(p) or str(p)
-
     def put(self, v: Value, xs: list[Formula]) -> Formula:
         """Zeros, with operands put into their places."""
         if v in self.forward:
@@ -156,7 +152,8 @@ class Indices(Operands):
             rows = (
                 len(index) == 1 and len(v.shape) == 2 and len(shape_at_step(v.args[index[0]])) == 1
             )
-            one_of_each = len(v.shape) == 2 and len(index) == 2 and len(counts) == 1
+            one_of_each = len(counts) == 1 and len(index) == 2 and len(v.shape) == 2
+            one_of_each = one_of_each and shape_at_step(v.args[0]) == v.shape[:1]
             if g.head == "all" and len(index) == 1 and y.head == "letter":
                 here = Formula("letter", what=y.what, step=Step(1, 0))
                 one = call("transpose", call("one_hot", here, what=v.shape[0]))

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.border import REAL
-from tinygrad_rnn.program.backends.latex.formula import (
+from tinygrad_rnn.program.formula.shapes import Shapes, filled
+from tinygrad_rnn.program.formula.tree import (
     EXACT,
     Formula,
     Step,
@@ -18,7 +19,6 @@ from tinygrad_rnn.program.backends.latex.formula import (
     scalars,
     times,
 )
-from tinygrad_rnn.program.backends.latex.shapes import Shapes, filled
 from tinygrad_rnn.program.ir.graph import Arg, Value
 
 __all__ = ["TRIVIAL", "Operands", "shape_at_step"]

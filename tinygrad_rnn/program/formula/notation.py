@@ -6,7 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.program.backends.latex.formula import (
+from tinygrad_rnn.program.formula.indices import Indices
+from tinygrad_rnn.program.formula.operands import shape_at_step
+from tinygrad_rnn.program.formula.shapes import (
+    along,
+    filled,
+    is_number,
+    reshaped,
+    spread,
+    turned,
+)
+from tinygrad_rnn.program.formula.tree import (
     ONE,
     ZERO,
     Formula,
@@ -15,16 +25,6 @@ from tinygrad_rnn.program.backends.latex.formula import (
     plus,
     scalars,
     times,
-)
-from tinygrad_rnn.program.backends.latex.indices import Indices
-from tinygrad_rnn.program.backends.latex.operands import shape_at_step
-from tinygrad_rnn.program.backends.latex.shapes import (
-    along,
-    filled,
-    is_number,
-    reshaped,
-    spread,
-    turned,
 )
 from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.ir.ops import ELEMENTWISE
@@ -70,6 +70,8 @@ class Notation(Indices):
         if v.op in ("softmax", "log_softmax"):
             axis = options.get("axis", -1) % len(shape)
             return call(v.op, x, what=None if axis == len(shape) - 1 else (axis,))
+        if v.op == "cumsum":
+            return call(v.op, x, what=(options["axis"] % len(shape),))
         if v.op in ("max", "min", "logsumexp"):
             axes = along(options.get("axis"), len(shape))
             left = tuple(n for k, n in enumerate(shape) if k not in axes)

@@ -1,4 +1,4 @@
-"""How is a formula written in Python, with no more brackets than it needs?"""
+"""How is a formula written in Python, as a program that runs?"""
 
 from __future__ import annotations
 
@@ -8,15 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.program.backends.latex.formula import RELATIONS, Formula, Step, factors, scalars
-from tinygrad_rnn.program.backends.latex.shapes import Shapes, is_number
-from tinygrad_rnn.program.backends.plain.notation import Place
+from tinygrad_rnn.program.formula.shapes import Shapes, is_number
+from tinygrad_rnn.program.formula.tree import RELATIONS, Formula, Rows, Step, factors, scalars
+from tinygrad_rnn.program.formula.writer import (
+    ATOM,
+    COMPARISON,
+    FUNCTIONS,
+    MATMUL,
+    POWER,
+    PRODUCT,
+    SUM,
+    Signs,
+    Writer,
+)
 from tinygrad_rnn.program.ir.graph import Value
 from tinygrad_rnn.program.ir.ops import ELEMENTWISE, OPERATORS
 
-__all__ = ["HELPERS", "Infix", "Unwritten", "heads_of"]
+__all__ = ["HELPERS", "Python", "Unwritten", "heads_of"]
 
-COMPARISON, SUM, PRODUCT, POWER, ATOM = range(5)  # how tightly something binds
 SHORT = 8  # characters of a decimal that stands for a fraction
 EXACT = 1 << 53  # integers beyond are floats in the record
 
@@ -35,16 +44,15 @@ HELPERS: dict[str, str] = {  # what NumPy lacks, for floats of a dtype
     top = np.where(np.isfinite(top), top, 0)
     with np.errstate(divide="ignore"):
         return np.squeeze(top + np.log(np.exp(x - top).sum(axis, keepdims=True)), axis)""",
+    "erf": """def erf(x):
+    import math
+    return np.asarray(np.vectorize(math.erf, otypes=[float])(x){dtype})""",
     "one_hot": """def one_hot(y, n):
     return np.eye(n{dtype})[y]""",
     "put": """def put(x, shape, where):
     y = np.zeros(shape{dtype})
     np.add.at(y, where, x)
     return y""",
-}
-# Of all other elementwise functions NumPy's own name.
-FUNCTIONS = {
-    "sigmoid": "sigmoid", "absolute": "np.abs", "where": "np.where", "batched": "np.matmul",
 }
 # fmt: on
 
@@ -63,12 +71,14 @@ def heads_of(x: Formula) -> set[str]:
     return found
 
 
-class Infix:
+class Python(Writer[str]):
     """Writes formulas as expressions.
 
     `read` is the text of a letter at a step, `step` that of a step; `counts` are the names of
     numbers such as N. `dtype` is the last argument of what makes an array, empty for float64.
     """
+
+    signs = Signs(" + ", " - ", "-", " * ", " * ", " @ ", " / ", "**")
 
     def __init__(
         self,
@@ -81,80 +91,45 @@ class Infix:
         self.read, self.step, self.counts, self.shapes = read, step, counts, shapes
         self.dtype = dtype
 
-    def text(self, x: Formula, binds: int = SUM) -> str:
-        """A formula, in brackets if it binds more loosely than is asked for."""
-        found, own = self.bare(x)
-        return found if own >= binds else f"({found})"
+    def plain(self, text: str) -> str:
+        """The text itself."""
+        return text
 
-    def bare(self, x: Formula) -> tuple[str, int]:
-        """A formula without brackets, and how tightly it binds."""
-        if x.head == "number":
-            return self.number(x.what)
-        if x.head == "letter":
-            return self.read(x.what, x.step), ATOM
-        if x.head == "index of time":
-            assert x.step is not None
-            return self.step(x.step), SUM
-        if x.head == "inverse":
-            return f"1 / {self.counts[x.what]}", PRODUCT
-        if x.head == "sum":
-            return self.sum(x.parts), SUM
-        if x.head == "product":
-            return self.product(x)
-        if x.head == "quotient":
-            return f"{self.float(x.parts[0], PRODUCT)} / {self.float(x.parts[1], POWER)}", PRODUCT
-        if x.head == "square":
-            return f"{self.text(x.parts[0], ATOM)}**2", POWER
-        if x.head == "power":
-            return self.power(*x.parts), POWER
-        if x.head == "matmul":
-            return self.matmul(*x.parts)
-        if x.head in RELATIONS:
-            a, b = x.parts
-            return f"{self.text(a)} {OPERATORS[x.head]} {self.text(b)}", COMPARISON
-        write = FORMS.get(x.head)
-        if write is not None:
-            return write(self, x, *x.parts), ATOM
-        return self.call(x), ATOM
+    def letter(self, x: Formula) -> str:
+        """A name, at its step."""
+        return self.read(x.what, x.step)
+
+    def named(self, x: Formula) -> str:
+        """The name of a function."""
+        name = FUNCTIONS.get(x.head, ("", "", ""))[2] or ELEMENTWISE.get(x.head, "")
+        if not (x.head in FUNCTIONS or name.startswith("np.")):
+            raise Unwritten(f"plain: no expression is known for the primitive {x.head}")
+        return name
 
     # -- sums, products, powers ---------------------------------------------------------------
 
-    def sum(self, parts: tuple[Formula, ...]) -> str:
-        """Terms; what is true is a number first, as true + true is true."""
-        first, *rest = parts
-        text = f"1 * {self.text(first, POWER)}" if self.is_bool(first) else self.text(first)
-        return text + "".join(self.signed(p) for p in rest)
+    def term(self, x: Formula, last: bool, negative: bool = False) -> str:
+        """A term; what is true is a number first, as true + true is true, and true has no sign."""
+        if self.is_bool(x) and not negative:
+            return f"1 * {self.text(x, POWER)}"
+        return super().term(x, last, negative)
 
-    def signed(self, x: Formula) -> str:
-        """A term after others; what is true may be subtracted from a number."""
+    def negative(self, x: Formula) -> tuple[str, int]:
+        """Something with a sign, which what is true has none of."""
+        found, binds = super().negative(x)
         k, rest = factors(x)
-        if k == -1 and len(rest) == 1 and self.is_bool(rest[0]):
-            return f" - {self.text(rest[0], PRODUCT)}"
-        text = self.text(x, PRODUCT) if factors(x)[0] >= 0 or self.is_nan(x) else self.text(x)
-        return f" - {text[1:]}" if text[0] == "-" else f" + {text}"
-
-    def is_nan(self, x: Formula) -> bool:
-        """Whether it has no sign."""
-        k = factors(x)[0]
-        return bool(k != k)
+        bare = k == -1 and len(rest) == 1 and self.is_bool(rest[0])
+        return (f"-1 * {self.text(rest[0], POWER)}" if bare else found), binds
 
     def product(self, x: Formula) -> tuple[str, int]:
         """A number, factors, and what they are divided by."""
-        k, _ = factors(x)
-        _, rest = scalars(x)
+        k, rest = factors(x)[0], scalars(x)[1]
+        if k < 0:
+            return self.negative(x)
         below = [self.counts[p.what] for p in x.parts if p.head == "inverse"]
-        front = self.fraction(abs(k), below)
-        sign = "-" if k < 0 else ""
-        if sign and not front and len(rest) == 1 and self.is_bool(rest[0]):
-            front = ["1"]
-        if not rest:
-            words = front or ["1"]
-        elif len(front) + len(rest) == 1:
-            words = [self.text(rest[0], PRODUCT)]
-        else:
-            words = [*front, *(self.text(p, POWER) for p in rest)]
-        text = sign + " * ".join(words) + "".join(f" / {n}" for n in below)
-        return text, SUM if sign else PRODUCT
+        front = self.fraction(k, below)
+        text = self.factors(front, rest) if front or rest else "1"
+        return text + "".join(f" / {n}" for n in below), PRODUCT
 
     def fraction(self, k: Any, below: list[str]) -> list[str]:
         """The number before a product; what divides it is added to those below it."""
@@ -165,40 +140,34 @@ class Infix:
             return [] if k.numerator == 1 else [str(k.numerator)]
         return [self.number(k)[0]]
 
-    def power(self, base: Formula, exponent: Formula) -> str:
+    def power(self, base: Formula, exponent: Formula) -> tuple[str, int]:
         """A power; of integers NumPy has none with a negative exponent."""
         below = self.text(base, ATOM)
         if base.head == "number" and below.isdigit():
             below += ".0"
         if exponent.head == "number" and isinstance(exponent.what, Fraction) and exponent.what < 0:
-            return f"{below}**({float(exponent.what)!r})"
-        return f"{below}**{self.text(exponent, ATOM)}"
+            return f"{below}**({float(exponent.what)!r})", POWER
+        return f"{below}**{self.text(exponent, ATOM)}", POWER
 
     def matmul(self, a: Formula, b: Formula) -> tuple[str, int]:
         """A product of matrices; of a column and a row all products."""
         row = len(self.shapes.of(b)) == 1
         if row and a.head == "transpose" and len(self.shapes.of(a.parts[0])) == 1:
             return f"np.outer({self.text(a.parts[0])}, {self.text(b)})", ATOM
-        left = f"1 * {self.text(a, POWER)}" if self.is_bool(a) else self.text(a, POWER)
-        if a.head == "matmul":
-            left = self.text(a, PRODUCT)
-        right = self.float(b, ATOM) + "[None]" * row
-        return f"{left} @ {right}", PRODUCT
+        left = f"1 * {self.text(a, POWER)}" if self.is_bool(a) else self.text(a, MATMUL)
+        return f"{left} @ {self.float(b, ATOM)}{'[None]' * row}", MATMUL
 
     def number(self, k: Any) -> tuple[str, int]:
         """A number, as a fraction if it is one of small numbers that no short decimal is."""
-        if k != k:
-            return "np.nan", ATOM
-        binds = SUM if k < 0 else ATOM
         if k - k != 0:
-            return ("-" if k < 0 else "") + "np.inf", binds
+            return ("np.nan" if k != k else "np.inf"), ATOM
         if not isinstance(k, Fraction):
-            return repr(float(k)), binds
+            return repr(float(k)), ATOM
         if k.denominator == 1 and abs(k) < EXACT:
-            return str(k.numerator), binds
+            return str(k.numerator), ATOM
         if k.denominator == 1 or len(repr(float(k))) <= SHORT:
-            return repr(float(k)), binds
-        return f"{k.numerator} / {k.denominator}", SUM if k < 0 else PRODUCT
+            return repr(float(k)), ATOM
+        return f"{k.numerator} / {k.denominator}", PRODUCT
 
     # -- what is true -------------------------------------------------------------------------
 
@@ -225,14 +194,11 @@ class Infix:
 
     def call(self, x: Formula) -> str:
         """An elementwise function."""
-        name = FUNCTIONS.get(x.head) or ELEMENTWISE.get(x.head, "")
-        if not (name in FUNCTIONS.values() or name.startswith("np.")):
-            raise Unwritten(f"plain: no expression is known for the primitive {x.head}")
         logical = x.head.startswith("logical") or x.head == "where"
         parts = [self.text(p, COMPARISON) if logical else self.float(p) for p in x.parts]
         if x.head == "where":
             parts[1:] = map(self.float, x.parts[1:])
-        return f"{name}({', '.join(parts)})"
+        return f"{self.named(x)}({', '.join(parts)})"
 
     def over(self, x: Formula, function: str) -> str:
         """Of an expression at all steps, from one to another."""
@@ -246,10 +212,9 @@ class Infix:
         """A part of an index."""
         if type(word) is int:
             return self.text(arrays[word])
-        if isinstance(word, Place):
-            p = word.python
-            return p if isinstance(p, str) else self.step(p)
-        return {r"\dots": "...", r"\mathrm{new}": "None", r"\cdot": ":"}.get(word, word)
+        if type(word) is Rows:
+            return f"np.arange({word.n})" + f"[:{', None' * word.more}]" * (word.more > 0)
+        return self.step(word) if type(word) is Step else {"new": "None"}.get(word, word)
 
     def indices(self, words: Any, arrays: tuple[Formula, ...]) -> str:
         """All parts of an index."""
@@ -301,7 +266,7 @@ class Infix:
             return f"np.{'ones' if part.what else 'zeros'}({shape}{self.dtype})"
         return f"np.full({shape}, {self.text(part)}{self.dtype})"
 
-    def joined(self, x: Formula, axis: int, function: str = "concatenate") -> str:
+    def beside(self, x: Formula, axis: int, function: str = "concatenate") -> str:
         """Arrays side by side; numbers become arrays."""
         if len(x.parts) == 1 and function == "concatenate":
             return self.text(x.parts[0], ATOM)
@@ -312,8 +277,12 @@ class Infix:
 
     def reduced(self, x: Formula) -> str:
         """A largest number, or what else takes axes."""
-        name = x.head if x.head in HELPERS else f"np.{x.head}"
-        return f"{name}({self.text(x.parts[0])}{f', {axes_text(x.what)}' if x.what else ''})"
+        axes = f", {axes_text(x.what)}" if x.what else ""
+        return f"{self.named(x)}({self.text(x.parts[0])}{axes})"
+
+    def related(self, x: Formula, a: Formula, b: Formula) -> tuple[str, int]:
+        """A comparison."""
+        return f"{self.text(a)} {OPERATORS[x.head]} {self.text(b)}", COMPARISON
 
 
 def dtype_of(key: Any) -> Any:
@@ -329,7 +298,14 @@ def axes_text(axes: tuple[int, ...]) -> str:
 
 
 # fmt: off
-FORMS: dict[str, Callable[..., str]] = {
+FORMS: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(RELATIONS, Python.related),
+    "index of time": lambda s, x: (s.step(x.step), SUM),
+    "inverse":     lambda s, x: (f"1 / {s.counts[x.what]}", PRODUCT),
+    "quotient":    lambda s, x, a, b: (f"{s.float(a, PRODUCT)} / {s.float(b, POWER)}", PRODUCT),
+    "square":      lambda s, x, a: (f"{s.text(a, ATOM)}**2", POWER),
+    "power":       lambda s, x, a, b: s.power(a, b),
+    "matmul":      lambda s, x, a, b: s.matmul(a, b),
     "over":        lambda s, x, a: s.over(x, "sum"),
     "all":         lambda s, x, a: s.over(x, "array"),
     "transpose":   lambda s, x, a: s.transposed(x),
@@ -342,11 +318,12 @@ FORMS: dict[str, Callable[..., str]] = {
     "broadcast":   lambda s, x, a: s.broadcast(x),
     "reshape":     lambda s, x, a: f"{s.text(a, ATOM)}.reshape({x.what})",
     "as":          lambda s, x, a: f"np.asarray({s.text(a)}).astype('{x.what}')",
-    "row":         lambda s, x, *parts: s.joined(x, -1),
-    "concatenate": lambda s, x, *parts: s.joined(x, x.what[0]),
-    "stack":       lambda s, x, *parts: s.joined(x, x.what[0], "stack"),
+    "row":         lambda s, x, *parts: s.beside(x, -1),
+    "concatenate": lambda s, x, *parts: s.beside(x, x.what[0]),
+    "stack":       lambda s, x, *parts: s.beside(x, x.what[0], "stack"),
     "relu":        lambda s, x, a: f"np.maximum({s.float(a)}, 0)",
     "softplus":    lambda s, x, a: f"np.logaddexp({s.float(a)}, 0)",
+    "cumsum":      lambda s, x, a: f"np.cumsum({s.text(a)}, {x.what[0]})",
     "max":         lambda s, x, a: s.reduced(x),
     "min":         lambda s, x, a: s.reduced(x),
     "logsumexp":   lambda s, x, a: s.reduced(x),
@@ -354,3 +331,4 @@ FORMS: dict[str, Callable[..., str]] = {
     "log_softmax": lambda s, x, a: s.reduced(x),
 }
 # fmt: on
+Python.forms = FORMS
