@@ -17,7 +17,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["Connectivity", "connectivity", "receptive_field"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Connectivity(Table):
     """∂output/∂x_t for every step.
 

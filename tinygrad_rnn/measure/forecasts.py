@@ -14,7 +14,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["Forecast", "forecast"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Forecast(Table):
     """Forecasts of one stretch of a series, and what came.
 

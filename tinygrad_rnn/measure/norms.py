@@ -19,7 +19,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["GradientNorms", "gradient_norms"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GradientNorms(Table):
     """‖∂L/∂h_t‖ of each example.
 

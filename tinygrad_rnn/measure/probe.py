@@ -16,7 +16,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["Probe", "memory_probe"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Probe(Table):
     """The score of the decoder at each lag.
 

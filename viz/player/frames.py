@@ -21,12 +21,13 @@ from viz.record.arguments import check
 from viz.record.builder import select
 from viz.record.parts import Edge, Parts
 from viz.render.drawing import the_path, write
+from viz.render.notebook import Shown
 
 BUDGET = 200  # nodes of one frame
 WAITING = "reference"  # dashed and empty, as what is not there itself
 
 
-class Frames:
+class Frames(Shown):
     """Pictures of one record at several moments, the same in everything but what is known.
 
     Attributes
@@ -34,6 +35,8 @@ class Frames:
     svgs, captions
         The pictures as SVG, and what each shows.
     """
+
+    _suffix = ".html"
 
     def __init__(self, svgs: list[str], captions: list[str]) -> None:
         self.svgs, self.captions = svgs, captions

@@ -21,7 +21,7 @@ from viz.player.frames import bare, slim
 from viz.player.timeline import operations, timeline
 from viz.record.arguments import check
 from viz.render.drawing import Drawing, the_path, write
-from viz.render.notebook import png_alone
+from viz.render.notebook import Shown, png_alone
 
 BUDGET = 50_000  # operations; their page has about 4 MB
 IMAGE = 120  # nodes of the image that stands where no script may run
@@ -32,7 +32,7 @@ SCRIPTS = tuple(
 )
 
 
-class Player:
+class Player(Shown):
     """A page that plays one record: shows itself in a notebook, and can be saved.
 
     Attributes
@@ -40,6 +40,8 @@ class Player:
     data
         What the page shows, as plain data.
     """
+
+    _suffix = ".html"
 
     def __init__(self, data: dict[str, Any], title: str, image: Drawing) -> None:
         title = title.encode(errors="replace").decode()  # half a character is in no file
