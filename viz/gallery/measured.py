@@ -87,7 +87,13 @@ def memories() -> dict[str, Callable[[int], Any]]:
     }
 
 
-def forecasts(numbers: np.ndarray, ahead: int = 22) -> np.ndarray:
+def sunspots(ahead: int = 22) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Years, numbers of sunspots, and forecasts of the last years of them."""
+    years, numbers = tasks.sunspots()
+    return years, numbers, _forecasts(numbers, ahead)
+
+
+def _forecasts(numbers: np.ndarray, ahead: int) -> np.ndarray:
     """Forty forecasts by an echo state network, each with its errors of the past drawn again."""
     rng = np.random.default_rng(0)
     known = numbers[:-ahead] / 100
@@ -120,18 +126,6 @@ def norms() -> tuple[dict[str, Any], dict[str, Any]]:
         outputs, _ = nn.unroll(cell, rng.standard_normal((40, 24, 4)))
         losses[name], matrices[name] = (outputs[-1] * outputs[-1]).sum(), cell.W_h
     return losses, matrices
-
-
-def probed(models: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
-    """The states of the character models on 40 pieces of text, and the characters."""
-    text = tasks.python_documentation().lower()
-    symbols = next(iter(models.values())).letters.encode(text[5_000 : 5_000 + 40 * 40])
-    xs = symbols.reshape(40, 40).T
-    with no_grad():
-        states = {
-            name: nn.unroll(model.cell, model.embedding(xs))[0] for name, model in models.items()
-        }
-    return states, xs
 
 
 def field() -> tuple[dict[str, Any], Tensor]:

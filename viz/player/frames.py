@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from tinygrad_rnn import Tensor
 from viz import theme
+from viz.exhibit import GRAPH, Exhibit
 from viz.graphs.asked import recorded_scalar
 from viz.graphs.gradient_flow import look
 from viz.layout.dot import graph
@@ -217,3 +218,12 @@ def _style(
     if when is not None and count + when <= time:
         return look(norm, *scale)
     return {"color": theme.LIGHT} if (born or 0) > time else {}
+
+
+EXHIBITS = (
+    Exhibit(
+        frames, GRAPH, "31_frames.html", "A record, moment by moment, for documents",
+        "A slider over pictures that were drawn beforehand: values forward, gradients backward.",
+        lambda nets: frames(nets.small.short(nets.small.nn.LSTMCell, 3), "gate"),
+    ),
+)  # fmt: skip

@@ -14,6 +14,7 @@ from typing import Any
 
 from tinygrad_rnn import Tensor, ancestors
 from viz import theme
+from viz.exhibit import FIRST, Exhibit
 from viz.graphs.asked import recorded_scalar
 from viz.graphs.unrolled import gradient_flow
 from viz.layout.graphviz import INSTALL, MISSING, NoRenderer, available
@@ -212,3 +213,12 @@ def _kinds() -> str:
 
 def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
+
+
+EXHIBITS = (
+    Exhibit(
+        play, FIRST, "01_player.html", "A trained LSTM reads, and learns from what it read",
+        "Forward fills in the values, backward colours the edges as their gradient arrives.",
+        lambda nets: play(nets.played[0], **nets.played[1]),
+    ),
+)  # fmt: skip
