@@ -175,7 +175,7 @@ def _wild(v: np.ndarray, log: bool) -> str:
 EXHIBITS = (
     Exhibit(
         learning_curves, TRAINING, "60_curves.svg", "Losses over seeds",
-        "A sign is to be remembered for 30 steps: the RNN guesses, the LSTM learns.",
+        "A sign is to be remembered for 30 steps: RNNs guess to the end, LSTMs learn it.",
         lambda nets: learning_curves(nets.runs, baseline=nets.guessing, smooth=10),
     ),
     Exhibit(

@@ -30,7 +30,7 @@ class Recall(nn.Module):
 
 
 def _signs(rng: np.random.Generator, steps: int, batch: int) -> tuple[np.ndarray, np.ndarray]:
-    y = rng.integers(2, size=batch)
+    y = rng.permutation(np.arange(batch) % 2)  # as many of each, so that a guess is half right
     xs = rng.standard_normal((steps, batch, 1))
     xs[0, :, 0] = 4 * y - 2
     return xs, y
@@ -50,8 +50,8 @@ def trained() -> dict[str, list[tuple[Recall, train.Run]]]:
             run = train.fit(
                 model,
                 lambda _, rng=rng: _signs(rng, BETWEEN, 16),
-                train.Adam(model.parameters(), lr=2e-2),
-                steps=60,
+                train.Adam(model.parameters(), lr=1e-2),
+                steps=100,
                 progress=False,
                 target="numpy",
             )
@@ -71,7 +71,7 @@ def remembered() -> dict[str, dict[int, np.ndarray]]:
         rng = np.random.default_rng(9)
         found[name] = {}
         for steps in (10, 20, 40, 80, 160):
-            xs, y = _signs(rng, steps, 25)
+            xs, y = _signs(rng, steps, 24)
             with no_grad():
                 told = [model.scores(xs).data.argmax(axis=-1) == y for model, _ in pairs]
             found[name][steps] = np.concatenate(told)

@@ -19,6 +19,11 @@ def short(cell: Any, steps: int, size: int = 3) -> Any:
         return nn.mse_loss(outputs[-1], rng.standard_normal((1, 4)))
 
 
+def two_steps() -> Any:
+    """An RNN of two steps."""
+    return short(nn.RNNCell, 2)
+
+
 def far(steps: int = 7) -> dict[str, Tensor]:
     """The loss of an RNN and of an LSTM, its forget gate open, at the last step."""
     losses = {}

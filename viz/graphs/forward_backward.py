@@ -169,6 +169,6 @@ EXHIBITS = (
     Exhibit(
         forward_backward, GRAPH, "26_forward_backward.svg", "Forward, and mirrored backward",
         "Each arrow back carries the rule of the operation it goes through.",
-        lambda nets: forward_backward(nets.small.short(nets.small.nn.RNNCell, 2)),
+        lambda nets: forward_backward(nets.small.two_steps()),
     ),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from tinygrad_rnn import Tensor
 from viz.exhibit import GRAPH, Exhibit
 from viz.graphs.asked import BUDGET, chosen, recorded_scalar
 from viz.graphs.gradient_flow import decades, flow, measure
-from viz.graphs.options import Options, dressed, without
+from viz.graphs.options import Options, dressed, rename, without
 from viz.record.builder import select
 from viz.record.fold import fold
 from viz.record.parts import Parts
@@ -77,7 +77,10 @@ def compared(
         if k < len(every):
             legends = {n.id for b in parts.blocks for n in b.nodes if n.kind == "legend"}
             without(parts, legends)
-        panels.append(Panel(title, dressed(parts, "gradient_flow", options)))
+        dressed(parts, "gradient_flow", {**options, "names": None})
+        panels.append(Panel(title, parts))
+    if names := options.get("names"):
+        rename([parts for _, parts, _ in every], "gradient_flow", names)
     return Sheet(panels, None, per_line)
 
 

@@ -231,7 +231,7 @@ EXHIBITS = (
         gradient_flow, FIRST, "00_first.svg", "Two nets, seven steps, one scale",
         "Step by step back the gradient of the RNN shrinks; along c, past an open forget "
         "gate, that of the LSTM stays as it is.",
-        lambda nets: gradient_flow(nets.small.far(), "cell"),
+        lambda nets: gradient_flow(nets.small.far(), "cell", names={"rnn": "RNN", "lstm": "LSTM"}),
     ),
     Exhibit(
         unrolled, GRAPH, "20_unrolled.svg", "One cell, five times",
@@ -240,9 +240,9 @@ EXHIBITS = (
         lambda nets: unrolled(nets.small.answering(), size="page"),
     ),
     Exhibit(
-        gradient_flow, GRAPH, "21_gradient.svg", "Unfolded, with the gradient on every edge",
-        "Darker and thicker is more: from the loss at the right it thins out towards the past.",
-        lambda nets: gradient_flow(nets.few["LSTM"], "gate"),
+        gradient_flow, GRAPH, "21_gradient.svg", "Inside the steps, with the gradient on every edge",
+        "Darker and thicker is more: at each step a part goes to the weights, the rest to the past.",
+        lambda nets: gradient_flow(nets.small.two_steps(), "gate", shapes=False),
     ),
     Exhibit(
         folded, GRAPH, "22_folded.svg", "Folded",

@@ -224,6 +224,6 @@ EXHIBITS = (
     Exhibit(
         frames, GRAPH, "31_frames.html", "A record, moment by moment, for documents",
         "A slider over pictures that were drawn beforehand: values forward, gradients backward.",
-        lambda nets: frames(nets.small.short(nets.small.nn.LSTMCell, 3), "gate"),
+        lambda nets: frames(nets.few["LSTM"], "gate"),
     ),
 )  # fmt: skip
