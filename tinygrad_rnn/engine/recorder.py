@@ -47,6 +47,9 @@ class Draw:
     k: int | None
 
 
+Noise = Callable[[tuple[int, ...]], np.ndarray]
+
+
 @dataclass(eq=False)
 class Recorder(Observer):
     """Makes a record of what is computed inside that serves other values too.
@@ -63,9 +66,9 @@ class Recorder(Observer):
         Whether the values are others than the function was called with: what it requires of them
         need not hold, and what is drawn is something else.
     noise
-        Moves the result of each operation that rounds by one ulp, up or down (a sum by one of the
-        sum of sizes, the logarithm of a sum by one of 1 at least): to see how much a result depends
-        on rounding.
+        ``noise(shape)`` gives signs. The result of each operation that rounds is moved by one ulp,
+        up or down (a sum by one of the sum of sizes, the logarithm of a sum by one of 1 at least):
+        to see how much a result depends on rounding.
     flush
         Whether results below the smallest normal number are 0, as in C.
     stand_ins
@@ -80,7 +83,7 @@ class Recorder(Observer):
 
     shapes: Any = None
     other: bool = False
-    noise: np.random.Generator | None = None
+    noise: Noise | None = None
     flush: bool = False
     stand_ins: dict[Tensor, Tensor] = field(default_factory=dict)
     requirements: list[Tensor] = field(default_factory=list)
@@ -111,7 +114,7 @@ class Recorder(Observer):
             return np.where(np.abs(y) < np.finfo(y.dtype).tiny, 0 * y, y)[()]
         if self.noise is None or op.kind.exact or y.dtype.kind != "f":
             return y
-        sign = np.where(self.noise.random(y.shape) < 0.5, -1, 1).astype(y.dtype)
+        sign = self.noise(y.shape).astype(y.dtype)
         if op.name in ("sum", "matmul"):
             # what is added in another order is off by ulps of what is added, not of the sum
             size = op.forward(*map(np.abs, arrays), **options)

@@ -27,7 +27,7 @@ from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.blocks import opened
 from tinygrad_rnn.engine.context import Context, context
 from tinygrad_rnn.engine.primitives import stack, sum
-from tinygrad_rnn.engine.recorder import Recorder
+from tinygrad_rnn.engine.recorder import Noise, Recorder
 from tinygrad_rnn.engine.tensor import Tensor, named, values
 from tinygrad_rnn.program.record.abstract import Shapes, Unknown
 from tinygrad_rnn.program.record.sharing import shared
@@ -290,7 +290,7 @@ def recorded(
     shapes: Shapes | None = None,
     move: Callable[[Any], Any] | None = None,
     before: Forward | None = None,
-    noise: np.random.Generator | None = None,
+    noise: Noise | None = None,
     flush: bool = False,
 ) -> Forward:
     """One run of the function, on a copy of the parameters; with `shapes`, one without values.
