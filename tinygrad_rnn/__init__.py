@@ -98,7 +98,7 @@ from tinygrad_rnn.engine.steps import Step, step_frame, steps
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.hints import of_package
 from tinygrad_rnn.program import compile as compile
-from tinygrad_rnn.program import equations
+from tinygrad_rnn.program import equations, register_lowering
 
 __version__ = "0.1.0"
 
@@ -166,6 +166,7 @@ __all__ = [
     "pass_gradient",
     "power",
     "prod",
+    "register_lowering",
     "relu",
     "repeat",
     "require",

@@ -18,6 +18,7 @@ from tinygrad_rnn.program.formula.tree import Formula as Formula
 from tinygrad_rnn.program.record.trace import leaves_of as leaves_of
 from tinygrad_rnn.program.runtime.compare import size_of as size_of
 from tinygrad_rnn.program.runtime.formulas import equations
+from tinygrad_rnn.program.runtime.lowering import register_lowering
 from tinygrad_rnn.program.runtime.outline import Operation, Outline, Part, Read
 from tinygrad_rnn.program.runtime.run import Running as Running
 from tinygrad_rnn.program.runtime.run import Unmet as Unmet
@@ -26,4 +27,13 @@ from tinygrad_rnn.program.runtime.step import CompiledStep, compile
 from tinygrad_rnn.program.threads import limited as limited
 from tinygrad_rnn.program.threads import small as small
 
-__all__ = ["CompiledStep", "Operation", "Outline", "Part", "Read", "compile", "equations"]
+__all__ = [
+    "CompiledStep",
+    "Operation",
+    "Outline",
+    "Part",
+    "Read",
+    "compile",
+    "equations",
+    "register_lowering",
+]

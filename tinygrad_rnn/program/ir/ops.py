@@ -33,6 +33,7 @@ __all__ = [
     "liftable",
     "reduced_axes",
     "those",
+    "written",
 ]
 
 PRIMITIVES = {op.name: op for op in OPS.values() if isinstance(op, Primitive)}
@@ -100,6 +101,12 @@ KNOWN = frozenset(
         "leaf",
     )
 )
+
+
+def written(op: Primitive) -> bool:
+    """Whether programs have a form for a primitive: for this one, not another of its name."""
+    return PRIMITIVES.get(op.name) is op and (op.name in KNOWN or op.name in ELEMENTWISE)
+
 
 HELPERS: dict[str, str] = {
     "sigmoid": """def sigmoid(x, top, one, out):  # exp(x) / (1 + exp(x)), which is one from top on

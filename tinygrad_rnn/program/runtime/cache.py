@@ -23,14 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine import primitives
 from tinygrad_rnn.engine.context import Frame
-from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.rules import RULES
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program.backends.c import Function, Native, NoCompiler
 from tinygrad_rnn.program.backends.c.build import cache_folder, checked, keep
 from tinygrad_rnn.program.backends.numpy.source import Source
+from tinygrad_rnn.program.ir.ops import PRIMITIVES
 from tinygrad_rnn.program.locks import cached
 from tinygrad_rnn.program.passes import tiling as blocks
 from tinygrad_rnn.program.record.abstract import Unfrozen, frozen
@@ -42,7 +41,7 @@ from tinygrad_rnn.program.runtime.segments import Division
 __all__ = ["CachedProgram", "found", "key_of", "put"]
 
 LARGE = 1 << 20  # bytes of constants in an entry
-OURS = {op.name: op for op in vars(primitives).values() if isinstance(op, Primitive)}
+OURS = dict(PRIMITIVES)
 AS_IMPORTED = {op: (op.forward, RULES.get(op)) for op in OURS.values()}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.backward import ancestors
+from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.recorder import Draw, Recorder
 from tinygrad_rnn.program.backends.c import Function, Native, NoCompiler, Unwritable
 from tinygrad_rnn.program.backends.c import write as write_c
@@ -22,7 +23,7 @@ from tinygrad_rnn.program.formula.equations import Equations
 from tinygrad_rnn.program.ir.cost import cost_of
 from tinygrad_rnn.program.ir.graph import Arg, Value, only_last, structure_of
 from tinygrad_rnn.program.ir.lengths import Sample, dims_of
-from tinygrad_rnn.program.ir.ops import KNOWN, OVER_TIME, is_count
+from tinygrad_rnn.program.ir.ops import OVER_TIME, is_count, written
 from tinygrad_rnn.program.ir.recognise import cuts, through
 from tinygrad_rnn.program.ir.reroll import SAME, roll
 from tinygrad_rnn.program.ir.sequences import NoSequence
@@ -353,11 +354,12 @@ def rolled(
     Refused
         See `Program.of`.
     """
-    unknown = sorted({x.op.name for x in record.nodes if x.op and x.op.name not in KNOWN | SAME})
+    ops = {x.op for x in record.nodes if isinstance(x.op, Primitive)}
+    unknown = sorted(op.name for op in ops if op.name not in SAME and not written(op))
     if unknown:
         raise Refused(
-            f"a program is not written in the primitive {unknown[0]}; as a function made of "
-            "the primitives of tinygrad_rnn it would be"
+            f"programs have no form for your primitive {unknown[0]}: register_lowering("
+            f'{unknown[0]}, numpy="…") gives it one, a function made of other primitives needs none'
         )
     found, outputs, said = roll(record, loops=loops)
     if longest is not None and len(found) > longest:

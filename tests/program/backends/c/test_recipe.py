@@ -8,19 +8,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[4]
 LINES = {  # before which line of which file, what is added
-    "engine/primitives.py": [
-        ("tanh          = Primitive", 'arcsinh = Primitive("arcsinh", np.arcsinh, 1, FUNCTION)\n')
-    ],
-    "engine/rules.py": [
-        ("    tanh,\n", "    arcsinh,\n"),
-        ("    tanh:  ", "    arcsinh: (lambda g, y, x: g / sqrt(x * x + 1),),\n"),
+    "engine/functions.py": [
+        ("arctan   = Primitive", 'arcsinh = Primitive("arcsinh", np.arcsinh, 1, FUNCTION)\n'),
+        ("    arctan:  ", "    arcsinh: (lambda g, y, x: g / (x * x + 1) ** 0.5,),\n"),
     ],
     "program/backends/c/names.py": [('"log": "log",', '"arcsinh": "asinh", ')],
 }
 USE = """
 import numpy as np
 from tinygrad_rnn import Tensor, check_grads, compile, grad, named
-from tinygrad_rnn.engine.primitives import arcsinh
+from tinygrad_rnn.engine.functions import arcsinh
 
 check_grads(arcsinh, np.linspace(-1.0, 1.0, 5), order=2)
 xs = np.linspace(-1.0, 1.0, 12).reshape(4, 3)

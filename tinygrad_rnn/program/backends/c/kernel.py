@@ -16,6 +16,7 @@ from tinygrad_rnn.engine.primitives import Input, clip_bounds
 from tinygrad_rnn.program.backends.c.index import Affine, align, contiguous, progression
 from tinygrad_rnn.program.backends.c.names import LIBM, TYPES, identifier
 from tinygrad_rnn.program.backends.c.operands import Unwritable, dtype_of, shape_of
+from tinygrad_rnn.program.backends.c.prelude import pieces
 from tinygrad_rnn.program.backends.c.storage import Storage
 from tinygrad_rnn.program.ir.graph import Arg, Value
 
@@ -30,8 +31,6 @@ INFIX = {
 }
 COMPARE = frozenset(("less", "less_equal", "greater", "greater_equal", "equal", "not_equal"))
 PLAIN = frozenset((0.0, 0.5, 1.0, 2.0, 3.0, -0.5, -1.0, -2.0))
-# exp_f and exp_d in prelude.h …
-OURS = frozenset(("exp", "tanh", "sigmoid", "softplus", "relu", "sign", "mod"))
 # fmt: on
 
 
@@ -202,10 +201,12 @@ class Kernel:
             return f"{op[:3]}_{f}({', '.join(xs)})"
         if op == "power":
             return power(v.args[1], xs, bare)
-        if op in OURS:
+        if f"{op}_{f}" in pieces():  # exp_f and exp_d in prelude.h …
             return f"{op}_{f}({', '.join(xs)})"
         if op not in LIBM:
-            raise Unwritable(f"the primitive {op} has no form in C")
+            raise Unwritable(
+                f"the primitive {op} has no form in C: register_lowering(…, c=…) gives it one"
+            )
         return f"{LIBM[op]}{bare}({xs[0]})"
 
     def looked_up(self, v: Value, t: Affine | None) -> Any:

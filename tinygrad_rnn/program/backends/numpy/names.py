@@ -20,7 +20,7 @@ from tinygrad_rnn.program.ir.ops import HELPERS
 
 __all__ = ["Names", "plural"]
 
-RESERVED = frozenset(("np", "t", "T", "list", "map", "range", "reversed", "step", "out", *HELPERS))
+RESERVED = {"np", "t", "T", "list", "map", "range", "reversed", "step", "out", *HELPERS}
 BUILT_IN = frozenset((*keyword.kwlist, *dir(builtins)))
 PLAIN = frozenset((0, 1, -1, 2, -2, 0.5, -0.5))  # numbers that stay where they are
 
