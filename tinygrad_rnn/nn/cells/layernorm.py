@@ -55,8 +55,16 @@ class LayerNormLSTMCell(_LayerNormCell):
     gates = 4
     state_letters = ("h", "c")
 
-    def __init__(self, input_size: int, hidden_size: int, **how: Any) -> None:
-        super().__init__(input_size, hidden_size, **how)
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        bias: bool = True,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias=bias, rng=rng, dtype=dtype)
         self.g_c = Tensor(np.ones(hidden_size), dtype=self.dtype)
         self.b_c = Tensor(np.zeros(hidden_size), dtype=self.dtype)
 
