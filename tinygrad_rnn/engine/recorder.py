@@ -64,7 +64,8 @@ class Recorder(Observer):
         need not hold, and what is drawn is something else.
     noise
         Moves the result of each operation that rounds by one ulp, up or down (a sum by one of the
-        sum of sizes): to see how much a result depends on rounding.
+        sum of sizes, the logarithm of a sum by one of 1 at least): to see how much a result depends
+        on rounding.
     flush
         Whether results below the smallest normal number are 0, as in C.
     stand_ins
@@ -111,10 +112,14 @@ class Recorder(Observer):
         if self.noise is None or op.kind.exact or y.dtype.kind != "f":
             return y
         sign = np.where(self.noise.random(y.shape) < 0.5, -1, 1).astype(y.dtype)
-        if op.name not in ("sum", "matmul"):
+        if op.name in ("sum", "matmul"):
+            # what is added in another order is off by ulps of what is added, not of the sum
+            size = op.forward(*map(np.abs, arrays), **options)
+        elif op.name in ("logsumexp", "log_softmax"):
+            # the logarithm of a sum that is 1 or more is off by ulps of 1, however near to 0 it is
+            size = np.maximum(np.abs(y), 1)
+        else:
             return np.nextafter(y, sign * np.asarray(np.inf, y.dtype))
-        # what is added in another order is off by ulps of what is added, not of the sum
-        size = op.forward(*map(np.abs, arrays), **options)
         return (y + sign * np.finfo(y.dtype).eps * size).astype(y.dtype)[()]
 
     def recorded(self, out: Tensor) -> None:

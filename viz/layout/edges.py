@@ -28,11 +28,13 @@ def positioned(parts: Parts, per_line: int | None = None) -> tuple[str, float, f
     return graph(lines(plan), bb=box), plan.width, plan.height
 
 
-def placed(parts: Parts, per_line: int | None = None, font: float = 0.0) -> Layout:
-    """A position for everything; `font` is the smallest size of letters outside of steps."""
+def placed(
+    parts: Parts, per_line: int | None = None, font: float = 0.0, raised: bool = True
+) -> Layout:
+    """A position for everything, as `place` has it."""
     if any(block.kind == "cell" for block in parts.blocks):
         font = max(font, float(theme.HANDED))
-    plan = place(parts, per_line, font)
+    plan = place(parts, per_line, font, raised)
     for block in parts.blocks:
         if block.kind == "initial":
             spread(plan, block)
@@ -70,7 +72,7 @@ def _block(k: int, block: Block, plan: Layout) -> str:
     for node in block.nodes:
         x, y, w, h = plan.at[node.id]
         size = {"width": f"{w / 72:.4f}", "height": f"{h / 72:.4f}"}
-        if block.kind == "cell" and node.kind not in ("cell", "result"):
+        if block.kind == "cell" and node.kind not in (*theme.STEPS, "result"):
             size["fontsize"] = theme.GIVEN
         elif block.kind not in ("step", "cell", "gap"):
             size |= enlarged(node, plan.font)
@@ -109,7 +111,7 @@ def _link(edge: Edge, plan: Layout, upright: list[Upright]) -> str:
     points, tip = _route(edge, plan)
     more = {**_tip(edge), "arrowhead": "normal"} if tip else _tip(edge)
     if edge.label:
-        large = plan.home[edge.head].kind in ("cell", "gap") and bool(plan.roles)
+        large = plan.bare(edge.head) and bool(plan.roles)
         x, y = _label(edge, points, plan.track(edge) is None, upright, large)
         more["lp"] = f"{x:.1f},{y:.1f}"
         own = float(theme.HANDED if large else theme.EDGE["fontsize"])
@@ -134,6 +136,9 @@ def _route(edge: Edge, plan: Layout) -> tuple[list[Point], Point | None]:
     a, b, row = plan.frames[tail], plan.frames[head], plan.track(edge)
     if tail.kind == "hub":
         return _from_hub(edge, plan)
+    if head is plan.bar:
+        start, end = _rim(plan, edge.tail, 0, 1), _rim(plan, edge.head, 0, -1)
+        return routes.fall(start, (start[0], end[1] - ARROW)), (start[0], end[1])
     if plan.upright(tail, head) and row is None:
         up = 1 if b.y > a.y else -1
         start, tip = _rim(plan, edge.tail, 0, up), _rim(plan, edge.head, 0, -up)
@@ -146,7 +151,7 @@ def _route(edge: Edge, plan: Layout) -> tuple[list[Point], Point | None]:
     out = -1 if tail.mirrored else 1
     into = -1 if head.mirrored else 1
     start, end = _touch(plan, edge, edge.tail, out), _touch(plan, edge, edge.head, -into)
-    tip = end if head.kind in ("cell", "gap") else None
+    tip = end if plan.bare(edge.head) else None
     if tip:
         end = (end[0] - into * ARROW, end[1])
     if row is None:
@@ -209,6 +214,8 @@ def _label(
     if direct or edge.kind == "state":
         (x, y), (end, level) = points[0], points[-1]
         half = (3.4 if large else 2.6) * len(edge.label) + 5
+        if x == end:  # beside a line that goes straight up or down
+            return x + half + 3, (y + level) / 2
         rises = points[1][1] == y < level - 4  # then the label would be in its way
         out = 1 if points[1][0] >= x else -1
         ways, up = [x + out * half], _above(edge) if large else 7.0
@@ -237,7 +244,7 @@ def _rim(plan: Layout, node: str, right: int, up: int) -> Point:
 def _touch(plan: Layout, edge: Edge, node: str, side: int) -> Point:
     """Where a link touches a node: ports are points, a cell has a height for each state."""
     block = plan.home[node]
-    if block.kind in ("cell", "gap"):
+    if plan.bare(node):
         x, y = _rim(plan, node, side, 0)
         return x, y + plan.lift(block, edge.role)
     return _rim(plan, node, side, 0) if block.kind == "initial" else plan.at[node][:2]

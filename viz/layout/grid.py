@@ -48,6 +48,8 @@ class Layout:
     stacks: dict[int, list[Block]] = field(default_factory=dict)  # the steps in each slot
     # the states of each lane of cells (order, row), from the top
     roles: dict[tuple[int, int], dict[str, None]] = field(default_factory=dict)
+    bar: Block | None = None  # what gathers the values of steps, above all of them
+    under: list[Block] = field(default_factory=list)  # these steps
 
     def carried(self, edge: Edge) -> tuple[str, str, int, int]:
         """The value that a link carries, and its lane: links that carry the same share a track."""
@@ -69,6 +71,13 @@ class Layout:
             return 0.0
         return self.number
 
+    def bare(self, node: str) -> bool:
+        """True for a node at whose edge links end: that of a cell, or one that gathers steps."""
+        block = self.home[node]
+        if block.kind in ("cell", "gap"):
+            return True
+        return block.kind == "after" and next(n for n in block.nodes if n.id == node).kind != "port"
+
     def upright(self, tail: Block, head: Block) -> bool:
         """True if a line from block to block runs straight up or down."""
         alike = tail.kind == head.kind and tail.kind in ("cell", "gap")
@@ -78,7 +87,7 @@ class Layout:
         """The row below which a link runs; None for a direct one, from neighbour to neighbour."""
         tail, head = self.home[edge.tail], self.home[edge.head]
         a, b = self.frames[tail], self.frames[head]
-        if tail.kind == "hub":
+        if tail.kind == "hub" or head is self.bar:
             return None
         if a.line != b.line:
             return (min(a.line, b.line) + 1) * self.rows - 1
@@ -87,7 +96,7 @@ class Layout:
         return None if self.upright(tail, head) else min(a.row, b.row)
 
 
-def arrange(plan: Layout, per_line: int | None) -> None:
+def arrange(plan: Layout, per_line: int | None, raised: bool) -> None:
     """Line, row and slot of every block."""
     steps = [block for block in plan.parts.blocks if block.kind in STEPS]
     rows = _rows(plan, steps)
@@ -120,12 +129,37 @@ def arrange(plan: Layout, per_line: int | None) -> None:
             plan.frames[b].slot = per_line + (
                 rows[b] in starts
             )  # to the right of all lines, where edges can come down
+    if raised and not last:
+        _raise(plan, steps)
     used = sorted({frame.slot for frame in plan.frames.values()})
     number = {slot: k for k, slot in enumerate(used)}
     for frame in plan.frames.values():
         frame.slot = number[frame.slot]
     for block in steps:
         plan.stacks.setdefault(plan.frames[block].slot, []).append(block)
+
+
+def _raise(plan: Layout, steps: list[Block]) -> None:
+    """Put what gathers the values of several steps above them, if no other step is in between."""
+    top: dict[int, int] = {}
+    for block in steps:
+        frame = plan.frames[block]
+        top[frame.slot] = min(top.get(frame.slot, frame.row), frame.row)
+    for bar in [block for block in plan.parts.blocks if block.kind == "after"]:
+        links = [edge for edge in plan.parts.links if plan.home[edge.head] is bar]
+        under = dict.fromkeys(plan.home[edge.tail] for edge in links)
+        frames = [plan.frames[block] for block in under if block.kind in ("cell", "gap")]
+        if (
+            len({frame.slot for frame in frames}) > 1
+            and len(frames) == len(under)
+            and all(frame.row == top[frame.slot] for frame in frames)
+            and all(plan.bare(edge.head) for edge in links)
+        ):
+            plan.bar, plan.under, plan.rows = bar, list(under), plan.rows + 1
+            for frame in plan.frames.values():
+                frame.row += 1
+            plan.frames[bar].row, plan.frames[bar].slot = 0, frames[0].slot
+            return
 
 
 def _rows(plan: Layout, steps: list[Block]) -> dict[Block, int]:

@@ -6,16 +6,19 @@ from collections import Counter, defaultdict
 
 from viz import theme
 from viz.layout.belt import levelled
-from viz.layout.block import BlockLayout, block_layout
+from viz.layout.block import BlockLayout, bar_layout, block_layout
 from viz.layout.grid import STEPS, Frame, Layout, arrange
 from viz.layout.states import order
 from viz.record.parts import Block, Edge, Parts
 
 
-def place(parts: Parts, per_line: int | None = None, font: float = 0.0) -> Layout:
+def place(
+    parts: Parts, per_line: int | None = None, font: float = 0.0, raised: bool = True
+) -> Layout:
     """Put all blocks on the grid, `per_line` steps in a line (default: what fits `theme.LINE`).
 
-    `font` is the smallest size of letters outside of steps.
+    `font` is the smallest size of letters outside of steps; `raised`: what gathers the values of
+    cells stands above them, if they are in one line, and else to their right.
     """
     plan = Layout(parts, {node.id: block for block in parts.blocks for node in block.nodes})
     plan.font = font
@@ -33,7 +36,9 @@ def place(parts: Parts, per_line: int | None = None, font: float = 0.0) -> Layou
         plan.roles[lane] = dict.fromkeys(order(roles, read[lane]))
     for block, layout in _layouts(plan).items():
         plan.frames[block] = Frame(layout)
-    arrange(plan, per_line)
+    arrange(plan, per_line, raised)
+    if plan.bar is not None:
+        plan.frames[plan.bar].layout = bar_layout(plan.bar, 0.0, plan.font)
     widths, heights = _sizes(plan)
     left = _columns(plan, widths)
     bottom = _levels(plan, heights)
@@ -48,6 +53,7 @@ def place(parts: Parts, per_line: int | None = None, font: float = 0.0) -> Layou
                 heights[frame.row],
             )
     _align(plan)
+    _over(plan)
     _turns(plan)
     _notes(plan)
     _hubs(plan)
@@ -88,7 +94,8 @@ def _sizes(plan: Layout) -> tuple[dict[int, float], dict[int, float]]:
     for block, frame in plan.frames.items():
         if block.kind not in ("hub", "note"):
             head = theme.TITLE if block.title else 0
-            widths[frame.slot] = max(widths[frame.slot], frame.layout.width + 2 * theme.MARGIN)
+            wide = 0.0 if block is plan.bar else frame.layout.width + 2 * theme.MARGIN
+            widths[frame.slot] = max(widths[frame.slot], wide)
             heights[frame.row] = max(
                 heights[frame.row], frame.layout.height + 2 * theme.MARGIN + head
             )
@@ -175,6 +182,29 @@ def _align(plan: Layout) -> None:
                 top = plan.height - theme.MARGIN - frame.layout.height
                 wanted = frame.y + _level(plan, edge, theirs) - _level(plan, edge, mine)
                 frame.y = max(min(wanted, top), theme.MARGIN)
+    boxes: dict[int, float] = {}  # by row the middle of its cells
+    for block, frame in plan.frames.items():
+        for node, (_, y, _, _) in zip(block.nodes, frame.layout.nodes, strict=True):
+            if node.kind in theme.STEPS:
+                boxes[frame.row] = frame.y + y
+    for block, frame in plan.frames.items():
+        if block.kind == "gap" and block not in done and frame.row in boxes:
+            frame.y = boxes[frame.row] - frame.layout.height / 2
+
+
+def _over(plan: Layout) -> None:
+    """Stretch what gathers steps from the first to the last of them."""
+    if plan.bar is None:
+        return
+    frame, ends = plan.frames[plan.bar], list[float]()
+    for block in plan.under:
+        k = next(k for k, node in enumerate(block.nodes) if node.kind in (*theme.STEPS, "elision"))
+        x, _, w, _ = plan.frames[block].layout.nodes[k]
+        ends += [plan.frames[block].x + x + side * w / 2 for side in (-1, 1)]
+    left, right = min(ends), max(ends)
+    frame.layout = bar_layout(plan.bar, right - left, plan.font)
+    frame.x = (left + right - frame.layout.width) / 2
+    frame.left, frame.right = frame.x, frame.x + frame.layout.width
 
 
 def _level(plan: Layout, edge: Edge, node: str) -> float:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tinygrad_rnn import Tensor
 from viz.record.lanes import Lane, Section
 
+LEAST = 3  # steps that are never left out, if there is no page to be fitted
 CHAIN = 4  # this many additions in a row, outside of every step, are drawn as one sum
 
 
@@ -52,8 +53,12 @@ def view(
     detail: str,
     budget: int,
     roots: set[Tensor],
+    least: int = LEAST,
 ) -> View:
-    """Choose the node for each operation; beyond `budget` the middle steps are left out."""
+    """Choose the node for each operation; beyond `budget` the middle steps are left out.
+
+    `least` steps always stay.
+    """
     consumers: dict[Tensor, list[Tensor]] = defaultdict(list)
     for node in nodes:
         for x in node.inputs:
@@ -78,7 +83,7 @@ def view(
             ):
                 owner[node] = heads.pop()
     _join_sums(nodes, section, owner, consumers)
-    return _elide(nodes, section, owner, budget)
+    return _elide(nodes, section, owner, budget, least)
 
 
 def _join_sums(
@@ -112,15 +117,16 @@ def _elide(
     section: dict[Tensor, Section],
     owner: dict[Tensor, Tensor | Section | Gap],
     budget: int,
+    least: int,
 ) -> View:
-    """Leave out middle columns until no more than `budget` owners show; three steps always stay."""
+    """Leave out middle columns until no more than `budget` owners show."""
     where: dict[Tensor, Section | Gap] = dict(section)
     columns = sorted({p.column for p in section.values() if p.lane is not None})
     shown = len(set(owner.values()))
-    keep = max(3, int(budget * len(columns) / max(shown, 1)))
+    keep = max(least, int(budget * len(columns) / max(shown, 1)))
     if shown <= budget or keep >= len(columns) - 1:
         return View(owner, where, section, 0, len(columns))
-    middle = columns[(keep + 1) // 2 : len(columns) - keep // 2]
+    middle = columns[keep // 2 : len(columns) - (keep + 1) // 2]
     dropped = set(middle)
     gaps: dict[Lane, Gap] = {}
     steps = set()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
+from tinygrad_rnn import Tensor, compile, grad, log_softmax, logsumexp, nn, stack, tanh
 from tinygrad_rnn.program.runtime import compile as make
 from tinygrad_rnn.program.runtime.compare import first_difference, size_of
 
@@ -141,6 +141,18 @@ def altered(monkeypatch, change):
     """Every program gives what `change` makes of the results."""
     real = make.Program.__call__
     monkeypatch.setattr(make.Program, "__call__", lambda self, xs: change(real(self, xs)))
+
+
+@pytest.mark.parametrize("f", [lambda x: -log_softmax(x)[0], lambda x: logsumexp(x, 0)])
+def test_a_loss_near_zero_may_differ_by_ulps_of_one_and_no_more(f):
+    scores = Tensor(np.array([0, -9.5, -9.5, -9.5], np.float32))
+    step = compile(f)
+    loss, _ = step(scores)
+    assert loss < 1e-3
+    ulp = np.finfo(np.float32).eps
+    for more, equal in ((ulp, True), (20 * ulp, False)):
+        found, chaotic = step.difference(scores, (), [("loss", loss)], 10, [loss + more])
+        assert (found is None, chaotic) == (equal, [])
 
 
 def test_a_gradient_that_is_off_by_a_thousandth_is_found(monkeypatch):
