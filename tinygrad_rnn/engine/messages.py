@@ -57,8 +57,8 @@ NOT_ASSIGNED = (
 )
 NOT_BY_NUMPY = (
     "NumPy functions do not record, so np.add(t, …), np.sum(t) and np.asarray(t) refuse a Tensor. "
-    "Use the operators or the functions of tinygrad_rnn (add, tanh, sum, …); tinygrad_rnn.numpy has "
-    "them under NumPy's names. t.data is the plain array."
+    "Use the operators or the functions of tinygrad_rnn (add, tanh, sum, …); tinygrad_rnn.numpy "
+    "has them under NumPy's names. t.data is the plain array."
 )
 
 
