@@ -26,8 +26,7 @@ FRAME = [  # the headings of a lesson, in any order but the first and the last t
     "Questions",
     "Read on",
 ]
-# a lesson with exercises keeps to the frame
-FRAMED = {path.stem for path in (TUTORIALS / "solutions").glob("*.py")}
+FRAMED = {"00", "01", "02", "03", "04"}
 
 
 def seconds(lesson):
