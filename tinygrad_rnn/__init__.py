@@ -9,6 +9,7 @@ from tinygrad_rnn.engine.axes import expand_dims, flatten, squeeze, swapaxes
 from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.blocks import no_grad
 from tinygrad_rnn.engine.check import check_grads
+from tinygrad_rnn.engine.composite import call_of, composite
 from tinygrad_rnn.engine.compositions import (
     diag,
     hstack,
@@ -113,9 +114,11 @@ __all__ = [
     "arctan",
     "astype",
     "broadcast_to",
+    "call_of",
     "check_grads",
     "clip",
     "compile",
+    "composite",
     "concatenate",
     "conv",
     "cos",

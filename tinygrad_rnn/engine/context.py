@@ -14,12 +14,25 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Context", "Frame", "context", "scope", "without"]
+__all__ = ["Call", "Context", "Frame", "context", "scope", "without"]
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """What a composite function was called with, and the serial numbers of what it returned.
+
+    `names` are those of its parameters for the `inputs`.
+    """
+
+    inputs: tuple[Any, ...]
+    names: tuple[str, ...]
+    options: dict[str, Any]
+    results: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One ``with scope(...)`` around an operation, or the mark of a gradient.
+    """One ``with scope(...)`` around an operation, a call of a function, or a gradient's mark.
 
     Attributes
     ----------
@@ -32,6 +45,8 @@ class Frame:
     of, argument
         Of a recorded gradient: the serial number of the node that is differentiated, and the number
         of the argument.
+    call
+        Of a call of a `composite` function what it was called with; it is no place in time.
     """
 
     name: str
@@ -39,6 +54,7 @@ class Frame:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     of: int | None = None
     argument: int | None = None
+    call: Call | None = None
 
     def __str__(self) -> str:
         if self.of is not None:
