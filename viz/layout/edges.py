@@ -154,6 +154,10 @@ def _route(edge: Edge, plan: Layout) -> tuple[list[Point], Point | None]:
     tip = end if plan.bare(edge.head) else None
     if tip:
         end = (end[0] - into * ARROW, end[1])
+    if head in plan.tree.slot and tail in plan.tree.slot:  # past its label and what stands below
+        leave = (a.right if out > 0 else a.left) + out * plan.number, start[1]
+        arrive = b.left if into > 0 else b.right, end[1]
+        return [start, start, leave, *routes.curve(leave, arrive), arrive, end, end], tip
     if row is None:
         return routes.curve(start, end), tip
     track = plan.tracks[row, *plan.carried(edge)]
@@ -246,8 +250,17 @@ def _touch(plan: Layout, edge: Edge, node: str, side: int) -> Point:
     block = plan.home[node]
     if plan.bare(node):
         x, y = _rim(plan, node, side, 0)
-        return x, y + plan.lift(block, edge.role)
+        return x, y + (_branch(plan, edge, node) or plan.lift(block, edge.role))
     return _rim(plan, node, side, 0) if block.kind == "initial" else plan.at[node][:2]
+
+
+def _branch(plan: Layout, edge: Edge, node: str) -> float:
+    """How far above the middle of a cell a state of one of several children comes in."""
+    lines = plan.branches.get(node, [])
+    if len(plan.tree.children.get(plan.home[node], ())) < 2 or edge not in lines:
+        return 0.0
+    height = 0.8 * plan.at[node][3]
+    return height * (0.5 - (lines.index(edge) + 0.5) / len(lines))
 
 
 def spread(plan: Layout, block: Block) -> None:
