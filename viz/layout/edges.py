@@ -17,6 +17,7 @@ from viz.record.parts import Block, Edge, Node, Parts
 # Of a line past a step: from its box, and from the middle of a cell.
 PAST, ASIDE = 8.0, 20.0
 LIFT = 3.0  # of a label above a thick line
+LEVEL = 0.5  # heights that differ by less are equal
 
 Upright = tuple[float, float, float]  # x, the lower and the upper end
 
@@ -212,24 +213,26 @@ def _label(
 ) -> Point:
     """The middle of a link's label: beside its beginning, or above the long piece of a detour.
 
-    A `large` one is in the middle. Where another line comes down through a label it moves along its
-    own, to the middle or the end.
+    A `large` one is in the middle. Where other lines come down through a label it moves along its
+    own, to where the fewest do.
     """
     if direct or edge.kind == "state":
         (x, y), (end, level) = points[0], points[-1]
-        half = (3.4 if large else 2.6) * len(edge.label) + 5
+        half = (3.4 if large else 2.3) * len(edge.label) + 3
         if x == end:  # beside a line that goes straight up or down
             return x + half + 3, (y + level) / 2
         rises = points[1][1] == y < level - 4  # then the label would be in its way
         out = 1 if points[1][0] >= x else -1
         ways, up = [x + out * half], _above(edge) if large else 7.0
         y += -up if rises else up
-        if direct and level == points[0][1]:
+        if direct and abs(level - points[0][1]) < LEVEL:
             ways += [(x + end) / 2, end - out * (half + ARROW)]
             if large:
                 ways[:2] = ways[1::-1]
-        free = (at for at in ways if not crossings(upright, at - half, at + half, y))
-        return next(free, ways[0]), y
+            low, high = sorted((x, end))
+            places = [low, *crossings(upright, low, high, y), high]
+            ways += [(a + b) / 2 for a, b in pairwise(places)]
+        return min(ways, key=lambda at: len(crossings(upright, at - half, at + half, y))), y
     floor = min(y for _, y in points)
     flat = [x for x, y in points if y == floor]
     return (flat[0] + flat[-1]) / 2, floor + 7

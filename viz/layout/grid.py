@@ -97,7 +97,8 @@ class Layout:
         if a.line != b.line:
             return (min(a.line, b.line) + 1) * self.rows - 1
         if a.row == b.row:
-            return None if abs(a.slot - b.slot) == 1 or tail.kind == "initial" else a.row
+            ahead = (b.slot - a.slot) * (-1 if tail.mirrored else 1)
+            return None if ahead == 1 or tail.kind == "initial" else a.row
         return None if self.upright(tail, head) else min(a.row, b.row)
 
 

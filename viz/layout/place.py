@@ -107,7 +107,7 @@ def _sizes(plan: Layout) -> tuple[dict[int, float], dict[int, float]]:
 def _columns(plan: Layout, widths: dict[int, float]) -> dict[int, float]:
     """The left edge of each slot."""
     longest = max((len(edge.label) for edge in plan.parts.links if edge.kind == "state"), default=0)
-    gap = theme.COLUMN_GAP + 4.0 * max(0, longest - 2)
+    gap = theme.COLUMN_GAP + 6.0 * max(0, longest - 2)
     if plan.roles:
         number = plan.number = 0.56 * max(float(theme.HANDED), plan.font) * longest
         # between cells stand numbers alone, or also lines that go from row to row

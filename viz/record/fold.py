@@ -84,12 +84,14 @@ def fold(parts: Parts) -> Parts:
 def _parents(parts: Parts, home: dict[str, Block]) -> set[Block]:
     """The steps of a tree that have a parent: each hands on to one step, not always the next."""
     onward: dict[Block, set[Block]] = defaultdict(set)
+    children: dict[Block, set[Block]] = defaultdict(set)
     for edge in parts.links:
         a, b = home[edge.tail], home[edge.head]
         if edge.kind == "state" and (a.order, a.row) == (b.order, b.row) and a.kind in STEPS:
             onward[a].add(b)
-    away = {b.steps[0] - a.steps[0] for a, heads in onward.items() for b in heads}
-    return {*onward} if len(away) > 1 and all(len(x) == 1 for x in onward.values()) else set()
+            children[b].add(a)
+    branching = any(len(x) > 1 for x in children.values())
+    return {*onward} if branching and all(len(x) == 1 for x in onward.values()) else set()
 
 
 STEPS = ("step", "cell")

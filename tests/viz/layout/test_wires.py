@@ -1,4 +1,4 @@
-"""Does no line run through a node that it does not belong to?"""
+"""Does no line run through a node, a letter or a number that it does not belong to?"""
 
 import numpy as np
 import pytest
@@ -47,3 +47,49 @@ def test_no_line_runs_through_a_node_where_each_step_has_a_loss():
     for detail in ("cell", "gate"):
         for weights in ("stub", "hide"):
             assert not crossed(viz.unrolled(total, detail, weights=weights))
+
+
+def attending():
+    """A decoder that looks back at all steps of an encoder."""
+    outputs, (h, _) = nn.unroll(nn.LSTMCell(3, 4, rng=0), np.ones((3, 2, 3)))
+    memory, cell, total = tr.stack(outputs), nn.GRUCell(3, 4, rng=1), 0
+    for t in range(3):
+        with scope("decoder", t=t):
+            h = cell(np.ones((2, 3)), h)
+            context, _ = nn.dot_attention(h, memory)
+            total = total + (context * context).sum()
+    return total
+
+
+def differentiated(times):
+    """A loss of gradients of gradients."""
+    x = tr.Tensor(np.ones((3, 1, 2)), name="x")
+    outputs, _ = nn.unroll(nn.RNNCell(2, 2, rng=0), x)
+    loss = (outputs[-1] * outputs[-1]).sum()
+    for _ in range(times):
+        loss = (tr.grad(loss, x, create_graph=True) ** 2).sum()
+    return loss
+
+
+@pytest.mark.parametrize("detail", ["cell", "gate", "op"])
+@pytest.mark.parametrize(
+    "loss",
+    [attending, lambda: differentiated(1), lambda: differentiated(2)],
+    ids=["attention", "second order", "third order"],
+)
+def test_no_line_runs_through_a_node_of_attention_and_of_gradients(loss, detail):
+    assert not crossed(viz.unrolled(loss(), detail))
+
+
+@pytest.mark.parametrize("detail", ["cell", "gate", "op"])
+def test_no_line_runs_through_a_node_of_attention_and_of_gradients_where_steps_are_one(detail):
+    for loss in (attending(), differentiated(1)):
+        assert not crossed(viz.folded(loss, detail))
+
+
+@pytest.mark.parametrize("detail", ["cell", "gate"])
+def test_no_line_runs_through_the_numbers_of_gradients(detail):
+    net = nn.LSTM(1, 2, num_layers=2, bidirectional=True, rng=0)
+    outputs, _ = net(np.ones((3, 1, 1)))
+    for loss in ((outputs * outputs).sum(), attending()):
+        assert not crossed(viz.gradient_flow(loss, detail))
