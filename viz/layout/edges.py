@@ -216,26 +216,34 @@ def _label(
     A `large` one is in the middle. Where other lines come down through a label it moves along its
     own, to where the fewest do.
     """
+    half = (3.4 if large else 2.3) * len(edge.label) + 2
+    places: list[Point] = []
     if direct or edge.kind == "state":
         (x, y), (end, level) = points[0], points[-1]
-        half = (3.4 if large else 2.3) * len(edge.label) + 3
         if x == end:  # beside a line that goes straight up or down
             return x + half + 3, (y + level) / 2
         rises = points[1][1] == y < level - 4  # then the label would be in its way
         out = 1 if points[1][0] >= x else -1
-        ways, up = [x + out * half], _above(edge) if large else 7.0
+        up = _above(edge) if large else 7.0
         y += -up if rises else up
+        places = [(x + out * half, y)]
         if direct and abs(level - points[0][1]) < LEVEL:
-            ways += [(x + end) / 2, end - out * (half + ARROW)]
-            if large:
-                ways[:2] = ways[1::-1]
-            low, high = sorted((x, end))
-            places = [low, *crossings(upright, low, high, y), high]
-            ways += [(a + b) / 2 for a, b in pairwise(places)]
-        return min(ways, key=lambda at: len(crossings(upright, at - half, at + half, y))), y
-    floor = min(y for _, y in points)
-    flat = [x for x, y in points if y == floor]
-    return (flat[0] + flat[-1]) / 2, floor + 7
+            middle = (x + end) / 2, y
+            places = [middle, *places] if large else [*places, middle]
+            places += [(end - out * (half + ARROW), y), *_gaps(upright, x, end, y)]
+    if not direct:
+        floor = min(y for _, y in points)
+        flat = [x for x, y in points if y == floor]
+        places.append(((flat[0] + flat[-1]) / 2, floor + 7))
+        if places[1:]:
+            places += _gaps(upright, flat[0], flat[-1], floor + 7)
+    return min(places, key=lambda at: len(crossings(upright, at[0] - half, at[0] + half, at[1])))
+
+
+def _gaps(upright: list[Upright], one: float, other: float, y: float) -> list[Point]:
+    """The middles between lines that cross a height between two x."""
+    low, high = sorted((one, other))
+    return [((a + b) / 2, y) for a, b in pairwise([low, *crossings(upright, low, high, y), high])]
 
 
 def _above(edge: Edge) -> float:

@@ -146,7 +146,7 @@ def _levels(plan: Layout, heights: dict[int, float]) -> dict[int, float]:
         frame.x, frame.y = theme.MARGIN, y
         y += frame.layout.height + 8
         plan.width = max(plan.width, frame.layout.width + 2 * theme.MARGIN)
-    for row in sorted(heights, reverse=True):
+    for row in sorted({*heights, *used}, reverse=True):  # a line may have nothing in its last row
         plan.floors[row] = y + used[row] * theme.TRACK
         y += used[row] * theme.TRACK + (theme.ROW_GAP / 2 if used[row] else 0)
         bottom[row] = y
