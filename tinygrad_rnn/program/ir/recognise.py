@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -280,9 +279,12 @@ class _Record:
 
     def same_options(self, known: dict[str, Any], words: Any, options: dict[str, Any]) -> bool:
         """Whether options equal those `known`, written as `words`: 1 is not True."""
-        with suppress(ValueError):  # of arrays
-            if known != options:  # as for most candidates, and sooner said
-                return False
+        try:
+            others = known != options  # as for most candidates, and sooner said
+        except ValueError:  # of arrays
+            others = False
+        if others:
+            return False
         # slices are often one object at all steps, and live as long as the record
         objects = *options, *map(id, options.values())
         if objects not in self.words:
