@@ -92,6 +92,8 @@ class Running:
         Whether its products are small, and run on one thread; see `threads`.
     interpolated
         Whether it was made from two programs for other lengths.
+    compared
+        Arguments on which it was just compared with the function, and its results.
     """
 
     program: Any  # a Source, or what has more to tell
@@ -99,6 +101,7 @@ class Running:
     segments: Segments | None = None
     no_c = ""
     small = interpolated = False
+    compared: tuple[list[Any], tuple[Any, ...]] | None = None
 
     def __init__(self, used: list[bool], aux: Any, draws: Sequence[Draw], requires: bool) -> None:
         self.used, self.aux = used, aux
@@ -191,6 +194,9 @@ class Running:
             A requirement of the function does not hold, or an index is outside; then nothing is
             drawn.
         """
+        compared, self.compared = self.compared, None
+        if compared is not None and compared[0] is given:
+            return compared[1]
         if not self.drawn.generators:
             return self._checked(given)
         states = self.states(given)

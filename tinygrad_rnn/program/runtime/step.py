@@ -296,7 +296,7 @@ class CompiledStep:
         with suppress(KeyError):  # another thread has just made room
             self._programs.move_to_end(key)
         self._recent = key, known
-        return known, [*arrays, *(generators or ())]
+        return known, [*arrays, *generators] if generators else arrays
 
     def _make_room(self) -> None:
         """Forget what was called longest ago, if its buffers and those of others take too much."""
