@@ -19,7 +19,7 @@ __all__ = ["Call", "Context", "Frame", "context", "scope", "without"]
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """What a composite function was called with, and the serial numbers of what it returned.
+    """The arguments of a call of a `composite` function, and the serial numbers of its results.
 
     `names` are those of its parameters for the `inputs`.
     """
@@ -46,7 +46,7 @@ class Frame:
         Of a recorded gradient: the serial number of the node that is differentiated, and the number
         of the argument.
     call
-        Of a call of a `composite` function what it was called with; it is no place in time.
+        Of a call of a `composite` function, its arguments and results; such a frame has no time.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Frame:
 
 @dataclass(slots=True)  # never changed; frozen, it would be three times as slow to make
 class Context:
-    """Whether operations are recorded, their scope, and the observers, innermost first.
+    """The conditions an operation runs under: recording, scope, and observers, innermost first.
 
     The open `blocks` decide on recording and observers.
     """

@@ -127,7 +127,7 @@ def _cuts(shape: tuple[int, ...], sections: int | tuple[int, ...], axis: int) ->
 
 
 def _sections(sections: Any) -> int | tuple[int, ...]:
-    """How many parts, or the places to cut before; an error if it is neither."""
+    """The number of parts, or the places to cut before; an error if it is neither."""
     if isinstance(sections, (int, np.integer)):
         return int(sections)
     try:

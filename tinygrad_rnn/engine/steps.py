@@ -120,7 +120,7 @@ def step_frame(node: Tensor) -> Frame | None:
 
 
 def order_of(node: Tensor) -> int:
-    """How many derivatives were taken to come to this node: 0 forward."""
+    """The number of derivatives taken to come to this node: 0 forward."""
     return sum(frame.of is not None for frame in node.scope)
 
 
