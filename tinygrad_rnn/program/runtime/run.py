@@ -153,7 +153,7 @@ class Running:
 
     @property
     def flushes(self) -> bool:
-        """Whether numbers below the smallest normal one are 0 in it: in C they are."""
+        """True if numbers below the smallest normal one are 0 in it: in C they are."""
         return self.native is not None or (self.segments is not None and not self._in_numpy)
 
     @property
@@ -175,7 +175,7 @@ class Running:
             return ""
 
     def beside(self, arrays: list[Any]) -> Any:
-        """What the function gives beside the loss, of the last of the results."""
+        """The values that the function gives beside the loss, made of the last results."""
         rest = iter(arrays)
         ends = [x and next(rest) for _, x in leaves_of(self.aux, "aux")]
         return rebuilt(self.aux, iter(ends))
