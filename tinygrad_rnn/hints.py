@@ -199,7 +199,7 @@ def _elsewhere(name: str) -> str:
 
 
 class _Signature:
-    """That of ``__init__``, for Python 3.11, which reads that of ``__new__``."""
+    """The signature of ``__init__``, for Python 3.11, which reads that of ``__new__``."""
 
     def __get__(self, x: Any, cls: type) -> inspect.Signature | None:
         if x is not None:
@@ -252,7 +252,7 @@ def unknown_keyword(owner: str, function: Callable[..., Any], keywords: Iterable
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Which of the names may be meant; nothing if none is like it."""
+    """A sentence with the name that may be meant; empty if none is like it."""
     by_letters = {k.lower().replace("_", ""): k for k in known}
     like = difflib.get_close_matches(name.lower().replace("_", ""), by_letters, 1)
     return f" Did you mean {by_letters[like[0]]!r}?" if like else ""
