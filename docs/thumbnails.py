@@ -28,7 +28,7 @@ DRAWN: dict[str, str] = {}  # "viz.folded" → "gallery/02_folded.svg", in the g
 def draw(app: Sphinx) -> None:
     """Draw small pictures for thumbnails, then the gallery; a missing picture is an error."""
     folder = Path(app.outdir) / FOLDER
-    others = ("use_renderer", "flow", "fold")  # one draws nothing, two draw what others do
+    others = ("keep", "use_renderer", "flow", "fold")  # two draw nothing, two what others do
     pictures = [name for name in viz.__all__ if name not in others]
     names = [name for name in pictures if inspect.isfunction(getattr(viz, name))]
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """What does a character model learn in twenty seconds, and how does its record look?
 
 Trains a small LSTM on the Python documentation, one character after the other, lets it write, and
-draws it folded, unrolled and with the gradient that flows back through time.
+draws it for a lecture: one step, all steps, the gradient on its way back, and a page that plays it.
 """
 
 import argparse
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import viz
-from tinygrad_rnn import nn, no_grad, scope, softmax, stack
+from tinygrad_rnn import named, nn, no_grad, scope, softmax, stack
 from tinygrad_rnn.tasks import Alphabet, chunks, python_documentation
 from tinygrad_rnn.train import Adam, fit
 
@@ -36,6 +36,21 @@ class CharModel(nn.Module):
         outputs, state = nn.unroll(self.cell, self.embedding(x), state)
         with scope("loss"):
             return nn.cross_entropy(self.readout(stack(outputs)), y), state
+
+    def step_by_step(self, x, y):
+        """The same mean with each step in scopes of its own, for the pictures."""
+        state, losses = self.cell.initial_state(x.shape[1]), []
+        for t, character in enumerate(x):
+            with scope("embed", t=t, x=character):
+                e = named(e=self.embedding(character))
+            with scope("LSTM", t=t):
+                state = self.cell(e, state)
+            with scope("read out", t=t):
+                scores = named(y=self.readout(state[0]))
+            with scope("loss", t=t):
+                losses.append(nn.cross_entropy(scores, y[t]))
+        with scope("loss"):
+            return named(L=stack(losses).mean())
 
 
 def train(model, numbers, seconds, rng):
@@ -107,12 +122,12 @@ def main():
     # The same model on a few characters: every picture below is drawn from this one record.
     word = "gradient"
     x, y = alphabet.encode(word[:-1])[:, None], alphabet.encode(word[1:])[:, None]
-    loss, _ = model.loss(x, y)
+    loss = model.step_by_step(x, y)
     for name, drawing in (
-        ("folded.svg", viz.folded(loss)),
-        ("unrolled.svg", viz.unrolled(loss, detail="gate")),
-        ("gradient_flow.svg", viz.gradient_flow(loss)),
-        ("player.html", viz.play(loss, labels=word)),
+        ("1_one_step.svg", viz.cell(model.cell, size="slide")),
+        ("2_unrolled.svg", viz.unrolled(loss, size="slide", labels=word)),
+        ("3_gradient_flow.svg", viz.gradient_flow(loss, size="slide", labels=word)),
+        ("4_player.html", viz.play(loss, labels=word)),
     ):
         print("wrote", drawing.save(options.out / name))
 

@@ -14,10 +14,11 @@ import numpy as np
 import viz
 from tinygrad_rnn import Tensor, __version__, nn, scope, tasks
 from viz import network
+from viz.graphs.unrolled import CELLS
 
 MATRIX = 500  # steps whose gradients are compared each with each
 ALONE = 24  # at most so many losses can be selected one by one: each stores its gradients
-PAPER = {"cell": 24, "gate": 40, "op": 120, "scalar": 400}  # what a page shows, by detail
+PAPER = {"cell": 24, "gate": 24, "op": 120, "scalar": 400}  # what a page shows, by detail
 CAPITALS = ("rnn", "lstm", "gru", "mgu")
 PICTURES = ("unroll", "fold", "flow", "play", "gallery", "deck")
 
@@ -75,8 +76,10 @@ def _drawing(options: argparse.Namespace) -> viz.Drawing:
     if options.size is None and options.picture != "fold":
         more["budget"] = PAPER[detail]
     name = options.cell.upper()
-    if detail == "cell" and options.cell in CAPITALS:  # as it is written in a text
-        more["names"] = {options.cell: name}
+    if detail == "cell":
+        more |= CELLS
+        if options.cell in CAPITALS:  # as it is written in a text
+            more["names"] = {options.cell: name}
     draw = {"unroll": viz.unrolled, "fold": viz.folded, "flow": viz.gradient_flow}
     return draw[options.picture](loss, detail, **more)
 

@@ -33,6 +33,9 @@ NODES: dict[str, dict[str, str]] = {
     "state": {"fillcolor": "#cfeadf"},
     "result": {"fillcolor": "#f5d6e5"},
     "cell": {"fillcolor": "#cfeadf", "fontsize": "14", "penwidth": "1.4", "color": BLACK},
+    # a step that hands no state on: an answer, a loss
+    "layer": {"fillcolor": "#fce5d2", "fontsize": "14", "penwidth": "1.4", "color": BLACK},
+    "loss": {"fillcolor": "#f5d6e5", "fontsize": "14", "penwidth": "1.4", "color": BLACK},
     "parameter": {"shape": "ellipse", "style": "filled", "fillcolor": "#fff3c4", "color": YELLOW},
     "input": {"fillcolor": "#e9e9e9"},
     "constant": {"fillcolor": "#f6f6f6", "color": LIGHT, "fontcolor": "#555555"},
@@ -66,6 +69,8 @@ NODES: dict[str, dict[str, str]] = {
     },
     "legend": {"shape": "plain", "style": "", "fontsize": "10", "fontcolor": "#444444"},
 }
+
+STEPS = ("cell", "layer", "loss")  # what is one box for a whole step
 
 EDGES: dict[str, dict[str, str]] = {
     "data": {},
@@ -136,10 +141,10 @@ CIRCUIT: dict[str, dict[str, str]] = {
 }
 
 # Distances in points; steps that would make a line longer than LINE go on in a line below.
-LINE = 2400
+LINE = 1400
 ASIDE = 28  # from the middle of a cell to a line past what it is given
 CELL_GAP = 8  # beside a cell, to what is handed on
-COLUMN_GAP, ROW_GAP, TRACK, MARGIN, TITLE, STATE_GAP = 44, 30, 12, 9, 20, 28
+COLUMN_GAP, ROW_GAP, TRACK, MARGIN, TITLE, STATE_GAP = 44, 20, 12, 9, 20, 28
 
 # three times as wide as an exact zero, so that grey paper tells them apart
 CUT = {"color": ORANGE, "style": "dashed", "penwidth": "3.6", "class": "cut"}

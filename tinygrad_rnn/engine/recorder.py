@@ -94,6 +94,7 @@ class Recorder(Observer):
     _leaves: dict[Any, Tensor] = field(default_factory=dict)
     _elements: dict[Tensor, Tensor] = field(default_factory=dict)
     _times: Counter[Any] = field(default_factory=Counter)
+    _last: tuple[Any, Any] = (None, None)  # inputs, and what stands for them
 
     def of(self, x: Tensor) -> Tensor:
         """The leaf that stands for `x` in the record; `x` itself if none does."""
@@ -106,10 +107,16 @@ class Recorder(Observer):
             arrays = [x._data if type(x) is Tensor else x for x in inputs]
         if self.shapes is not None:
             y = self.shapes.result(op, arrays, options)
-        else:
+        elif outside:
             y = super().result(op, inputs, arrays, options, outside)
-        if op is conv:  # that its shapes fit is known now
+        else:
+            y = op.forward(*arrays, **options)
+        if op is conv:  # its shapes are known to fit now
             return _conv_in_parts(*inputs, **options)
+        return y if self.noise is None and not self.flush else self._moved(op, y, arrays, options)
+
+    def _moved(self, op: Any, y: Any, arrays: Any, options: Any) -> Any:
+        """A result rounded otherwise, or flushed to 0."""
         if self.flush and y.dtype.kind == "f":
             return np.where(np.abs(y) < np.finfo(y.dtype).tiny, 0 * y, y)[()]
         if self.noise is None or op.kind.exact or y.dtype.kind != "f":
@@ -131,10 +138,16 @@ class Recorder(Observer):
         self.operations.append(out)
 
     def _instead(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        for x in inputs:
-            if type(x) is Tensor and x in self.stand_ins:
-                return tuple([self.of(x) if type(x) is Tensor else x for x in inputs])
-        return inputs
+        """The leaves that stand for inputs; of an operation's it is asked twice in a row."""
+        given, found = self._last
+        if inputs is not given:
+            found = inputs
+            for x in inputs:
+                if type(x) is Tensor and x in self.stand_ins:
+                    found = tuple([self.of(x) if type(x) is Tensor else x for x in inputs])
+                    break
+            self._last = inputs, found
+        return found
 
     def asked(self, question: str, *operands: Any) -> Any:
         """The values of a stand-in; a comparison as a Tensor. No number leaves the record."""

@@ -13,13 +13,12 @@ from tinygrad_rnn import Tensor, nn
 from viz.render.drawing import the_path
 
 FORMATS = ("svg", "pdf", "png")
-STEP_DPI = 152  # one step of a cell, about as high as a slide
 
 
 def deck(folder: str | Path) -> list[Path]:
     """Write each figure as SVG, PDF and PNG; gives the paths.
 
-    A PNG has 1,920 × 1,080 pixels, that of one step of a cell fewer, as it is less wide.
+    A PNG has 1,920 × 1,080 pixels.
 
     Parameters
     ----------
@@ -36,9 +35,7 @@ def deck(folder: str | Path) -> list[Path]:
     found: list[Path] = []
     for number, (name, draw) in enumerate(_figures().items(), start=1):
         figure = draw()
-        for form in FORMATS:
-            dpi = STEP_DPI if form == "png" and name.endswith("_step") else None
-            found.append(figure.save(folder / f"{number:02}_{name}.{form}", dpi=dpi))
+        found += [figure.save(folder / f"{number:02}_{name}.{form}") for form in FORMATS]
     return found
 
 
@@ -53,8 +50,8 @@ def _figures() -> dict[str, Callable[[], Any]]:
         "long_rnn": lambda: viz.gradient_flow(
             _loss(nn.RNNCell, 100), names={"rnn": "RNN"}, **letters
         ),
-        "lstm_step": lambda: viz.cell(nn.LSTMCell(3, 4, rng=0)),
-        "gru_step": lambda: viz.cell(nn.GRUCell(3, 4, rng=0)),
+        "lstm_step": lambda: viz.cell(nn.LSTMCell(3, 4, rng=0), size="slide"),
+        "gru_step": lambda: viz.cell(nn.GRUCell(3, 4, rng=0), size="slide"),
     }
 
 

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from tinygrad_rnn import Tensor, nn
 from viz.graphs.asked import recorded
-from viz.graphs.unrolled import folding
+from viz.graphs.unrolled import folded
+from viz.layout.fit import page
 from viz.record.one_step import OneStep, of_cell, of_record
 from viz.render.circuit import CircuitDrawing
 from viz.render.drawing import Drawing
@@ -24,6 +25,8 @@ def cell(
     x: Any = None,
     state: Any = None,
     equations: bool = True,
+    size: str | tuple[float, float] | None = None,
+    min_font: float | None = None,
 ) -> Drawing:
     """One step of a cell, read from its record: c straight on top, h below, ⊗, ⊕, σ and tanh.
 
@@ -45,12 +48,16 @@ def cell(
     equations
         Whether they stand below a circuit. A matrix for several gates is split up in them: its
         columns for f are W_f (from x) and U_f (from h).
+    size, min_font
+        The page that a circuit fills, and its smallest text (but for subscripts, of 0.8 times the
+        size), as in `viz.Options`. Equations that would be smaller are left out.
 
     Raises
     ------
     TypeError, ValueError
         `cell` is neither a cell nor recorded, x or the state is needed; `style` is unknown; a
-        record does not hold two steps in sequence; x or state is passed with a record.
+        record does not hold two steps in sequence; x or state is passed with a record; the text
+        would be too small on the page.
 
     Examples
     --------
@@ -62,9 +69,9 @@ def cell(
         known = ", ".join(f'"{name}" ({meaning})' for name, meaning in STYLES.items())
         raise ValueError(f"cell: unknown style {style!r}; choose one of {known}.")
     if style == "circuit":
-        return CircuitDrawing(one_step(cell, x, state), equations)
+        return CircuitDrawing(one_step(cell, x, state), equations, page("cell", size, min_font))
     roots = _some_steps(cell, x, state) if is_cell(cell) else recorded(cell, "cell")
-    return Drawing(folding(roots, "gate", "stub", 3_000))
+    return folded(roots, "gate", size=size, min_font=min_font)
 
 
 def is_cell(x: Any) -> bool:

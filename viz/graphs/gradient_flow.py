@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from tinygrad_rnn.measure import Table, norm
 from viz import theme
 from viz.record.node_text import dashes, letter_of
 from viz.record.parts import Block, Edge, Parts
+
+NARROW = 60  # letters in a line, in which a legend is brief
 
 
 class EdgeGradients(Table):
@@ -63,13 +66,17 @@ class EdgeGradients(Table):
 
 
 def flow(
-    parts: Parts, loss: Tensor, rows: int = 1, scale: tuple[float, float] | None = None
+    parts: Parts,
+    loss: Tensor,
+    room: int | None = None,
+    scale: tuple[float, float] | None = None,
 ) -> None:
     """Colour every edge of `parts` by the Euclidean norm of the gradient of `loss` along it.
 
     An edge that stands for several edges of the record shows the norm of their sum. Each gradient
     is reduced as soon as it is complete, so memory stays linear in the length of the record.
-    The legend has so many `rows`; `scale` are the lowest and the highest power of ten.
+    A line of the legend has room for so many letters; `scale` are the lowest and the highest power
+    of ten.
     """
     norms, _ = measure(parts.edges(), loss, "gradient_flow")
     low, high = scale or decades(norms.values())
@@ -89,7 +96,7 @@ def flow(
         if size and shared[edge.head] > 1:  # an edge of many steps would drown what happens in them
             edge.style["penwidth"] = f"{float(edge.style['penwidth']) / 2:.2f}"
     strange = any(not math.isfinite(n) for n in norms.values())
-    for text, table in _legend(low, high, strange, rows):
+    for text, table in _legend(low, high, strange, room or sys.maxsize):
         note = Block("note")
         parts.add(note, "legend", text, html=table)
         parts.blocks.append(note)
@@ -184,29 +191,33 @@ def _number(norm: float) -> str:
     return f"{digits}e{int(power)}"
 
 
-def _legend(low: float, high: float, not_finite: bool, rows: int) -> Iterator[tuple[str, str]]:
-    """The legend's rows: text (for its size) and a table."""
-    step = math.ceil((high - low) / (5 if rows < 3 else 2))
-    size: list[tuple[str, str]] = []
+def _legend(low: float, high: float, not_finite: bool, room: int) -> Iterator[tuple[str, str]]:
+    """The legend's lines: text (for its size) and a table."""
+    narrow = room < NARROW
+    step = math.ceil((high - low) / (2 if narrow else 5))
+    words = "‖∂loss/∂value‖" + " on each edge" * (not narrow)
+    cells = [(f"<TD>{html.escape(words)}</TD>", words)]
     for power in sorted(range(round(high), round(low) - 1, -step)):
         sample = theme.magnitude((power - low) / (high - low))
         word = f"1e{power}"
-        size.append((_sample(sample["color"], float(sample["penwidth"]), word), f"     {word}  "))
+        cells.append((_sample(sample["color"], float(sample["penwidth"]), word), f"     {word}  "))
     dots = f'<TD><FONT COLOR="{theme.GREY}">·····</FONT></TD><TD>no gradient</TD>'
     zero = f"<TD>{dashes(theme.ZERO_GRADIENT)}</TD><TD>exactly zero</TD>"
-    rest = [(zero, "     exactly zero"), (dots, "     no gradient")]
+    cells += [(zero, "     exactly zero"), (dots, "     no gradient")]
     if not_finite:
-        rest.append((_sample(theme.NOT_FINITE["color"], 5, "NaN or ∞"), "     NaN or ∞"))
-    words = "‖∂loss/∂value‖" + " on each edge" * (rows < 3)
-    title = [(f"<TD>{html.escape(words)}</TD>", words)]
-    cells = [[*title, *size, *rest], [*title, *size], [*title], size, rest]
-    for line in {1: cells[:1], 2: [cells[1], rest], 3: cells[2:]}[rows]:
-        table = "".join(cell for cell, _ in line)
-        yield (
-            "".join(word for _, word in line),
-            '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="3" CELLPADDING="1">'
-            f"<TR>{table}</TR></TABLE>",
-        )
+        cells.append((_sample(theme.NOT_FINITE["color"], 5, "NaN or ∞"), "     NaN or ∞"))
+    line: list[tuple[str, str]] = []
+    for cell in [*cells, None]:
+        text = "".join(word for _, word in line)
+        if line and (cell is None or len(text) + len(cell[1]) > room):
+            table = "".join(data for data, _ in line)
+            yield (
+                text,
+                '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="3" CELLPADDING="1">'
+                f"<TR>{table}</TR></TABLE>",
+            )
+            line = []
+        line += [cell] if cell else []
 
 
 def _sample(colour: str, width: float, word: str) -> str:

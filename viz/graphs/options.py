@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypedDict
 
+from viz import theme
 from viz.record.parts import Block, Node, Parts
 
 GIVEN = ("input", "parameter", "constant")
@@ -29,14 +30,20 @@ class Options(TypedDict, total=False):
         Whether the states before the first step are drawn.
     targets
         Whether constants are drawn, and what the loss is compared with after the last step.
+    loss
+        Whether what follows the steps is drawn, and the loss at each of them.
     numbered
-        Whether the inputs of each step carry its number: x₀, x₁, …
+        Whether inputs carry the number of their step, x₀, x₁, …, and between cells states and
+        answers, too: h₀, y₀.
     labels
         What each step reads, as letters: written below its inputs.
     names
         Other names, by name: ``{"lstm": "LSTM", "W_h": "U"}``.
     show, hide
         Of what is given (inputs, weights, constants), by name, what alone is drawn, or what is not.
+    opened
+        Functions, by name, that are drawn operation by operation: ``opened=("layer_norm",)``. At
+        ``detail="op"`` all are.
     """
 
     size: str | tuple[float, float] | None
@@ -44,11 +51,13 @@ class Options(TypedDict, total=False):
     shapes: bool | None
     initial: bool | None
     targets: bool | None
+    loss: bool | None
     numbered: bool | None
     labels: Sequence[str] | None
     names: Mapping[str, str] | None
     show: Collection[str] | None
     hide: Collection[str] | None
+    opened: Collection[str]
 
 
 def checked(picture: str, options: Mapping[str, Any]) -> None:
@@ -59,12 +68,13 @@ def checked(picture: str, options: Mapping[str, Any]) -> None:
             meant = f" Did you mean {near[0]}?" if near else ""
             known = ", ".join(Options.__annotations__)
             raise TypeError(f"{picture}: unknown option {name!r}.{meant} There are {known}.")
-        if name in ("show", "hide") and isinstance(value, str):
+        if name in ("show", "hide", "opened") and isinstance(value, str):
             raise TypeError(f"{picture}: {name} expects names in a tuple: {name}=({value!r},).")
-        if name in ("shapes", "initial", "targets", "numbered") and not isinstance(
+        if name in ("shapes", "initial", "targets", "loss", "numbered") and not isinstance(
             value, bool | None
         ):
-            raise TypeError(f"{picture}: {name} must be True or False, got {value!r}.")
+            got = "what is drawn comes first, without a name" if name == "loss" else repr(value)
+            raise TypeError(f"{picture}: {name} must be True or False, got {got}.")
 
 
 def dressed(parts: Parts, picture: str, options: Options) -> Parts:
@@ -77,16 +87,19 @@ def dressed(parts: Parts, picture: str, options: Options) -> Parts:
     """
     if options.get("initial") is False:
         without(parts, {n.id for b in parts.blocks if b.kind == "initial" for n in b.nodes})
+    if options.get("loss") is False:
+        without(parts, {n.id for b in parts.blocks if b.loss for n in b.nodes})
     if options.get("targets") is False:
         without(parts, {n.id for b in parts.blocks for n in b.nodes if _target(b, n)})
     _select(parts, picture, options.get("show"), options.get("hide"))
     if options.get("shapes") is False:
         for block in parts.blocks:
             for node in block.nodes:
-                node.note = node.note if node.kind == "cell" else ""
+                node.note = node.note if node.kind in theme.STEPS else ""
     if options.get("numbered"):
         for block, node in _inputs(parts):
             node.label += str(block.steps[0]).translate(SUBSCRIPTS)
+        _number(parts)
     if (labels := options.get("labels")) is not None:
         _label(parts, picture, labels)
     if names := options.get("names"):
@@ -114,8 +127,28 @@ def _inputs(parts: Parts) -> list[tuple[Block, Node]]:
     ]
 
 
+def _number(parts: Parts) -> None:
+    """Letters with the number of their step on what cells hand on, to each other and to a loss."""
+    home = {node.id: block for block in parts.blocks for node in block.nodes}
+    handed = {edge.role for edge in parts.links if edge.kind == "state"}
+    for edge in parts.links:
+        tail, head = home[edge.tail], home[edge.head]
+        beside = head.kind == "after" or abs(tail.row - head.row) == 1  # a straight line
+        bare = edge.kind == "state" or (edge.role not in handed and beside)
+        letter = edge.role if not edge.label and bare else edge.label
+        own = letter == edge.role and letter.rstrip("′").isidentifier()
+        if tail.kind == "cell" and own and all(node.label != letter for node in tail.nodes):
+            edge.label = letter + str(tail.steps[0]).translate(SUBSCRIPTS)
+
+
 def _label(parts: Parts, picture: str, labels: Sequence[str]) -> None:
-    for block, node in _inputs(parts):
+    inputs = _inputs(parts)
+    if not inputs:
+        raise ValueError(
+            f"{picture}: labels are written at the inputs of steps, and no step has one here: name "
+            "what it reads, scope(name, t=t, x=x)."
+        )
+    for block, node in inputs:
         t = block.steps[0]
         if not 0 <= t < len(labels):
             raise ValueError(

@@ -98,7 +98,7 @@ class Truncation(Drawing):
 
     @cached_property
     def _positioned(self) -> tuple[str, float, float]:
-        plan = placed(self.parts, self.per_line)
+        plan = placed(self.parts, self.per_line, raised=False)  # brackets are above the steps
         found, height = lines(plan), plan.height + HEAD
         upright = uprights(plan)
         for number, window in enumerate(self.spans):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any, Unpack
 
 from tinygrad_rnn import Tensor
@@ -12,6 +13,7 @@ from viz.graphs.gradient_flow import flow
 from viz.graphs.options import Options, checked
 from viz.graphs.side_by_side import compared
 from viz.graphs.sized import fitted
+from viz.layout.fit import letters_in, page
 from viz.record.arguments import check
 from viz.record.builder import select
 from viz.record.fold import fold
@@ -24,6 +26,7 @@ CELLS: Options = {"shapes": False, "initial": False, "targets": False, "numbered
 
 def unrolled(
     loss: Any,
+    /,
     detail: Detail = "auto",
     *,
     weights: Weights | None = None,
@@ -75,11 +78,14 @@ def unrolled(
     if options.get("size") is not None and detail == "cell":
         options = {**CELLS, **options}
     args = chosen("unrolled", roots, detail, weights)
-    return fitted("unrolled", lambda most: select(*args, most), budget, per_line, options)
+    opened = options.get("opened", ())
+    make = partial(select, *args, opened=opened)
+    return fitted("unrolled", make, budget, per_line, options)
 
 
 def folded(
     loss: Any,
+    /,
     detail: Detail = "auto",
     *,
     weights: Weights | None = None,
@@ -109,19 +115,28 @@ def folded(
     checked("folded", options)
     detail = automatic(detail, roots, options)
     args = chosen("folded", roots, detail, weights)
-    return fitted("folded", lambda most: folding(*args, most), budget, per_line, options)
+    make = partial(folding, *args, opened=options.get("opened", ()))
+    return fitted("folded", make, budget, per_line, options)
 
 
-def folding(roots: list[Tensor], detail: str, weights: str, budget: int) -> Parts:
+def folding(
+    roots: list[Tensor],
+    detail: str,
+    weights: str,
+    budget: int,
+    page: bool = False,
+    opened: Collection[str] = (),
+) -> Parts:
     """The parts of a folded picture; if equal steps are too few, without the middle ones."""
-    parts = fold(select(roots, detail, weights, sys.maxsize))
+    parts = fold(select(roots, detail, weights, sys.maxsize, opened=opened))
     if sum(len(block.nodes) for block in parts.blocks) > budget:
-        parts = fold(select(roots, detail, weights, budget))
+        parts = fold(select(roots, detail, weights, budget, page, opened))
     return parts
 
 
 def gradient_flow(
     loss: Tensor | Mapping[str, Tensor],
+    /,
     detail: Detail = "auto",
     *,
     weights: Weights | None = None,
@@ -167,12 +182,12 @@ def gradient_flow(
     if detail == "cell":
         options = {**CELLS, **options}
 
-    size = options.get("size")  # a legend in rows is narrow
-    rows = 1 if size is None else 2 if size == "slide" else 3
+    room = page("gradient_flow", options.get("size"), options.get("min_font"))
+    legend = None if room is None else letters_in(room)
 
-    def make(most: int) -> Parts:
-        parts = select(*args, most)
-        flow(parts, args[0][0], rows)
+    def make(most: int, sized: bool) -> Parts:
+        parts = select(*args, most, sized, options.get("opened", ()))
+        flow(parts, args[0][0], legend)
         return parts
 
     return fitted("gradient_flow", make, budget, per_line, options)
@@ -180,6 +195,7 @@ def gradient_flow(
 
 def graph(
     loss: Any,
+    /,
     *,
     weights: Weights | None = None,
     per_line: int | None = None,
@@ -214,4 +230,4 @@ def graph(
     check("graph", per_line=per_line, budget=budget)
     checked("graph", options)
     args = chosen("graph", roots, "op", weights)
-    return fitted("graph", lambda most: select(*args, most), budget, per_line, options)
+    return fitted("graph", partial(select, *args), budget, per_line, options)

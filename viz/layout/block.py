@@ -12,6 +12,7 @@ from types import MappingProxyType
 from viz import theme
 from viz.layout.dot import block_source
 from viz.layout.graphviz import arrange
+from viz.layout.routes import ARROW
 from viz.layout.states import carried, order, port_order, ways
 from viz.record.parts import Block, Node
 
@@ -145,10 +146,10 @@ def _spline(pos: str) -> Spline:
 def _cell(block: Block) -> BlockLayout:
     """A cell, with what it is given in a row below it; beside a line that comes up from a layer."""
     sizes = {
-        node.id: _size(node, 0 if node.kind in ("cell", "result") else float(theme.GIVEN))
+        node.id: _size(node, 0 if node.kind in (*theme.STEPS, "result") else float(theme.GIVEN))
         for node in block.nodes
     }
-    cell = next(node.id for node in block.nodes if node.kind in ("cell", "result"))
+    cell = next(node.id for node in block.nodes if node.kind in (*theme.STEPS, "result"))
     below = [node.id for node in block.nodes if node.id != cell]
     (width, height), gap, drop = sizes[cell], 8.0, 20.0
     row = sum(sizes[n][0] + gap for n in below) - gap if below else 0.0
@@ -177,6 +178,27 @@ def _cell(block: Block) -> BlockLayout:
     return BlockLayout(
         [(*at[n.id], *sizes[n.id]) for n in block.nodes], edges, total, deep + height
     )
+
+
+def bar_layout(block: Block, width: float, font: float) -> BlockLayout:
+    """A node that gathers steps, so wide, with what it is given in a row above it."""
+    sizes = {node.id: _size(node, font) for node in block.nodes}
+    heads = {edge.head for edge in block.edges}
+    bar = next((n.id for n in block.nodes if n.id in heads), block.nodes[0].id)
+    above, gap, drop = [n.id for n in block.nodes if n.id != bar], 12.0, 20.0
+    row = sum(sizes[n][0] + gap for n in above) - gap if above else 0.0
+    width, height = max(width, row, sizes[bar][0]), sizes[bar][1]
+    at, x = {bar: (width / 2, height / 2, width, height)}, (width - row) / 2
+    for n in above:
+        at[n] = (x + sizes[n][0] / 2, height + drop + sizes[n][1] / 2, *sizes[n])
+        x += sizes[n][0] + gap
+    edges: list[Spline] = []
+    for edge in block.edges:
+        x, y, _, h = at[edge.tail]
+        low, high = height + ARROW, y - h / 2
+        edges.append([("e,", x, height), *(("", x, high + k * (low - high) / 3) for k in range(4))])
+    top = max((y + h / 2 for _, y, _, h in at.values()), default=height)
+    return BlockLayout([at[n.id] for n in block.nodes], edges, width, top)
 
 
 def _row(block: Block, font: float) -> BlockLayout:
@@ -209,8 +231,10 @@ def _size(node: Node, font: float = 0.0) -> tuple[float, float]:
     ] * bool(node.note)
     width = max((0.62 * size * len(line) for line, size in lines), default=0) + 14
     height = sum(1.25 * size for _, size in lines) + 6
-    if node.kind == "cell":
-        return max(width + 12, 70), max(height, 2.2 * theme.STATE_GAP)
+    if node.kind in theme.STEPS:  # a cell has room for its states
+        return max(width + 12, 70), max(
+            height, (2.2 if node.kind == "cell" else 1.4) * theme.STATE_GAP
+        )
     if node.kind == "parameter":
         return max(width, 28) * 1.45, height * 1.3
     return max(width, 26), max(height, 20)

@@ -9,7 +9,7 @@ from typing import Any
 from viz import theme
 from viz.layout import edges
 from viz.layout.dot import graph, node_line
-from viz.layout.grid import STEPS
+from viz.layout.grid import STEPS, Layout
 from viz.record.parts import Node, Parts
 
 SMALLEST = 9.0  # points, of text on paper
@@ -19,7 +19,8 @@ PAGES = {  # width and height in points, and the smallest text
     "column": (252.0, 648.0, SMALLEST),
 }
 LINES = 12  # of one picture, at most
-EDGE = 18.0  # points around what is on a slide
+EDGE = 16.0  # points around what is on a slide
+WIDE, BESIDE = 0.62, 2.3  # of a letter, and around a line of them, in parts of its size
 LARGEST = 2.0  # times, so that a small graph is not blown up
 
 
@@ -31,6 +32,11 @@ class Page:
     height: float
     font: float
     filled: bool = False
+
+
+def letters_in(room: Page) -> int:
+    """How many letters of the smallest size a line of the page has."""
+    return int(((room.width - 2 * EDGE * room.filled) / room.font - BESIDE) / WIDE)
 
 
 def page(picture: str, size: Any, min_font: Any) -> Page | None:
@@ -80,36 +86,57 @@ def lines(parts: Parts, room: Page, per_line: int | None) -> tuple[int | None, f
     """The steps in one line with which a picture becomes largest, and by how much it is scaled."""
     columns = len({b.column for b in parts.blocks if b.kind in STEPS})
     choices = sorted({math.ceil(columns / k) for k in range(1, LINES + 1)} - {0}, reverse=True)
-    best, largest = per_line, 0.0
+    best, most, text = per_line, (False, False, 0.0), smallest(parts)
     for choice in [per_line] if per_line is not None or not choices else choices:
         plan = edges.placed(parts, choice, letters(parts))
-        edge = 2 * EDGE if room.filled else 0.0
-        wide, high = (room.width - edge) / plan.width, (room.height - edge) / plan.height
-        scale = min(wide, high, LARGEST)
-        if scale > largest:
-            best, largest = choice, scale
-    return best, largest
+        scale, lonely = largest(plan.width, plan.height, room), _lonely(plan)
+        found = (scale * text >= room.font, not lonely, scale)
+        if found > most:
+            best, most = choice, found
+    return best, most[-1]
+
+
+def _lonely(plan: Layout) -> bool:
+    """Whether steps that are left out stand alone in a line."""
+    kinds: dict[int, set[str]] = {}
+    for block, frame in plan.frames.items():
+        if block.kind in STEPS:
+            kinds.setdefault(frame.line, set()).add(block.kind)
+    return {"gap"} in kinds.values()
 
 
 def paged(parts: Parts, per_line: int | None, room: Page, scale: float) -> tuple[str, float, float]:
     """DOT as `edges.positioned` gives it, scaled; in the middle of a page that is to be filled."""
     plan = edges.placed(parts, per_line, letters(parts))
-    width, height = plan.width, plan.height
+    corners, head, width, height = framed(plan.width, plan.height, room, scale)
+    return graph([*edges.lines(plan), *corners], **head), width, height
+
+
+def largest(width: float, height: float, room: Page) -> float:
+    """By how much a picture of this size may be scaled."""
+    edge = 2 * EDGE if room.filled else 0.0
+    return min((room.width - edge) / width, (room.height - edge) / height, LARGEST)
+
+
+def framed(
+    width: float, height: float, room: Page, scale: float
+) -> tuple[list[str], dict[str, str], float, float]:
+    """What scales a picture of this size and centres it: DOT lines, attributes; its size then."""
+    left, low, right, high = 0.0, 0.0, width, height
     if room.filled:
-        width, height = room.width / scale, room.height / scale
-    x, y = (plan.width - width) / 2, (plan.height - height) / 2
-    box = f"{x:.3f},{y:.3f},{x + width:.3f},{y + height:.3f}"
+        x, y = (room.width / scale - width) / 2, (room.height / scale - height) / 2
+        left, low, right, high = -x, -y, width + x, height + y
     half = 36 * float(theme.NODES["ghost"]["width"])
-    size = f"{width * scale / 72:.4f},{height * scale / 72:.4f}!"
     # Graphviz cuts off what is empty
     corners = [
-        f"  {node_line(Node(f'corner{k}', 'ghost'), pos=pos)}"
-        for k, pos in enumerate(
-            (
-                f"{x + half:.3f},{y + half:.3f}",
-                f"{x + width - half:.3f},{y + height - half:.3f}",
-            )
-        )
+        f"  {node_line(Node(f'corner{k}', 'ghost'), pos=f'{x:.3f},{y:.3f}')}"
+        for k, (x, y) in enumerate(((left + half, low + half), (right - half, high - half)))
     ]
-    dot = graph([*edges.lines(plan), *corners], bb=box, size=size, margin="0", pad="0")
-    return dot, width * scale, height * scale
+    width, height = (right - left) * scale, (high - low) * scale
+    head = {
+        "bb": f"{left:.3f},{low:.3f},{right:.3f},{high:.3f}",
+        "size": f"{width / 72:.4f},{height / 72:.4f}!",
+        "margin": "0",
+        "pad": "0",
+    }
+    return corners, head, width, height

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from viz import theme
 from viz.layout.block import BlockLayout
+from viz.layout.tree import Tree
 from viz.record.parts import Block, Edge, Parts
 
 STEPS = ("step", "cell", "gap")
@@ -48,6 +49,11 @@ class Layout:
     stacks: dict[int, list[Block]] = field(default_factory=dict)  # the steps in each slot
     # the states of each lane of cells (order, row), from the top
     roles: dict[tuple[int, int], dict[str, None]] = field(default_factory=dict)
+    bar: Block | None = None  # what gathers the values of steps, above all of them
+    under: list[Block] = field(default_factory=list)  # these steps
+    tree: Tree = field(default_factory=Tree)  # of the steps, if they branch
+    # by node of a tree the lines between it and its children, from the top
+    branches: dict[str, list[Edge]] = field(default_factory=dict)
 
     def carried(self, edge: Edge) -> tuple[str, str, int, int]:
         """The value that a link carries, and its lane: links that carry the same share a track."""
@@ -69,6 +75,13 @@ class Layout:
             return 0.0
         return self.number
 
+    def bare(self, node: str) -> bool:
+        """True for a node at whose edge links end: that of a cell, or one that gathers steps."""
+        block = self.home[node]
+        if block.kind in ("cell", "gap"):
+            return True
+        return block.kind == "after" and next(n for n in block.nodes if n.id == node).kind != "port"
+
     def upright(self, tail: Block, head: Block) -> bool:
         """True if a line from block to block runs straight up or down."""
         alike = tail.kind == head.kind and tail.kind in ("cell", "gap")
@@ -78,22 +91,27 @@ class Layout:
         """The row below which a link runs; None for a direct one, from neighbour to neighbour."""
         tail, head = self.home[edge.tail], self.home[edge.head]
         a, b = self.frames[tail], self.frames[head]
-        if tail.kind == "hub":
+        branch = head in self.tree.slot and tail in self.tree.slot
+        if tail.kind == "hub" or head is self.bar or branch:
             return None
         if a.line != b.line:
             return (min(a.line, b.line) + 1) * self.rows - 1
         if a.row == b.row:
-            return None if abs(a.slot - b.slot) == 1 or tail.kind == "initial" else a.row
+            ahead = (b.slot - a.slot) * (-1 if tail.mirrored else 1)
+            return None if ahead == 1 or tail.kind == "initial" else a.row
         return None if self.upright(tail, head) else min(a.row, b.row)
 
 
-def arrange(plan: Layout, per_line: int | None) -> None:
+def arrange(plan: Layout, per_line: int | None, raised: bool) -> None:
     """Line, row and slot of every block."""
     steps = [block for block in plan.parts.blocks if block.kind in STEPS]
     rows = _rows(plan, steps)
     plan.rows = max(rows.values(), default=0) + 1
-    columns = sorted({block.column for block in steps})
-    number = {column: k for k, column in enumerate(columns)}
+    column = plan.tree.slot or {block: block.column for block in steps}
+    columns = sorted(set(column.values()))
+    number = {k: slot for slot, k in enumerate(columns)}
+    if plan.tree.slot:
+        per_line = len(columns)
     if per_line is None:
         widths: dict[int, float] = defaultdict(float)
         for block in steps:
@@ -105,7 +123,7 @@ def arrange(plan: Layout, per_line: int | None) -> None:
     last = (len(columns) - 1) // per_line if columns else 0
     starts = {rows[b] for b in plan.parts.blocks if b.kind == "initial" and b.mirrored}
     for block, frame in plan.frames.items():
-        slot = number.get(block.column, 0)
+        slot = number.get(column.get(block, block.column), 0)
         if block.kind == "after" or (block.kind == "initial" and block.mirrored):
             frame.line, frame.slot = last, len(columns) - last * per_line
             frame.slot += block.kind == "after" and rows[block] in starts
@@ -120,6 +138,8 @@ def arrange(plan: Layout, per_line: int | None) -> None:
             plan.frames[b].slot = per_line + (
                 rows[b] in starts
             )  # to the right of all lines, where edges can come down
+    if raised and not last:
+        _raise(plan, steps)
     used = sorted({frame.slot for frame in plan.frames.values()})
     number = {slot: k for k, slot in enumerate(used)}
     for frame in plan.frames.values():
@@ -128,12 +148,35 @@ def arrange(plan: Layout, per_line: int | None) -> None:
         plan.stacks.setdefault(plan.frames[block].slot, []).append(block)
 
 
+def _raise(plan: Layout, steps: list[Block]) -> None:
+    """Put what gathers the values of several steps above them, if no other step is in between."""
+    top: dict[int, int] = {}
+    for block in steps:
+        frame = plan.frames[block]
+        top[frame.slot] = min(top.get(frame.slot, frame.row), frame.row)
+    for bar in [block for block in plan.parts.blocks if block.kind == "after"]:
+        links = [edge for edge in plan.parts.links if plan.home[edge.head] is bar]
+        under = dict.fromkeys(plan.home[edge.tail] for edge in links)
+        frames = [plan.frames[block] for block in under if block.kind in ("cell", "gap")]
+        if (
+            len({frame.slot for frame in frames}) > 1
+            and len(frames) == len(under)
+            and all(frame.row == top[frame.slot] for frame in frames)
+            and all(plan.bare(edge.head) for edge in links)
+        ):
+            plan.bar, plan.under, plan.rows = bar, list(under), plan.rows + 1
+            for frame in plan.frames.values():
+                frame.row += 1
+            plan.frames[bar].row, plan.frames[bar].slot = 0, frames[0].slot
+            return
+
+
 def _rows(plan: Layout, steps: list[Block]) -> dict[Block, int]:
     """Rows within a line: layers upwards, gradients below; what is outside beside what it joins."""
     keys = {block: (block.order, block.row) for block in steps}
     ordered = sorted(set(keys.values()), key=lambda key: (key[0], key[1] if key[0] else -key[1]))
     number = {key: k for k, key in enumerate(ordered)}
-    rows = {block: number[key] for block, key in keys.items()}
+    rows = dict(plan.tree.row) or {block: number[key] for block, key in keys.items()}
     for edge in plan.parts.links:
         a, b = plan.home[edge.tail], plan.home[edge.head]
         for block, other in ((a, b), (b, a)):

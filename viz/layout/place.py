@@ -6,19 +6,23 @@ from collections import Counter, defaultdict
 
 from viz import theme
 from viz.layout.belt import levelled
-from viz.layout.block import BlockLayout, block_layout
+from viz.layout.block import BlockLayout, bar_layout, block_layout
 from viz.layout.grid import STEPS, Frame, Layout, arrange
 from viz.layout.states import order
+from viz.layout.tree import tree
 from viz.record.parts import Block, Edge, Parts
 
 
-def place(parts: Parts, per_line: int | None = None, font: float = 0.0) -> Layout:
+def place(
+    parts: Parts, per_line: int | None = None, font: float = 0.0, raised: bool = True
+) -> Layout:
     """Put all blocks on the grid, `per_line` steps in a line (default: what fits `theme.LINE`).
 
-    `font` is the smallest size of letters outside of steps.
+    `font` is the smallest size of letters outside of steps; `raised`: what gathers the values of
+    cells stands above them, if they are in one line, and else to their right.
     """
     plan = Layout(parts, {node.id: block for block in parts.blocks for node in block.nodes})
-    plan.font = font
+    plan.font, plan.tree = font, tree(parts)
     for edge in parts.links:
         if edge.kind in ("state", "recurrent"):
             for block in (plan.home[edge.tail], plan.home[edge.head]):
@@ -33,7 +37,9 @@ def place(parts: Parts, per_line: int | None = None, font: float = 0.0) -> Layou
         plan.roles[lane] = dict.fromkeys(order(roles, read[lane]))
     for block, layout in _layouts(plan).items():
         plan.frames[block] = Frame(layout)
-    arrange(plan, per_line)
+    arrange(plan, per_line, raised)
+    if plan.bar is not None:
+        plan.frames[plan.bar].layout = bar_layout(plan.bar, 0.0, plan.font)
     widths, heights = _sizes(plan)
     left = _columns(plan, widths)
     bottom = _levels(plan, heights)
@@ -47,7 +53,9 @@ def place(parts: Parts, per_line: int | None = None, font: float = 0.0) -> Layou
                 bottom[frame.row],
                 heights[frame.row],
             )
+    _centre(plan)
     _align(plan)
+    _over(plan)
     _turns(plan)
     _notes(plan)
     _hubs(plan)
@@ -71,7 +79,7 @@ def _layouts(plan: Layout) -> dict[Block, BlockLayout]:
     }
     lanes: dict[tuple[int, int], dict[Block, BlockLayout]] = defaultdict(dict)
     for block, layout in layouts.items():
-        if block.kind == "step":
+        if block.kind == "step" and not plan.tree.slot:
             lanes[block.order, block.row][block] = layout
     for lane in lanes.values():
         layouts.update(levelled(lane))
@@ -88,7 +96,8 @@ def _sizes(plan: Layout) -> tuple[dict[int, float], dict[int, float]]:
     for block, frame in plan.frames.items():
         if block.kind not in ("hub", "note"):
             head = theme.TITLE if block.title else 0
-            widths[frame.slot] = max(widths[frame.slot], frame.layout.width + 2 * theme.MARGIN)
+            wide = 0.0 if block is plan.bar else frame.layout.width + 2 * theme.MARGIN
+            widths[frame.slot] = max(widths[frame.slot], wide)
             heights[frame.row] = max(
                 heights[frame.row], frame.layout.height + 2 * theme.MARGIN + head
             )
@@ -98,12 +107,14 @@ def _sizes(plan: Layout) -> tuple[dict[int, float], dict[int, float]]:
 def _columns(plan: Layout, widths: dict[int, float]) -> dict[int, float]:
     """The left edge of each slot."""
     longest = max((len(edge.label) for edge in plan.parts.links if edge.kind == "state"), default=0)
-    gap = theme.COLUMN_GAP + 4.0 * max(0, longest - 2)
+    gap = theme.COLUMN_GAP + 6.0 * max(0, longest - 2)
     if plan.roles:
         number = plan.number = 0.56 * max(float(theme.HANDED), plan.font) * longest
         # between cells stand numbers alone, or also lines that go from row to row
         lines = any(_upright(plan, edge) for edge in plan.parts.links)
         gap = max(30.0, number + theme.COLUMN_GAP if lines else number - theme.CELL_GAP)
+    if plan.tree.slot:
+        gap = 2.0 * theme.COLUMN_GAP + plan.number
     x, left = float(theme.MARGIN), dict[int, float]()
     for slot in sorted(widths):
         left[slot], x = x, x + widths[slot] + gap
@@ -135,7 +146,7 @@ def _levels(plan: Layout, heights: dict[int, float]) -> dict[int, float]:
         frame.x, frame.y = theme.MARGIN, y
         y += frame.layout.height + 8
         plan.width = max(plan.width, frame.layout.width + 2 * theme.MARGIN)
-    for row in sorted(heights, reverse=True):
+    for row in sorted({*heights, *used}, reverse=True):  # a line may have nothing in its last row
         plan.floors[row] = y + used[row] * theme.TRACK
         y += used[row] * theme.TRACK + (theme.ROW_GAP / 2 if used[row] else 0)
         bottom[row] = y
@@ -158,6 +169,30 @@ def _settle(
         frame.y = frame.high - theme.MARGIN - frame.layout.height
 
 
+def _centre(plan: Layout) -> None:
+    """Each step of a tree in the middle of its children, which stand in earlier columns."""
+    frames = plan.frames
+    for block in sorted(plan.tree.children, key=lambda block: plan.tree.slot[block]):
+        below = [frames[child] for child in plan.tree.children[block]]
+        if below:
+            middle = (below[0].low + below[0].high + below[-1].low + below[-1].high) / 4
+            move = middle - (frames[block].low + frames[block].high) / 2
+            for side in ("y", "low", "high"):
+                setattr(frames[block], side, getattr(frames[block], side) + move)
+    for edge in plan.parts.links:
+        tail, head = plan.home[edge.tail], plan.home[edge.head]
+        for end, block, child in ((edge.head, head, tail), (edge.tail, tail, head)):
+            if child in plan.tree.children.get(block, ()):
+                plan.branches.setdefault(end, []).append(edge)
+    for end, lines in plan.branches.items():
+        lines.sort(key=lambda e: _from_top(plan, e, plan.home[e.tail if e.head == end else e.head]))
+
+
+def _from_top(plan: Layout, edge: Edge, child: Block) -> tuple[int, float]:
+    """A key that is smaller, the higher a line to a child leaves it."""
+    return plan.frames[child].row, -plan.lift(child, edge.role)
+
+
 # -- what is outside of time ----------------------------------------------------------------------
 
 
@@ -175,6 +210,29 @@ def _align(plan: Layout) -> None:
                 top = plan.height - theme.MARGIN - frame.layout.height
                 wanted = frame.y + _level(plan, edge, theirs) - _level(plan, edge, mine)
                 frame.y = max(min(wanted, top), theme.MARGIN)
+    boxes: dict[int, float] = {}  # by row the middle of its cells
+    for block, frame in plan.frames.items():
+        for node, (_, y, _, _) in zip(block.nodes, frame.layout.nodes, strict=True):
+            if node.kind in theme.STEPS:
+                boxes[frame.row] = frame.y + y
+    for block, frame in plan.frames.items():
+        if block.kind == "gap" and block not in done and frame.row in boxes:
+            frame.y = boxes[frame.row] - frame.layout.height / 2
+
+
+def _over(plan: Layout) -> None:
+    """Stretch what gathers steps from the first to the last of them."""
+    if plan.bar is None:
+        return
+    frame, ends = plan.frames[plan.bar], list[float]()
+    for block in plan.under:
+        k = next(k for k, node in enumerate(block.nodes) if node.kind in (*theme.STEPS, "elision"))
+        x, _, w, _ = plan.frames[block].layout.nodes[k]
+        ends += [plan.frames[block].x + x + side * w / 2 for side in (-1, 1)]
+    left, right = min(ends), max(ends)
+    frame.layout = bar_layout(plan.bar, right - left, plan.font)
+    frame.x = (left + right - frame.layout.width) / 2
+    frame.left, frame.right = frame.x, frame.x + frame.layout.width
 
 
 def _level(plan: Layout, edge: Edge, node: str) -> float:

@@ -70,12 +70,8 @@ def first_states(
     """
     steps: dict[Section, list[Tensor]] = defaultdict(list)
     for node in nodes:
-        section = view.section[node]
-        if (
-            isinstance(section, Section)
-            and section.lane is not None
-            and section in section.lane.sections[:2]
-        ):
+        section = view.step[node]  # drawn or left out
+        if section.lane is not None and section in section.lane.sections[:2]:
             steps[section].append(node)
     initial: dict[Use, str] = {}
     absent: dict[Use, Tensor] = {}
@@ -90,7 +86,7 @@ def first_states(
             x = a.inputs[k]
             if any(x is array for frame in a.scope for array in frame.arrays.values()):
                 continue
-            if view.section[y] is first:
+            if view.step[y] is first:
                 initial[a, k] = role[y]
             elif type(x) is not Tensor and constant_cone(y, second, first, view):
                 absent[a, k] = y
@@ -106,7 +102,7 @@ def _twins(
     """
     if not other:
         return set(), []
-    first, second = view.section[program[0]], view.section[other[0]]
+    first, second = view.step[program[0]], view.step[other[0]]
     by_role = {role[b]: b for b in other if b.name}
     todo = [(a, by_role[role[a]]) for a in program if a.name and role[a] in by_role]
     todo.append((program[-1], other[-1]))
@@ -120,10 +116,10 @@ def _twins(
         for k, (x, y) in enumerate(zip(a.inputs, b.inputs, strict=True)):
             if type(y) is not Tensor or y.op is None:
                 continue
-            own = type(x) is Tensor and x.op is not None and view.section[x] is first
-            if own and view.section[y] is second:
+            own = type(x) is Tensor and x.op is not None and view.step[x] is first
+            if own and view.step[y] is second:
                 todo.append((x, y))
-            elif not own and view.section[y] in (first, second):
+            elif not own and view.step[y] in (first, second):
                 found.append((a, k, y))
     return seen, found
 

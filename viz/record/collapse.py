@@ -6,11 +6,14 @@ At "op" none, at "gate" those that end in the same named value, at "cell" all of
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
 from tinygrad_rnn import Tensor
+from viz.record.calls import calls
 from viz.record.lanes import Lane, Section
 
+LEAST = 3  # steps that are never left out, if there is no page to be fitted
 CHAIN = 4  # this many additions in a row, outside of every step, are drawn as one sum
 
 
@@ -37,6 +40,8 @@ class View:
         The section that it belongs to, drawn or left out.
     left_out, columns
         The number of steps that are left out, and of all.
+    inside
+        The result of the function that an operation is a part of, if that is drawn as one.
     """
 
     owner: dict[Tensor, Tensor | Section | Gap]
@@ -44,6 +49,7 @@ class View:
     step: dict[Tensor, Section]
     left_out: int = 0
     columns: int = 0
+    inside: dict[Tensor, Tensor] = field(default_factory=dict)
 
 
 def view(
@@ -52,18 +58,27 @@ def view(
     detail: str,
     budget: int,
     roots: set[Tensor],
+    least: int = LEAST,
+    opened: Collection[str] = (),
 ) -> View:
-    """Choose the node for each operation; beyond `budget` the middle steps are left out."""
+    """Choose the node for each operation; beyond `budget` the middle steps are left out.
+
+    `least` steps always stay. Functions are one node but at "op", where all are `opened`.
+    """
+    inside = {} if detail == "op" else calls(nodes, opened)
     consumers: dict[Tensor, list[Tensor]] = defaultdict(list)
     for node in nodes:
         for x in node.inputs:
-            if type(x) is Tensor:
-                consumers[x].append(node)
+            if type(x) is Tensor and (x not in inside or inside[x] is not inside.get(node)):
+                consumers[inside.get(x, x)].append(node)
     owner: dict[Tensor, Tensor | Section | Gap] = {node: node for node in nodes}
     if detail == "cell":
         owner.update({node: where for node in nodes if (where := section[node]).timed})
     if detail in ("cell", "gate"):
         for node in reversed(nodes):
+            if inside.get(node, node) is not node:
+                owner[node] = owner[inside[node]]
+                continue
             heads = {owner[c] for c in consumers[node]}
             keep = (
                 node.name
@@ -78,7 +93,9 @@ def view(
             ):
                 owner[node] = heads.pop()
     _join_sums(nodes, section, owner, consumers)
-    return _elide(nodes, section, owner, budget)
+    found = _elide(nodes, section, owner, budget, least)
+    found.inside = inside
+    return found
 
 
 def _join_sums(
@@ -112,15 +129,16 @@ def _elide(
     section: dict[Tensor, Section],
     owner: dict[Tensor, Tensor | Section | Gap],
     budget: int,
+    least: int,
 ) -> View:
-    """Leave out middle columns until no more than `budget` owners show; three steps always stay."""
+    """Leave out middle columns until no more than `budget` owners show."""
     where: dict[Tensor, Section | Gap] = dict(section)
     columns = sorted({p.column for p in section.values() if p.lane is not None})
     shown = len(set(owner.values()))
-    keep = max(3, int(budget * len(columns) / max(shown, 1)))
+    keep = max(least, int(budget * len(columns) / max(shown, 1)))
     if shown <= budget or keep >= len(columns) - 1:
         return View(owner, where, section, 0, len(columns))
-    middle = columns[(keep + 1) // 2 : len(columns) - keep // 2]
+    middle = columns[keep // 2 : len(columns) - (keep + 1) // 2]
     dropped = set(middle)
     gaps: dict[Lane, Gap] = {}
     steps = set()

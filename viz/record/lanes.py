@@ -6,7 +6,10 @@ columns. Operations outside of every step stand before the steps, after them, or
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from tinygrad_rnn import Step, Tensor, steps
 
@@ -115,6 +118,7 @@ def _outside(
     if not found:  # no time at all: one expression
         found.update(dict.fromkeys(nodes, Section(None, 0, side="after")))
         return
+    found.update(_step_by_step([n for n in nodes if not order[n] and n not in feeds], found))
     sides: dict[object, Section] = {}
     between: dict[Lane, Lane] = {}
     for node in nodes:
@@ -133,6 +137,43 @@ def _outside(
             side = "before" if left else "after"
             section = sides.setdefault((order[node], left), Section(None, order[node], side=side))
         found[node] = section
+
+
+def _step_by_step(nodes: list[Tensor], found: Mapping[Tensor, Section]) -> dict[Tensor, Section]:
+    """What follows several steps, done to each by itself and to all alike: an answer, a loss.
+
+    It stands at its step, in a lane for each outermost scope.
+    """
+    reads: dict[Tensor, int | None] = {}  # the one step that an operation reads; None: several
+    alone: dict[int, list[Tensor]] = defaultdict(list)
+    for node in nodes:
+        known = [x for x in node.inputs if type(x) is Tensor and (x in found or x in reads)]
+        times = {found[x].t if x in found else reads[x] for x in known}
+        if node not in found and times:
+            reads[node] = t = times.pop() if len(times) == 1 else None
+            if t is not None:
+                alone[t].append(node)
+    if len(alone) < 2:
+        return {}
+    # the first operation of each step, the second, … as long as all do the same
+    rows = zip(*alone.values(), strict=False)
+    alike = list(takewhile(lambda row: len({node.op for node in row}) == 1, rows))
+    outer = [next((frame.name for frame in row[0].scope), "") for row in alike]
+    # without a scope it goes by what it ends in
+    ends = {scope: last for scope, (last, *_) in zip(outer, alike, strict=True)}
+    names = {scope: scope or x.name or str(x.op and x.op.name) for scope, x in ends.items()}
+    known = {section.lane for section in found.values()}
+    lanes = {
+        name: Lane(name, (name,), sum(x is not None and x.path == (name,) for x in known), 0)
+        for name in names.values()
+    }
+    for lane in lanes.values():
+        lane.sections += [Section(lane, 0, t) for t in alone]
+    return {
+        node: section
+        for scope, row in zip(outer, alike, strict=True)
+        for node, section in zip(row, lanes[names[scope]].sections, strict=True)
+    }
 
 
 def _arrange(nodes: list[Tensor], found: dict[Tensor, Section]) -> None:

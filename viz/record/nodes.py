@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable
 from typing import Any
 
@@ -31,9 +32,24 @@ class Nodes:
             for key in ((lane.order, section.column) for section in lane.sections if section.timed):
                 self.lowest[key] = min(self.lowest.get(key, lane.row), lane.row)
         self.left, self.right = min(columns, default=0), max(columns, default=0)
+        self.gathers = self._gathers() if detail == "cell" else set[object]()
+        self.carrying = {lane for lane, _ in roles.states}
+        self.last = {section: node for node, section in self.section.items()}
         self.parts = Parts()
         self.blocks: dict[object, Block] = {}
         self.names: dict[object, str] = {}
+
+    def _gathers(self) -> set[object]:
+        """What follows the steps, if it is one node that reads several: a mean of losses."""
+        owners: dict[object, set[object]] = defaultdict(set)
+        columns: dict[object, set[int]] = defaultdict(set)
+        for node, section in self.section.items():
+            if isinstance(section, Section) and section.side == "after" and not section.order:
+                owners[section].add(self.owner[node])
+                ways = (self.section[x] for x in node.inputs if type(x) is Tensor and x.op)
+                columns[section].update(s.column for s in ways if isinstance(s, Gap) or s.timed)
+        several = {section for section, found in columns.items() if len(found) > 1}
+        return {section for section in several if len(owners[section]) == 1}
 
     def block(self, section: object, fresh: Block | None = None) -> Block:
         """The block of a section: `fresh`, or one made when it is first asked for."""
@@ -59,12 +75,14 @@ class Nodes:
             block.name = lane_title(lane) if self.several and not cells else ""
             block.row, block.column, block.mirrored = lane.row, section.column, lane.mirrored
             block.order = lane.order
+            block.loss = section.timed and self.look(section) == "loss"
             # of cells the lowest only: lines between layers run where it would be
             lowest = section.timed and lane.row == self.lowest[lane.order, section.column]
             block.titled = lowest or (section.timed and not cells)
         else:
             assert isinstance(section, Section)
             block = Block(section.side, order=section.order, mirrored=section.order % 2 == 1)
+            block.loss = section.side == "after" and not section.order
         return block
 
     def node(self, owner: Tensor | Section | Gap, section: Section | Gap) -> str:
@@ -76,7 +94,8 @@ class Nodes:
             elif isinstance(owner, Section):
                 *outer, cell = owner.lane.path if owner.lane else ("",)
                 around = short(" · ".join(outer))
-                name = self.parts.add(block, "cell", short(cell) or "·", around, same="cell")
+                look = self.look(owner)
+                name = self.parts.add(block, look, short(cell) or "·", around, same="cell")
             else:
                 label = text(owner, self.roles, every=self.detail == "op")
                 look = kind(owner, self.roles)
@@ -89,6 +108,12 @@ class Nodes:
                 )
             self.names[owner] = name
         return self.names[owner]
+
+    def look(self, section: Section) -> str:
+        """Of a step that is one box: whether it hands on a state, or else gives one number."""
+        if section.lane in self.carrying:
+            return "cell"
+        return "loss" if self.last[section].ndim == 0 else "layer"
 
     def stub(self, section: object, x: Any, use: Use, key: object = None) -> str:
         """A small node for something given, once per block (and `key`)."""
@@ -147,4 +172,6 @@ class Nodes:
 
     def bare(self, section: Section | Gap) -> bool:
         """True if a block is one node, at which links end without a port."""
-        return isinstance(section, Gap) or (self.detail == "cell" and section.timed)
+        if isinstance(section, Gap):
+            return True
+        return self.detail == "cell" and (section.timed or section in self.gathers)

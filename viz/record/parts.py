@@ -64,6 +64,7 @@ class Block:
     steps: tuple[int, int] = (0, 0)  # the first and the last that it shows
     row: int = 0
     column: int = 0
+    loss: bool = False  # what follows the steps, or a step that gives one number
     order: int = 0  # 1 for gradients, 2 for gradients of gradients
     mirrored: bool = False  # flows from right to left, as gradients do
     nodes: list[Node] = field(default_factory=list)

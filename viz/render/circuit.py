@@ -9,6 +9,7 @@ from viz import theme
 from viz.layout import routes
 from viz.layout.circuit import LETTER, SIZE, UNIT, Dot, Plan, Text, Wire, place
 from viz.layout.dot import attributes
+from viz.layout.fit import Page, framed, largest
 from viz.layout.maze import Cell, cells
 from viz.record.circuit import BOX, CIRCLE, Circuit
 from viz.record.equations import Equation, Equations
@@ -17,9 +18,9 @@ from viz.record.parts import Block, Edge, Parts
 from viz.record.rich import Pieces, letter, markup, plain, text_of, width, written
 from viz.render.drawing import Drawing
 
-MARGIN, LINE, NOTE = 10.0, 24.0, 12  # points; of the picture, between equations; size of notes
+MARGIN, LINE = 10.0, 24.0  # points; of the picture, between equations
 GAP = 0.62  # of a wire that passes below another, in cells on both sides
-EQUATION = 15  # size of the equations
+EQUATION = 15  # size of the equations, and of notes
 
 
 class CircuitDrawing(Drawing):
@@ -31,11 +32,27 @@ class CircuitDrawing(Drawing):
         The elements and the equations that are drawn.
     """
 
-    def __init__(self, step: OneStep, equations: bool = True) -> None:
+    def __init__(self, step: OneStep, equations: bool = True, room: Page | None = None) -> None:
         self.circuit = Circuit(step)
         self.formulas = Equations(self.circuit)
-        self.shows_equations = equations
+        self.shows_equations, self.dropped = equations, False
         super().__init__(_parts(self.circuit, self.formulas))
+        if room is not None:
+            self.fit = room, self._scale(room)
+
+    def _scale(self, room: Page) -> float:
+        """As large as the page allows; without equations if they are too small with them."""
+        _, width, height = positioned(self.plan, self._lines(), self.notes(), None)
+        scale = largest(width, height, room)
+        if scale * EQUATION >= room.font:
+            return scale
+        if self.shows_equations:
+            self.shows_equations, self.dropped = False, True
+            return self._scale(room)
+        raise ValueError(
+            f"cell: the smallest text would have {scale * EQUATION:.1f} points, and is to have "
+            f"{room.font:g}. Choose a larger size, or a smaller min_font."
+        )
 
     @cached_property
     def plan(self) -> Plan:
@@ -49,7 +66,7 @@ class CircuitDrawing(Drawing):
 
     @cached_property
     def _positioned(self) -> tuple[str, float, float]:
-        return positioned(self.plan, self._lines(), self.notes(), None)
+        return positioned(self.plan, self._lines(), self.notes(), None, fit=self.fit)
 
     def _lines(self) -> list[Equation]:
         return self.formulas.lines if self.shows_equations else []
@@ -57,7 +74,8 @@ class CircuitDrawing(Drawing):
     def notes(self) -> list[Pieces]:
         """What neither the circuit nor its equations show."""
         said = [written(note) for note in self.circuit.step.notes]
-        return [*said, *(self.formulas.notes if self.shows_equations else [])]
+        less = [plain("Left out for its size: equations.")] if self.dropped else []
+        return [*said, *(self.formulas.notes if self.shows_equations else less)]
 
     def frame(self, now: set[int], lines: list[Equation]) -> tuple[str, float, float]:
         """DOT with these values in full colour, all else pale, and these equations."""
@@ -77,6 +95,7 @@ def positioned(
     notes: list[Pieces],
     now: set[int] | None,
     bright: list[Equation] | None = None,
+    fit: tuple[Page, float] | None = None,
 ) -> tuple[str, float, float]:
     """DOT, width and height in points; with `now`, all but these values is pale."""
     texts, wide, high = _columns(lines, notes, (plan.high[0] - plan.low[0]) * UNIT)
@@ -106,10 +125,12 @@ def positioned(
     for rich, x, y, size, equation in texts:
         shown = bright is None or equation is None or equation in bright
         pen.line(rich, (width_ - wide) / 2 + x, MARGIN + high - y, size, shown)
-    box = f"0,0,{width_:.1f},{height:.1f}"
-    head = attributes(
-        {"bb": box, "fontname": theme.FONT, "margin": "0", "outputorder": "breadthfirst"}
-    )
+    look = {"fontname": theme.FONT, "margin": "0", "outputorder": "breadthfirst"}
+    look["bb"] = f"0,0,{width_:.1f},{height:.1f}"
+    if fit is not None:
+        corners, more, width_, height = framed(width_, height, *fit)
+        look, pen.lines = look | more, pen.lines + corners
+    head = attributes(look)
     return "\n".join(["digraph {", f"  graph [{head}]", *pen.lines, "}", ""]), width_, height
 
 
@@ -288,9 +309,9 @@ def _columns(
             break
     height = LINE * rows + (8 if rows else 0)
     for note in notes:
-        height += 18
-        found.append((note, 0.0, height - 8, NOTE, None))
-        total = max(total, width(note, NOTE))
+        height += LINE
+        found.append((note, 0.0, height - 8, EQUATION, None))
+        total = max(total, width(note, EQUATION))
     return found, total, height
 
 

@@ -12,7 +12,7 @@ from viz.gallery.gallery import gallery
 from viz.gallery.page import page as page_of
 
 NO_PICTURES = {"Drawing", "Frames", "NoRenderer", "Options", "Player", "Plot", "Sheet", "Steps"}
-NOT_IN_IT = NO_PICTURES | {"use_renderer", "flow", "fold"}  # how to draw; two by another name
+NOT_IN_IT = NO_PICTURES | {"keep", "use_renderer", "flow", "fold"}  # two by another name
 AS_FLOW = {"graph"}  # the same drawing as unrolled, of anything
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import viz
-from tinygrad_rnn import nn
+from tinygrad_rnn import named, nn, scope
 from viz.layout.edges import placed
 
 
@@ -43,10 +43,49 @@ def test_names_and_labels_are_read(record):
     assert {e.label.split()[0] for e in drawing.parts.links if e.label} == {"s", "h"}
 
 
+def answered(steps=3):
+    """A loss at each step, of an answer."""
+    outputs, _ = nn.unroll(nn.LSTMCell(3, 4, rng=0), np.ones((steps, 1, 3)))
+    head, total = nn.Linear(4, 2, rng=0), 0
+    for t, h in enumerate(outputs):
+        with scope("readout", t=t):
+            y = named(y=head(h))
+        with scope("loss", t=t):
+            loss = nn.cross_entropy(y, np.array([1]))
+        total = total + loss
+    return total
+
+
+def test_the_loss_can_be_left_out():
+    for detail in ("cell", "gate", "op"):
+        every, bare = (viz.unrolled(answered(), detail, loss=shown) for shown in (True, False))
+        assert any("loss" in n.label for b in every.parts.blocks for n in b.nodes)
+        assert not any("loss" in n.label for b in bare.parts.blocks for n in b.nodes)
+        names = [b.name for b in bare.parts.blocks]
+        assert detail == "cell" or names.count("readout") == 3
+        assert bare.svg()
+
+
+def test_numbers_tell_apart_what_cells_hand_on():
+    drawing = viz.unrolled(answered(), "cell", numbered=True)
+    labels = [edge.label for edge in drawing.parts.links if edge.label]
+    states = ["h₀", "c₀", "h₁", "c₁"]
+    assert sorted(labels) == sorted([*states, "y₀", "y₁", "y₂"])
+    assert not any("₀" in e.label for e in viz.unrolled(answered(), "cell").parts.links)
+
+
+def test_a_step_without_a_state_looks_otherwise():
+    kinds = {
+        n.label: n.kind for b in viz.unrolled(answered(), "cell").parts.blocks for n in b.nodes
+    }
+    assert (kinds["lstm"], kinds["readout"], kinds["loss"]) == ("cell", "layer", "loss")
+
+
 @pytest.mark.parametrize(
     ("options", "error", "says"),
     [
         ({"shape": True}, TypeError, "unknown option 'shape'. Did you mean shapes"),
+        ({"loss": 0.5}, TypeError, "loss must be True or False.*comes first"),
         ({"shapes": 1}, TypeError, "shapes must be True or False"),
         ({"hide": "W_h"}, TypeError, r"names in a tuple: hide=\('W_h',\)"),
         ({"hide": ("W_hh",)}, ValueError, "nothing that is given is called 'W_hh'. Did you mean"),

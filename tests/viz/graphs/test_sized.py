@@ -35,7 +35,6 @@ def test_thirty_steps_on_a_slide_show_their_beginning_and_end(record):
     labels = [n.label for b in drawing.parts.blocks for n in b.nodes]
     assert {"x₀", "x₂₉"} <= set(labels)
     assert any(label.startswith("⋯ ×") for label in labels)
-    assert any("of 30 steps are left out" in label for label in labels)
 
 
 def test_a_slide_as_png_has_1920_by_1080_pixels_and_others_as_many_as_asked(record, tmp_path):
@@ -55,7 +54,9 @@ def test_a_slide_as_png_has_1920_by_1080_pixels_and_others_as_many_as_asked(reco
 
 def test_what_does_not_fit_says_what_to_do(record):
     loss = record(nn.LSTMCell(3, 4, rng=0), steps=4)
-    with pytest.raises(ValueError, match=r"smallest text would have .* Choose a coarser detail"):
+    with pytest.raises(
+        ValueError, match=r"smallest text would have .* Choose detail=\"cell\", viz.cell"
+    ):
         viz.unrolled(loss, "op", size="column")
     with pytest.raises(ValueError, match=r"unknown size 'a4'; choose 'slide', 'page', 'column'"):
         viz.unrolled(loss, size="a4")
@@ -64,8 +65,53 @@ def test_what_does_not_fit_says_what_to_do(record):
 
 
 def test_one_step_is_shown_by_its_gates_and_several_as_cells(record):
-    one = viz.unrolled(record(nn.GRUCell(3, 4, rng=0), steps=1), size="slide", min_font=7)
+    one = viz.unrolled(record(nn.GRUCell(3, 4, rng=0), steps=1), size="slide")
     assert any(n.label.startswith("r = ") for b in one.parts.blocks for n in b.nodes)
     several = viz.unrolled(record(nn.GRUCell(3, 4, rng=0), steps=3), size="page")
     assert any(n.kind == "cell" for b in several.parts.blocks for n in b.nodes)
     assert smallest(several.parts) > 0
+
+
+@pytest.mark.parametrize(
+    ("cell", "steps"),
+    [
+        (nn.LSTMCell, 1),
+        (nn.GRUCell, 1),
+        (nn.LSTMCell, 30),
+        pytest.param(nn.RNNCell, 30, marks=pytest.mark.slow),
+    ],
+)
+def test_gates_are_legible_on_a_slide(cell, steps, record):
+    drawing = viz.unrolled(record(cell(3, 4, rng=0), steps=steps), "gate", size="slide")
+    assert min(fonts(drawing)) >= 14 - 0.05
+    labels = [n.label for b in drawing.parts.blocks for n in b.nodes]
+    assert any(label.startswith("Left out for its size: ") for label in labels)
+    assert steps == 1 or any(label.startswith("⋯ ×") for label in labels)
+
+
+def test_of_a_gradient_flow_the_loss_stays(record):
+    loss = record(nn.RNNCell(3, 4, rng=0), steps=30)
+    drawing = viz.gradient_flow(loss, "gate", size="slide")
+    assert any(block.loss for block in drawing.parts.blocks)
+
+
+@pytest.mark.parametrize("size", ["slide", "page"])
+@pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
+def test_a_circuit_fills_its_page_with_legible_text(cell, size):
+    drawing = viz.cell(cell(3, 4, rng=0), size=size)
+    below = 0.8  # of subscripts
+    assert min(fonts(drawing)) >= below * (14 if size == "slide" else 9)
+    assert drawing.shows_equations
+    _, width, height = drawing._positioned
+    assert width <= PAGES[size][0] + 0.1
+    assert height <= PAGES[size][1] + 0.1
+
+
+def test_a_circuit_drops_its_equations_before_it_is_refused():
+    cell = nn.LSTMCell(3, 4, rng=0)
+    room = (706.0, 450.0)
+    bare = viz.cell(cell, size=room, min_font=14)
+    assert not bare.shows_equations
+    assert "Left out for its size: equations." in bare._positioned[0]
+    with pytest.raises(ValueError, match=r"cell: the smallest text would have 5.4 points"):
+        viz.cell(cell, size="column")

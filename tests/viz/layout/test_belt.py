@@ -20,7 +20,7 @@ PLAIN = [cell for cell in CELLS if cell.__name__ not in ("GatedCell", "SizedCell
 
 def heights(drawing):
     """The heights of all ports of each state: {(row, state): {height}}."""
-    plan, found = placed(drawing.parts), defaultdict(set)
+    plan, found = placed(drawing.parts, drawing.per_line), defaultdict(set)
     for block in drawing.parts.blocks:
         states = carried(block)
         for node in block.nodes:
@@ -47,7 +47,7 @@ def test_each_state_comes_in_and_leaves_at_one_height(cell, detail):
 @pytest.mark.parametrize("detail", ["gate", "op"])
 def test_the_carousel_of_an_lstm_is_a_straight_line_above_all_else(detail, record):
     drawing = viz.unrolled(record(nn.LSTMCell(3, 4, rng=0)), detail, per_line=100)
-    plan = placed(drawing.parts)
+    plan = placed(drawing.parts, drawing.per_line)
     (row, c), *_ = ((k[1:]) for k in heights(drawing) if k[2].startswith("c "))
     (top,) = heights(drawing)[0, row, c]
     for block in drawing.parts.blocks:

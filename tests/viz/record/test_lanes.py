@@ -141,3 +141,33 @@ def test_a_lane_knows_which_way_it_runs(reverse):
     (lane,) = lanes_of(*outputs)
     assert lane.mirrored is reverse
     assert lane.columns == (0, 2)
+
+
+def losses(steps, where=None, more=lambda loss, t: loss):
+    """The loss of each step, outside of every step unless `where` gives it a scope."""
+    outputs, _ = nn.unroll(nn.RNNCell(1, 2, rng=0), np.ones((steps, 1, 1)))
+    found = []
+    for t, h in enumerate(outputs):
+        with scope("loss", t=t if where == "scope" else None):
+            found.append(more((h * h).sum(), t))
+    return found
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(2, 6), st.booleans())
+def test_losses_of_single_steps_stand_above_them_as_in_a_scope_of_each(steps, start):
+    total = sum(losses(steps)) if start else tr.stack(losses(steps)).sum()
+    [_, lane] = lanes_of(total)
+    assert [(s.column, lane.row, lane.name) for s in lane.sections] == [
+        (t, 1, "loss") for t in range(steps)
+    ]
+    asked = [s.column for s in lanes_of(tr.stack(losses(steps, "scope")).sum())[1].sections]
+    assert asked == list(range(steps))
+
+
+def test_only_what_is_done_alike_to_all_steps_stands_above_them():
+    total = sum(losses(3, more=lambda loss, t: loss * loss if t == 1 else loss))
+    found = sections([node for node in ancestors(total) if node.op is not None])
+    last = [node.op.name for node, s in found.items() if not s.timed]
+    assert last == ["multiply", "add", "add", "add"]  # one adds the 0 of the sum
+    assert len(lanes_of(losses(1)[0])) == 1

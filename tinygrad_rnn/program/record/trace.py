@@ -102,7 +102,7 @@ class Forward:
 
     @property
     def used(self) -> list[bool]:
-        """Which parameters the loss depends on."""
+        """For each parameter, True if the loss depends on it."""
         made_of = {self.loss}
         for x in reversed(self.nodes):
             if x in made_of:
@@ -171,7 +171,7 @@ def _is_module(x: Any) -> bool:
 
 
 def _is_array(x: Any) -> bool:
-    """Whether it is a list of numbers of one type."""
+    """True if it is a list of numbers of one type."""
     kinds = {type(number) for number in x} if type(x) is list else set()
     return len(kinds) == 1 and kinds <= {int, float, bool}
 
@@ -411,7 +411,7 @@ def _once(
 
 
 def broken(recorder: Recorder) -> Tensor:
-    """How many elements of its requirements do not hold.
+    """The number of elements of its requirements that do not hold.
 
     A requirement of every step is counted for all steps at once, which rolls up. One that is stated
     twice, as that of lengths by `unroll` and by a loss, is counted once.

@@ -134,7 +134,7 @@ def _spread(runs: list[np.ndarray]) -> float:
 
 
 def _chaotic(x: np.ndarray, y: np.ndarray, change: float) -> bool:
-    """Whether rounding changes a result wholly, and what was found is not beyond even that."""
+    """True if rounding changes a result wholly, and what was found is not beyond even that."""
     scale = np.abs(_finite(x)).max(initial=0)
     far = np.abs(_finite(y) - _finite(x)).max(initial=0) > WILD * max(change, scale)
     return bool(change >= WHOLLY * scale > 0 or change == np.inf) and not far
