@@ -226,6 +226,7 @@ assert np.median(errors) < 0.6 * LAZY
 # height is not: most of what came lies outside the band. A band of several networks says how much
 # *they* differ. What they all get wrong, it cannot show.
 
+
 # %%
 def ahead(model, past, steps):
     values = list(past)
