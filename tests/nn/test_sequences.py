@@ -242,3 +242,15 @@ def test_a_tied_read_out_shares_the_embedding():
     apart = model.cell(once[symbols], np.zeros((2, 3))) @ again.T
     expected = sum(grad((apart**2).sum(), [once, again]))
     np.testing.assert_allclose(grad((y**2).sum(), table.W), expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("make", [nn.one_to_one, nn.many_to_one, nn.many_to_many])
+def test_models_of_one_dtype_compute_in_it(make):
+    model = make(3, 4, 2, cell=nn.GRUCell, rng=0, dtype=np.float32)
+    assert {p.dtype for p in model.parameters()} == {np.dtype(np.float32)}
+    assert model(np.zeros((5, 2, 3), np.float32)).dtype == np.float32
+
+
+def test_an_encoder_and_decoder_have_the_dtype_asked_for():
+    model = nn.sequence_to_sequence(3, 4, 5, rng=0, dtype=np.float32)
+    assert {p.dtype for p in model.parameters()} == {np.dtype(np.float32)}

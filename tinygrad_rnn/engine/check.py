@@ -104,7 +104,7 @@ def check_grads(
 
 
 class _Point(NamedTuple):
-    """What is moved: its name, where it is, and the parameter of a copied Module it belongs to."""
+    """An argument that is moved: name, value, and the parameter of a copied Module that it is."""
 
     name: str
     x: np.ndarray
@@ -193,7 +193,7 @@ class _Check:
 
 
 class _Line:
-    """How fast <cotangent, f> grows along directions of one argument."""
+    """The slope of <cotangent, f> along directions of one argument."""
 
     def __init__(self, f: Any, check: _Check, k: int, cotangent: np.ndarray) -> None:
         self.f, self.check, self.k, self.cotangent = f, check, k, cotangent

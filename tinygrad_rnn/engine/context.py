@@ -14,12 +14,25 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Context", "Frame", "context", "scope", "without"]
+__all__ = ["Call", "Context", "Frame", "context", "scope", "without"]
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """The arguments of a call of a `composite` function, and the serial numbers of its results.
+
+    `names` are those of its parameters for the `inputs`.
+    """
+
+    inputs: tuple[Any, ...]
+    names: tuple[str, ...]
+    options: dict[str, Any]
+    results: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One ``with scope(...)`` around an operation, or the mark of a gradient.
+    """One ``with scope(...)`` around an operation, a call of a function, or a gradient's mark.
 
     Attributes
     ----------
@@ -32,6 +45,8 @@ class Frame:
     of, argument
         Of a recorded gradient: the serial number of the node that is differentiated, and the number
         of the argument.
+    call
+        Of a call of a `composite` function, its arguments and results; such a frame has no time.
     """
 
     name: str
@@ -39,6 +54,7 @@ class Frame:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     of: int | None = None
     argument: int | None = None
+    call: Call | None = None
 
     def __str__(self) -> str:
         if self.of is not None:
@@ -48,7 +64,7 @@ class Frame:
 
 @dataclass(slots=True)  # never changed; frozen, it would be three times as slow to make
 class Context:
-    """Whether operations are recorded, their scope, and the observers, innermost first.
+    """The conditions an operation runs under: recording, scope, and observers, innermost first.
 
     The open `blocks` decide on recording and observers.
     """

@@ -19,7 +19,7 @@ __all__ = ["conv", "conv_left", "conv_right", "margins"]
 
 
 def margins(padding: Any, kernel: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
-    """How many zeros a convolution puts before and after each axis; negative ones are cut off."""
+    """The zeros before and after each axis of a convolution; a negative number cuts places off."""
     if isinstance(padding, str) and padding in ("same", "valid"):
         return tuple(((k - 1) // 2, k // 2) if padding == "same" else (0, 0) for k in kernel)
     if isinstance(padding, str) or [len(pair) for pair in padding] != [2] * len(kernel):

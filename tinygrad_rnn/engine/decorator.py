@@ -41,7 +41,7 @@ def decorated(f: Callable[..., Any], block: Any) -> Callable[..., Any]:
 
 
 def _resumed(block: Any, running: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """What `running` yields and returns, each time inside the block."""
+    """The values that `running` yields and returns; it runs inside the block each time."""
     resume: Callable[[], Any] = functools.partial(next, running)
     while True:
         try:

@@ -23,7 +23,7 @@ def placed(name: str) -> str:
 
 
 def called(node: Any) -> str:
-    """What errors call a Tensor: its letter, its primitive, and its place if it has one."""
+    """The name of a Tensor in errors: its letter, its primitive, and its place if it has one."""
     what = node.name or "a leaf"
     if node.op is not None:
         what = f"{node.name} = {node.op.name}" if node.name else node.op.name
@@ -57,8 +57,8 @@ NOT_ASSIGNED = (
 )
 NOT_BY_NUMPY = (
     "NumPy functions do not record, so np.add(t, …), np.sum(t) and np.asarray(t) refuse a Tensor. "
-    "Use the operators or the functions of tinygrad_rnn (add, tanh, sum, …); t.data is the plain "
-    "array."
+    "Use the operators or the functions of tinygrad_rnn (add, tanh, sum, …); tinygrad_rnn.numpy "
+    "has them under NumPy's names. t.data is the plain array."
 )
 
 
@@ -119,7 +119,7 @@ def wrong_number(op: Any, n: int) -> str:
 
 
 def not_computed(op: Any, error: Exception, arrays: list[Any], options: dict[str, Any]) -> str:
-    """What NumPy found, with the primitive, the scope, the shapes and the way out."""
+    """An error of NumPy's, with the primitive, the scope, the shapes and the way out."""
     takes = _nothing if isinstance(op.forward, np.ufunc) else op.forward
     if unknown := unknown_keyword(placed(op.name), takes, options):
         return unknown
@@ -140,7 +140,7 @@ def not_computed(op: Any, error: Exception, arrays: list[Any], options: dict[str
 
 
 def _nothing() -> None:
-    """What a ufunc takes by name, as a primitive."""
+    """A ufunc's argument by name, given to a primitive."""
 
 
 def not_finite(op: Any, inputs: tuple[Any, ...], arrays: list[Any], data: Any) -> str:

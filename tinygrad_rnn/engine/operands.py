@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.border import as_array
+from tinygrad_rnn.border import REAL, as_array
 from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.tensor import OBJECT, Tensor, values
 
@@ -30,8 +30,10 @@ def operand(x: Any, owner: str) -> Any:
 
 
 def as_operand(x: Any, name: str) -> Any:
-    """An input of a composition, as one of a primitive."""
-    return x if type(x) is Tensor else operand(x, messages.placed(name))
+    """An input of a composition, as one of a primitive; it has a shape and a dtype."""
+    if type(x) is Tensor or (type(x) is np.ndarray and x.dtype.kind in REAL):
+        return x
+    return operand(x, messages.placed(name))
 
 
 def shaped(x: Any) -> Any:

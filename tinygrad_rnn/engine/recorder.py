@@ -47,6 +47,9 @@ class Draw:
     k: int | None
 
 
+Noise = Callable[[tuple[int, ...]], np.ndarray]
+
+
 @dataclass(eq=False)
 class Recorder(Observer):
     """Makes a record of what is computed inside that serves other values too.
@@ -63,9 +66,9 @@ class Recorder(Observer):
         Whether the values are others than the function was called with: what it requires of them
         need not hold, and what is drawn is something else.
     noise
-        Moves the result of each operation that rounds by one ulp, up or down (a sum by one of the
-        sum of sizes, the logarithm of a sum by one of 1 at least): to see how much a result depends
-        on rounding.
+        ``noise(shape)`` gives signs. The result of each operation that rounds is moved by one ulp,
+        up or down (a sum by one of the sum of sizes, the logarithm of a sum by one of 1 at least):
+        to see how much a result depends on rounding.
     flush
         Whether results below the smallest normal number are 0, as in C.
     stand_ins
@@ -80,7 +83,7 @@ class Recorder(Observer):
 
     shapes: Any = None
     other: bool = False
-    noise: np.random.Generator | None = None
+    noise: Noise | None = None
     flush: bool = False
     stand_ins: dict[Tensor, Tensor] = field(default_factory=dict)
     requirements: list[Tensor] = field(default_factory=list)
@@ -91,6 +94,7 @@ class Recorder(Observer):
     _leaves: dict[Any, Tensor] = field(default_factory=dict)
     _elements: dict[Tensor, Tensor] = field(default_factory=dict)
     _times: Counter[Any] = field(default_factory=Counter)
+    _last: tuple[Any, Any] = (None, None)  # inputs, and what stands for them
 
     def of(self, x: Tensor) -> Tensor:
         """The leaf that stands for `x` in the record; `x` itself if none does."""
@@ -103,15 +107,21 @@ class Recorder(Observer):
             arrays = [x._data if type(x) is Tensor else x for x in inputs]
         if self.shapes is not None:
             y = self.shapes.result(op, arrays, options)
-        else:
+        elif outside:
             y = super().result(op, inputs, arrays, options, outside)
-        if op is conv:  # that its shapes fit is known now
+        else:
+            y = op.forward(*arrays, **options)
+        if op is conv:  # its shapes are known to fit now
             return _conv_in_parts(*inputs, **options)
+        return y if self.noise is None and not self.flush else self._moved(op, y, arrays, options)
+
+    def _moved(self, op: Any, y: Any, arrays: Any, options: Any) -> Any:
+        """A result rounded otherwise, or flushed to 0."""
         if self.flush and y.dtype.kind == "f":
             return np.where(np.abs(y) < np.finfo(y.dtype).tiny, 0 * y, y)[()]
         if self.noise is None or op.kind.exact or y.dtype.kind != "f":
             return y
-        sign = np.where(self.noise.random(y.shape) < 0.5, -1, 1).astype(y.dtype)
+        sign = self.noise(y.shape).astype(y.dtype)
         if op.name in ("sum", "matmul"):
             # what is added in another order is off by ulps of what is added, not of the sum
             size = op.forward(*map(np.abs, arrays), **options)
@@ -128,10 +138,16 @@ class Recorder(Observer):
         self.operations.append(out)
 
     def _instead(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        for x in inputs:
-            if type(x) is Tensor and x in self.stand_ins:
-                return tuple([self.of(x) if type(x) is Tensor else x for x in inputs])
-        return inputs
+        """The leaves that stand for inputs; of an operation's it is asked twice in a row."""
+        given, found = self._last
+        if inputs is not given:
+            found = inputs
+            for x in inputs:
+                if type(x) is Tensor and x in self.stand_ins:
+                    found = tuple([self.of(x) if type(x) is Tensor else x for x in inputs])
+                    break
+            self._last = inputs, found
+        return found
 
     def asked(self, question: str, *operands: Any) -> Any:
         """The values of a stand-in; a comparison as a Tensor. No number leaves the record."""

@@ -120,7 +120,7 @@ def _part(g: Any, x: Tensor) -> Any:
 
 
 def receptive_field(output: Tensor, x: Tensor) -> np.ndarray:
-    """Where the gradient of `output` (summed) with respect to `x` is not 0: bool, of x's shape.
+    """True where the gradient of `output` (summed) with respect to `x` is not 0, in x's shape.
 
     NaN is not 0 either.
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.engine.backward import ancestors
-from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.engine.costs import operations
+from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.measure.arguments import tensors
 from tinygrad_rnn.measure.lanes import lanes_of
 from tinygrad_rnn.measure.results import Table
@@ -96,7 +96,7 @@ def _of(
         np.array(steps),
         np.array([len(xs) for xs in members]),
         np.array([sum(kept[x] for x in xs) for xs in members]),
-        np.array([sum(_operations(x) for x in xs) for xs in members]),
+        np.array([sum(operations(x) for x in xs) for xs in members]),
     )
 
 
@@ -117,39 +117,3 @@ def _memory(x: Tensor) -> Any:
     while isinstance(found, np.ndarray) and isinstance(found.base, np.ndarray):
         found = found.base
     return found
-
-
-def _operations(x: Tensor) -> int:
-    shapes = [np.shape(values(a)) for a in x.inputs]
-    count = _COUNTS.get(x.op.kind.cost) if x.op is not None else None
-    return x.size if count is None else count(x, shapes)
-
-
-def _read(x: Tensor, shapes: list[tuple[int, ...]]) -> int:
-    return prod(shapes[0])
-
-
-def _nothing(x: Tensor, shapes: list[tuple[int, ...]]) -> int:
-    return 0
-
-
-def _product(x: Tensor, shapes: list[tuple[int, ...]]) -> int:
-    return 2 * x.size * shapes[0][-1]
-
-
-def _convolution(x: Tensor, shapes: list[tuple[int, ...]]) -> int:
-    return 2 * x.size * prod(shapes[1][:-1])
-
-
-def _normalise(x: Tensor, shapes: list[tuple[int, ...]]) -> int:
-    return 4 * prod(shapes[0])  # subtract, exp, sum, divide
-
-
-# By cost class; any other has one operation per element of its result.
-_COUNTS: dict[str, Callable[[Tensor, list[tuple[int, ...]]], int]] = {
-    "nothing": _nothing,
-    "read": _read,
-    "normalise": _normalise,
-    "product": _product,
-    "convolution": _convolution,
-}

@@ -328,7 +328,7 @@ def _complete(lane: Lane, letters: tuple[str, ...]) -> int:
 
 
 def _edge(after: Tensor, now: list[Tensor]) -> list[Tensor]:
-    """Where to stop: nothing older than a state depends on it, so nothing older is looked at."""
+    """The nodes at which to stop: nothing older than a state depends on it."""
     oldest = min(x.serial for x in now)
     stop: list[Tensor] = []
     seen, todo = {after, *now}, [after]

@@ -49,7 +49,7 @@ class Lane(Brief):
     members: list[list[Tensor]] = field(default_factory=list)
 
     def of(self, letter: str) -> tuple[list[int], list[Tensor]]:
-        """Which of `steps` have this letter, by their index, and its Tensors."""
+        """The indices of the `steps` that have this letter, and its Tensors."""
         if letter not in self.values:
             known = ", ".join(self.values) or "none"
             raise ValueError(

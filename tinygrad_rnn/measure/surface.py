@@ -48,7 +48,7 @@ class Surface(Table):
         }
 
     def steepest(self) -> tuple[float, float]:
-        """Where the gradient is longest: (a, b); NaN is left out.
+        """The place (a, b) where the gradient is longest; NaN is left out.
 
         Raises ValueError if it is NaN everywhere.
         """

@@ -32,6 +32,7 @@ from tinygrad_rnn.nn.shapes import (
     sequence_to_sequence,
 )
 from tinygrad_rnn.nn.state import detach
+from tinygrad_rnn.nn.summary import Summary, SummaryRow, summary
 from tinygrad_rnn.nn.time import Cell, unroll
 from tinygrad_rnn.nn.torch_layers import GRU, LSTM, RNN
 from tinygrad_rnn.nn.truncation import RandomTruncation
@@ -56,6 +57,8 @@ __all__ = [
     "Recurrent",
     "SequenceModel",
     "Sequential",
+    "Summary",
+    "SummaryRow",
     "TiedLinear",
     "VariationalDropout",
     "Zoneout",
@@ -78,6 +81,7 @@ __all__ = [
     "sequence_to_sequence",
     "squared_error",
     "start",
+    "summary",
     "unroll",
     "unroll_tree",
 ]

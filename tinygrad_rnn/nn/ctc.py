@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.composite import composite
 from tinygrad_rnn.engine.context import scope
 from tinygrad_rnn.engine.operands import operand
 from tinygrad_rnn.engine.primitives import (
@@ -28,6 +29,7 @@ __all__ = ["ctc_loss"]
 _NEVER = -1e30  # log 0 that can be subtracted from itself
 
 
+@composite
 def ctc_loss(
     logits: Any, labels: Any, *, lengths: Any = None, label_lengths: Any = None, blank: int = 0
 ) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.composite import composite
 from tinygrad_rnn.engine.indexing import Input, getitem
 from tinygrad_rnn.engine.operands import operand
 from tinygrad_rnn.engine.primitives import astype, clip, log_softmax, softplus, sum, where
@@ -91,6 +92,7 @@ def huber_loss(
     return named(loss=reduced(near * (difference - near * 0.5), valid, reduction))
 
 
+@composite
 def binary_cross_entropy(
     logits: Any,
     target: Any,
@@ -136,6 +138,7 @@ def binary_cross_entropy(
     return named(loss=reduced(positive + (1 - t) * softplus(logits), valid, reduction))
 
 
+@composite
 def cross_entropy(
     logits: Any,
     labels: Any,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,7 +75,7 @@ class Module(ModuleBase):
     else:
 
         def __call__(self, *args: Any, **keywords: Any) -> Any:
-            """What a class says in ``__call__`` or ``forward``."""
+            """The body of ``__call__`` or ``forward`` in its class."""
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -202,9 +203,17 @@ class Module(ModuleBase):
             object.__delattr__(self, "_found")
         return super().__getstate__()
 
+    @recursive_repr("…")
     def __repr__(self) -> str:
-        facts = [f"{k}={v}" for k, v in vars(self).items() if isinstance(v, (int, float, str))]
+        facts = [f"{k}={v}" for k, v in vars(self).items() if _is_shown(v)]
         return f"{type(self).__name__}({', '.join(facts)})"
+
+
+def _is_shown(x: Any) -> bool:
+    """True if an attribute is part of what describes a module: a size, a word, a module in it."""
+    if isinstance(x, (list, tuple)):
+        return bool(x) and all(map(_is_shown, x))
+    return isinstance(x, (int, float, str, Module))
 
 
 def _by_path(module: Module, fresh: list[Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.operands import operand
 from tinygrad_rnn.engine.primitives import stack
@@ -34,24 +35,55 @@ __all__ = [
 Amount = Literal["one", "many"]
 
 
-def one_to_one(inputs: int, hidden: int, outputs: int, **options: Any) -> SequenceModel:
+def one_to_one(
+    inputs: int,
+    hidden: int,
+    outputs: int,
+    *,
+    cell: Callable[..., Any] = RNNCell,
+    rng: Any = None,
+    dtype: DTypeLike = np.float64,
+) -> SequenceModel:
     """(batch, inputs) → (batch, outputs): one step, a network with one hidden layer."""
-    return _model("one", "one", inputs, hidden, outputs, **options)
+    return _model("one", "one", (inputs, hidden, outputs), cell, rng, dtype)
 
 
-def one_to_many(size: int, hidden: int, **options: Any) -> SequenceModel:
+def one_to_many(
+    size: int,
+    hidden: int,
+    *,
+    cell: Callable[..., Any] = RNNCell,
+    rng: Any = None,
+    dtype: DTypeLike = np.float64,
+) -> SequenceModel:
     """(batch, size) → (n, batch, size): each of ``steps=`` outputs is read as the next input."""
-    return _model("one", "many", size, hidden, size, **options)
+    return _model("one", "many", (size, hidden, size), cell, rng, dtype)
 
 
-def many_to_one(inputs: int, hidden: int, outputs: int, **options: Any) -> SequenceModel:
+def many_to_one(
+    inputs: int,
+    hidden: int,
+    outputs: int,
+    *,
+    cell: Callable[..., Any] = RNNCell,
+    rng: Any = None,
+    dtype: DTypeLike = np.float64,
+) -> SequenceModel:
     """(n, batch, inputs) → (batch, outputs): one answer after the last valid step."""
-    return _model("many", "one", inputs, hidden, outputs, **options)
+    return _model("many", "one", (inputs, hidden, outputs), cell, rng, dtype)
 
 
-def many_to_many(inputs: int, hidden: int, outputs: int, **options: Any) -> SequenceModel:
+def many_to_many(
+    inputs: int,
+    hidden: int,
+    outputs: int,
+    *,
+    cell: Callable[..., Any] = RNNCell,
+    rng: Any = None,
+    dtype: DTypeLike = np.float64,
+) -> SequenceModel:
     """(n, batch, inputs) → (n, batch, outputs): an answer at every step."""
-    return _model("many", "many", inputs, hidden, outputs, **options)
+    return _model("many", "many", (inputs, hidden, outputs), cell, rng, dtype)
 
 
 def sequence_to_sequence(
@@ -62,15 +94,16 @@ def sequence_to_sequence(
     cell: Callable[..., Any] = GRUCell,
     attention: bool = False,
     rng: Any = None,
+    dtype: DTypeLike = np.float64,
 ) -> EncoderDecoder:
     """(n, batch, inputs) → scores (m, batch, symbols): one cell reads all, then another writes."""
     check_flags("sequence_to_sequence", attention=attention)
     rng = np.random.default_rng(rng)
     return EncoderDecoder(
-        cell(inputs, hidden, rng=rng),
-        cell(hidden, hidden, rng=rng),
-        Embedding(symbols, hidden, rng=rng),
-        Linear((1 + attention) * hidden, symbols, rng=rng),
+        cell(inputs, hidden, rng=rng, **_other(dtype)),
+        cell(hidden, hidden, rng=rng, **_other(dtype)),
+        Embedding(symbols, hidden, rng=rng, dtype=dtype),
+        Linear((1 + attention) * hidden, symbols, rng=rng, dtype=dtype),
         attention=attention,
     )
 
@@ -78,19 +111,18 @@ def sequence_to_sequence(
 def _model(
     reads: Amount,
     writes: Amount,
-    inputs: int,
-    hidden: int,
-    outputs: int,
-    *,
-    cell: Callable[..., Any] = RNNCell,
-    rng: Any = None,
+    sizes: tuple[int, int, int],
+    cell: Callable[..., Any],
+    rng: Any,
+    dtype: DTypeLike,
 ) -> SequenceModel:
     """A cell of the class `cell` and a linear read-out, drawn from one seed or generator `rng`."""
+    inputs, hidden, outputs = sizes
     rng = np.random.default_rng(rng)
-    made = cell(inputs, hidden, rng=rng)
+    made = cell(inputs, hidden, rng=rng, **_other(dtype))
     check_cell("SequenceModel", made, starts=True)
     width = output_of(made, made.initial_state()).shape[-1]
-    return SequenceModel(made, Linear(width, outputs, rng=rng), reads, writes)
+    return SequenceModel(made, Linear(width, outputs, rng=rng, dtype=dtype), reads, writes)
 
 
 class SequenceModel(Module):
@@ -182,6 +214,11 @@ class SequenceModel(Module):
         if self.writes == "many":
             return self.read(stack(outputs))
         return self.read(output_of(self.cell, state))
+
+
+def _other(dtype: DTypeLike) -> dict[str, Any]:
+    """A dtype that is not the default; a cell of the user's may know none."""
+    return {} if np.dtype(dtype) == np.float64 else {"dtype": dtype}
 
 
 def _as_it_is(y: Any) -> Any:

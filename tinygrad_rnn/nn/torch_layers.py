@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -38,6 +39,12 @@ class _Torch(Recurrent):
         super().__init__(*cells, merge=merge, dropout=dropout, batch_first=batch_first)
         self.input_size, self.hidden_size, self.num_layers = size, hidden_size, num_layers
         self.bidirectional = bidirectional
+
+    def __repr__(self) -> str:
+        facts = [f"input_size={self.input_size}", f"hidden_size={self.hidden_size}"]
+        given = inspect.signature(type(self)).parameters
+        facts += [f"{k}={v}" for k, v in vars(self).items() if k in given and v != given[k].default]
+        return f"{type(self).__name__}({', '.join(dict.fromkeys(facts))})"
 
 
 class RNN(_Torch):

@@ -35,7 +35,7 @@ COUNTED = {
 
 @dataclass(repr=False)
 class Run:
-    """How far training has come.
+    """The state of training: steps done, what was measured, and how the steps ran.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class Run:
     small: bool = False
 
     def explain(self) -> str:
-        """How the steps ran, and why not as asked for.
+        """The way in which the steps ran, and the reason if it is not the one asked for.
 
         If the loss asked for a value, the sentence names the line.
         """

@@ -41,6 +41,9 @@ class Options(TypedDict, total=False):
         Other names, by name: ``{"lstm": "LSTM", "W_h": "U"}``.
     show, hide
         Of what is given (inputs, weights, constants), by name, what alone is drawn, or what is not.
+    opened
+        Functions, by name, that are drawn operation by operation: ``opened=("layer_norm",)``. At
+        ``detail="op"`` all are.
     """
 
     size: str | tuple[float, float] | None
@@ -54,6 +57,7 @@ class Options(TypedDict, total=False):
     names: Mapping[str, str] | None
     show: Collection[str] | None
     hide: Collection[str] | None
+    opened: Collection[str]
 
 
 def checked(picture: str, options: Mapping[str, Any]) -> None:
@@ -64,7 +68,7 @@ def checked(picture: str, options: Mapping[str, Any]) -> None:
             meant = f" Did you mean {near[0]}?" if near else ""
             known = ", ".join(Options.__annotations__)
             raise TypeError(f"{picture}: unknown option {name!r}.{meant} There are {known}.")
-        if name in ("show", "hide") and isinstance(value, str):
+        if name in ("show", "hide", "opened") and isinstance(value, str):
             raise TypeError(f"{picture}: {name} expects names in a tuple: {name}=({value!r},).")
         if name in ("shapes", "initial", "targets", "loss", "numbered") and not isinstance(
             value, bool | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any, Unpack
 
@@ -79,7 +79,9 @@ def unrolled(
     if options.get("size") is not None and detail == "cell":
         options = {**CELLS, **options}
     args = chosen("unrolled", roots, detail, weights)
-    return fitted("unrolled", partial(select, *args), budget, per_line, options)
+    opened = options.get("opened", ())
+    make = partial(select, *args, opened=opened)
+    return fitted("unrolled", make, budget, per_line, options)
 
 
 def folded(
@@ -114,16 +116,22 @@ def folded(
     checked("folded", options)
     detail = automatic(detail, roots, options)
     args = chosen("folded", roots, detail, weights)
-    return fitted("folded", partial(folding, *args), budget, per_line, options)
+    make = partial(folding, *args, opened=options.get("opened", ()))
+    return fitted("folded", make, budget, per_line, options)
 
 
 def folding(
-    roots: list[Tensor], detail: str, weights: str, budget: int, page: bool = False
+    roots: list[Tensor],
+    detail: str,
+    weights: str,
+    budget: int,
+    page: bool = False,
+    opened: Collection[str] = (),
 ) -> Parts:
     """The parts of a folded picture; if equal steps are too few, without the middle ones."""
-    parts = fold(select(roots, detail, weights, sys.maxsize))
+    parts = fold(select(roots, detail, weights, sys.maxsize, opened=opened))
     if sum(len(block.nodes) for block in parts.blocks) > budget:
-        parts = fold(select(roots, detail, weights, budget, page))
+        parts = fold(select(roots, detail, weights, budget, page, opened))
     return parts
 
 
@@ -179,7 +187,7 @@ def gradient_flow(
     legend = None if room is None else letters_in(room)
 
     def make(most: int, sized: bool) -> Parts:
-        parts = select(*args, most, sized)
+        parts = select(*args, most, sized, options.get("opened", ()))
         flow(parts, args[0][0], legend)
         return parts
 

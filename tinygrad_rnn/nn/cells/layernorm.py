@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygrad_rnn.engine.composite import composite
 from tinygrad_rnn.engine.primitives import concatenate, mean, sigmoid, split, sqrt, tanh
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.cells.base import GatedCell
@@ -14,6 +15,7 @@ from tinygrad_rnn.nn.cells.base import GatedCell
 __all__ = ["LayerNormGRUCell", "LayerNormLSTMCell", "layer_norm"]
 
 
+@composite
 def layer_norm(a: Any, gain: Any, eps: float = 1e-5) -> Any:
     """``gain * (a - mean) / sqrt(variance + eps)`` over the last axis (Ba, Kiros & Hinton 2016)."""
     a = a - mean(a, axis=-1, keepdims=True)
@@ -55,8 +57,16 @@ class LayerNormLSTMCell(_LayerNormCell):
     gates = 4
     state_letters = ("h", "c")
 
-    def __init__(self, input_size: int, hidden_size: int, **how: Any) -> None:
-        super().__init__(input_size, hidden_size, **how)
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        bias: bool = True,
+        rng: Any = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias=bias, rng=rng, dtype=dtype)
         self.g_c = Tensor(np.ones(hidden_size), dtype=self.dtype)
         self.b_c = Tensor(np.zeros(hidden_size), dtype=self.dtype)
 

@@ -115,7 +115,7 @@ OWN: dict[str, Callable[[Tensor, Parts], Formula | None]] = {
 
 # -- options --------------------------------------------------------------------------------------
 
-# What the texts of the operands, or the number below the label, say already.
+# Options that the texts of the operands, or the number below the label, say already.
 _SAID = {"concatenate": {"starts"}, "segment": {"again", "size", "dtype"}, "getitem": {"index"}}
 
 

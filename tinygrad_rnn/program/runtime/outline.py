@@ -71,7 +71,7 @@ class Operation:
 
     @property
     def over_time(self) -> bool:
-        """Whether it sums over all steps."""
+        """True if it sums over all steps."""
         return self.op in OVER_TIME
 
 

@@ -104,7 +104,7 @@ class CompiledStep:
 
     @property
     def reason(self) -> str:
-        """Why the last call had no program; empty if it had one, or there was no call yet."""
+        """The reason why the last call had no program; empty if it had one, or none was made."""
         program = self._recent[1]
         return program if isinstance(program, str) else ""
 
@@ -234,7 +234,7 @@ class CompiledStep:
         return value, gradients
 
     def signature(self, params: Any, *args: Any) -> tuple[Any, list[Any]]:
-        """What a program is made for, equal for all calls that it serves, and what it is given."""
+        """A key that is equal for all calls that one program serves, and the arrays it is given."""
         named = leaves_of(params, "params")
         arrays = list[Any]()
         for _, p in named:
@@ -296,7 +296,7 @@ class CompiledStep:
         with suppress(KeyError):  # another thread has just made room
             self._programs.move_to_end(key)
         self._recent = key, known
-        return known, [*arrays, *(generators or ())]
+        return known, [*arrays, *generators] if generators else arrays
 
     def _make_room(self) -> None:
         """Forget what was called longest ago, if its buffers and those of others take too much."""
@@ -405,7 +405,7 @@ class CompiledStep:
             raise ValueError(f"save_arguments: there is no program in C: {error}.") from None
 
     def arguments(self, params: Any, *args: Any) -> list[Any]:
-        """What ``step`` in `source` and in `plain` is given for a call, before the constants.
+        """The arguments of ``step`` in `source` and in `plain` for a call, before the constants.
 
         What the function draws is drawn, and the generators stay where they are.
 
@@ -563,7 +563,7 @@ def _is_module(x: Any) -> bool:
 
 
 def _fact(x: Any) -> Any:
-    """What a program depends on beside shapes and dtypes, of one end of an argument."""
+    """The part of an argument that a program depends on beside shapes and dtypes."""
     if isinstance(x, NUMBERS):
         return "."
     if _is_module(x):
