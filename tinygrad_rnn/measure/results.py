@@ -23,7 +23,7 @@ FEW, LONG, SHOWN = 6, 80, 8  # things and letters in a `repr`, rows in a noteboo
 
 
 def brief(x: Any) -> str:
-    """How much something is, where all of it would be too long to read: ``array(20, 4)``."""
+    """The size of something where all of it would be too long to read: ``array(20, 4)``."""
     if isinstance(x, np.ndarray):
         few = x.ndim < 2 and x.size <= FEW
         return np.array2string(x, precision=4) if few else f"array{x.shape}"

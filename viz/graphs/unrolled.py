@@ -248,8 +248,8 @@ EXHIBITS = (
         lambda nets: unrolled(nets.small.answering(), size="page"),
     ),
     Exhibit(
-        gradient_flow, GRAPH, "21_gradient.svg", "Inside the steps, with the gradient on every edge",
-        "Darker and thicker is more: at each step a part goes to the weights, the rest to the past.",
+        gradient_flow, GRAPH, "21_gradient.svg", "In the steps, with the gradient on every edge",
+        "Darker and thicker is more: at each step a part goes to weights, the rest to the past.",
         lambda nets: gradient_flow(nets.small.two_steps(), "gate", shapes=False),
     ),
     Exhibit(
