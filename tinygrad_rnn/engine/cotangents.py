@@ -18,7 +18,7 @@ from tinygrad_rnn.engine.products import Uses
 from tinygrad_rnn.engine.rules import FanIn
 from tinygrad_rnn.engine.tensor import Tensor
 
-__all__ = ["Cotangents", "fit"]
+__all__ = ["Cotangents", "fit", "own"]
 
 
 class Cotangents:
@@ -89,3 +89,8 @@ def fit(g: Any, x: Tensor, nodes: list[Tensor]) -> Any:
         if stretched:
             g = reshape(g, shape=x.shape)
     return g if g.dtype == x.dtype else astype(g, dtype=x.dtype)
+
+
+def own(g: Any) -> Any:
+    """A copy: one Tensor may stand in several places of `wrt`."""
+    return g.copy() if type(g) is np.ndarray else g
