@@ -78,6 +78,8 @@ def loss_surface(
     def draw(figure: Any) -> None:
         widths = {"width_ratios": (1.45, 1)}
         rows = figure.subplots(len(found), 2, squeeze=False, gridspec_kw=widths)
+        for other in rows[1:, 1]:
+            other.sharey(rows[0, 1])
         image: Any = None
         for (left, right), (title, surface) in zip(rows, found.items(), strict=True):
             start = starts[title]
