@@ -18,7 +18,7 @@ __all__ = ["found", "statements"]
 
 @functools.cache
 def statements(package: str) -> dict[str, tuple[str, str]]:
-    """What a package imports for type checkers: the module of each name, and its name there."""
+    """The imports of a package for type checkers: the module of each name, and its name there."""
     spec = sys.modules[package].__spec__
     source = spec.loader.get_source(package) if spec is not None else None  # pyrefly: ignore
     blocks = [x for x in ast.parse(source or "").body if isinstance(x, ast.If)]
@@ -33,7 +33,7 @@ def statements(package: str) -> dict[str, tuple[str, str]]:
 
 
 def found(package: str, name: str) -> Any:
-    """What a package calls `name`, imported now; AttributeError if nothing is called so."""
+    """The object that a package calls `name`, imported now; AttributeError if there is none."""
     if name[:1] == "_":
         raise AttributeError(name)
     if name in statements(package):

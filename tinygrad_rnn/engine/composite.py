@@ -1,7 +1,7 @@
 """How does a record know which operations are one function, such as layer_norm?
 
-Each call of a composite function has a frame of its own in the scope of its operations, with what
-it was called with. Gradients, programs and measures see the operations; pictures draw the call.
+Each call of a composite function has a frame of its own in the scope of its operations, with its
+arguments. Gradients, programs and measures see the operations; pictures draw the call.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 
-from tinygrad_rnn.engine.context import Call, Frame, context, without
+from tinygrad_rnn.engine.context import Frame, context, without
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.engine.tree import leaves
 
@@ -21,6 +22,19 @@ __all__ = ["call_of", "composite"]
 
 ARRAYS, NUMBERS = (Tensor, np.ndarray), (bool, int, float, np.number)
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """The arguments of a call of a `composite` function, and the serial numbers of its results.
+
+    `names` are those of its parameters for the `inputs`.
+    """
+
+    inputs: tuple[Any, ...]
+    names: tuple[str, ...]
+    options: dict[str, Any]
+    results: tuple[int, ...] = ()
 
 
 def composite(f: F) -> F:

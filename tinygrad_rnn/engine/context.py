@@ -14,20 +14,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Call", "Context", "Frame", "context", "scope", "without"]
-
-
-@dataclass(slots=True, eq=False)
-class Call:
-    """The arguments of a call of a `composite` function, and the serial numbers of its results.
-
-    `names` are those of its parameters for the `inputs`.
-    """
-
-    inputs: tuple[Any, ...]
-    names: tuple[str, ...]
-    options: dict[str, Any]
-    results: tuple[int, ...] = ()
+__all__ = ["Context", "Frame", "context", "scope", "without"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +41,7 @@ class Frame:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     of: int | None = None
     argument: int | None = None
-    call: Call | None = None
+    call: Any = None
 
     def __str__(self) -> str:
         if self.of is not None:

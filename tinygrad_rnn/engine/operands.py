@@ -14,7 +14,7 @@ from tinygrad_rnn.border import REAL, as_array
 from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.tensor import OBJECT, Tensor, values
 
-__all__ = ["NUMBERS", "as_operand", "operand", "shaped", "with_arrays", "with_axes"]
+__all__ = ["NUMBERS", "as_operand", "operand", "sequence", "shaped", "with_arrays", "with_axes"]
 
 NUMBERS = frozenset(
     {float, int, bool, np.float64, np.float32, np.float16, np.int64, np.int32, np.bool_}
@@ -34,6 +34,15 @@ def as_operand(x: Any, name: str) -> Any:
     if type(x) is Tensor or (type(x) is np.ndarray and x.dtype.kind in REAL):
         return x
     return operand(x, messages.placed(name))
+
+
+def sequence(name: str, xs: Any) -> Any:
+    """A list of operands; an error that names the function if it is none."""
+    if isinstance(xs, Tensor) or not isinstance(xs, (list, tuple, np.ndarray)) or not len(xs):
+        raise TypeError(
+            f"{name}: expected a list of at least one Tensor or array, got {type(xs).__name__}."
+        )
+    return xs
 
 
 def shaped(x: Any) -> Any:

@@ -29,11 +29,10 @@ from tinygrad_rnn.engine.kinds import (  # isort: skip
     ALL, ARITHMETIC, BOTH, CAST, CHOICE, CHOSEN, EACH, EXTREME, FIRST, FUNCTION, IDENTITY,
     LOGSUMEXP, MOVE, NORMALISATION, PRODUCT, SIGN, SUM, VIEW,
 )  # fmt: skip
-from tinygrad_rnn.engine.operands import as_operand
+from tinygrad_rnn.engine.operands import as_operand, sequence
 from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.segment import segment  # noqa: F401
-from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.hints import checked_keywords
 
 # -- elementwise ----------------------------------------------------------------------------------
@@ -293,15 +292,6 @@ def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
 def stack(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join along a new axis; all shapes are equal."""
     return stack_p(*sequence("stack", xs), axis=axis)
-
-
-def sequence(name: str, xs: Any) -> Any:
-    """A list of operands; an error that names the function if it is none."""
-    if isinstance(xs, Tensor) or not isinstance(xs, (list, tuple, np.ndarray)) or not len(xs):
-        raise TypeError(
-            f"{name}: expected a list of at least one Tensor or array, got {type(xs).__name__}."
-        )
-    return xs
 
 
 OPS.update({op.name: op for op in [*vars().values()] if isinstance(op, Primitive)}, mean=mean)

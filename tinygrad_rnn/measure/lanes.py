@@ -17,12 +17,13 @@ from tinygrad_rnn.engine.kinds import IDENTITY
 from tinygrad_rnn.engine.steps import Step, order_of, step_frame, steps
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.measure.arguments import check_steps, stacked, tensors
+from tinygrad_rnn.measure.results import Brief
 
 __all__ = ["Lane", "lanes", "lanes_of", "one_lane", "time_of"]
 
 
-@dataclass(eq=False, slots=True)
-class Lane:
+@dataclass(eq=False, slots=True, repr=False)
+class Lane(Brief):
     """One cell on its way through time: a layer, or one direction of it.
 
     Attributes

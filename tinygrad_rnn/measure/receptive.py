@@ -15,7 +15,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["ReceptiveNorms", "receptive_norms"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ReceptiveNorms(Table):
     """The gradient of an output with respect to its inputs, place by place.
 

@@ -18,7 +18,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["Surface", "loss_surface", "pascanu_wall"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Surface(Table):
     """A loss over a grid, and its gradient.
 

@@ -103,7 +103,7 @@ def dressed(parts: Parts, picture: str, options: Options) -> Parts:
     if (labels := options.get("labels")) is not None:
         _label(parts, picture, labels)
     if names := options.get("names"):
-        _rename(parts, picture, names)
+        rename([parts], picture, names)
     return parts
 
 
@@ -177,8 +177,8 @@ def _select(
     without(parts, gone)
 
 
-def _rename(parts: Parts, picture: str, names: Mapping[str, str]) -> None:
-    """Other names wherever whole words are the old ones."""
+def rename(every: Sequence[Parts], picture: str, names: Mapping[str, str]) -> None:
+    """Other names wherever whole words are the old ones, in one of several pictures at least."""
     word = re.compile(
         r"(?<![\w])(" + "|".join(sorted(map(re.escape, names), key=len, reverse=True)) + r")(?!\w)"
     )
@@ -188,12 +188,13 @@ def _rename(parts: Parts, picture: str, names: Mapping[str, str]) -> None:
         found.update(word.findall(text))
         return word.sub(lambda match: names[match[0]], text)
 
-    for block in parts.blocks:
-        block.name = other(block.name)
-        for node in block.nodes:
-            node.label = other(node.label)
-    for edge in parts.edges():
-        edge.label = other(edge.label)
+    for parts in every:
+        for block in parts.blocks:
+            block.name = other(block.name)
+            for node in block.nodes:
+                node.label = other(node.label)
+        for edge in parts.edges():
+            edge.label = other(edge.label)
     if missing := sorted(set(names) - found):
         raise ValueError(f"{picture}: names: nothing in the picture is called {missing[0]!r}.")
 
@@ -207,4 +208,4 @@ def without(parts: Parts, gone: set[str]) -> None:
     parts.blocks = [block for block in parts.blocks if block.nodes]
 
 
-__all__ = ["Options", "checked", "dressed", "without"]
+__all__ = ["Options", "checked", "dressed", "rename", "without"]

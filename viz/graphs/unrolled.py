@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Unpack
 
 from tinygrad_rnn import Tensor
+from viz.exhibit import FIRST, GRAPH, Exhibit
 from viz.graphs.asked import BUDGET, Detail, Weights, automatic, chosen, recorded, recorded_scalar
 from viz.graphs.gradient_flow import flow
 from viz.graphs.options import Options, checked
@@ -231,3 +232,34 @@ def graph(
     checked("graph", options)
     args = chosen("graph", roots, "op", weights)
     return fitted("graph", partial(select, *args), budget, per_line, options)
+
+
+EXHIBITS = (
+    Exhibit(
+        gradient_flow, FIRST, "00_first.svg", "Two nets, seven steps, one scale",
+        "Step by step back the gradient of the RNN shrinks; along c, past an open forget "
+        "gate, that of the LSTM stays as it is.",
+        lambda nets: gradient_flow(nets.small.far(), "cell", names={"rnn": "RNN", "lstm": "LSTM"}),
+    ),
+    Exhibit(
+        unrolled, GRAPH, "20_unrolled.svg", "One cell, five times",
+        "The same weights at every step; each loss is the loss of its step and, by way of h, "
+        "of all before.",
+        lambda nets: unrolled(nets.small.answering(), size="page"),
+    ),
+    Exhibit(
+        gradient_flow, GRAPH, "21_gradient.svg", "In the steps, with the gradient on every edge",
+        "Darker and thicker is more: at each step a part goes to weights, the rest to the past.",
+        lambda nets: gradient_flow(nets.small.two_steps(), "gate", shapes=False),
+    ),
+    Exhibit(
+        folded, GRAPH, "22_folded.svg", "Folded",
+        "One step of a GRU, drawn once; the dashed arrows lead into the next step.",
+        lambda nets: folded(nets.few["GRU"]),
+    ),
+    Exhibit(
+        graph, GRAPH, "27_derivative.svg", "A derivative is a record, too",
+        "Blue is the derivative of tanh(x²), which can itself be differentiated.",
+        lambda nets: graph(nets.small.derivative()),
+    ),
+)  # fmt: skip
