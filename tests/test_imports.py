@@ -1,11 +1,14 @@
 """Is what is heavy imported only when it is asked for, and then in full?"""
 
 import importlib
+import inspect
+import re
 import subprocess
 import sys
 
 import pytest
 
+from tinygrad_rnn.engine import operators, primitive, tensor
 from tinygrad_rnn.postponed import found, statements
 
 PACKAGES = ("tinygrad_rnn", "tinygrad_rnn.program", "viz")
@@ -22,6 +25,17 @@ def test_importing_the_package_imports_the_engine_and_nn_alone():
     modules = loaded("import tinygrad_rnn")
     rooms = {m.split(".")[1] for m in modules if "." in m}
     assert rooms <= {"border", "engine", "files", "hints", "nn", "postponed"}
+
+
+def test_all_that_a_tensor_looks_up_is_there_in_a_new_process():
+    found = subprocess.run(
+        [sys.executable, "-c", "import tinygrad_rnn.engine.operators as o\nprint(*o.OPS)"],
+        capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    text = inspect.getsource(operators) + inspect.getsource(tensor) + inspect.getsource(primitive)
+    asked = re.findall(r"""(?:OPS\[|_compared\()"(\w+)\"""", text)
+    assert len(asked) > 40
+    assert not {*asked}.difference(found)
 
 
 def test_importing_viz_imports_no_picture_and_no_compiler():

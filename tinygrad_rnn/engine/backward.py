@@ -29,7 +29,7 @@ __all__ = ["ancestors", "grad", "walk"]
 def ancestors(*tensors: Tensor, known: Collection[Tensor] = ()) -> list[Tensor]:
     """All Tensors that `tensors` were made from and they themselves, in the order of birth.
 
-    Those in `known` are listed too, but not what they were made from.
+    Those in `known` are listed too, but not their own ancestors.
 
     >>> from tinygrad_rnn import Tensor
     >>> x = Tensor(3.0)

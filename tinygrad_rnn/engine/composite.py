@@ -1,7 +1,7 @@
 """How does a record know which operations are one function, such as layer_norm?
 
-Each call of a composite function has a frame of its own in the scope of its operations, with what
-it was called with. Gradients, programs and measures see the operations; pictures draw the call.
+Each call of a composite function has a frame of its own in the scope of its operations, with its
+arguments. Gradients, programs and measures see the operations; pictures draw the call.
 """
 
 from __future__ import annotations

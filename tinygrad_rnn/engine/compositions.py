@@ -1,6 +1,6 @@
 """Which of NumPy's functions are made of others?
 
-They take NumPy's arguments, and what they record are the primitives that they are made of.
+They take NumPy's arguments, and record the primitives that they are made of.
 """
 
 from __future__ import annotations

@@ -77,6 +77,6 @@ def conv_right(g: Any, x: Any, w: Any, padding: Any) -> Any:
     x = x.reshape(prod(x.shape[: -n - 1]), *x.shape[-n - 1 :])  # one axis of examples …
     g = g.reshape(x.shape[0], *g.shape[-n - 1 :])
     space = range(1, n + 1)
-    x = x.transpose(n + 1, *space, 0)  # … which is what is summed over now
+    x = x.transpose(n + 1, *space, 0)  # … over which the sum goes now
     g = g.transpose(*space, 0, n + 1)
     return conv(x, g, padding=margins(padding, w.shape[:-2])).transpose(*space, 0, n + 1)

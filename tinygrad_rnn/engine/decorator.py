@@ -1,7 +1,7 @@
 """What does a block decorate?
 
 A function runs inside the block, and so does a coroutine. A generator does while it computes, and
-not while it is suspended: what runs in the meantime is somebody else's.
+not while it is suspended: code that runs in the meantime is not part of it.
 """
 
 from __future__ import annotations

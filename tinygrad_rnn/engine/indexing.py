@@ -155,7 +155,7 @@ def axis_of(name: str, axis: int, shape: tuple[int, ...]) -> int:
     return axis % len(shape)
 
 
-# -- what the rules of both are made of ------------------------------------------------------------
+# -- for the rules of both -------------------------------------------------------------------------
 
 
 def take(g: Any, inputs: tuple[Any, ...], index: Index) -> Any:

@@ -63,7 +63,7 @@ NOT_BY_NUMPY = (
 
 
 def keeps_its_data(x: Any) -> str:
-    """New data for what was recorded."""
+    """New data for a recorded result."""
     return (
         f"the data of a recorded result ({x!r}) cannot be replaced: its history says how it was "
         "computed. Compute a new Tensor, or .detach() it first."
@@ -92,7 +92,7 @@ def ambiguous(x: Any) -> str:
 
 
 def not_copied(x: Any) -> str:
-    """A copy of what was recorded."""
+    """A copy of a recorded result."""
     return (
         f"{x!r} is a recorded result: copying or pickling it would carry its whole history along. "
         "Copy t.detach() or save t.data; leaves and modules copy and pickle as they are."
@@ -201,7 +201,7 @@ def not_an_index(part: Any) -> str:
 
 
 def not_recorded(loss: Any) -> str:
-    """``backward()`` of a leaf, or of what was made from arrays."""
+    """``backward()`` of a leaf, or of a result made from arrays alone."""
     return (
         f"backward(): {loss!r} was not computed from any float Tensor, so there is nothing to go "
         "back to. Was it made under no_grad(), detached, or from arrays alone?"
@@ -252,7 +252,7 @@ def integer(x: Any, user: Any) -> str:
 
 
 def unused(x: Any, recorded: bool) -> str:
-    """A gradient by what the loss does not depend on."""
+    """A gradient by a Tensor that the loss does not depend on."""
     cuts = "stop_gradient, integers, a condition or a primitive without a rule"
     why = f"only through {cuts}" if recorded else "not at all"
     return (
@@ -301,7 +301,7 @@ def flow_not_finite(node: Any, argument: int, arrived: Any) -> str:
 
 
 def sum_not_finite(node: Any) -> str:
-    """NaN or infinity from adding up what is finite."""
+    """NaN or infinity from adding up finite gradients."""
     return (
         f"backward into {called(node)}: what flows back from each of its uses is finite, but not "
         f"the sum (shape {node.shape}). Scale the loss down."

@@ -31,7 +31,7 @@ __all__ = ["Lane", "Step", "order_of", "step_frame", "steps"]
 
 @dataclass(eq=False, slots=True)
 class Lane:
-    """One run through time, or (`path` empty) what is outside of time.
+    """One run through time, or (`path` empty) all that is outside of time.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Lane:
 class Step:
     """One step of a lane, by its time; outside of time it is None.
 
-    What is in it is not kept here: a record would live as long as anything that was read off it.
+    Its nodes are not kept here: a record would live as long as anything that was read off it.
     """
 
     lane: Lane

@@ -42,7 +42,7 @@ def leaves(tree: Any, is_leaf: IsLeaf = None) -> list[Any]:
     tree
         A nested structure.
     is_leaf
-        Says of what could be opened whether it is a leaf all the same.
+        ``is_leaf(x)`` is True for a part that stays a leaf, though it could be opened.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def register(
     parts
         ``parts(x)`` gives what is inside, by key.
     again
-        ``again(x, new)`` gives what is put together of new parts, in the same order.
+        ``again(x, new)`` puts new parts together, in the same order.
 
     Raises
     ------

@@ -56,7 +56,7 @@ def connectivity(output: Tensor, letter: str = "x", lane: str | None = None) -> 
     output
         A recorded scalar, e.g. the chosen logit at one step: ``logits[t, 0, k]``.
     letter
-        What the inputs are called; `unroll` calls them x.
+        The letter of the inputs; `unroll` calls them x.
     lane
         Which; by default the first (bottom) one whose steps have such inputs.
 

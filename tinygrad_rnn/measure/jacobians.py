@@ -190,7 +190,7 @@ def step_jacobians(
     roots
         The loss, or outputs.
     letters
-        The parts of the state; all by default. What is left out is held constant: with ``"c"``
+        The parts of the state; all by default. Parts left out are held constant: with ``"c"``
         alone the way by h is cut.
     lane
         Which, the top layer by default.

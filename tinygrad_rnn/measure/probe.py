@@ -29,7 +29,7 @@ class Probe(Table):
         the mean, below 0: worse; NaN for inputs that do not vary), the fraction read correctly for
         symbols, (K,).
     chance
-        What a decoder without h scores, (K,).
+        The score of a decoder without h, (K,).
     """
 
     lags: np.ndarray

@@ -22,7 +22,7 @@ class Plane(Brief):
     Attributes
     ----------
     mean
-        What the plane goes through, (units,).
+        The point that the plane goes through, (units,).
     directions
         Orthonormal, the more important first, each with its largest element positive: (2, units);
         (1, 1) of a state of one unit.

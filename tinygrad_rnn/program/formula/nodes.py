@@ -181,7 +181,7 @@ def _index(node: Tensor) -> tuple[Any, ...]:
 def _word(node: Tensor, place: int, at: At) -> Any:
     """A part of an index: a text, or the number of the array that it is.
 
-    What follows the step is t, so that all steps read alike.
+    A part that follows the step is t, so that all steps read alike.
     """
     part, away = _index(node)[place], at(place)
     if away is None:

@@ -1,7 +1,7 @@
 """How is each primitive written in NumPy?
 
-For one element, or for all steps at once with time as the first axis. What cannot be written for
-all steps says so, and stays in a loop of its own.
+For one element, or for all steps at once with time as the first axis. A primitive that cannot be
+written for all steps says so, and stays in a loop of its own.
 """
 
 from __future__ import annotations

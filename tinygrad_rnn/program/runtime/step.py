@@ -150,8 +150,7 @@ class CompiledStep:
         Printed from the equations, before anything is done for speed, and the same on every
         machine. It is NumPy that runs when pasted: ``step`` takes what `source` takes, and gives
         loss and gradients; `arguments` makes these of a call. ``step.plain.constants`` are large
-        arrays, its last arguments. What the
-        function requires of its arguments is not checked.
+        arrays, its last arguments. Requirements of the function are not checked.
 
         Raises
         ------
@@ -390,8 +389,8 @@ class CompiledStep:
     def save_arguments(self, path: str | os.PathLike[str], params: Any, *args: Any) -> None:
         """Write the file that `main` in `c_source` reads: parameters and arguments as bytes.
 
-        What the function draws is drawn once and written as arguments, so `main` trains with the
-        same draws at every step. The generators stay where they are.
+        Random numbers are drawn once and written as arguments, so `main` trains with the same draws
+        at every step. The generators stay where they are.
 
         Raises
         ------
@@ -407,7 +406,7 @@ class CompiledStep:
     def arguments(self, params: Any, *args: Any) -> list[Any]:
         """The arguments of ``step`` in `source` and in `plain` for a call, before the constants.
 
-        What the function draws is drawn, and the generators stay where they are.
+        Random numbers are among them, and the generators stay where they are.
 
         Raises
         ------
@@ -486,31 +485,31 @@ def compile(
     and dtypes, rolls the record up, and runs the program ``step.source`` from then on. Where two
     lengths are known, another one is recorded and compared, and no longer rolled up. Results are
     copies, in the structure of `params`; of a module a dict by path. If `loss_fn` gives a pair, so
-    does `step`: ``(loss, aux), grads = step(params, *args)``, with arrays in aux. What cannot be
-    compiled runs eagerly, and ``step.explain()`` says why.
+    does `step`: ``(loss, aux), grads = step(params, *args)``, with arrays in aux. A function that
+    cannot be compiled runs eagerly, and ``step.explain()`` says why.
 
     Notes
     -----
     `loss_fn` itself runs while it is recorded, several times, and not at later calls of that
     signature. A module with another part, number, word or function among its attributes is another
-    signature; an array that is written into, and what other objects and classes hold, is not looked
-    at again. What it requires of its arguments (`require`, and what `nn` checks: labels, symbols,
-    lengths) is part of the program: where it does not hold, `loss_fn` runs eagerly on the same
-    arguments and says so in its own words. A program is compared with `loss_fn` when it is made,
-    not later; `tinygrad_rnn.train.fit` goes on to compare.
+    signature; an array that is written into, and the contents of other objects and classes, are not
+    looked at again. Its requirements of arguments (`require`, and the checks of `nn`: labels,
+    symbols, lengths) are part of the program: where one does not hold, `loss_fn` runs eagerly on
+    the same arguments and says so in its own words. A program is compared with `loss_fn` when it is
+    made, not later; `tinygrad_rnn.train.fit` goes on to compare.
 
-    What `nn` draws (`dropout`, `Zoneout`, `VariationalDropout`, scheduled sampling, random cuts) is
-    drawn anew at each call, from the generator that the function draws from and in its order: the
-    numbers, and where the generator is afterwards, are those of the function. The program gets them
-    as arguments, and its header says how each is drawn. The generator may be held by a module, be
-    closed over, global or an argument, and another one at each call. A function that draws in any
-    other way, or from a generator that it makes, runs eagerly.
+    The draws of `nn` (`dropout`, `Zoneout`, `VariationalDropout`, scheduled sampling, random cuts)
+    are made anew at each call, from the generator that the function draws from and in its order:
+    the numbers, and the state of the generator afterwards, are those of the function. The program
+    gets them as arguments, and its header says how each is drawn. The generator may be held by a
+    module, be closed over, global or an argument, and another one at each call. A function that
+    draws in any other way, or from a generator that it makes, runs eagerly.
 
     It is recorded without the values of its parameters, or with them if it asks for any. Programs
     are kept, as text and numbers, in ``$XDG_CACHE_HOME/tinygrad_rnn`` (``~/.cache``), the user's
     alone, by their record, this package's sources and the machine: the next process finds them.
-    What is recorded are copies of the parameters, so a function must not go another way if an
-    object is the very same as one outside (``m is net``).
+    The record has copies of the parameters, so a function must not go another way if an object is
+    the very same as one outside (``m is net``).
 
     In C, results below the smallest normal number (1.2e-38 in float32, 2.2e-308 in float64) are 0,
     as after torch.set_flush_denormal(True): gradients that vanish become such numbers, and many

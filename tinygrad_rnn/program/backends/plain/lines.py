@@ -54,8 +54,8 @@ def reads(x: Formula, inside: bool = False) -> Iterator[Read]:
 class Line:
     """A value and its formula.
 
-    It `adds` to what there is, in a loop. What is `carried` is read at the next step alone, so its
-    name stands for the value of the step before.
+    It `adds` to a sum, in a loop. A `carried` value is read at the next step alone, so its name
+    stands for the value of the step before.
     """
 
     value: Value
@@ -273,7 +273,7 @@ class Arrangement:
     def together(self, block: Block) -> None:
         """Make one carried value of several that one line adds up.
 
-        What two gates send back to the state before, ``dh = dy + dh_next + dh_next2``, is then
+        The sum of gradients from two gates, ``dh = dy + dh_next + dh_next2``, is then
         ``dh = dy + dh_next``.
         """
         carried = {line.value: line for line in block.lines if line.carried}
