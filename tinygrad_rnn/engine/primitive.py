@@ -7,7 +7,7 @@ Tensor that remembers the primitive, its inputs and options, and where and when.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -77,6 +77,16 @@ class Primitive(Operation):
         if arity is _FROM_SIGNATURE:
             self.arity, self.options = signature(forward)
 
+    # fmt: off
+    @overload
+    def __call__(self, x: Tensor, /, *inputs: Any, **options: Any) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any, y: Tensor, /, *inputs: Any, **options: Any) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any, y: Any, z: Tensor, /, **options: Any) -> Tensor: ...
+    @overload
+    def __call__(self, *inputs: Any, **options: Any) -> np.ndarray: ...
+    # fmt: on
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Compute, and record if there is a Tensor among the inputs."""
         if len(inputs) != self.arity and self.arity is not None:  # sum(x, 0): 0 is an option

@@ -13,6 +13,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.indexing import Input, getitem
 from tinygrad_rnn.engine.operands import operand
+from tinygrad_rnn.engine.overloads import of_one
 from tinygrad_rnn.engine.primitives import astype, clip, log_softmax, softplus, sum, where
 from tinygrad_rnn.engine.recorder import require
 from tinygrad_rnn.engine.tensor import named, values
@@ -23,6 +24,7 @@ from tinygrad_rnn.nn.counted import Reduction, anything, check_reduction, counte
 __all__ = ["binary_cross_entropy", "cross_entropy", "huber_loss", "mse_loss", "squared_error"]
 
 
+@of_one
 def mse_loss(
     y: Any,
     target: Any,
@@ -58,6 +60,7 @@ def mse_loss(
     return named(loss=reduced(difference * difference, valid, reduction))
 
 
+@of_one
 def squared_error(y: Any, target: Any, *, lengths: Any = None, mask: Any = None) -> Any:
     """½ Σ (y - target)², the error E of the papers before 2000; its derivative is y - target.
 
@@ -68,6 +71,7 @@ def squared_error(y: Any, target: Any, *, lengths: Any = None, mask: Any = None)
     return named(loss=reduced(difference * difference, valid, "sum") * 0.5)
 
 
+@of_one
 def huber_loss(
     y: Any,
     target: Any,
@@ -91,6 +95,7 @@ def huber_loss(
     return named(loss=reduced(near * (difference - near * 0.5), valid, reduction))
 
 
+@of_one
 def binary_cross_entropy(
     logits: Any,
     target: Any,
@@ -136,6 +141,7 @@ def binary_cross_entropy(
     return named(loss=reduced(positive + (1 - t) * softplus(logits), valid, reduction))
 
 
+@of_one
 def cross_entropy(
     logits: Any,
     labels: Any,

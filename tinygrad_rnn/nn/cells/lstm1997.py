@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.primitives import concatenate, sigmoid, split, stop_gradient
-from tinygrad_rnn.engine.tensor import named
+from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import SizedCell
 from tinygrad_rnn.nn.samples import Sample, sampled
@@ -139,7 +139,7 @@ class MemoryBlockCell(SizedCell):
         """
         return tuple(np.zeros((*batch, self._size(s)), self.dtype) for s in self._letters())
 
-    def __call__(self, x: Any, state: tuple[Any, ...]) -> tuple[Any, ...]:
+    def __call__(self, x: Any, state: tuple[Any, ...]) -> tuple[Tensor, ...]:
         """The next state from x (*batch, input_size) and parts in the shapes of `initial_state`."""
         h, c, *before = self._parts(x, state, *self._letters())
         cut = stop_gradient if self.truncated else _same
