@@ -15,10 +15,18 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
-    "myst_parser",
+    "myst_nb",
+    "sphinx-mathjax-offline",
+    "lessons",
     "rooms",
     "thumbnails",
 ]
+
+# -- lessons --------------------------------------------------------------------------------------
+nb_execution_mode = "off"  # the notebooks are executed when they are made
+nb_mime_priority_overrides = [("html", "image/png", 0)]
+myst_enable_extensions = ["dollarmath"]
+exclude_patterns = ["lessons/*.py"]
 
 # -- docstrings -----------------------------------------------------------------------------------
 default_role = "py:obj"  # `name` in a docstring: a link where there is such a name, else code

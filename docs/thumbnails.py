@@ -4,89 +4,48 @@ from __future__ import annotations
 
 import html
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 import viz
-from tinygrad_rnn import Tensor, grad, nn, tanh
+from tinygrad_rnn import nn
+from viz.gallery.exhibits import exhibits
 from viz.gallery.gallery import gallery
 
 FOLDER = "gallery"  # below the pages
 SECONDS = 3.0  # of training, for each model of the gallery
 AT = 110  # the operation at which the player's thumbnail stands: half of the way back
-DRAWN: dict[str, str] = {}  # "viz.folded" → "gallery/02_folded.svg", in the gallery's order
+DRAWN: dict[str, str] = {}  # "viz.folded" → "gallery/22_folded.svg", in the gallery's order
 
 
 def draw(app: Sphinx) -> None:
-    """Draw small pictures for thumbnails, then the gallery; a missing picture is an error."""
+    """Draw small pages for thumbnails, then the gallery; a missing picture is an error."""
     folder = Path(app.outdir) / FOLDER
-    others = ("keep", "use_renderer", "flow", "fold")  # two draw nothing, two what others do
-    pictures = [name for name in viz.__all__ if name not in others]
-    names = [name for name in pictures if inspect.isfunction(getattr(viz, name))]
     folder.mkdir(parents=True, exist_ok=True)
-    with noted(names):
-        _small(folder)
-        gallery(folder, seconds=SECONDS, progress=False)
-    if missing := [name for name in names if f"viz.{name}" not in DRAWN]:
-        raise ExtensionError(
-            f"docs: no thumbnail for viz.{missing[0]}: the gallery does not save what it draws. "
-            "Show it in viz/gallery/exhibits.py."
-        )
+    DRAWN.update({name: f"{FOLDER}/{path.name}" for name, path in _small(folder).items()})
+    gallery(folder, seconds=SECONDS, progress=False)
+    for exhibit in exhibits():
+        if exhibit.of is not None:
+            DRAWN.setdefault(f"viz.{exhibit.of.__name__}", f"{FOLDER}/{exhibit.file}")
     for path in sorted(folder.glob("cell_*.svg")):  # each cell, folded from its own record
         if hasattr(nn, name := path.stem.removeprefix("cell_")):
             DRAWN[f"tinygrad_rnn.nn.{name}"] = f"{FOLDER}/{path.name}"
 
 
-@contextmanager
-def noted(names: list[str]) -> Iterator[None]:
-    """In this block, pictures drawn by these functions of viz note where they are saved."""
-    pictures = {name: getattr(viz, name) for name in names}
-    for name, picture in pictures.items():
-        setattr(viz, name, _noting(name, picture))
-    try:
-        yield
-    finally:
-        for name, picture in pictures.items():
-            setattr(viz, name, picture)
-
-
-def _noting(name: str, picture: Callable[..., Any]) -> Callable[..., Any]:
-    def call(*args: Any, **options: Any) -> Any:
-        drawing = picture(*args, **options)
-        save = drawing.save
-
-        def noting(path: Path) -> Path:
-            written = save(path)
-            DRAWN.setdefault(f"viz.{name}", f"{FOLDER}/{written.name}")
-            return written
-
-        drawing.save = noting
-        return drawing
-
-    return call
-
-
-def _small(folder: Path) -> None:
-    """Four steps, drawn and as animated pages; a recorded derivative."""
+def _small(folder: Path) -> dict[str, Path]:
+    """Four steps as animated pages, which a browser shows at once."""
     rng = np.random.default_rng(0)
-    xs, target = rng.standard_normal((4, 2, 3)), np.zeros((2, 4))
-    rnn, lstm = (
-        nn.mse_loss(nn.unroll(cell(3, 4, rng=rng), xs)[0][-1], target)
-        for cell in (nn.RNNCell, nn.LSTMCell)
-    )
-    x = Tensor(0.5, name="x")
-    viz.unrolled(rnn).save(folder / "small_unrolled.svg")
-    viz.graph(grad(tanh(x * x), x, create_graph=True)).save(folder / "small_graph.svg")
-    viz.play(lstm).save(folder / "small_player.html")
-    viz.frames(lstm).save(folder / "small_frames.html")
+    outputs, _ = nn.unroll(nn.LSTMCell(3, 4, rng=rng), rng.standard_normal((4, 2, 3)))
+    loss = nn.mse_loss(outputs[-1], np.zeros((2, 4)))
+    return {
+        "viz.play": viz.play(loss).save(folder / "small_player.html"),
+        "viz.frames": viz.frames(loss).save(folder / "small_frames.html"),
+    }
 
 
 def thumbnail(name: str) -> str:

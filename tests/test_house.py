@@ -1,5 +1,6 @@
 """Does the project keep to its own rooms, names and dependencies?"""
 
+import ast
 import re
 import subprocess
 import sys
@@ -75,6 +76,18 @@ def test_no_file_names_a_place_on_one_machine():
         for path in tracked_files()
         for number, line in enumerate(path.read_bytes().splitlines(), start=1)
         if place.search(line)
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_only_the_docstring_of_a_file_is_a_question():
+    question = re.compile(r"(What|Where|Whether|Who|How|Which|Why)\b")
+    parts = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    found = [
+        f"{path.relative_to(ROOT)}:{x.lineno}: {text}"
+        for path in sorted((ROOT / "tinygrad_rnn").rglob("*.py"))
+        for x in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(x, parts) and question.match(text := ast.get_docstring(x) or "")
     ]
     assert not found, "\n".join(found)
 

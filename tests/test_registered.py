@@ -11,7 +11,7 @@ import pytest
 from enrolled import enrolled
 
 from tinygrad_rnn import named, nn, tanh
-from viz.gallery.exhibits import _family
+from viz.gallery.exhibits import family
 
 ROOT = Path(__file__).parents[1]
 
@@ -52,7 +52,7 @@ def test_a_cell_that_says_no_size_of_inputs_is_refused_in_a_sentence():
 
 
 def test_the_gallery_draws_it(toy):
-    drawn = dict(_family())
+    drawn = dict(family())
     assert len(drawn) == len(nn.cells_of(nn))
     assert "<svg" in drawn["ToyCell"]().svg()
 

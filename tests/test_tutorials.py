@@ -1,7 +1,9 @@
 """Does every lesson run, keep to the frame, and have exercises that can be graded?"""
 
+import copy
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -191,3 +193,11 @@ def test_a_wrong_answer_and_a_broken_one_are_told_apart(tmp_path):
     assert re.search(r"1 ★ +found 2, which is not right", said)
     assert re.search(r"2 ★★ +raised ZeroDivisionError: division by zero", said)
     assert re.search(r"3 ★★★ +is missing from the sheet", said)
+
+
+@pytest.mark.parametrize("answer", [["NFG", "NIG"], "NFG", {"NFG": 1.0}, [1.0, 2.0], (True, 3)])
+def test_an_answer_is_right_if_it_is_the_same_and_of_any_other_kind_wrong(answer):
+    equal = runpy.run_path(str(TUTORIALS / "grade.py"))["equal"]
+    assert equal(copy.deepcopy(answer), answer)
+    for other in (["NIG", "NFG"], ["NFG"], "NIG", {"NFG": 2.0}, [1.0, 2.1], (False, 3), None):
+        assert not equal(other, answer)

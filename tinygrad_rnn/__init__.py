@@ -2,13 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from tinygrad_rnn import interop, measure, nn, tasks, train
+from tinygrad_rnn import nn
 from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.anomaly import detect_anomaly
 from tinygrad_rnn.engine.axes import expand_dims, flatten, squeeze, swapaxes
 from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.blocks import no_grad
 from tinygrad_rnn.engine.check import check_grads
+from tinygrad_rnn.engine.composite import call_of, composite
 from tinygrad_rnn.engine.compositions import (
     diag,
     hstack,
@@ -97,8 +98,11 @@ from tinygrad_rnn.engine.scalars import scalars
 from tinygrad_rnn.engine.steps import Step, step_frame, steps
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.hints import of_package
-from tinygrad_rnn.program import compile as compile
-from tinygrad_rnn.program import equations, register_lowering
+
+if TYPE_CHECKING:  # imported when they are first asked for
+    from tinygrad_rnn import interop, measure, tasks, train
+    from tinygrad_rnn.program import compile as compile
+    from tinygrad_rnn.program import equations, register_lowering
 
 __version__ = "0.1.0"
 
@@ -113,9 +117,11 @@ __all__ = [
     "arctan",
     "astype",
     "broadcast_to",
+    "call_of",
     "check_grads",
     "clip",
     "compile",
+    "composite",
     "concatenate",
     "conv",
     "cos",

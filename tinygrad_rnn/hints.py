@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import difflib
 import functools
+import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+
+from tinygrad_rnn import postponed
 
 __all__ = [
     "HINTS",
@@ -27,7 +30,7 @@ __all__ = [
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _ROOMS = ("nn", "train", "measure", "tasks")
-_PACKAGES = ("tinygrad_rnn", *[f"tinygrad_rnn.{room}" for room in _ROOMS], "viz")
+_OURS = ("tinygrad_rnn", *[f"tinygrad_rnn.{room}" for room in _ROOMS])
 
 _NO_MODE = "there is no mode: pass rng=generator to a call in training, nothing in evaluation"
 _NO_DEVICE = "there is one device, NumPy's: leave it out; another dtype is dtype=, or t.astype(…)"
@@ -166,10 +169,14 @@ def absent(x: Any, name: str) -> NoReturn:
     raise NoAttribute(type(x).__name__, name, lambda: [n for n in dir(x) if n[0] != "_"])
 
 
-def of_package(package: str, public: list[str]) -> tuple[Callable[[str], NoReturn], Any]:
-    """``__getattr__`` and ``__dir__`` of a package: hints, and what is public."""
+def of_package(package: str, public: list[str]) -> tuple[Callable[[str], Any], Any]:
+    """``__getattr__`` and ``__dir__`` of a package: postponed imports, hints, what is public."""
 
-    def lacking(name: str) -> NoReturn:
+    def lacking(name: str) -> Any:
+        try:
+            return postponed.found(package, name)
+        except AttributeError:
+            pass
         raise NoAttribute(package.removeprefix("tinygrad_rnn."), name, lambda: public)
 
     def shown() -> list[str]:
@@ -180,7 +187,9 @@ def of_package(package: str, public: list[str]) -> tuple[Callable[[str], NoRetur
 
 def _elsewhere(name: str) -> str:
     """The name in another of our packages that has it."""
-    for package in _PACKAGES:
+    for package in _OURS:
+        importlib.import_module(package)
+    for package in (*_OURS, "viz"):
         if name in getattr(sys.modules.get(package), "__all__", ()):
             return f"{package.removeprefix('tinygrad_rnn.')}.{name}"
     return ""
@@ -190,7 +199,7 @@ def _elsewhere(name: str) -> str:
 
 
 class _Signature:
-    """That of ``__init__``, for Python 3.11, which reads that of ``__new__``."""
+    """The signature of ``__init__``, for Python 3.11, which reads that of ``__new__``."""
 
     def __get__(self, x: Any, cls: type) -> inspect.Signature | None:
         if x is not None:
@@ -243,7 +252,7 @@ def unknown_keyword(owner: str, function: Callable[..., Any], keywords: Iterable
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Which of the names may be meant; nothing if none is like it."""
+    """A sentence with the name that may be meant; empty if none is like it."""
     by_letters = {k.lower().replace("_", ""): k for k in known}
     like = difflib.get_close_matches(name.lower().replace("_", ""), by_letters, 1)
     return f" Did you mean {by_letters[like[0]]!r}?" if like else ""

@@ -9,6 +9,9 @@ import re
 
 import numpy as np
 
+from tinygrad_rnn import nn
+from tinygrad_rnn.nn.cells.orthogonal import householder
+
 TOKEN = re.compile(
     r"\s*(?P<token>·|\d+(?:\.\d+)?(?:e[+−]?\d+)?|inf|nan|\.\.\."
     r"|[A-Za-zα-ω_∂][A-Za-zα-ω_0-9]*′*(?:\[t[+−]\d+\])?|[√Σ]|[-+−×/@^²ᵀ()\[\],:>≥<≤=∧])"
@@ -45,6 +48,11 @@ FUNCTIONS = {
     "reshape": lambda x, shape: np.reshape(x, shape),
     "zeros": np.zeros,
     "ones": np.ones,
+    "layer_norm": nn.layer_norm,
+    "householder": householder,
+    "cross_entropy": nn.cross_entropy,
+    "binary_cross_entropy": nn.binary_cross_entropy,
+    "dot_attention": lambda *given: nn.dot_attention(*given)[0],
     "broadcast_to": lambda x, shape: np.broadcast_to(x, shape),
     "cut": lambda x: x,
     "pass_gradient": lambda x, scale=1.0, limit=np.inf: x,

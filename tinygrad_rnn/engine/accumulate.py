@@ -13,7 +13,8 @@ import numpy as np
 
 from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.arguments import check_arguments
-from tinygrad_rnn.engine.backward import ancestors, own, walk
+from tinygrad_rnn.engine.backward import ancestors, walk
+from tinygrad_rnn.engine.cotangents import own
 from tinygrad_rnn.engine.integers import check_integers
 from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.tensor import Tensor

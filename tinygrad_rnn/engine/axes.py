@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from tinygrad_rnn.engine.indexing import axis_of
 from tinygrad_rnn.engine.operands import as_operand
 from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.overloads import of_one
 from tinygrad_rnn.engine.primitives import reshape, transpose
-from tinygrad_rnn.engine.tensor import values
 
 __all__ = ["expand_dims", "flatten", "squeeze", "swapaxes"]
 
@@ -20,7 +17,7 @@ __all__ = ["expand_dims", "flatten", "squeeze", "swapaxes"]
 def expand_dims(x: Any, axis: int) -> Any:
     """A new axis of length 1, at place `axis` of the result."""
     x = as_operand(x, "expand_dims")
-    shape = [*np.shape(values(x))]
+    shape = [*x.shape]
     place = axis_of("expand_dims", axis, (*shape, 1))
     return reshape(x, shape=(*shape[:place], 1, *shape[place:]))
 
@@ -29,7 +26,7 @@ def expand_dims(x: Any, axis: int) -> Any:
 def squeeze(x: Any, axis: int | tuple[int, ...] | None = None) -> Any:
     """Without axes of length 1: all such, or `axis`; ValueError if that is longer."""
     x = as_operand(x, "squeeze")
-    shape = np.shape(values(x))
+    shape = x.shape
     if axis is None:
         return reshape(x, shape=tuple(n for n in shape if n != 1))
     given = axis if isinstance(axis, tuple) else (axis,)
@@ -46,7 +43,7 @@ def squeeze(x: Any, axis: int | tuple[int, ...] | None = None) -> Any:
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """Two axes exchanged."""
     x = as_operand(x, "swapaxes")
-    shape = np.shape(values(x))
+    shape = x.shape
     a, b = (axis_of("swapaxes", k, shape) for k in (axis1, axis2))
     axes = [*range(len(shape))]
     axes[a], axes[b] = b, a

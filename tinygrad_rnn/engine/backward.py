@@ -16,7 +16,7 @@ import numpy as np
 
 from tinygrad_rnn.engine import messages, tree
 from tinygrad_rnn.engine.arguments import check_arguments, seed_of
-from tinygrad_rnn.engine.cotangents import Cotangents
+from tinygrad_rnn.engine.cotangents import Cotangents, own
 from tinygrad_rnn.engine.marks import context_restored, mark
 from tinygrad_rnn.engine.overloads import gradients
 from tinygrad_rnn.engine.rules import RULES, FanIn, one_each
@@ -24,13 +24,13 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.engine.unchanged import check_unchanged
 from tinygrad_rnn.engine.watchers import OnEdge, watching
 
-__all__ = ["ancestors", "grad", "own", "walk"]
+__all__ = ["ancestors", "grad", "walk"]
 
 
 def ancestors(*tensors: Tensor, known: Collection[Tensor] = ()) -> list[Tensor]:
     """All Tensors that `tensors` were made from and they themselves, in the order of birth.
 
-    Those in `known` are listed too, but not what they were made from.
+    Those in `known` are listed too, but not their own ancestors.
 
     >>> from tinygrad_rnn import Tensor
     >>> x = Tensor(3.0)
@@ -197,8 +197,3 @@ def _needed(nodes: list[Tensor], targets: set[Tensor]) -> set[Tensor]:
                     needed.add(node)
                 break
     return needed
-
-
-def own(g: Any) -> Any:
-    """A copy: one Tensor may stand in several places of `wrt`."""
-    return g.copy() if type(g) is np.ndarray else g

@@ -74,8 +74,8 @@ class no_grad(Block):
 class Observer(Block):
     """Sees each operation on Tensors inside the block, and may answer in its place.
 
-    What is not overridden lets everything go on as it would. Several observers nest: an operation
-    comes to the innermost first, which hands it on to those `outside`.
+    Methods that are not overridden change nothing. Several observers nest: an operation comes to
+    the innermost first, which hands it on to those `outside`.
     """
 
     __slots__ = ()
@@ -106,7 +106,7 @@ class Observer(Block):
         """A function that is told of each gradient as it flows (`watchers.Watcher`), or None."""
 
     def asked(self, question: str, *operands: Any) -> Any:
-        """The answer to what asks Tensors for values, or None to let them answer themselves.
+        """The answer to a question about the values of Tensors, or None to let them answer.
 
         A question is ``"values"``, ``"item"``, ``"if"`` or the name of a comparison, as ``"less"``.
         """

@@ -104,7 +104,7 @@ def check_grads(
 
 
 class _Point(NamedTuple):
-    """What is moved: its name, where it is, and the parameter of a copied Module it belongs to."""
+    """An argument that is moved: name, value, and the parameter of a copied Module that it is."""
 
     name: str
     x: np.ndarray
@@ -193,14 +193,14 @@ class _Check:
 
 
 class _Line:
-    """How fast <cotangent, f> grows along directions of one argument."""
+    """The slope of <cotangent, f> along directions of one argument."""
 
     def __init__(self, f: Any, check: _Check, k: int, cotangent: np.ndarray) -> None:
         self.f, self.check, self.k, self.cotangent = f, check, k, cotangent
-        self.value = 0.0  # the size of what differences are taken of
+        self.value = 0.0  # the size of the values that differences are taken of
 
     def slope(self, direction: np.ndarray, step: float, g: Any) -> float:
-        """By central differences; what rounding takes off a step is put back by the gradient `g`.
+        """By central differences; the gradient `g` puts back the part of a step lost to rounding.
 
         Beside 1e12 there is no number nearer than 1e-4: a step of 1e-3 is up to 6 % too long. NaN
         if more than a tenth would have to be put back.

@@ -1,6 +1,6 @@
 """Which of NumPy's functions are made of others?
 
-They take NumPy's arguments, and what they record are the primitives that they are made of.
+They take NumPy's arguments, and record the primitives that they are made of.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.functions import cumsum  # noqa: F401
 from tinygrad_rnn.engine.indexing import axis_of, getitem, scatter
-from tinygrad_rnn.engine.operands import as_operand, shaped
+from tinygrad_rnn.engine.operands import as_operand, sequence, shaped
 from tinygrad_rnn.engine.overloads import of_list, of_one
 from tinygrad_rnn.engine.primitives import (
     Input,
@@ -26,7 +26,6 @@ from tinygrad_rnn.engine.primitives import (
     min,
     multiply,
     reshape,
-    sequence,
     sqrt,
     sum,
     transpose,

@@ -19,7 +19,7 @@ __all__ = ["Context", "Frame", "context", "scope", "without"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One ``with scope(...)`` around an operation, or the mark of a gradient.
+    """One ``with scope(...)`` around an operation, a call of a function, or a gradient's mark.
 
     Attributes
     ----------
@@ -32,6 +32,8 @@ class Frame:
     of, argument
         Of a recorded gradient: the serial number of the node that is differentiated, and the number
         of the argument.
+    call
+        Of a call of a `composite` function, its arguments and results; such a frame has no time.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Frame:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     of: int | None = None
     argument: int | None = None
+    call: Any = None
 
     def __str__(self) -> str:
         if self.of is not None:
@@ -48,7 +51,7 @@ class Frame:
 
 @dataclass(slots=True)  # never changed; frozen, it would be three times as slow to make
 class Context:
-    """Whether operations are recorded, their scope, and the observers, innermost first.
+    """The conditions an operation runs under: recording, scope, and observers, innermost first.
 
     The open `blocks` decide on recording and observers.
     """

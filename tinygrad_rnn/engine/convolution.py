@@ -19,7 +19,7 @@ __all__ = ["conv", "conv_left", "conv_right", "margins"]
 
 
 def margins(padding: Any, kernel: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
-    """How many zeros a convolution puts before and after each axis; negative ones are cut off."""
+    """The zeros before and after each axis of a convolution; a negative number cuts places off."""
     if isinstance(padding, str) and padding in ("same", "valid"):
         return tuple(((k - 1) // 2, k // 2) if padding == "same" else (0, 0) for k in kernel)
     if isinstance(padding, str) or [len(pair) for pair in padding] != [2] * len(kernel):
@@ -77,6 +77,6 @@ def conv_right(g: Any, x: Any, w: Any, padding: Any) -> Any:
     x = x.reshape(prod(x.shape[: -n - 1]), *x.shape[-n - 1 :])  # one axis of examples …
     g = g.reshape(x.shape[0], *g.shape[-n - 1 :])
     space = range(1, n + 1)
-    x = x.transpose(n + 1, *space, 0)  # … which is what is summed over now
+    x = x.transpose(n + 1, *space, 0)  # … over which the sum goes now
     g = g.transpose(*space, 0, n + 1)
     return conv(x, g, padding=margins(padding, w.shape[:-2])).transpose(*space, 0, n + 1)

@@ -1,4 +1,4 @@
-"""How is what reaches one node by several ways added up?
+"""How are gradients that reach one node by several ways added up?
 
 In an array of our own, made for the first sum and added to from then on. Slices of one sequence and
 products with one matrix are not added up one by one: they wait until the turn of their source, and
@@ -18,7 +18,7 @@ from tinygrad_rnn.engine.products import Uses
 from tinygrad_rnn.engine.rules import FanIn
 from tinygrad_rnn.engine.tensor import Tensor
 
-__all__ = ["Cotangents", "fit"]
+__all__ = ["Cotangents", "fit", "own"]
 
 
 class Cotangents:
@@ -45,7 +45,7 @@ class Cotangents:
         return fit(g, node, self.nodes)
 
     def add_to(self, x: Tensor, gx: Any) -> None:
-        """Add what arrives at `x` by another way to what is there: `x` is in `sums`."""
+        """Add a gradient that arrives at `x`, which has a sum, by another way."""
         before = self.sums[x]
         if x in self.ours and before.shape == gx.shape:
             before += gx
@@ -89,3 +89,8 @@ def fit(g: Any, x: Tensor, nodes: list[Tensor]) -> Any:
         if stretched:
             g = reshape(g, shape=x.shape)
     return g if g.dtype == x.dtype else astype(g, dtype=x.dtype)
+
+
+def own(g: Any) -> Any:
+    """A copy: one Tensor may stand in several places of `wrt`."""
+    return g.copy() if type(g) is np.ndarray else g

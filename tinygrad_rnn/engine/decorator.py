@@ -1,7 +1,7 @@
 """What does a block decorate?
 
 A function runs inside the block, and so does a coroutine. A generator does while it computes, and
-not while it is suspended: what runs in the meantime is somebody else's.
+not while it is suspended: code that runs in the meantime is not part of it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def decorated(f: Callable[..., Any], block: Any) -> Callable[..., Any]:
 
 
 def _resumed(block: Any, running: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """What `running` yields and returns, each time inside the block."""
+    """The values that `running` yields and returns; it runs inside the block each time."""
     resume: Callable[[], Any] = functools.partial(next, running)
     while True:
         try:

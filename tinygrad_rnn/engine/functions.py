@@ -19,7 +19,6 @@ from tinygrad_rnn.engine.overloads import of_one
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.primitives import exp, reshape
 from tinygrad_rnn.engine.rules import RULES
-from tinygrad_rnn.engine.tensor import values
 
 __all__ = [
     "arctan",
@@ -88,4 +87,4 @@ def cumsum(x: Any, axis: int | None = None) -> Any:
     x = as_operand(x, "cumsum")
     if axis is None:
         return cumsum_p(reshape(x, shape=-1), axis=0)
-    return cumsum_p(x, axis=axis_of("cumsum", axis, np.shape(values(x))))
+    return cumsum_p(x, axis=axis_of("cumsum", axis, x.shape))

@@ -21,7 +21,7 @@ from tinygrad_rnn.engine.operands import as_operand
 from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.overloads import of_one, parts_of_one
 from tinygrad_rnn.engine.primitive import Primitive
-from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.engine.tensor import Tensor
 
 __all__ = ["Input", "axis_of", "flip", "getitem", "put_back", "scatter", "split", "take"]
 
@@ -110,7 +110,7 @@ def split(x: Any, sections: int | Sequence[int], axis: int = -1) -> tuple[Any, .
     The parts are slices, so their gradients go back to `x` in one scatter.
     """
     x = as_operand(x, "split")
-    cuts = _cuts(np.shape(values(x)), _sections(sections), axis)
+    cuts = _cuts(x.shape, _sections(sections), axis)
     return tuple([getitem(x, index=index) for index in cuts])
 
 
@@ -127,7 +127,7 @@ def _cuts(shape: tuple[int, ...], sections: int | tuple[int, ...], axis: int) ->
 
 
 def _sections(sections: Any) -> int | tuple[int, ...]:
-    """How many parts, or the places to cut before; an error if it is neither."""
+    """The number of parts, or the places to cut before; an error if it is neither."""
     if isinstance(sections, (int, np.integer)):
         return int(sections)
     try:
@@ -140,7 +140,7 @@ def _sections(sections: Any) -> int | tuple[int, ...]:
 def flip(x: Any, axis: int = 0) -> Any:
     """Backwards along `axis`."""
     x = as_operand(x, "flip")
-    axis = axis_of("flip", axis, np.shape(values(x)))
+    axis = axis_of("flip", axis, x.shape)
     return getitem(x, index=(*(slice(None),) * axis, slice(None, None, -1)))
 
 
@@ -155,7 +155,7 @@ def axis_of(name: str, axis: int, shape: tuple[int, ...]) -> int:
     return axis % len(shape)
 
 
-# -- what the rules of both are made of ------------------------------------------------------------
+# -- for the rules of both -------------------------------------------------------------------------
 
 
 def take(g: Any, inputs: tuple[Any, ...], index: Index) -> Any:

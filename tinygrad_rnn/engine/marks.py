@@ -30,6 +30,6 @@ def context_restored() -> Iterator[None]:
 
 
 def mark(node: Tensor, argument: int | None = None) -> None:
-    """From here on, what is recorded derives from `node`: it has its scope, marked backward."""
+    """Let operations from here on derive from `node`: they have its scope, marked backward."""
     frame = Frame("backward", None, NOTHING, node.serial, argument)
     context.set(context.get().at((*node.scope, frame)))

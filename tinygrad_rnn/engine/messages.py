@@ -23,7 +23,7 @@ def placed(name: str) -> str:
 
 
 def called(node: Any) -> str:
-    """What errors call a Tensor: its letter, its primitive, and its place if it has one."""
+    """The name of a Tensor in errors: its letter, its primitive, and its place if it has one."""
     what = node.name or "a leaf"
     if node.op is not None:
         what = f"{node.name} = {node.op.name}" if node.name else node.op.name
@@ -57,13 +57,13 @@ NOT_ASSIGNED = (
 )
 NOT_BY_NUMPY = (
     "NumPy functions do not record, so np.add(t, …), np.sum(t) and np.asarray(t) refuse a Tensor. "
-    "Use the operators or the functions of tinygrad_rnn (add, tanh, sum, …); t.data is the plain "
-    "array."
+    "Use the operators or the functions of tinygrad_rnn (add, tanh, sum, …); tinygrad_rnn.numpy "
+    "has them under NumPy's names. t.data is the plain array."
 )
 
 
 def keeps_its_data(x: Any) -> str:
-    """New data for what was recorded."""
+    """New data for a recorded result."""
     return (
         f"the data of a recorded result ({x!r}) cannot be replaced: its history says how it was "
         "computed. Compute a new Tensor, or .detach() it first."
@@ -92,7 +92,7 @@ def ambiguous(x: Any) -> str:
 
 
 def not_copied(x: Any) -> str:
-    """A copy of what was recorded."""
+    """A copy of a recorded result."""
     return (
         f"{x!r} is a recorded result: copying or pickling it would carry its whole history along. "
         "Copy t.detach() or save t.data; leaves and modules copy and pickle as they are."
@@ -119,7 +119,7 @@ def wrong_number(op: Any, n: int) -> str:
 
 
 def not_computed(op: Any, error: Exception, arrays: list[Any], options: dict[str, Any]) -> str:
-    """What NumPy found, with the primitive, the scope, the shapes and the way out."""
+    """An error of NumPy's, with the primitive, the scope, the shapes and the way out."""
     takes = _nothing if isinstance(op.forward, np.ufunc) else op.forward
     if unknown := unknown_keyword(placed(op.name), takes, options):
         return unknown
@@ -140,7 +140,7 @@ def not_computed(op: Any, error: Exception, arrays: list[Any], options: dict[str
 
 
 def _nothing() -> None:
-    """What a ufunc takes by name, as a primitive."""
+    """A ufunc's argument by name, given to a primitive."""
 
 
 def not_finite(op: Any, inputs: tuple[Any, ...], arrays: list[Any], data: Any) -> str:
@@ -201,7 +201,7 @@ def not_an_index(part: Any) -> str:
 
 
 def not_recorded(loss: Any) -> str:
-    """``backward()`` of a leaf, or of what was made from arrays."""
+    """``backward()`` of a leaf, or of a result made from arrays alone."""
     return (
         f"backward(): {loss!r} was not computed from any float Tensor, so there is nothing to go "
         "back to. Was it made under no_grad(), detached, or from arrays alone?"
@@ -252,7 +252,7 @@ def integer(x: Any, user: Any) -> str:
 
 
 def unused(x: Any, recorded: bool) -> str:
-    """A gradient by what the loss does not depend on."""
+    """A gradient by a Tensor that the loss does not depend on."""
     cuts = "stop_gradient, integers, a condition or a primitive without a rule"
     why = f"only through {cuts}" if recorded else "not at all"
     return (
@@ -301,7 +301,7 @@ def flow_not_finite(node: Any, argument: int, arrived: Any) -> str:
 
 
 def sum_not_finite(node: Any) -> str:
-    """NaN or infinity from adding up what is finite."""
+    """NaN or infinity from adding up finite gradients."""
     return (
         f"backward into {called(node)}: what flows back from each of its uses is finite, but not "
         f"the sum (shape {node.shape}). Scale the loss down."

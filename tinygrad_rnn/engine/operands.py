@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.border import as_array
+from tinygrad_rnn.border import REAL, as_array
 from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.tensor import OBJECT, Tensor, values
 
-__all__ = ["NUMBERS", "as_operand", "operand", "shaped", "with_arrays", "with_axes"]
+__all__ = ["NUMBERS", "as_operand", "operand", "sequence", "shaped", "with_arrays", "with_axes"]
 
 NUMBERS = frozenset(
     {float, int, bool, np.float64, np.float32, np.float16, np.int64, np.int32, np.bool_}
@@ -30,8 +30,19 @@ def operand(x: Any, owner: str) -> Any:
 
 
 def as_operand(x: Any, name: str) -> Any:
-    """An input of a composition, as one of a primitive."""
-    return x if type(x) is Tensor else operand(x, messages.placed(name))
+    """An input of a composition, as one of a primitive; it has a shape and a dtype."""
+    if type(x) is Tensor or (type(x) is np.ndarray and x.dtype.kind in REAL):
+        return x
+    return operand(x, messages.placed(name))
+
+
+def sequence(name: str, xs: Any) -> Any:
+    """A list of operands; an error that names the function if it is none."""
+    if isinstance(xs, Tensor) or not isinstance(xs, (list, tuple, np.ndarray)) or not len(xs):
+        raise TypeError(
+            f"{name}: expected a list of at least one Tensor or array, got {type(xs).__name__}."
+        )
+    return xs
 
 
 def shaped(x: Any) -> Any:

@@ -1,6 +1,6 @@
 """What do Python and NumPy call on a Tensor?
 
-Operators and methods lead to a primitive; what would lose the record is refused, or warned of.
+Operators and methods lead to a primitive; those that would lose the record are refused, or warn.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from tinygrad_rnn.hints import absent, checked_keywords
 
 __all__ = ["OPS", "Operators"]
 
-# What earlier files of the engine call of later ones, by name: operators and methods call their
-# primitives, a primitive calls what spreads it over an array of Tensors. Each later file enters its
+# Functions of later files that earlier ones call, by name: operators and methods call their
+# primitives, a primitive calls `on_scalars` for an array of Tensors. Each later file enters its
 # own; a primitive of yours is not among them, whatever its name.
 OPS: dict[str, Callable[..., Any]] = {}
 
@@ -130,7 +130,7 @@ class Operators:
         return self.data
 
     def numel(self: Any) -> int:
-        """How many elements it has, ``t.size``."""
+        """The number of its elements, ``t.size``."""
         return self.size
 
     # -- Python's protocols -----------------------------------------------------------------------

@@ -29,12 +29,11 @@ from tinygrad_rnn.engine.kinds import (  # isort: skip
     ALL, ARITHMETIC, BOTH, CAST, CHOICE, CHOSEN, EACH, EXTREME, FIRST, FUNCTION, IDENTITY,
     LOGSUMEXP, MOVE, NORMALISATION, PRODUCT, SIGN, SUM, VIEW,
 )  # fmt: skip
-from tinygrad_rnn.engine.operands import as_operand
+from tinygrad_rnn.engine.operands import as_operand, sequence
 from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.overloads import of_list, of_one
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.segment import segment  # noqa: F401
-from tinygrad_rnn.engine.tensor import Tensor, values
 
 # -- elementwise ----------------------------------------------------------------------------------
 # Python's operators, not NumPy's functions: the same loops on arrays, and ten times faster on NumPy
@@ -272,7 +271,7 @@ stack_p       = Primitive("stack",         _stack,         kind=MOVE, linear=ALL
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Mean over `axis` (an int, a tuple, or None for all): a sum, divided."""
     x = as_operand(x, "mean")
-    shape = np.shape(values(x))
+    shape = x.shape
     given = axis if isinstance(axis, tuple) else (axis,)
     axes = range(len(shape)) if axis is None else [axis_of("mean", k, shape) for k in given]
     return sum(x, axis=axis, keepdims=keepdims) / math.prod(shape[k] for k in axes)
@@ -282,8 +281,10 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join along an axis they have; all other lengths are equal."""
     xs = [as_operand(x, "concatenate") for x in sequence("concatenate", xs)]
-    shapes = [np.shape(values(x)) for x in xs]
-    lengths = [shape[axis_of("concatenate", axis, shape)] for shape in shapes]
+    shapes = [x.shape for x in xs]
+    for shape in {len(shape): shape for shape in shapes}.values():
+        axis_of("concatenate", axis, shape)
+    lengths = [shape[axis] for shape in shapes]
     return concatenate_p(*xs, axis=axis, starts=tuple(itertools.accumulate(lengths, initial=0)))
 
 
@@ -291,15 +292,6 @@ def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
 def stack(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join along a new axis; all shapes are equal."""
     return stack_p(*sequence("stack", xs), axis=axis)
-
-
-def sequence(name: str, xs: Any) -> Any:
-    """A list of operands; an error that names the function if it is none."""
-    if isinstance(xs, Tensor) or not isinstance(xs, (list, tuple, np.ndarray)) or not len(xs):
-        raise TypeError(
-            f"{name}: expected a list of at least one Tensor or array, got {type(xs).__name__}."
-        )
-    return xs
 
 
 OPS.update({op.name: op for op in [*vars().values()] if isinstance(op, Primitive)}, mean=mean)

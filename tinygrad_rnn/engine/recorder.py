@@ -2,8 +2,8 @@
 
 A record that is to become a program runs again on other arguments. So comparisons are in it as
 Tensors of bool, and nothing is left out to be computed again. Three things more are kept beside its
-operations: what the function requires of its arguments (`require`), the numbers it draws at random
-(`draw`), and which Tensors, reached past its arguments, are parameters.
+operations: requirements of the function (`require`), the numbers it draws at random (`draw`), and
+the parameters that it reaches past its arguments.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["Draw", "Method", "Recorder", "Unrecorded", "draw", "recorder", "requ
 
 Method = Literal["random", "standard_normal", "standard_exponential"]
 
-SEED = 0x5EED  # of what is drawn instead where the values are others
+SEED = 0x5EED  # of numbers drawn instead where the values are others
 FEW, MANY = 16, 1 << 31  # how long a sequence of draws is while nobody knows its length
 
 
@@ -47,9 +47,12 @@ class Draw:
     k: int | None
 
 
+Noise = Callable[[tuple[int, ...]], np.ndarray]
+
+
 @dataclass(eq=False)
 class Recorder(Observer):
-    """Makes a record of what is computed inside that serves other values too.
+    """Records operations inside in a form that serves other values too.
 
     Comparisons are in it, and numbers that leave it are refused; a convolution is recorded as the
     slices and the product it is made of.
@@ -60,12 +63,12 @@ class Recorder(Observer):
         Of a record without values of its parameters: ``shapes.result(op, arrays, options)`` is the
         result of an operation, ``shapes.array(shape, dtype)`` an array that is not known.
     other
-        Whether the values are others than the function was called with: what it requires of them
-        need not hold, and what is drawn is something else.
+        Whether the values are others than the function was called with: its requirements need not
+        hold, and other numbers are drawn.
     noise
-        Moves the result of each operation that rounds by one ulp, up or down (a sum by one of the
-        sum of sizes, the logarithm of a sum by one of 1 at least): to see how much a result depends
-        on rounding.
+        ``noise(shape)`` gives signs. The result of each operation that rounds is moved by one ulp,
+        up or down (a sum by one of the sum of sizes, the logarithm of a sum by one of 1 at least):
+        to see how much a result depends on rounding.
     flush
         Whether results below the smallest normal number are 0, as in C.
     stand_ins
@@ -80,7 +83,7 @@ class Recorder(Observer):
 
     shapes: Any = None
     other: bool = False
-    noise: np.random.Generator | None = None
+    noise: Noise | None = None
     flush: bool = False
     stand_ins: dict[Tensor, Tensor] = field(default_factory=dict)
     requirements: list[Tensor] = field(default_factory=list)
@@ -91,6 +94,7 @@ class Recorder(Observer):
     _leaves: dict[Any, Tensor] = field(default_factory=dict)
     _elements: dict[Tensor, Tensor] = field(default_factory=dict)
     _times: Counter[Any] = field(default_factory=Counter)
+    _last: tuple[Any, Any] = (None, None)  # inputs, and what stands for them
 
     def of(self, x: Tensor) -> Tensor:
         """The leaf that stands for `x` in the record; `x` itself if none does."""
@@ -103,17 +107,23 @@ class Recorder(Observer):
             arrays = [x._data if type(x) is Tensor else x for x in inputs]
         if self.shapes is not None:
             y = self.shapes.result(op, arrays, options)
-        else:
+        elif outside:
             y = super().result(op, inputs, arrays, options, outside)
-        if op is conv:  # that its shapes fit is known now
+        else:
+            y = op.forward(*arrays, **options)
+        if op is conv:  # its shapes are known to fit now
             return _conv_in_parts(*inputs, **options)
+        return y if self.noise is None and not self.flush else self._moved(op, y, arrays, options)
+
+    def _moved(self, op: Any, y: Any, arrays: Any, options: Any) -> Any:
+        """A result rounded otherwise, or flushed to 0."""
         if self.flush and y.dtype.kind == "f":
             return np.where(np.abs(y) < np.finfo(y.dtype).tiny, 0 * y, y)[()]
         if self.noise is None or op.kind.exact or y.dtype.kind != "f":
             return y
-        sign = np.where(self.noise.random(y.shape) < 0.5, -1, 1).astype(y.dtype)
+        sign = self.noise(y.shape).astype(y.dtype)
         if op.name in ("sum", "matmul"):
-            # what is added in another order is off by ulps of what is added, not of the sum
+            # a sum in another order is off by ulps of its terms, not of the result
             size = op.forward(*map(np.abs, arrays), **options)
         elif op.name in ("logsumexp", "log_softmax"):
             # the logarithm of a sum that is 1 or more is off by ulps of 1, however near to 0 it is
@@ -128,10 +138,16 @@ class Recorder(Observer):
         self.operations.append(out)
 
     def _instead(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        for x in inputs:
-            if type(x) is Tensor and x in self.stand_ins:
-                return tuple([self.of(x) if type(x) is Tensor else x for x in inputs])
-        return inputs
+        """The leaves that stand for inputs; of an operation's it is asked twice in a row."""
+        given, found = self._last
+        if inputs is not given:
+            found = inputs
+            for x in inputs:
+                if type(x) is Tensor and x in self.stand_ins:
+                    found = tuple([self.of(x) if type(x) is Tensor else x for x in inputs])
+                    break
+            self._last = inputs, found
+        return found
 
     def asked(self, question: str, *operands: Any) -> Any:
         """The values of a stand-in; a comparison as a Tensor. No number leaves the record."""
@@ -220,7 +236,7 @@ class Recorder(Observer):
 
 
 def recorder() -> Recorder | None:
-    """The innermost recorder, if what is computed now has to serve other values too."""
+    """The innermost recorder, if operations now have to serve other values too."""
     for observer in context.get().observers:
         if isinstance(observer, Recorder):
             return observer
@@ -228,7 +244,7 @@ def recorder() -> Recorder | None:
 
 
 def _conv_in_parts(x: Any, w: Any, padding: Any = "same") -> Any:
-    """A convolution of slices and one product: what each place of the kernel sees, side by side."""
+    """A convolution as slices, one for each place of the kernel, side by side, and one product."""
     kernel = w.shape[:-2]
     margin = margins(padding, kernel)
     batch = (slice(None),) * (x.ndim - 1 - len(kernel))
@@ -257,16 +273,15 @@ def require(
     """Raise an error unless `condition` holds, in a program as well.
 
     An ``if`` that looks at a value cannot be in a program (see `compile`); a requirement is part of
-    it. If it fails in a call, the function runs eagerly on the same arguments and raises what it
-    says.
+    it. If it fails in a call, the function runs eagerly on the same arguments and raises the error.
 
     Parameters
     ----------
     condition
-        A Tensor of bool of any shape, of which all must be true; or a bool or an array, of what
-        does not depend on values (shapes, constants): a program does not ask for these again.
+        A Tensor of bool of any shape, of which all must be true; or a bool or an array, for facts
+        that do not depend on values (shapes, constants): a program does not ask for these again.
     message
-        What the error says; a function without arguments, if it takes work to make.
+        The text of the error; a function without arguments, if it takes work to make.
     error
         Its type.
 
@@ -312,8 +327,8 @@ def require(
 def draw(rng: np.random.Generator, shape: tuple[int, ...], method: Method = "random") -> Any:
     """``rng.random(shape)``, or another method: an array, in a program a Tensor drawn at each call.
 
-    Only what is drawn this way can be in a program: everything else that a generator gives while a
-    function is recorded would be the same at every call, and is refused.
+    Only numbers drawn this way can be in a program: any others that a generator gives while a
+    function is recorded would be the same at every call, and are refused.
     """
     watching = recorder()
     if watching is None:

@@ -2,8 +2,8 @@
 
 NumPy applies ``+``, ``*``, ``@`` to arrays of objects by calling the objects. So a cell whose
 parameters are object arrays of Tensors without axes runs unchanged and records every single
-multiplication, through the same primitives: there is no second engine. What NumPy does to the shape
-(slices, transpose, stack) works on objects as it is.
+multiplication, through the same primitives: there is no second engine. NumPy's own slices,
+transpose and stack work on objects as they are.
 """
 
 from __future__ import annotations

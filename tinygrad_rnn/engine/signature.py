@@ -12,7 +12,7 @@ __all__ = ["by_place", "signature"]
 
 
 def signature(forward: Callable[..., Any]) -> tuple[int | None, tuple[str, ...]]:
-    """How many inputs stand before ``/``, None for ``*inputs``; and the options after it.
+    """The number of inputs before ``/``, None for ``*inputs``; and the options after it.
 
     >>> signature(lambda a, b, /, axis=0: a)
     (2, ('axis',))

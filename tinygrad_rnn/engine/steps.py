@@ -12,6 +12,7 @@ scopes of a node                         its lane                  its t
 the same name and t again: a second net  lstm 2                    3
 ``lstm · t = 3 · attention``             lstm · attention          3
 ``lstm · t = 3``, then ``backward``      lstm, of order 1          3
+``lstm · t = 3 · layer_norm()``          lstm                      3
 ``loss``                                 outside of time           None
 =======================================  ========================  =====
 """
@@ -30,7 +31,7 @@ __all__ = ["Lane", "Step", "order_of", "step_frame", "steps"]
 
 @dataclass(eq=False, slots=True)
 class Lane:
-    """One run through time, or (`path` empty) what is outside of time.
+    """One run through time, or (`path` empty) all that is outside of time.
 
     Attributes
     ----------
@@ -55,7 +56,7 @@ class Lane:
 class Step:
     """One step of a lane, by its time; outside of time it is None.
 
-    What is in it is not kept here: a record would live as long as anything that was read off it.
+    Its nodes are not kept here: a record would live as long as anything that was read off it.
     """
 
     lane: Lane
@@ -119,7 +120,7 @@ def step_frame(node: Tensor) -> Frame | None:
 
 
 def order_of(node: Tensor) -> int:
-    """How many derivatives were taken to come to this node: 0 forward."""
+    """The number of derivatives taken to come to this node: 0 forward."""
     return sum(frame.of is not None for frame in node.scope)
 
 
@@ -130,7 +131,7 @@ def _lane(
     frame, order = step_frame(node), order_of(node)
     if frame is None:
         return None, lanes.setdefault(order, Lane(order=order))
-    frames = [f for f in node.scope if f.of is None]
+    frames = [f for f in node.scope if f.of is None and f.call is None]
     path = tuple([f.name if f is frame else str(f) for f in frames])
     inside = len(frames) - frames.index(frame)
     outer = path[: len(path) - inside + 1]

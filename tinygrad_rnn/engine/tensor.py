@@ -162,12 +162,12 @@ class Tensor(Operators):
 
     @property
     def ndim(self) -> int:
-        """How many axes it has."""
+        """The number of its axes."""
         return self._data.ndim
 
     @property
     def size(self) -> int:
-        """How many elements it has."""
+        """The number of its elements."""
         return self._data.size
 
     def item(self) -> float:

@@ -28,7 +28,7 @@ IsLeaf = Callable[[Any], bool] | None
 
 
 class Node(NamedTuple):
-    """How objects of a class are taken apart and put together: their parts by key, and back."""
+    """A way to take objects of a class apart and put them together: parts by key, and back."""
 
     parts: Callable[[Any], dict[Any, Any]]
     again: Callable[[Any, list[Any]], Any]
@@ -42,7 +42,7 @@ def leaves(tree: Any, is_leaf: IsLeaf = None) -> list[Any]:
     tree
         A nested structure.
     is_leaf
-        Says of what could be opened whether it is a leaf all the same.
+        ``is_leaf(x)`` is True for a part that stays a leaf, though it could be opened.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def register(
     parts
         ``parts(x)`` gives what is inside, by key.
     again
-        ``again(x, new)`` gives what is put together of new parts, in the same order.
+        ``again(x, new)`` puts new parts together, in the same order.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def register(
 
 
 def registered(x: Any) -> bool:
-    """Whether `x` is opened because its class is registered: ``is_leaf=registered`` keeps it whole.
+    """True if `x` is opened because its class is registered: ``is_leaf=registered`` keeps it whole.
 
     >>> from tinygrad_rnn import nn
     >>> registered(nn.RNNCell(2, 3)), registered([1, 2])
@@ -263,7 +263,7 @@ _BUILT_IN = (_NAMED, *_NODES.values())
 
 @lru_cache(maxsize=512)
 def _node(cls: type) -> Node | None:
-    """How objects of this class are opened; None if they are leaves."""
+    """The way to open objects of this class; None if they are leaves."""
     known = [_NODES[base] for base in cls.__mro__ if base in _NODES]
     named = [_NAMED] if issubclass(cls, tuple) and hasattr(cls, "_fields") else []
     own = [node for node in known if node not in _BUILT_IN]  # registered, so it goes first

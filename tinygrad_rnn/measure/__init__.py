@@ -33,9 +33,9 @@
 ==============================  ===================================================================
 
 A result has its arrays as attributes and ``.csv(path)``. The work grows with the number of steps,
-and with its square for ``gradient_matrix`` alone, whose answer does. What overflows is inf, what
-vanishes is 0, what is neither is NaN; a question without an answer is a `ValueError` or `TypeError`
-that says why.
+and with its square for ``gradient_matrix`` alone, whose answer does. Numbers that overflow are inf,
+those that vanish 0, and those that are neither NaN; a question without an answer is a `ValueError`
+or `TypeError` that says why.
 
 Examples
 --------

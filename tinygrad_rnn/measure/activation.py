@@ -20,7 +20,7 @@ __all__ = ["Activation", "activation"]
 FUNCTIONS = {f.name: f for f in (tanh, sigmoid, relu)}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Activation(Table):
     """A function, its slope, and where a record evaluates it.
 

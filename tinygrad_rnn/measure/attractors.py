@@ -17,7 +17,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["Attractors", "attractors"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Attractors(Table):
     """Paths of a state under a constant input, and the points where it would stay.
 

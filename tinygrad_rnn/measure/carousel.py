@@ -16,7 +16,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["Carousel", "carousel"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Carousel(Table):
     """From each c_t to the last, c_T: what the gates let through, and what gets through.
 

@@ -17,7 +17,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["Connectivity", "connectivity", "receptive_field"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Connectivity(Table):
     """∂output/∂x_t for every step.
 
@@ -56,7 +56,7 @@ def connectivity(output: Tensor, letter: str = "x", lane: str | None = None) -> 
     output
         A recorded scalar, e.g. the chosen logit at one step: ``logits[t, 0, k]``.
     letter
-        What the inputs are called; `unroll` calls them x.
+        The letter of the inputs; `unroll` calls them x.
     lane
         Which; by default the first (bottom) one whose steps have such inputs.
 
@@ -120,7 +120,7 @@ def _part(g: Any, x: Tensor) -> Any:
 
 
 def receptive_field(output: Tensor, x: Tensor) -> np.ndarray:
-    """Where the gradient of `output` (summed) with respect to `x` is not 0: bool, of x's shape.
+    """True where the gradient of `output` (summed) with respect to `x` is not 0, in x's shape.
 
     NaN is not 0 either.
 

@@ -18,7 +18,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["Cost", "cost"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Cost(Table):
     """Nodes, bytes and arithmetic of one lane's steps; of everything outside time as lane "".
 

@@ -14,18 +14,18 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["Forecast", "forecast"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Forecast(Table):
     """Forecasts of one stretch of a series, and what came.
 
     Attributes
     ----------
     paths
-        What was forecast, a row for each sample or net, (samples, H).
+        The forecasts, a row for each sample or net, (samples, H).
     past
         The series before, (N,).
     truth
-        What came, (H,); NaN where it is not known.
+        The values that came, (H,); NaN where they are not known.
     """
 
     paths: np.ndarray
@@ -68,7 +68,7 @@ def forecast(paths: Any, past: Any = (), truth: Any = None) -> Forecast:
     past
         The series before, (N,).
     truth
-        What came, (H,), if it is known.
+        The values that came, (H,), if they are known.
 
     Raises
     ------

@@ -18,7 +18,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["Gates", "Saturation", "gates", "saturation"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Gates(Table):
     """The values of all gates of a lane.
 
@@ -60,7 +60,7 @@ class Gates(Table):
         return found
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Saturation(Table):
     """1 − |h_t|: how far the units of a tanh are from where their slope is 0.
 

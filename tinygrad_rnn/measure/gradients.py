@@ -15,13 +15,13 @@ from tinygrad_rnn.engine.norm import norm
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.measure.arguments import letters_of, one_tensor, stacked
 from tinygrad_rnn.measure.lanes import lanes
-from tinygrad_rnn.measure.results import Table
+from tinygrad_rnn.measure.results import Brief, Table
 
 __all__ = ["StateGradient", "StateGradients", "state_gradients"]
 
 
-@dataclass(frozen=True, eq=False)
-class StateGradient:
+@dataclass(frozen=True, eq=False, repr=False)
+class StateGradient(Brief):
     """∂L/∂h_t for one lane and one letter.
 
     Attributes
@@ -64,7 +64,7 @@ class StateGradient:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StateGradients(Table):
     """All of them; index by place, or by (lane, letter) or letter."""
 

@@ -20,7 +20,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["GateDifferences", "clamped", "gate_differences"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GateDifferences(Table):
     """The gates of two records of one cell, and their difference.
 

@@ -22,7 +22,7 @@ __all__ = ["StepJacobians", "growth_bound", "step_jacobians"]
 SLOPES = {"tanh": 1.0, "sigmoid": 0.25, "relu": 1.0, "identity": 1.0}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StepJacobians(Table):
     """J_t = ∂s_{t+1}/∂s_t for one lane, s being all parts of the state in a row.
 
@@ -190,7 +190,7 @@ def step_jacobians(
     roots
         The loss, or outputs.
     letters
-        The parts of the state; all by default. What is left out is held constant: with ``"c"``
+        The parts of the state; all by default. Parts left out are held constant: with ``"c"``
         alone the way by h is cut.
     lane
         Which, the top layer by default.
@@ -328,7 +328,7 @@ def _complete(lane: Lane, letters: tuple[str, ...]) -> int:
 
 
 def _edge(after: Tensor, now: list[Tensor]) -> list[Tensor]:
-    """Where to stop: nothing older than a state depends on it, so nothing older is looked at."""
+    """The nodes at which to stop: nothing older than a state depends on it."""
     oldest = min(x.serial for x in now)
     stop: list[Tensor] = []
     seen, todo = {after, *now}, [after]

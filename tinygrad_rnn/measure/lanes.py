@@ -17,12 +17,13 @@ from tinygrad_rnn.engine.kinds import IDENTITY
 from tinygrad_rnn.engine.steps import Step, order_of, step_frame, steps
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.measure.arguments import check_steps, stacked, tensors
+from tinygrad_rnn.measure.results import Brief
 
 __all__ = ["Lane", "lanes", "lanes_of", "one_lane", "time_of"]
 
 
-@dataclass(eq=False, slots=True)
-class Lane:
+@dataclass(eq=False, slots=True, repr=False)
+class Lane(Brief):
     """One cell on its way through time: a layer, or one direction of it.
 
     Attributes
@@ -48,7 +49,7 @@ class Lane:
     members: list[list[Tensor]] = field(default_factory=list)
 
     def of(self, letter: str) -> tuple[list[int], list[Tensor]]:
-        """Which of `steps` have this letter, by their index, and its Tensors."""
+        """The indices of the `steps` that have this letter, and its Tensors."""
         if letter not in self.values:
             known = ", ".join(self.values) or "none"
             raise ValueError(

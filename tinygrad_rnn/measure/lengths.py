@@ -17,7 +17,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["BytesByLength", "SuccessByLength", "bytes_by_length", "success_by_length"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BytesByLength(Table):
     """The memory that a record keeps for the way back.
 
@@ -38,7 +38,7 @@ class BytesByLength(Table):
         return {"T": self.lengths, "bytes": self.bytes, "nodes": self.nodes}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SuccessByLength(Table):
     """The share of trials that succeeded.
 

@@ -18,7 +18,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["GradientMatrix", "gradient_matrix"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GradientMatrix(Table):
     """‖∂L_t/∂h_k‖: one row per loss, one column per step.
 

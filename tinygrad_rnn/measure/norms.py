@@ -19,7 +19,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["GradientNorms", "gradient_norms"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GradientNorms(Table):
     """‖∂L/∂h_t‖ of each example.
 
@@ -30,7 +30,7 @@ class GradientNorms(Table):
     norms
         Euclidean, over the units, (T, examples).
     bound
-        What no norm exceeds, (T, examples); None without a bound.
+        A bound that no norm exceeds, (T, examples); None without one.
     rate
         γ·σ_max, the factor by which the bound grows for each step back; None without a bound.
     """

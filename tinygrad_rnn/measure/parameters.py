@@ -21,7 +21,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["ParameterGradients", "parameter_gradients"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ParameterGradients(Table):
     """The gradient of each parameter, step by step.
 

@@ -16,7 +16,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["Probe", "memory_probe"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Probe(Table):
     """The score of the decoder at each lag.
 
@@ -29,7 +29,7 @@ class Probe(Table):
         the mean, below 0: worse; NaN for inputs that do not vary), the fraction read correctly for
         symbols, (K,).
     chance
-        What a decoder without h scores, (K,).
+        The score of a decoder without h, (K,).
     """
 
     lags: np.ndarray

@@ -18,7 +18,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["Reach", "reach"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Reach(Table):
     """The reach of the gradient of a state back through its lane.
 

@@ -15,7 +15,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["ReceptiveNorms", "receptive_norms"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ReceptiveNorms(Table):
     """The gradient of an output with respect to its inputs, place by place.
 
@@ -29,7 +29,7 @@ class ReceptiveNorms(Table):
 
     @property
     def reached(self) -> np.ndarray:
-        """Where the gradient is not 0 (NaN is not 0 either), (T, *space)."""
+        """True where the gradient is not 0 (NaN is not 0 either), (T, *space)."""
         return self.norms != 0
 
     def columns(self) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class ReceptiveNorms(Table):
 
 
 def receptive_norms(output: Tensor, xs: Tensor) -> ReceptiveNorms:
-    """How strongly `output` (summed) depends on each place of each input, by one walk back.
+    """Norms of the gradient of `output` (summed) at each place of each input, by one walk back.
 
     Each step of a convolutional cell widens what is seen by half a kernel on every side.
 

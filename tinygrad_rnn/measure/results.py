@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import itertools
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,39 @@ import numpy as np
 
 from tinygrad_rnn.files import replacing
 
-__all__ = ["Table", "to_csv"]
+__all__ = ["Brief", "Table", "brief", "to_csv"]
+
+FEW, LONG, SHOWN = 6, 80, 8  # things and letters in a `repr`, rows in a notebook
 
 
-class Table(ABC):
+def brief(x: Any) -> str:
+    """The size of something where all of it would be too long to read: ``array(20, 4)``."""
+    if isinstance(x, np.ndarray):
+        few = x.ndim < 2 and x.size <= FEW
+        return np.array2string(x, precision=4) if few else f"array{x.shape}"
+    if isinstance(x, Mapping):
+        words = [f"{key}: {brief(value)}" for key, value in itertools.islice(x.items(), FEW)]
+        return f"{{{', '.join([*words, *(['…'] * (len(x) > FEW))])}}}"
+    if isinstance(x, Sequence) and not isinstance(x, str):
+        many = len(x) > FEW
+        return f"{len(x)} × {type(x[0]).__name__}" if many else f"[{', '.join(map(brief, x))}]"
+    text = repr(x)
+    short = isinstance(x, Brief) or (len(text) <= LONG and "\n" not in text)
+    return text if short else type(x).__name__
+
+
+class Brief:
+    """Base of what is too long to be read whole: its `repr` says how much there is of what."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        names = [f.name for f in fields(self)] if is_dataclass(self) else list(vars(self))
+        words = [f"{name}={brief(getattr(self, name))}" for name in names]
+        return f"{type(self).__name__}({', '.join(words)})"
+
+
+class Table(Brief, ABC):
     """Base of all results: `columns` in long form, one row per number, and `csv`."""
 
     @abstractmethod
@@ -27,6 +59,25 @@ class Table(ABC):
     def csv(self, path: str | os.PathLike[str]) -> Path:
         """Write the columns as CSV, whole or not at all; gives the path."""
         return to_csv(path, self.columns())
+
+    def _repr_html_(self) -> str:
+        """The first rows, for a notebook."""
+        columns = {name: np.asarray(column).tolist() for name, column in self.columns().items()}
+        rows = list(zip(*columns.values(), strict=True))
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(_cell(x))}</td>" for x in row) + "</tr>"
+            for row in rows[:SHOWN]
+        )
+        more = f"<p>… {len(rows) - SHOWN:,} more rows: .columns(), .csv(path)</p>"
+        return (
+            f"<p><code>{type(self).__name__}</code></p><table><tr>{head}</tr>{body}</table>"
+            f"{more if len(rows) > SHOWN else ''}"
+        )
+
+
+def _cell(x: Any) -> str:
+    return f"{x:.4g}" if isinstance(x, float) else "" if x is None else str(x)
 
 
 def to_csv(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any] | np.ndarray]) -> Path:

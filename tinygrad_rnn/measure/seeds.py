@@ -15,7 +15,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["LearningCurves", "SeedSpread", "learning_curves", "seed_spread"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LearningCurves(Table):
     """The losses of runs, those that differ in their seed alone under one name.
 
@@ -51,7 +51,7 @@ class LearningCurves(Table):
         return found
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SeedSpread(Table):
     """One score for each seed.
 

@@ -18,7 +18,7 @@ from tinygrad_rnn.measure.results import Table
 __all__ = ["Surface", "loss_surface", "pascanu_wall"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Surface(Table):
     """A loss over a grid, and its gradient.
 
@@ -48,7 +48,7 @@ class Surface(Table):
         }
 
     def steepest(self) -> tuple[float, float]:
-        """Where the gradient is longest: (a, b); NaN is left out.
+        """The place (a, b) where the gradient is longest; NaN is left out.
 
         Raises ValueError if it is NaN everywhere.
         """

@@ -10,19 +10,19 @@ import numpy as np
 from tinygrad_rnn.measure.gates import by_example
 from tinygrad_rnn.measure.lanes import one_lane
 from tinygrad_rnn.measure.matrix import default_letter
-from tinygrad_rnn.measure.results import Table
+from tinygrad_rnn.measure.results import Brief, Table
 
 __all__ = ["Plane", "Trajectories", "principal_plane", "trajectories"]
 
 
-@dataclass(frozen=True, eq=False)
-class Plane:
+@dataclass(frozen=True, eq=False, repr=False)
+class Plane(Brief):
     """The plane, in the space of a state, in which its points vary most.
 
     Attributes
     ----------
     mean
-        What the plane goes through, (units,).
+        The point that the plane goes through, (units,).
     directions
         Orthonormal, the more important first, each with its largest element positive: (2, units);
         (1, 1) of a state of one unit.
@@ -40,7 +40,7 @@ class Plane:
             return (points - self.mean) @ self.directions.T
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trajectories(Table):
     """The states of a lane at all steps, as points.
 

@@ -34,7 +34,7 @@ __all__ = [
 
 
 def is_number(x: Any) -> bool:
-    """Whether `x` is a real number, neither a bool nor NaN."""
+    """True if `x` is a real number, neither a bool nor NaN."""
     return isinstance(x, Real) and not isinstance(x, (bool, np.bool_)) and not isnan(x)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.composite import composite
 from tinygrad_rnn.engine.primitives import softmax, sum, where
 from tinygrad_rnn.engine.tensor import named, values
 from tinygrad_rnn.nn.mask import checked_mask
@@ -13,6 +14,7 @@ from tinygrad_rnn.nn.mask import checked_mask
 __all__ = ["dot_attention"]
 
 
+@composite
 def dot_attention(query: Any, memory: Any, mask: Any = None) -> tuple[Any, Any]:
     """The mean of `memory` with weights softmax(memory · query) over time, and these weights.
 

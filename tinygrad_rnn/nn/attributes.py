@@ -140,7 +140,7 @@ def _fact(x: Any) -> Any:
 
 
 def unchanged(module: Any, places: list[Place]) -> bool:
-    """Whether all is as it was, object by object: Tensors have an ``==`` of their own.
+    """True if all is as it was, object by object: Tensors have an ``==`` of their own.
 
     If each place holds the same objects, the parameters are the same: to see that takes a quarter
     of the time to look for them, which every call of a compiled step does. The module itself is not
@@ -180,7 +180,7 @@ def replace(owner: Any, key: Any, array: np.ndarray) -> None:
 
 
 def is_fixed(owner: Any) -> bool:
-    """Whether nothing that it holds can be replaced."""
+    """True if nothing that it holds can be replaced."""
     return isinstance(owner, (tuple, types.MethodType))
 
 
@@ -189,7 +189,7 @@ def is_fixed(owner: Any) -> bool:
 
 @lru_cache(maxsize=512)
 def _how(cls: type) -> tuple[int, Reader]:
-    """What can be done with objects of a class, and what reads them: by attribute, key or index."""
+    """The way to look into objects of a class, by attribute, key or index, and a reader for it."""
     if issubclass(cls, (list, tuple, collections.deque)):
         return SEQUENCE, lambda value: dict(enumerate(value))
     if issubclass(cls, dict):
@@ -243,7 +243,7 @@ def _slots(cls: type) -> dict[str, Any]:
 
 
 def _attributes(value: Any) -> dict[str, Any]:
-    """What an object has, in its slots and otherwise."""
+    """The attributes of an object, in its slots and otherwise."""
     found = dict[str, Any]()
     for name, slot in _slots(type(value)).items():
         with suppress(AttributeError):  # it is empty
@@ -258,7 +258,7 @@ def _held(value: Any) -> dict[str, Any]:
 
 
 def _used(f: Any) -> dict[str, Any]:
-    """What a function takes from around it, from its defaults, its attributes and its globals."""
+    """The objects a function takes from around it, its defaults, its attributes and globals."""
     code, found = f.__code__, dict[str, Any]()
     for name, cell in zip(code.co_freevars, f.__closure__ or (), strict=True):
         with suppress(ValueError):  # it is empty
@@ -321,7 +321,7 @@ def _constants(cls: type) -> Iterator[tuple[str, Any]]:
 
 
 def _holds_tensor(x: Any) -> bool:
-    """Whether a Tensor is in it, at any depth, class attributes included."""
+    """True if a Tensor is in it, at any depth, class attributes included."""
     todo, seen = [x], set[int]()
     while todo:
         x = todo.pop()

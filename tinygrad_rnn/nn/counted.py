@@ -42,7 +42,7 @@ def paired(name: str, y: Any, target: Any, lengths: Any, mask: Any) -> tuple[Any
 
 
 def counted(name: str, shape: tuple[int, ...], lengths: Any, mask: Any) -> Any:
-    """Where it counts, as bool of `shape`; None for everywhere. A Tensor stays one: an argument."""
+    """The places that count, as bool of `shape`; None for all. A Tensor, an argument, stays one."""
     valid = None
     if lengths is not None:
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.engine.composite import composite
 from tinygrad_rnn.engine.indexing import Input, getitem
 from tinygrad_rnn.engine.operands import operand
 from tinygrad_rnn.engine.overloads import of_one
@@ -96,6 +97,7 @@ def huber_loss(
 
 
 @of_one
+@composite
 def binary_cross_entropy(
     logits: Any,
     target: Any,
@@ -142,6 +144,7 @@ def binary_cross_entropy(
 
 
 @of_one
+@composite
 def cross_entropy(
     logits: Any,
     labels: Any,

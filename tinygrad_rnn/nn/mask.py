@@ -18,7 +18,7 @@ __all__ = ["checked_lengths", "checked_mask", "masked", "the_mask"]
 def masked(m: Any, new: Any, old: Any) -> Any:
     """`new` where `m` (*batch) says so, else `old`; what all examples share stays `new`.
 
-    What is put aside can be anything, NaN too: neither it nor its gradient shows through.
+    The values put aside can be anything, NaN too: neither they nor their gradients show through.
     """
     shape = np.shape(values(new))
     if len(shape) < m.ndim:  # a step counter, say
@@ -93,10 +93,10 @@ def checked_mask(
 
 
 def the_mask(lengths: Any, mask: Any, T: int, batch: tuple[int, ...]) -> Any:
-    """Bool (T, *batch): a checked `mask`, or what `lengths` (*batch) say.
+    """Bool (T, *batch): a checked `mask`, or the one that `lengths` (*batch) give.
 
-    The last axes of the batch may be missing: one length for all places of a picture. What is a
-    Tensor stays one, an argument of the record.
+    The last axes of the batch may be missing: one length for all places of a picture. A Tensor
+    stays one, an argument of the record.
 
     Raises
     ------

@@ -75,7 +75,7 @@ class Module(ModuleBase):
     else:
 
         def __call__(self, *args: Any, **keywords: Any) -> Any:
-            """What a class says in ``__call__`` or ``forward``."""
+            """The body of ``__call__`` or ``forward`` in its class."""
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -210,7 +210,7 @@ class Module(ModuleBase):
 
 
 def _is_shown(x: Any) -> bool:
-    """Whether an attribute is part of what describes a module: a size, a word, a module in it."""
+    """True if an attribute is part of what describes a module: a size, a word, a module in it."""
     if isinstance(x, (list, tuple)):
         return bool(x) and all(map(_is_shown, x))
     return isinstance(x, (int, float, str, Module))

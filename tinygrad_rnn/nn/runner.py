@@ -75,7 +75,7 @@ class Runner:
             if state is None:
                 state = self.cell.initial_state(*batch_of(x))
             if recorder() is not None:
-                state = each(_as_tensor, state)
+                state = _as_tensors(state)
             if self.between is not None:
                 state = self.between(t, state)
             new = self.call(x, state)
@@ -103,9 +103,15 @@ class Runner:
         return replace(self, xs=self.xs[low - self.offset : high - self.offset], offset=low)
 
 
-def _as_tensor(x: Any) -> Any:
-    """A constant state as a Tensor, so that the first step is recorded like all others."""
-    return Tensor(x) if type(x) is np.ndarray and x.dtype.kind == "f" else x
+def _as_tensors(state: Any) -> Any:
+    """A constant state as Tensors, so that the first step is recorded like all others."""
+    if all(type(x) is Tensor for x in (state if type(state) is tuple else (state,))):
+        return state
+
+    def part(x: Any) -> Any:
+        return Tensor(x) if type(x) is np.ndarray and x.dtype.kind == "f" else x
+
+    return each(part, state)
 
 
 def batch_of(x: Any) -> tuple[int, ...]:

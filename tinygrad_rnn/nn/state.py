@@ -85,7 +85,7 @@ def relabelled(x: Any, like: Any) -> Any:
 
 
 def flows(x: Any) -> bool:
-    """Whether a gradient can flow through: a Tensor of floats."""
+    """True if a gradient can flow through: a Tensor of floats."""
     return type(x) is Tensor and x.dtype.kind == "f"
 
 

@@ -284,7 +284,7 @@ def _text(x: Any) -> str:
 
 
 def formula(module: Module, shapes: dict[str, tuple[int, ...]]) -> str:
-    """How the number of a module's own parameters follows from its sizes; "" if that is not known.
+    """The number of a module's own parameters as a formula of its sizes; "" if none is known.
 
     A second module of the class, whose sizes are primes, shows which size each axis goes with.
     """

@@ -10,7 +10,7 @@ __all__ = ["same_constant"]
 
 
 def same_constant(a: Any, b: Any) -> bool:
-    """Whether two constants are equal in type, shape and bits."""
+    """True if two constants are equal in type, shape and bits."""
     if a is b:
         return True
     if type(a) is not type(b):

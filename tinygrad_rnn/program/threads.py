@@ -30,7 +30,7 @@ CHOSEN = ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 def small(nodes: Iterable[Tensor]) -> bool:
-    """Whether the products of a record are small: that in which the average multiplication is."""
+    """True if the products of a record are small: that in which the average multiplication is."""
     sizes = [size for x in nodes if (size := _multiplications(x))]
     return sum(n * n for n in sizes) < SMALL * sum(sizes)
 

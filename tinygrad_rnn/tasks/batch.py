@@ -45,7 +45,7 @@ class Batch(NamedTuple):
 
     @property
     def per_step(self) -> bool:
-        """Whether there is a target for every step, instead of one for every row."""
+        """True if there is a target for every step, instead of one for every row."""
         return self.targets.ndim == (3 if self.targets.dtype.kind == "f" else 2)
 
     def astype(self, dtype: DTypeLike) -> Batch:

@@ -12,7 +12,7 @@ ALIKE = {" ": " \u00a0\u2009\u202f", "'": "'\u2019"}  # other spellings of a tho
 
 
 def is_data(cell: str) -> bool:
-    """Whether a cell looks like a number, a date or an amount: digits without letters."""
+    """True if a cell looks like a number, a date or an amount: digits without letters."""
     plain = re.sub(r"(?<=\d)[eE](?=[+-]?\d)", "", cell)
     return any(c.isdigit() for c in plain) and not any(c.isalpha() for c in plain)
 

@@ -20,7 +20,7 @@ ORDER_SYMBOLS = "XYabcdEB"
 
 
 def temporal_order(batch: int, T: int, rng: Seed, *, symbols: int = 2) -> Batch:
-    """Which of X and Y came first, which second (and which third)?
+    """The order of symbols: which of X and Y came first, which second (and which third)?
 
     Parameters
     ----------

@@ -186,7 +186,7 @@ class TrainingStep:
 
     @property
     def _doubled(self) -> bool:
-        """Whether this is step 1, 2, 4, 8, …"""
+        """True if this is step 1, 2, 4, 8, …"""
         number = self.run.step + 1
         return number & (number - 1) == 0
 

@@ -237,7 +237,7 @@ def _over(
 
 
 def _is_done(until: Callable[[Run], bool] | None, run: Run) -> bool:
-    """Whether the rule of success holds; never before the first step."""
+    """True if the rule of success holds; never before the first step."""
     if until is None or not run.step:
         return False
     with _at_step(run.step), no_grad():

@@ -33,9 +33,9 @@ COUNTED = {
 }
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
-    """How far training has come.
+    """The state of training: steps done, what was measured, and how the steps ran.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class Run:
     small: bool = False
 
     def explain(self) -> str:
-        """How the steps ran, and why not as asked for.
+        """The way in which the steps ran, and the reason if it is not the one asked for.
 
         If the loss asked for a value, the sentence names the line.
         """
@@ -90,6 +90,12 @@ class Run:
         if self.counts["compared"]:
             lines.append(ran["compared"])
         return "\n".join([*lines, *self.reasons])
+
+    def __repr__(self) -> str:
+        losses = f", loss {self.losses[0]:.4g} → {self.losses[-1]:.4g}" if self.losses else ""
+        best = min((score for _, score in self.scores), default=None)
+        scores = "" if best is None else f", best score {best:.4g}"
+        return f"<run of {self.step:,} steps, the last {self.target}{losses}{scores}>"
 
     @property
     def waited(self) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_rnn import measure
 from viz import theme
 from viz.charts.figure import Plot, beside, legend, only
+from viz.exhibit import FLOW, Exhibit
 
 ACTIVATIONS = ("tanh", "sigmoid")
 
@@ -84,3 +85,12 @@ def activation(
     return Plot(
         found if len(found) > 1 else only({"": measured[0]}), draw, (1.0 + 3.7 * len(found), 3.6)
     )
+
+
+EXHIBITS = (
+    Exhibit(
+        activation, FLOW, "36_activation.svg", "Where the slope is",
+        "Shaded, where the trained LSTM works: the further from 0, the less gradient passes.",
+        lambda nets: activation(["tanh", "sigmoid"], nets.reads["LSTM"]),
+    ),
+)  # fmt: skip

@@ -11,6 +11,7 @@ from tinygrad_rnn import Tensor, measure
 from viz import theme
 from viz.charts.axes import whole_numbers
 from viz.charts.figure import Plot, legend
+from viz.exhibit import TRAINING, Exhibit
 
 MOST_ROWS, MOST_STEPS = 24, 60  # of cells in which a symbol can be read
 
@@ -187,3 +188,12 @@ def _letter(symbol: int, letters: Any) -> str:
         return str(symbol)
     c = str(letters[symbol])
     return "␣" if c == " " else c if c.isprintable() else "·"
+
+
+EXHIBITS = (
+    Exhibit(
+        padded_batch, TRAINING, "64_batch.svg", "A padded batch",
+        "Rows end at different steps; what is hatched must count nowhere.",
+        lambda nets: padded_batch(nets.measured.tasks.reber(6, rng=0), letters="BTPSXVE"),
+    ),
+)  # fmt: skip

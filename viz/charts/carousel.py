@@ -12,6 +12,7 @@ from tinygrad_rnn import Tensor, measure
 from viz import theme
 from viz.charts.axes import log_axis, log_norm, magnitudes, scale, whole_numbers
 from viz.charts.figure import Plot, legend, only, panels
+from viz.exhibit import FLOW, Exhibit
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,3 +228,13 @@ def _relative(norms: np.ndarray, unit: int) -> np.ndarray:
     """Over that of step number `unit`; as they are where that is 0 or not finite."""
     one = norms[unit]
     return norms / one if np.isfinite(one) and one > 0 else norms
+
+
+EXHIBITS = (
+    Exhibit(
+        carousel, FLOW, "37_carousel.svg", "The constant error carousel",
+        "The more the forget gate is open at the start, the longer the gradient lives; "
+        "dotted, what the gates alone account for. Fresh nets, 40 steps.",
+        lambda nets: carousel(nets.small.carousels()),
+    ),
+)  # fmt: skip

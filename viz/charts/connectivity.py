@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_rnn import measure
 from viz import theme
 from viz.charts.figure import Plot, one_of, scaled, the_text
+from viz.exhibit import TRAINED, Exhibit
 
 PER_LINE = 48  # characters that are still read from the last row
 MOST = 5_000  # characters of a picture
@@ -201,3 +202,17 @@ def _short_enough(text: str) -> str:
 def _size(text: str) -> tuple[float, float]:
     wide, rows = min(len(text), PER_LINE), -(-len(text) // PER_LINE)
     return max(5.0, WIDTH * wide + 0.2), 0.9 + CHARACTER * WIDTH * rows
+
+
+EXHIBITS = (
+    Exhibit(
+        text_activation, TRAINED, "58_text.svg", "A text, coloured by one unit",
+        "The unit that moves most: what does it follow?",
+        lambda nets: text_activation(nets.at_length, text=nets.long, unit=nets.liveliest),
+    ),
+    Exhibit(
+        text_connectivity, TRAINED, "59_connectivity.svg", "A text, by what moves the last guess",
+        "Powers of ten: how far back a letter still counts.",
+        lambda nets: text_connectivity(nets.guess, text=nets.whole, log=True),
+    ),
+)  # fmt: skip

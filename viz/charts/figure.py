@@ -19,7 +19,7 @@ from tinygrad_rnn.measure import Table, to_csv
 from viz import theme
 from viz.layout.graphviz import FORMATS, NoRenderer
 from viz.render.drawing import the_path, write
-from viz.render.notebook import png_alone
+from viz.render.notebook import Shown, png_alone
 
 MISSING = (
     "Curves and maps are drawn by matplotlib, which is not installed. Install it: "
@@ -33,7 +33,7 @@ USUAL = 12.0  # points, of the theme's text
 FONT_TYPE = {"pdf.fonttype": 42, "ps.fonttype": 42}  # whole fonts, as journals ask for
 
 
-class Plot:
+class Plot(Shown):
     """A curve or a map: shows itself in a notebook, can be saved, and gives its numbers.
 
     Attributes

@@ -11,6 +11,7 @@ from tinygrad_rnn import Tensor, measure
 from viz import theme
 from viz.charts.axes import extent, whole_numbers
 from viz.charts.figure import Plot, beside, label_rows, one_of, only, panels, the_text
+from viz.exhibit import TRAINED, Exhibit
 
 MOST_UNITS = 64  # rows that can still be told apart
 MOST_LETTERS = 60  # of a text below an axis
@@ -193,3 +194,18 @@ def _gates(
         known = ", ".join(loss.values)
         raise ValueError(f"{name}: {unknown} were not measured; there are: {known}.")
     return measure.Gates(loss.lane, loss.steps, {letter: loss.values[letter] for letter in wanted})
+
+
+EXHIBITS = (
+    Exhibit(
+        gate_map, TRAINED, "50_gates.svg", "The gates of an LSTM while it reads",
+        "Stripes are units that follow words: open or shut at every space.",
+        lambda nets: gate_map(nets.reads["LSTM"][-1], text=nets.text),
+    ),
+    Exhibit(
+        gate_saturation, TRAINED, "51_saturation.svg",
+        "Which gates are open or shut, and how often",
+        "A forget gate at the top left keeps nearly everything, one below on the right erases.",
+        lambda nets: gate_saturation(nets.at_length),
+    ),
+)  # fmt: skip

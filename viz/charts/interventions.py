@@ -12,6 +12,7 @@ from viz import theme
 from viz.charts.axes import extent, whole_numbers
 from viz.charts.figure import Plot, one_of, the_text, wrapped
 from viz.charts.gates import MOST_LETTERS, MOST_UNITS, letters_below
+from viz.exhibit import TRAINED, Exhibit
 
 
 def gate_differences(
@@ -165,3 +166,17 @@ def _drawn(
 
 def _largest(v: np.ndarray) -> float:
     return float(np.abs(v[np.isfinite(v)]).max(initial=0.0))
+
+
+EXHIBITS = (
+    Exhibit(
+        gate_differences, TRAINED, "52_differences.svg", "The same weights, another letter",
+        "One letter differs: the gates differ there, and for as long as it is remembered.",
+        lambda nets: gate_differences(nets.two, ["i", "f", "c"], texts=tuple(nets.two)),
+    ),
+    Exhibit(
+        clamped, TRAINED, "53_clamped.svg", "A forget gate that is held open",
+        "Nothing is forgotten any more, so the cell state runs away.",
+        lambda nets: clamped(nets.reads["LSTM"][-1], "f", 1.0, text=nets.text),
+    ),
+)  # fmt: skip

@@ -11,6 +11,7 @@ from tinygrad_rnn import measure
 from viz import theme
 from viz.charts.axes import log_axis, scale, whole_numbers
 from viz.charts.figure import Plot, beside, label_rows, legend, only, panels
+from viz.exhibit import FLOW, Exhibit
 
 MOST_STEPS = 64  # lines that can still be told apart
 MOST_CURVES = 8  # of a spectrum; a shade says where the others are
@@ -170,3 +171,18 @@ def _mean_over_examples(j: measure.StepJacobians) -> np.ndarray:
     """The geometric mean, (T − 1, n)."""
     with np.errstate(all="ignore"):
         return np.exp(np.log(j.singular_values()).mean(axis=1))
+
+
+EXHIBITS = (
+    Exhibit(
+        jacobian_spectra, FLOW, "38_spectra.svg",
+        "What one step does to a small change of the state",
+        "The largest singular value may lie above 1 and the product still vanish: dashed.",
+        lambda nets: jacobian_spectra({name: losses[-1] for name, losses in nets.reads.items()}),
+    ),
+    Exhibit(
+        reach, FLOW, "40_reach.svg", "How far back the gradient gets",
+        "Never past a cut: k1 = k2 = 2.",
+        lambda nets: reach(nets.small.truncated()),
+    ),
+)  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_rnn import measure
 from viz.charts.axes import level, levels, look
 from viz.charts.figure import Plot, legend, note, only
+from viz.exhibit import TRAINING, Exhibit
 
 
 def bytes_by_length(loss: Any, lengths: Iterable[int] | None = None) -> Plot:
@@ -132,3 +133,17 @@ def _bytes(y: float, _: Any = None) -> str:
             return f"{y:.3g} {unit}"
         y /= 1000
     return f"{y:.3g} TB"
+
+
+EXHIBITS = (
+    Exhibit(
+        success_by_length, TRAINING, "62_success.svg", "How long may the gap be?",
+        "The share of signs remembered right, by their distance; trained on 30 steps.",
+        lambda nets: success_by_length(nets.measured.remembered(), baseline={"chance": 0.5}),
+    ),
+    Exhibit(
+        bytes_by_length, TRAINING, "63_bytes.svg", "What the way back costs",
+        "Memory grows with T; with checkpoints as its square root.",
+        lambda nets: bytes_by_length(nets.measured.memories(), [25, 50, 100, 200, 400]),
+    ),
+)  # fmt: skip

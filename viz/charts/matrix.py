@@ -11,6 +11,7 @@ from tinygrad_rnn import measure
 from viz import theme
 from viz.charts.axes import extent, jumps, log_axis, log_norm, positive, scale, whole_numbers
 from viz.charts.figure import Plot, beside, label_rows, note, only, panels, stacked
+from viz.exhibit import FLOW, Exhibit
 from viz.record.arguments import check
 
 MOST_BARS = 48  # that can be told apart
@@ -224,3 +225,17 @@ def _bars(ax: Any, steps: np.ndarray, shares: np.ndarray, colours: list[str], fe
         bottom = top
     if few:
         ax.vlines(edges, 0, 1, "white", linewidth=0.8, transform=ax.get_xaxis_transform())
+
+
+EXHIBITS = (
+    Exhibit(
+        gradient_matrix, FLOW, "32_matrix.svg", "Who sends how much gradient back to whom",
+        "Follow a row to the left: how fast it becomes light is how fast the net forgets.",
+        lambda nets: gradient_matrix(nets.reads),
+    ),
+    Exhibit(
+        gradient_bars, FLOW, "33_bars.svg", "The same, stacked by distance",
+        "Nearly all that arrives comes from losses close by.",
+        lambda nets: gradient_bars(nets.reads),
+    ),
+)  # fmt: skip

@@ -11,6 +11,7 @@ from tinygrad_rnn import measure
 from viz import theme
 from viz.charts.axes import beyond, log_axis, look, scale, whole_numbers
 from viz.charts.figure import Plot, beside, label_rows, legend, only, panels
+from viz.exhibit import FLOW, Exhibit
 
 
 def gradient_norms(
@@ -177,3 +178,23 @@ def _quantiles(rows: np.ndarray, at: tuple[float, ...]) -> np.ndarray:
     there = ~np.isnan(rows).all(axis=1)
     found[:, there] = np.nanquantile(rows[there], at, axis=1)
     return found
+
+
+def _bounded(nets: Any) -> Plot:
+    losses, matrices = nets.measured.norms()
+    return gradient_norms(losses, W=matrices)
+
+
+EXHIBITS = (
+    Exhibit(
+        gradient_norms, FLOW, "34_norms.svg", "The norm of the gradient, and its bound",
+        "Below 1 the bound says that the gradient must vanish; above 1 it says nothing.",
+        lambda nets: _bounded(nets),
+    ),
+    Exhibit(
+        parameter_gradients, FLOW, "35_weights.svg",
+        "Which step asks for the change of the weights",
+        "One matrix, used at each step: nearly all of its gradient comes from the last steps.",
+        lambda nets: parameter_gradients(nets.reads["LSTM"][-1], nets.lstm.cell.parameters()),
+    ),
+)  # fmt: skip

@@ -11,6 +11,7 @@ from tinygrad_rnn import measure
 from viz import theme
 from viz.charts.axes import look, whole_numbers
 from viz.charts.figure import Plot, legend, only
+from viz.exhibit import TRAINED, Exhibit
 
 
 def memory_probe(hs: Any, xs: Any = None, lags: Iterable[int] | int | None = None) -> Plot:
@@ -76,3 +77,12 @@ def memory_probe(hs: Any, xs: Any = None, lags: Iterable[int] | int | None = Non
         legend(figure, "above", 4)
 
     return Plot(only(found), draw, (7.0, 4.2))
+
+
+EXHIBITS = (
+    Exhibit(
+        memory_probe, TRAINED, "54_probe.svg", "How far back can be read from the state?",
+        "A linear decoder finds the last letters in h, and not those before.",
+        lambda nets: memory_probe(*nets.probed(), lags=range(9)),
+    ),
+)  # fmt: skip

@@ -10,6 +10,7 @@ from tinygrad_rnn import Tensor, measure
 from viz import theme
 from viz.charts.axes import log_norm, magnitudes, scale, whole_numbers
 from viz.charts.figure import Plot, only, panels
+from viz.exhibit import TRAINED, Exhibit
 
 MOST = 6  # pictures in a row
 
@@ -111,3 +112,12 @@ def _map(ax: Any, norms: np.ndarray, low: float, high: float, aspect: str) -> An
         interpolation="nearest",
         aspect=aspect,
     )
+
+
+EXHIBITS = (
+    Exhibit(
+        receptive_field, TRAINED, "55_field.svg", "The receptive field of a ConvLSTM",
+        "One place at the end: each step back it has seen a ring more.",
+        lambda nets: receptive_field(*nets.measured.field()),
+    ),
+)  # fmt: skip

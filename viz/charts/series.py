@@ -11,6 +11,7 @@ from tinygrad_rnn import measure, tasks
 from viz import theme
 from viz.charts.axes import whole_numbers
 from viz.charts.figure import Plot, beside, label_rows, legend, note, only, panels
+from viz.exhibit import TRAINING, Exhibit
 
 ROWS = 12  # windows that are drawn
 
@@ -182,3 +183,27 @@ def _times(name: str, times: Any, count: int) -> np.ndarray:
     if at.shape != (count,):
         raise ValueError(f"{name}: expected {count} times, one for each value, got {at.shape}.")
     return at
+
+
+def _last_windows(nets: Any) -> Plot:
+    years, numbers, _ = nets.measured.sunspots()
+    return windows(numbers[-100:], 16, horizon=3, times=years[-100:])
+
+
+def _forecast_of_spots(nets: Any) -> Plot:
+    years, numbers, ahead = nets.measured.sunspots()
+    return forecast(ahead, numbers[-60:-22], numbers[-22:], times=years[-60:])
+
+
+EXHIBITS = (
+    Exhibit(
+        windows, TRAINING, "65_windows.svg", "A series as examples",
+        "Each window is one example: what is seen, and what comes next.",
+        lambda nets: _last_windows(nets),
+    ),
+    Exhibit(
+        forecast, TRAINING, "66_forecast.svg", "A forecast and how sure it is",
+        "The further ahead, the wider the band: beyond a cycle the net can only guess.",
+        lambda nets: _forecast_of_spots(nets),
+    ),
+)  # fmt: skip

@@ -11,6 +11,7 @@ from tinygrad_rnn import measure
 from viz import theme
 from viz.charts.axes import magnitudes
 from viz.charts.figure import Plot, legend, two_names
+from viz.exhibit import FLOW, Exhibit
 
 
 def loss_surface(
@@ -151,3 +152,13 @@ def _steepest(found: measure.Surface) -> tuple[float, float]:
     if np.isnan(np.hypot(found.slope_a, found.slope_b)).all():
         return float(found.a[len(found.a) // 2]), float(found.b[len(found.b) // 2])
     return found.steepest()
+
+
+EXHIBITS = (
+    Exhibit(
+        loss_surface, FLOW, "41_wall.svg", "Pascanu's wall",
+        "At the foot of the wall the gradient is so long that one step leaves the picture; "
+        "clipped, it ends in the valley.",
+        lambda nets: loss_surface(),
+    ),
+)  # fmt: skip

@@ -10,6 +10,7 @@ from tinygrad_rnn import measure
 from viz import theme
 from viz.charts.axes import level, levels, log_axis, look, scale, whole_numbers
 from viz.charts.figure import Plot, legend, note
+from viz.exhibit import TRAINING, Exhibit
 
 ENDS = 1e300  # of what an axis shows
 
@@ -169,3 +170,17 @@ def _wild(v: np.ndarray, log: bool) -> str:
     words = [f"{wild} of {v.size} infinite"] * (wild > 0)
     words += [f"{low} of {v.size} not above 0"] * (low > 0)
     return f" ({', '.join(words)})" if words else ""
+
+
+EXHIBITS = (
+    Exhibit(
+        learning_curves, TRAINING, "60_curves.svg", "Losses over seeds",
+        "A sign is to be remembered for 30 steps: RNNs guess to the end, LSTMs learn it.",
+        lambda nets: learning_curves(nets.runs, baseline=nets.guessing, smooth=10),
+    ),
+    Exhibit(
+        seed_spread, TRAINING, "61_seeds.svg", "The same runs at their end",
+        "One dot for each seed: a single run could have been any of them.",
+        lambda nets: seed_spread(nets.runs, baseline=nets.guessing, last=10),
+    ),
+)  # fmt: skip

@@ -10,6 +10,7 @@ from tinygrad_rnn import measure
 from viz import theme
 from viz.charts.axes import whole_numbers
 from viz.charts.figure import Plot, beside, legend, one_of, only, panels, the_text, two_names
+from viz.exhibit import TRAINED, Exhibit
 
 STARTS = 56
 MOST_LETTERS = 60  # that can be written beside a path
@@ -249,3 +250,17 @@ def _label(
     ax.locator_params(nbins=5)
     if units == 1:
         whole_numbers(ax, True, None, 5)
+
+
+EXHIBITS = (
+    Exhibit(
+        trajectories, TRAINED, "56_trajectory.svg", "The way of the state while it reads",
+        "Equal letters lie near each other: the state says first of all what was read last.",
+        lambda nets: trajectories(nets.reads["LSTM"][-1], text=nets.text),
+    ),
+    Exhibit(
+        attractors, TRAINED, "57_attractors.svg", "A latch of two units",
+        "At rest it stays in one of two states: one bit. One input sets it, the other resets.",
+        lambda nets: attractors(nets.small.latch, nets.small.LATCHED),
+    ),
+)  # fmt: skip

@@ -17,6 +17,7 @@ import numpy as np
 from tinygrad_rnn import nn, scope, tasks, train
 from viz.charts.figure import Plot
 from viz.gallery.exhibits import exhibits
+from viz.gallery.nets import Nets
 from viz.gallery.page import page
 from viz.layout.graphviz import INSTALL, MISSING, NoRenderer, available
 from viz.render.drawing import Drawing, the_path, write
@@ -65,14 +66,14 @@ def gallery(folder: str | Path, seconds: float = 6.0, progress: bool = True) -> 
             f"gallery: cannot make the folder {str(folder)!r}: {reason}. Name one that you may "
             "write to, and that is no file."
         ) from error
-    models = {name: _trained(name, seconds, progress) for name in CELLS}
-    every = exhibits(models)
+    nets = Nets({name: _trained(name, seconds, progress) for name in CELLS})
+    every = exhibits()
     numbers: dict[str, str] = {}
     wide: set[str] = set()
     for k, exhibit in enumerate(every, start=1):
         if progress:
             print(f"gallery: {k:2} of {len(every)}, {exhibit.file}", file=sys.stderr)
-        picture = exhibit.draw()
+        picture = exhibit.draw(nets)
         path = picture.save(folder / exhibit.file)
         if path.suffix == ".svg" and _ratio(path) > WIDE:
             wide.add(exhibit.file)

@@ -30,7 +30,7 @@ class Recall(nn.Module):
 
 
 def _signs(rng: np.random.Generator, steps: int, batch: int) -> tuple[np.ndarray, np.ndarray]:
-    y = rng.integers(2, size=batch)
+    y = rng.permutation(np.arange(batch) % 2)  # as many of each, so that a guess is half right
     xs = rng.standard_normal((steps, batch, 1))
     xs[0, :, 0] = 4 * y - 2
     return xs, y
@@ -50,8 +50,8 @@ def trained() -> dict[str, list[tuple[Recall, train.Run]]]:
             run = train.fit(
                 model,
                 lambda _, rng=rng: _signs(rng, BETWEEN, 16),
-                train.Adam(model.parameters(), lr=2e-2),
-                steps=60,
+                train.Adam(model.parameters(), lr=1e-2),
+                steps=100,
                 progress=False,
                 target="numpy",
             )
@@ -71,7 +71,7 @@ def remembered() -> dict[str, dict[int, np.ndarray]]:
         rng = np.random.default_rng(9)
         found[name] = {}
         for steps in (10, 20, 40, 80, 160):
-            xs, y = _signs(rng, steps, 25)
+            xs, y = _signs(rng, steps, 24)
             with no_grad():
                 told = [model.scores(xs).data.argmax(axis=-1) == y for model, _ in pairs]
             found[name][steps] = np.concatenate(told)
@@ -87,7 +87,13 @@ def memories() -> dict[str, Callable[[int], Any]]:
     }
 
 
-def forecasts(numbers: np.ndarray, ahead: int = 22) -> np.ndarray:
+def sunspots(ahead: int = 22) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Years, numbers of sunspots, and forecasts of the last years of them."""
+    years, numbers = tasks.sunspots()
+    return years, numbers, _forecasts(numbers, ahead)
+
+
+def _forecasts(numbers: np.ndarray, ahead: int) -> np.ndarray:
     """Forty forecasts by an echo state network, each with its errors of the past drawn again."""
     rng = np.random.default_rng(0)
     known = numbers[:-ahead] / 100
@@ -120,18 +126,6 @@ def norms() -> tuple[dict[str, Any], dict[str, Any]]:
         outputs, _ = nn.unroll(cell, rng.standard_normal((40, 24, 4)))
         losses[name], matrices[name] = (outputs[-1] * outputs[-1]).sum(), cell.W_h
     return losses, matrices
-
-
-def probed(models: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
-    """The states of the character models on 40 pieces of text, and the characters."""
-    text = tasks.python_documentation().lower()
-    symbols = next(iter(models.values())).letters.encode(text[5_000 : 5_000 + 40 * 40])
-    xs = symbols.reshape(40, 40).T
-    with no_grad():
-        states = {
-            name: nn.unroll(model.cell, model.embedding(xs))[0] for name, model in models.items()
-        }
-    return states, xs
 
 
 def field() -> tuple[dict[str, Any], Tensor]:

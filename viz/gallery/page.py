@@ -6,7 +6,7 @@ import html
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 
-from viz.gallery.exhibits import Exhibit
+from viz.exhibit import Exhibit
 
 STYLE = """
   :root { color-scheme: light dark; --page: #fafafa; --card: #ffffff; --ink: #222222;

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from tinygrad_rnn import Tensor, nn
+from viz.exhibit import CELLS, Exhibit
 from viz.graphs.asked import recorded
 from viz.graphs.unrolled import folded
 from viz.layout.fit import page
@@ -95,3 +96,57 @@ def _some_steps(cell: Any, x: Any, state: Any) -> list[Tensor]:
     x = given[0] if x is None else x
     outputs, last = nn.unroll(cell, [x, x, x], state)
     return recorded([outputs, last], "cell")
+
+
+def _of(name: str, nets: Any) -> Drawing:
+    one, x, state = nets.small.circuit(name)
+    return cell(one, x=x, state=state)
+
+
+EXHIBITS = (
+    Exhibit(
+        cell, CELLS, "10_lstm.svg", "An LSTM, read from its record",
+        "Only a product and a sum happen to c on its way: that is why its gradient survives.",
+        lambda nets: cell(nets.lstm.cell),
+    ),
+    Exhibit(
+        cell, CELLS, "11_gru.svg", "A GRU",
+        "One state, and one gate that says how much of it is replaced.",
+        lambda nets: cell(nets.models["GRU"].cell),
+    ),
+    Exhibit(
+        cell, CELLS, "12_rnn.svg", "Elman's network",
+        "No straight way: each step squashes all that the state holds.",
+        lambda nets: cell(nets.models["RNN"].cell),
+    ),
+    Exhibit(
+        cell, CELLS, "14_PeepholeLSTMCell.svg", "nn.PeepholeLSTMCell",
+        "The gates see c: i and f the old one, o the new one.",
+        lambda nets: _of("PeepholeLSTMCell", nets),
+    ),
+    Exhibit(
+        cell, CELLS, "15_CoupledLSTMCell.svg", "nn.CoupledLSTMCell",
+        "What is forgotten is replaced: one gate less.",
+        lambda nets: _of("CoupledLSTMCell", nets),
+    ),
+    Exhibit(
+        cell, CELLS, "16_ProjectedLSTMCell.svg", "nn.ProjectedLSTMCell",
+        "A matrix makes h smaller than c.",
+        lambda nets: _of("ProjectedLSTMCell", nets),
+    ),
+    Exhibit(
+        cell, CELLS, "17_MGUCell.svg", "nn.MGUCell",
+        "One gate forgets and resets.",
+        lambda nets: _of("MGUCell", nets),
+    ),
+    Exhibit(
+        cell, CELLS, "18_MUT1Cell.svg", "nn.MUT1Cell",
+        "The best of ten thousand cells that were searched looks like a GRU.",
+        lambda nets: _of("MUT1Cell", nets),
+    ),
+    Exhibit(
+        cell, CELLS, "19_MemoryBlockCell.svg", "nn.MemoryBlockCell",
+        "The LSTM of 1997: nothing is ever forgotten, c is only added to.",
+        lambda nets: _of("MemoryBlockCell", nets),
+    ),
+)  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from viz import theme
+from viz.exhibit import GRAPH, Exhibit
 from viz.graphs.asked import BUDGET, Detail, Weights, chosen, recorded
 from viz.graphs.unrolled import folding
 from viz.record.arguments import check
@@ -150,3 +151,17 @@ def _key(node: Node, every: bool) -> tuple[Hashable, int]:
     if letter:
         return ("letter", letter), digest if not every else 0
     return ("operation", digest), 0
+
+
+EXHIBITS = (
+    Exhibit(
+        unfolding, GRAPH, "23_unfolding.svg", "Folded and unfolded",
+        "The same parameters at every step: that is why their gradients add up.",
+        lambda nets: unfolding(nets.few["RNN"]),
+    ),
+    Exhibit(
+        differences, GRAPH, "28_differences.svg", "RNN → LSTM → GRU",
+        "What is new in each is coloured.",
+        lambda nets: differences(nets.few),
+    ),
+)  # fmt: skip

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from tinygrad_rnn import Tensor
+from viz.exhibit import GRAPH, Exhibit
 from viz.graphs.asked import BUDGET, Weights, chosen, recorded_scalar
 from viz.graphs.gradient_flow import flow
 from viz.layout.block import BlockLayout, Spline
@@ -162,3 +163,12 @@ def _reversed(spline: Spline) -> Spline:
         step = min(ARROW, length / 2) / length
         points[-1] = (x - (x - bx) * step, y - (y - by) * step)
     return [("e,", *tip), *(("", px, py) for px, py in points)]
+
+
+EXHIBITS = (
+    Exhibit(
+        forward_backward, GRAPH, "26_forward_backward.svg", "Forward, and mirrored backward",
+        "Each arrow back carries the rule of the operation it goes through.",
+        lambda nets: forward_backward(nets.small.two_steps()),
+    ),
+)  # fmt: skip

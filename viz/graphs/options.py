@@ -41,6 +41,9 @@ class Options(TypedDict, total=False):
         Other names, by name: ``{"lstm": "LSTM", "W_h": "U"}``.
     show, hide
         Of what is given (inputs, weights, constants), by name, what alone is drawn, or what is not.
+    opened
+        Functions, by name, that are drawn operation by operation: ``opened=("layer_norm",)``. At
+        ``detail="op"`` all are.
     """
 
     size: str | tuple[float, float] | None
@@ -54,6 +57,7 @@ class Options(TypedDict, total=False):
     names: Mapping[str, str] | None
     show: Collection[str] | None
     hide: Collection[str] | None
+    opened: Collection[str]
 
 
 def checked(picture: str, options: Mapping[str, Any]) -> None:
@@ -64,7 +68,7 @@ def checked(picture: str, options: Mapping[str, Any]) -> None:
             meant = f" Did you mean {near[0]}?" if near else ""
             known = ", ".join(Options.__annotations__)
             raise TypeError(f"{picture}: unknown option {name!r}.{meant} There are {known}.")
-        if name in ("show", "hide") and isinstance(value, str):
+        if name in ("show", "hide", "opened") and isinstance(value, str):
             raise TypeError(f"{picture}: {name} expects names in a tuple: {name}=({value!r},).")
         if name in ("shapes", "initial", "targets", "loss", "numbered") and not isinstance(
             value, bool | None
@@ -99,7 +103,7 @@ def dressed(parts: Parts, picture: str, options: Options) -> Parts:
     if (labels := options.get("labels")) is not None:
         _label(parts, picture, labels)
     if names := options.get("names"):
-        _rename(parts, picture, names)
+        rename([parts], picture, names)
     return parts
 
 
@@ -173,8 +177,8 @@ def _select(
     without(parts, gone)
 
 
-def _rename(parts: Parts, picture: str, names: Mapping[str, str]) -> None:
-    """Other names wherever whole words are the old ones."""
+def rename(every: Sequence[Parts], picture: str, names: Mapping[str, str]) -> None:
+    """Other names wherever whole words are the old ones, in one of several pictures at least."""
     word = re.compile(
         r"(?<![\w])(" + "|".join(sorted(map(re.escape, names), key=len, reverse=True)) + r")(?!\w)"
     )
@@ -184,12 +188,13 @@ def _rename(parts: Parts, picture: str, names: Mapping[str, str]) -> None:
         found.update(word.findall(text))
         return word.sub(lambda match: names[match[0]], text)
 
-    for block in parts.blocks:
-        block.name = other(block.name)
-        for node in block.nodes:
-            node.label = other(node.label)
-    for edge in parts.edges():
-        edge.label = other(edge.label)
+    for parts in every:
+        for block in parts.blocks:
+            block.name = other(block.name)
+            for node in block.nodes:
+                node.label = other(node.label)
+        for edge in parts.edges():
+            edge.label = other(edge.label)
     if missing := sorted(set(names) - found):
         raise ValueError(f"{picture}: names: nothing in the picture is called {missing[0]!r}.")
 
@@ -203,4 +208,4 @@ def without(parts: Parts, gone: set[str]) -> None:
     parts.blocks = [block for block in parts.blocks if block.nodes]
 
 
-__all__ = ["Options", "checked", "dressed", "without"]
+__all__ = ["Options", "checked", "dressed", "rename", "without"]

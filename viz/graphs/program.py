@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from tinygrad_rnn.program import CompiledStep, Operation, Part
+from viz.exhibit import GRAPH, Exhibit
 from viz.record.labels import shape_text, short
 from viz.record.parts import Block, Edge, Parts
 from viz.render.drawing import Drawing
@@ -126,3 +127,13 @@ def _quoted(x: Operation, name: str, offset: int | None) -> str:
     if not x.sequence or offset is None:
         return name
     return f"{name}[t{offset:+d}]".replace("-", "−") if offset else f"{name}[t]"
+
+
+EXHIBITS = (
+    Exhibit(
+        program, GRAPH, "29_program.svg", "A training step as a program",
+        "What waits for itself stays in a loop, one forward and one backward; all else is "
+        "done for all steps at once, and gradients of weights are sums over time.",
+        lambda nets: program(nets.small.compiled()),
+    ),
+)  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import nn, scope
+from viz.exhibit import GRAPH, Exhibit
 from viz.graphs.asked import BUDGET, chosen
 from viz.record.arguments import check
 from viz.record.builder import select
@@ -70,3 +71,12 @@ def _answers(cell: Any, inputs: int, answers: range) -> list[Any]:
             with scope("read", t=t):
                 found.append(read(state[0] if isinstance(state, tuple) else state))
     return found
+
+
+EXHIBITS = (
+    Exhibit(
+        sequence_shapes, GRAPH, "30_shapes.svg", "One or many, in and out",
+        "One cell, five models: only what is read and when an answer is given differs.",
+        lambda nets: sequence_shapes(),
+    ),
+)  # fmt: skip

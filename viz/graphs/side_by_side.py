@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
+from typing import Any
 
 from tinygrad_rnn import Tensor
-from viz.graphs.asked import chosen, recorded_scalar
+from viz.exhibit import GRAPH, Exhibit
+from viz.graphs.asked import BUDGET, chosen, recorded_scalar
 from viz.graphs.gradient_flow import decades, flow, measure
-from viz.graphs.options import Options, dressed, without
+from viz.graphs.options import Options, dressed, rename, without
 from viz.record.builder import select
+from viz.record.fold import fold
 from viz.record.parts import Parts
 from viz.render.drawing import Drawing
 from viz.render.panels import Panel, Sheet
@@ -74,5 +77,22 @@ def compared(
         if k < len(every):
             legends = {n.id for b in parts.blocks for n in b.nodes if n.kind == "legend"}
             without(parts, legends)
-        panels.append(Panel(title, dressed(parts, "gradient_flow", options)))
+        dressed(parts, "gradient_flow", {**options, "names": None})
+        panels.append(Panel(title, parts))
+    if names := options.get("names"):
+        rename([parts for _, parts, _ in every], "gradient_flow", names)
     return Sheet(panels, None, per_line)
+
+
+def _families(nets: Any) -> Sheet:
+    parts = {name: fold(select([loss], "gate", "stub", BUDGET)) for name, loss in nets.few.items()}
+    return sheet({name: Drawing(found) for name, found in parts.items()})
+
+
+EXHIBITS = (
+    Exhibit(
+        sheet, GRAPH, "24_families.svg", "Three cells, folded, on one sheet",
+        "The more gates a cell has, the more ways lead through its step.",
+        lambda nets: _families(nets),
+    ),
+)  # fmt: skip

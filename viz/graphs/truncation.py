@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from tinygrad_rnn import Tensor, measure
+from viz.exhibit import FLOW, Exhibit
 from viz.graphs.asked import BUDGET, Detail, Weights, chosen, recorded_scalar
 from viz.graphs.gradient_flow import flow
 from viz.layout import routes
@@ -168,3 +169,12 @@ def _bracket(plan: Layout, window: Window, number: int, upright: list[Upright]) 
         pos = f"{(left + right) / 2:.1f},{y:.1f}"
         found.append(f"  {node_line(Node(f'k{number}', 'caption', words), pos=pos)}")
     return found
+
+
+EXHIBITS = (
+    Exhibit(
+        truncation, FLOW, "39_truncation.svg", "Truncated backpropagation",
+        "At the orange cuts the gradient stops.",
+        lambda nets: truncation(nets.small.truncated()),
+    ),
+)  # fmt: skip

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any, Unpack
 
 from tinygrad_rnn import Tensor
+from viz.exhibit import FIRST, GRAPH, Exhibit
 from viz.graphs.asked import BUDGET, Detail, Weights, automatic, chosen, recorded, recorded_scalar
 from viz.graphs.gradient_flow import flow
 from viz.graphs.options import Options, checked
@@ -78,7 +79,9 @@ def unrolled(
     if options.get("size") is not None and detail == "cell":
         options = {**CELLS, **options}
     args = chosen("unrolled", roots, detail, weights)
-    return fitted("unrolled", partial(select, *args), budget, per_line, options)
+    opened = options.get("opened", ())
+    make = partial(select, *args, opened=opened)
+    return fitted("unrolled", make, budget, per_line, options)
 
 
 def folded(
@@ -113,16 +116,22 @@ def folded(
     checked("folded", options)
     detail = automatic(detail, roots, options)
     args = chosen("folded", roots, detail, weights)
-    return fitted("folded", partial(folding, *args), budget, per_line, options)
+    make = partial(folding, *args, opened=options.get("opened", ()))
+    return fitted("folded", make, budget, per_line, options)
 
 
 def folding(
-    roots: list[Tensor], detail: str, weights: str, budget: int, page: bool = False
+    roots: list[Tensor],
+    detail: str,
+    weights: str,
+    budget: int,
+    page: bool = False,
+    opened: Collection[str] = (),
 ) -> Parts:
     """The parts of a folded picture; if equal steps are too few, without the middle ones."""
-    parts = fold(select(roots, detail, weights, sys.maxsize))
+    parts = fold(select(roots, detail, weights, sys.maxsize, opened=opened))
     if sum(len(block.nodes) for block in parts.blocks) > budget:
-        parts = fold(select(roots, detail, weights, budget, page))
+        parts = fold(select(roots, detail, weights, budget, page, opened))
     return parts
 
 
@@ -178,7 +187,7 @@ def gradient_flow(
     legend = None if room is None else letters_in(room)
 
     def make(most: int, sized: bool) -> Parts:
-        parts = select(*args, most, sized)
+        parts = select(*args, most, sized, options.get("opened", ()))
         flow(parts, args[0][0], legend)
         return parts
 
@@ -223,3 +232,34 @@ def graph(
     checked("graph", options)
     args = chosen("graph", roots, "op", weights)
     return fitted("graph", partial(select, *args), budget, per_line, options)
+
+
+EXHIBITS = (
+    Exhibit(
+        gradient_flow, FIRST, "00_first.svg", "Two nets, seven steps, one scale",
+        "Step by step back the gradient of the RNN shrinks; along c, past an open forget "
+        "gate, that of the LSTM stays as it is.",
+        lambda nets: gradient_flow(nets.small.far(), "cell", names={"rnn": "RNN", "lstm": "LSTM"}),
+    ),
+    Exhibit(
+        unrolled, GRAPH, "20_unrolled.svg", "One cell, five times",
+        "The same weights at every step; each loss is the loss of its step and, by way of h, "
+        "of all before.",
+        lambda nets: unrolled(nets.small.answering(), size="page"),
+    ),
+    Exhibit(
+        gradient_flow, GRAPH, "21_gradient.svg", "In the steps, with the gradient on every edge",
+        "Darker and thicker is more: at each step a part goes to weights, the rest to the past.",
+        lambda nets: gradient_flow(nets.small.two_steps(), "gate", shapes=False),
+    ),
+    Exhibit(
+        folded, GRAPH, "22_folded.svg", "Folded",
+        "One step of a GRU, drawn once; the dashed arrows lead into the next step.",
+        lambda nets: folded(nets.few["GRU"]),
+    ),
+    Exhibit(
+        graph, GRAPH, "27_derivative.svg", "A derivative is a record, too",
+        "Blue is the derivative of tanh(x²), which can itself be differentiated.",
+        lambda nets: graph(nets.small.derivative()),
+    ),
+)  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import Tensor, ancestors, scalars
+from viz.exhibit import GRAPH, Exhibit
 from viz.graphs.asked import BUDGET, recorded
 from viz.record.arguments import check
 from viz.record.builder import select
@@ -125,3 +126,12 @@ def _affordable(node: Tensor, element: tuple[int, ...] | None, budget: int) -> N
             f"zoom: {count:,} scalar operations, to draw no more than {budget:,}. Look at one "
             "element, element=(0, 0), or at a smaller net."
         )
+
+
+EXHIBITS = (
+    Exhibit(
+        zoom, GRAPH, "25_zoom.svg", "One product, number by number",
+        "A product of matrices is nothing but multiplications and sums.",
+        lambda nets: zoom(nets.few["RNN"], t=1),
+    ),
+)  # fmt: skip

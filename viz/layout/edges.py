@@ -17,6 +17,7 @@ from viz.record.parts import Block, Edge, Node, Parts
 # Of a line past a step: from its box, and from the middle of a cell.
 PAST, ASIDE = 8.0, 20.0
 LIFT = 3.0  # of a label above a thick line
+LEVEL = 0.5  # heights that differ by less are equal
 
 Upright = tuple[float, float, float]  # x, the lower and the upper end
 
@@ -154,6 +155,10 @@ def _route(edge: Edge, plan: Layout) -> tuple[list[Point], Point | None]:
     tip = end if plan.bare(edge.head) else None
     if tip:
         end = (end[0] - into * ARROW, end[1])
+    if head in plan.tree.slot and tail in plan.tree.slot:  # past its label and what stands below
+        leave = (a.right if out > 0 else a.left) + out * plan.number, start[1]
+        arrive = b.left if into > 0 else b.right, end[1]
+        return [start, start, leave, *routes.curve(leave, arrive), arrive, end, end], tip
     if row is None:
         return routes.curve(start, end), tip
     track = plan.tracks[row, *plan.carried(edge)]
@@ -208,27 +213,37 @@ def _label(
 ) -> Point:
     """The middle of a link's label: beside its beginning, or above the long piece of a detour.
 
-    A `large` one is in the middle. Where another line comes down through a label it moves along its
-    own, to the middle or the end.
+    A `large` one is in the middle. Where other lines come down through a label it moves along its
+    own, to where the fewest do.
     """
+    half = (3.4 if large else 2.3) * len(edge.label) + 2
+    places: list[Point] = []
     if direct or edge.kind == "state":
         (x, y), (end, level) = points[0], points[-1]
-        half = (3.4 if large else 2.6) * len(edge.label) + 5
         if x == end:  # beside a line that goes straight up or down
             return x + half + 3, (y + level) / 2
         rises = points[1][1] == y < level - 4  # then the label would be in its way
         out = 1 if points[1][0] >= x else -1
-        ways, up = [x + out * half], _above(edge) if large else 7.0
+        up = _above(edge) if large else 7.0
         y += -up if rises else up
-        if direct and level == points[0][1]:
-            ways += [(x + end) / 2, end - out * (half + ARROW)]
-            if large:
-                ways[:2] = ways[1::-1]
-        free = (at for at in ways if not crossings(upright, at - half, at + half, y))
-        return next(free, ways[0]), y
-    floor = min(y for _, y in points)
-    flat = [x for x, y in points if y == floor]
-    return (flat[0] + flat[-1]) / 2, floor + 7
+        places = [(x + out * half, y)]
+        if direct and abs(level - points[0][1]) < LEVEL:
+            middle = (x + end) / 2, y
+            places = [middle, *places] if large else [*places, middle]
+            places += [(end - out * (half + ARROW), y), *_gaps(upright, x, end, y)]
+    if not direct:
+        floor = min(y for _, y in points)
+        flat = [x for x, y in points if y == floor]
+        places.append(((flat[0] + flat[-1]) / 2, floor + 7))
+        if places[1:]:
+            places += _gaps(upright, flat[0], flat[-1], floor + 7)
+    return min(places, key=lambda at: len(crossings(upright, at[0] - half, at[0] + half, at[1])))
+
+
+def _gaps(upright: list[Upright], one: float, other: float, y: float) -> list[Point]:
+    """The middles between lines that cross a height between two x."""
+    low, high = sorted((one, other))
+    return [((a + b) / 2, y) for a, b in pairwise([low, *crossings(upright, low, high, y), high])]
 
 
 def _above(edge: Edge) -> float:
@@ -246,8 +261,17 @@ def _touch(plan: Layout, edge: Edge, node: str, side: int) -> Point:
     block = plan.home[node]
     if plan.bare(node):
         x, y = _rim(plan, node, side, 0)
-        return x, y + plan.lift(block, edge.role)
+        return x, y + (_branch(plan, edge, node) or plan.lift(block, edge.role))
     return _rim(plan, node, side, 0) if block.kind == "initial" else plan.at[node][:2]
+
+
+def _branch(plan: Layout, edge: Edge, node: str) -> float:
+    """How far above the middle of a cell a state of one of several children comes in."""
+    lines = plan.branches.get(node, [])
+    if len(plan.tree.children.get(plan.home[node], ())) < 2 or edge not in lines:
+        return 0.0
+    height = 0.8 * plan.at[node][3]
+    return height * (0.5 - (lines.index(edge) + 0.5) / len(lines))
 
 
 def spread(plan: Layout, block: Block) -> None:

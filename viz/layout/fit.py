@@ -86,11 +86,12 @@ def lines(parts: Parts, room: Page, per_line: int | None) -> tuple[int | None, f
     """The steps in one line with which a picture becomes largest, and by how much it is scaled."""
     columns = len({b.column for b in parts.blocks if b.kind in STEPS})
     choices = sorted({math.ceil(columns / k) for k in range(1, LINES + 1)} - {0}, reverse=True)
-    best, most, text = per_line, (False, False, 0.0), smallest(parts)
+    best, most, text = per_line, (False, False, False, 0.0), smallest(parts)
     for choice in [per_line] if per_line is not None or not choices else choices:
         plan = edges.placed(parts, choice, letters(parts))
         scale, lonely = largest(plan.width, plan.height, room), _lonely(plan)
-        found = (scale * text >= room.font, not lonely, scale)
+        # rather in one line, where there is something above it
+        found = (scale * text >= room.font, not lonely, plan.bar is not None, scale)
         if found > most:
             best, most = choice, found
     return best, most[-1]

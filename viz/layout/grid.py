@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from viz import theme
 from viz.layout.block import BlockLayout
+from viz.layout.tree import Tree
 from viz.record.parts import Block, Edge, Parts
 
 STEPS = ("step", "cell", "gap")
@@ -50,6 +51,9 @@ class Layout:
     roles: dict[tuple[int, int], dict[str, None]] = field(default_factory=dict)
     bar: Block | None = None  # what gathers the values of steps, above all of them
     under: list[Block] = field(default_factory=list)  # these steps
+    tree: Tree = field(default_factory=Tree)  # of the steps, if they branch
+    # by node of a tree the lines between it and its children, from the top
+    branches: dict[str, list[Edge]] = field(default_factory=dict)
 
     def carried(self, edge: Edge) -> tuple[str, str, int, int]:
         """The value that a link carries, and its lane: links that carry the same share a track."""
@@ -87,12 +91,14 @@ class Layout:
         """The row below which a link runs; None for a direct one, from neighbour to neighbour."""
         tail, head = self.home[edge.tail], self.home[edge.head]
         a, b = self.frames[tail], self.frames[head]
-        if tail.kind == "hub" or head is self.bar:
+        branch = head in self.tree.slot and tail in self.tree.slot
+        if tail.kind == "hub" or head is self.bar or branch:
             return None
         if a.line != b.line:
             return (min(a.line, b.line) + 1) * self.rows - 1
         if a.row == b.row:
-            return None if abs(a.slot - b.slot) == 1 or tail.kind == "initial" else a.row
+            ahead = (b.slot - a.slot) * (-1 if tail.mirrored else 1)
+            return None if ahead == 1 or tail.kind == "initial" else a.row
         return None if self.upright(tail, head) else min(a.row, b.row)
 
 
@@ -101,8 +107,11 @@ def arrange(plan: Layout, per_line: int | None, raised: bool) -> None:
     steps = [block for block in plan.parts.blocks if block.kind in STEPS]
     rows = _rows(plan, steps)
     plan.rows = max(rows.values(), default=0) + 1
-    columns = sorted({block.column for block in steps})
-    number = {column: k for k, column in enumerate(columns)}
+    column = plan.tree.slot or {block: block.column for block in steps}
+    columns = sorted(set(column.values()))
+    number = {k: slot for slot, k in enumerate(columns)}
+    if plan.tree.slot:
+        per_line = len(columns)
     if per_line is None:
         widths: dict[int, float] = defaultdict(float)
         for block in steps:
@@ -114,7 +123,7 @@ def arrange(plan: Layout, per_line: int | None, raised: bool) -> None:
     last = (len(columns) - 1) // per_line if columns else 0
     starts = {rows[b] for b in plan.parts.blocks if b.kind == "initial" and b.mirrored}
     for block, frame in plan.frames.items():
-        slot = number.get(block.column, 0)
+        slot = number.get(column.get(block, block.column), 0)
         if block.kind == "after" or (block.kind == "initial" and block.mirrored):
             frame.line, frame.slot = last, len(columns) - last * per_line
             frame.slot += block.kind == "after" and rows[block] in starts
@@ -167,7 +176,7 @@ def _rows(plan: Layout, steps: list[Block]) -> dict[Block, int]:
     keys = {block: (block.order, block.row) for block in steps}
     ordered = sorted(set(keys.values()), key=lambda key: (key[0], key[1] if key[0] else -key[1]))
     number = {key: k for k, key in enumerate(ordered)}
-    rows = {block: number[key] for block, key in keys.items()}
+    rows = dict(plan.tree.row) or {block: number[key] for block, key in keys.items()}
     for edge in plan.parts.links:
         a, b = plan.home[edge.tail], plan.home[edge.head]
         for block, other in ((a, b), (b, a)):

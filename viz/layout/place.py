@@ -9,6 +9,7 @@ from viz.layout.belt import levelled
 from viz.layout.block import BlockLayout, bar_layout, block_layout
 from viz.layout.grid import STEPS, Frame, Layout, arrange
 from viz.layout.states import order
+from viz.layout.tree import tree
 from viz.record.parts import Block, Edge, Parts
 
 
@@ -21,7 +22,7 @@ def place(
     cells stands above them, if they are in one line, and else to their right.
     """
     plan = Layout(parts, {node.id: block for block in parts.blocks for node in block.nodes})
-    plan.font = font
+    plan.font, plan.tree = font, tree(parts)
     for edge in parts.links:
         if edge.kind in ("state", "recurrent"):
             for block in (plan.home[edge.tail], plan.home[edge.head]):
@@ -52,6 +53,7 @@ def place(
                 bottom[frame.row],
                 heights[frame.row],
             )
+    _centre(plan)
     _align(plan)
     _over(plan)
     _turns(plan)
@@ -77,7 +79,7 @@ def _layouts(plan: Layout) -> dict[Block, BlockLayout]:
     }
     lanes: dict[tuple[int, int], dict[Block, BlockLayout]] = defaultdict(dict)
     for block, layout in layouts.items():
-        if block.kind == "step":
+        if block.kind == "step" and not plan.tree.slot:
             lanes[block.order, block.row][block] = layout
     for lane in lanes.values():
         layouts.update(levelled(lane))
@@ -105,12 +107,14 @@ def _sizes(plan: Layout) -> tuple[dict[int, float], dict[int, float]]:
 def _columns(plan: Layout, widths: dict[int, float]) -> dict[int, float]:
     """The left edge of each slot."""
     longest = max((len(edge.label) for edge in plan.parts.links if edge.kind == "state"), default=0)
-    gap = theme.COLUMN_GAP + 4.0 * max(0, longest - 2)
+    gap = theme.COLUMN_GAP + 6.0 * max(0, longest - 2)
     if plan.roles:
         number = plan.number = 0.56 * max(float(theme.HANDED), plan.font) * longest
         # between cells stand numbers alone, or also lines that go from row to row
         lines = any(_upright(plan, edge) for edge in plan.parts.links)
         gap = max(30.0, number + theme.COLUMN_GAP if lines else number - theme.CELL_GAP)
+    if plan.tree.slot:
+        gap = 2.0 * theme.COLUMN_GAP + plan.number
     x, left = float(theme.MARGIN), dict[int, float]()
     for slot in sorted(widths):
         left[slot], x = x, x + widths[slot] + gap
@@ -142,7 +146,7 @@ def _levels(plan: Layout, heights: dict[int, float]) -> dict[int, float]:
         frame.x, frame.y = theme.MARGIN, y
         y += frame.layout.height + 8
         plan.width = max(plan.width, frame.layout.width + 2 * theme.MARGIN)
-    for row in sorted(heights, reverse=True):
+    for row in sorted({*heights, *used}, reverse=True):  # a line may have nothing in its last row
         plan.floors[row] = y + used[row] * theme.TRACK
         y += used[row] * theme.TRACK + (theme.ROW_GAP / 2 if used[row] else 0)
         bottom[row] = y
@@ -163,6 +167,30 @@ def _settle(
         frame.x = left + theme.MARGIN
     if block.kind == "cell":  # in line with each other, whatever stands below them
         frame.y = frame.high - theme.MARGIN - frame.layout.height
+
+
+def _centre(plan: Layout) -> None:
+    """Each step of a tree in the middle of its children, which stand in earlier columns."""
+    frames = plan.frames
+    for block in sorted(plan.tree.children, key=lambda block: plan.tree.slot[block]):
+        below = [frames[child] for child in plan.tree.children[block]]
+        if below:
+            middle = (below[0].low + below[0].high + below[-1].low + below[-1].high) / 4
+            move = middle - (frames[block].low + frames[block].high) / 2
+            for side in ("y", "low", "high"):
+                setattr(frames[block], side, getattr(frames[block], side) + move)
+    for edge in plan.parts.links:
+        tail, head = plan.home[edge.tail], plan.home[edge.head]
+        for end, block, child in ((edge.head, head, tail), (edge.tail, tail, head)):
+            if child in plan.tree.children.get(block, ()):
+                plan.branches.setdefault(end, []).append(edge)
+    for end, lines in plan.branches.items():
+        lines.sort(key=lambda e: _from_top(plan, e, plan.home[e.tail if e.head == end else e.head]))
+
+
+def _from_top(plan: Layout, edge: Edge, child: Block) -> tuple[int, float]:
+    """A key that is smaller, the higher a line to a child leaves it."""
+    return plan.frames[child].row, -plan.lift(child, edge.role)
 
 
 # -- what is outside of time ----------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from tinygrad_rnn import Tensor
 from viz import theme
+from viz.exhibit import GRAPH, Exhibit
 from viz.graphs.asked import recorded_scalar
 from viz.graphs.gradient_flow import look
 from viz.layout.dot import graph
@@ -21,12 +22,13 @@ from viz.record.arguments import check
 from viz.record.builder import select
 from viz.record.parts import Edge, Parts
 from viz.render.drawing import the_path, write
+from viz.render.notebook import Shown
 
 BUDGET = 200  # nodes of one frame
 WAITING = "reference"  # dashed and empty, as what is not there itself
 
 
-class Frames:
+class Frames(Shown):
     """Pictures of one record at several moments, the same in everything but what is known.
 
     Attributes
@@ -34,6 +36,8 @@ class Frames:
     svgs, captions
         The pictures as SVG, and what each shows.
     """
+
+    _suffix = ".html"
 
     def __init__(self, svgs: list[str], captions: list[str]) -> None:
         self.svgs, self.captions = svgs, captions
@@ -214,3 +218,12 @@ def _style(
     if when is not None and count + when <= time:
         return look(norm, *scale)
     return {"color": theme.LIGHT} if (born or 0) > time else {}
+
+
+EXHIBITS = (
+    Exhibit(
+        frames, GRAPH, "31_frames.html", "A record, moment by moment, for documents",
+        "A slider over pictures that were drawn beforehand: values forward, gradients backward.",
+        lambda nets: frames(nets.few["LSTM"], "gate"),
+    ),
+)  # fmt: skip

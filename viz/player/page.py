@@ -14,6 +14,7 @@ from typing import Any
 
 from tinygrad_rnn import Tensor, ancestors
 from viz import theme
+from viz.exhibit import FIRST, Exhibit
 from viz.graphs.asked import recorded_scalar
 from viz.graphs.unrolled import gradient_flow
 from viz.layout.graphviz import INSTALL, MISSING, NoRenderer, available
@@ -21,7 +22,7 @@ from viz.player.frames import bare, slim
 from viz.player.timeline import operations, timeline
 from viz.record.arguments import check
 from viz.render.drawing import Drawing, the_path, write
-from viz.render.notebook import png_alone
+from viz.render.notebook import Shown, png_alone
 
 BUDGET = 50_000  # operations; their page has about 4 MB
 IMAGE = 120  # nodes of the image that stands where no script may run
@@ -32,7 +33,7 @@ SCRIPTS = tuple(
 )
 
 
-class Player:
+class Player(Shown):
     """A page that plays one record: shows itself in a notebook, and can be saved.
 
     Attributes
@@ -40,6 +41,8 @@ class Player:
     data
         What the page shows, as plain data.
     """
+
+    _suffix = ".html"
 
     def __init__(self, data: dict[str, Any], title: str, image: Drawing) -> None:
         title = title.encode(errors="replace").decode()  # half a character is in no file
@@ -210,3 +213,12 @@ def _kinds() -> str:
 
 def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
+
+
+EXHIBITS = (
+    Exhibit(
+        play, FIRST, "01_player.html", "A trained LSTM reads, and learns from what it read",
+        "Forward fills in the values, backward colours the edges as their gradient arrives.",
+        lambda nets: play(nets.played[0], **nets.played[1]),
+    ),
+)  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from viz.exhibit import CELLS, Exhibit
 from viz.graphs.cell import one_step
 from viz.layout.graphviz import INSTALL, MISSING, NoRenderer, available, draw
 from viz.player.frames import Frames, slim
@@ -95,3 +96,12 @@ def _wanted(parts: Any, known: dict[str, Equation]) -> list[list[Equation]]:
             )
         found.append([known[one] for one in letters])
     return found
+
+
+EXHIBITS = (
+    Exhibit(
+        steps, CELLS, "13_steps.html", "An LSTM, part by part",
+        "What is kept, what is added, what comes out.",
+        lambda nets: steps(nets.lstm.cell, ["f", "i g", "c", "o h"]),
+    ),
+)  # fmt: skip

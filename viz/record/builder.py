@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from tinygrad_rnn import Tensor, ancestors
 from viz import theme
 from viz.record.alike import Use, constant_cone
+from viz.record.calls import parameter
 from viz.record.collapse import LEAST, Gap, view
 from viz.record.labels import is_number, shape_text
 from viz.record.lanes import Section, sections
@@ -20,7 +22,12 @@ BUNDLE = 20  # lines from one parameter within a block; beyond, it is drawn once
 
 
 def select(
-    roots: list[Tensor], detail: str, weights: str, budget: int, page: bool = False
+    roots: list[Tensor],
+    detail: str,
+    weights: str,
+    budget: int,
+    page: bool = False,
+    opened: Collection[str] = (),
 ) -> Parts:
     """The parts of the record behind `roots`.
 
@@ -35,10 +42,13 @@ def select(
         out.
     page
         Whether they are left out for the rest to be read on a page; then a single one may stay.
+    opened
+        Functions that are drawn operation by operation.
     """
     record = ancestors(*roots)
     nodes = [node for node in record if node.op is not None]
-    seen = view(nodes, sections(nodes), detail, budget, set(roots), 1 if page else LEAST)
+    least = 1 if page else LEAST
+    seen = view(nodes, sections(nodes), detail, budget, set(roots), least, opened)
     picture = _Selection(read(record, roots, seen), detail, weights)
     for node in nodes:
         picture.visit(node)
@@ -77,7 +87,8 @@ class _Selection(Nodes):
                 for role, first in self.behind(use).items():
                     self.start(use, first, name, role)
             elif type(x) is not Tensor:
-                if not is_number(x) and not isinstance(here, Gap):
+                hidden = node in self.roles.view.inside and parameter(node, x) is None
+                if not (is_number(x) or isinstance(here, Gap) or hidden):
                     self.edge(here, self.stub(here, x, use), name, use)
             elif x.op is None:
                 self.leaf(use, x, name)

@@ -179,7 +179,7 @@ class Circuit:
         if sort == "product":
             if name == "multiply" and xs[0] is xs[1]:
                 return Element(node, CIRCLE, "·²", operands=xs[:1])
-            sign = SIGNS.get(name) or (node.op.symbol if node.op else "") or name
+            sign = SIGNS.get(name) or (node.op.symbol if node.op else "") or name.replace("_", " ")
             return Element(node, CIRCLE if len(sign) == 1 else BOX, sign, operands=xs)
         if sort == "sum" and not self.mixed[id(node)]:
             return Element(node, CIRCLE, SIGNS[name], operands=xs)
@@ -214,7 +214,7 @@ class Circuit:
         if self.sort(x) != "function":
             return node, self._apply(node, "")
         op = x.op
-        text = (op.symbol or op.name) if op else ""
+        text = (op.symbol or op.name.replace("_", " ")) if op else ""
         for outer in reversed(chain[:-1]):
             text = self._apply(outer, text)
         return x, text

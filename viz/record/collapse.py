@@ -6,9 +6,11 @@ At "op" none, at "gate" those that end in the same named value, at "cell" all of
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
 from tinygrad_rnn import Tensor
+from viz.record.calls import calls
 from viz.record.lanes import Lane, Section
 
 LEAST = 3  # steps that are never left out, if there is no page to be fitted
@@ -38,6 +40,8 @@ class View:
         The section that it belongs to, drawn or left out.
     left_out, columns
         The number of steps that are left out, and of all.
+    inside
+        The result of the function that an operation is a part of, if that is drawn as one.
     """
 
     owner: dict[Tensor, Tensor | Section | Gap]
@@ -45,6 +49,7 @@ class View:
     step: dict[Tensor, Section]
     left_out: int = 0
     columns: int = 0
+    inside: dict[Tensor, Tensor] = field(default_factory=dict)
 
 
 def view(
@@ -54,21 +59,26 @@ def view(
     budget: int,
     roots: set[Tensor],
     least: int = LEAST,
+    opened: Collection[str] = (),
 ) -> View:
     """Choose the node for each operation; beyond `budget` the middle steps are left out.
 
-    `least` steps always stay.
+    `least` steps always stay. Functions are one node but at "op", where all are `opened`.
     """
+    inside = {} if detail == "op" else calls(nodes, opened)
     consumers: dict[Tensor, list[Tensor]] = defaultdict(list)
     for node in nodes:
         for x in node.inputs:
-            if type(x) is Tensor:
-                consumers[x].append(node)
+            if type(x) is Tensor and (x not in inside or inside[x] is not inside.get(node)):
+                consumers[inside.get(x, x)].append(node)
     owner: dict[Tensor, Tensor | Section | Gap] = {node: node for node in nodes}
     if detail == "cell":
         owner.update({node: where for node in nodes if (where := section[node]).timed})
     if detail in ("cell", "gate"):
         for node in reversed(nodes):
+            if inside.get(node, node) is not node:
+                owner[node] = owner[inside[node]]
+                continue
             heads = {owner[c] for c in consumers[node]}
             keep = (
                 node.name
@@ -83,7 +93,9 @@ def view(
             ):
                 owner[node] = heads.pop()
     _join_sums(nodes, section, owner, consumers)
-    return _elide(nodes, section, owner, budget, least)
+    found = _elide(nodes, section, owner, budget, least)
+    found.inside = inside
+    return found
 
 
 def _join_sums(

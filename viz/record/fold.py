@@ -45,6 +45,7 @@ def fold(parts: Parts) -> Parts:
     times: Counter[tuple[object, ...]] = Counter()
     when: dict[tuple[object, ...], str] = {}
     onward: dict[tuple[object, ...], str] = {}
+    parents = _parents(parts, home)
     spans = {block: block.steps[0] for block in parts.blocks}
     for edge in parts.links:
         a, b = home[edge.tail], home[edge.head]
@@ -52,11 +53,11 @@ def fold(parts: Parts) -> Parts:
         again = a is not b and a in twin and b in twin and twin[a] is twin[b]
         kind = "recurrent" if again else edge.kind
         role = edge.role if kind in ("state", "recurrent") else ""
-        steps = spans[b] - spans[a] if again else 0
+        steps = spans[b] - spans[a] if again and a not in parents else 0
         key = (tail, head, kind, role, steps)
         links.setdefault(key, Edge(tail, head, kind, role=edge.role, style=edge.style))
         times[key] += 1
-        onward[key] = f"t → t+{steps}" if steps > 0 else f"t+{-steps} → t"
+        onward[key] = f"t → t+{steps}" if steps > 0 else f"t+{-steps} → t" if steps else "to parent"
         when[key] = f"t = {spans[b if b in twin else a]}"
     del shown
     for key, edge in links.items():
@@ -80,6 +81,20 @@ def fold(parts: Parts) -> Parts:
     return found
 
 
+def _parents(parts: Parts, home: dict[str, Block]) -> set[Block]:
+    """The steps of a tree that have a parent: each hands on to one step, not always the next."""
+    onward: dict[Block, set[Block]] = defaultdict(set)
+    children: dict[Block, set[Block]] = defaultdict(set)
+    for edge in parts.links:
+        a, b = home[edge.tail], home[edge.head]
+        if edge.kind == "state" and (a.order, a.row) == (b.order, b.row) and a.kind in STEPS:
+            onward[a].add(b)
+            children[b].add(a)
+    branching = any(len(x) > 1 for x in children.values())
+    return {*onward} if branching and all(len(x) == 1 for x in onward.values()) else set()
+
+
+STEPS = ("step", "cell")
 _OUTSIDE = ("before", "after", "initial")
 
 Looks = dict[Hashable, Node]

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from tinygrad_rnn import Tensor
+from tinygrad_rnn import Tensor, call_of
 from tinygrad_rnn.program import GLUE, Formula, Label, Wide, is_number, operation, options
 
 LONGEST = 72  # characters of a formula that still reads as a label
@@ -20,6 +20,8 @@ LINE = 26  # characters of it in one line
 Letters = Mapping[tuple[Tensor, int], Formula]  # by node and number of the argument
 Clock = Mapping[tuple[Tensor, int], int]  # see `roles.Roles`
 NO_CLOCK: Clock = {}
+Inside = Mapping[Tensor, Tensor]  # see `collapse.View`
+NO_CALLS: Inside = {}
 
 
 def letter(text: str) -> Formula:
@@ -65,6 +67,7 @@ def formula(
     letters: Letters,
     clock: Clock = NO_CLOCK,
     wide: bool = False,
+    inside: Inside = NO_CALLS,
 ) -> str:
     """The formula of a collapsed node, ``c = f×c[t−1] + i×g``; its operations if too long.
 
@@ -78,9 +81,11 @@ def formula(
         By operation and place in its index, how far after the step it reads.
     wide
         With spaces around all signs, as on paper: ``a × b``.
+    inside
+        By operation the result of the function that it is a part of: ``layer_norm(c, g_c)``.
     """
     members = list(members)
-    text = (Wide if wide else Label)().text(expression(members, root, letters, clock))
+    text = (Wide if wide else Label)().text(expression(members, root, letters, clock, inside))
     prefix = f"{name}{GLUE}={GLUE}" if name else ""
     if len(prefix + text) <= LONGEST:
         return _lines(prefix + text)
@@ -89,12 +94,29 @@ def formula(
 
 
 def expression(
-    members: Iterable[Tensor], root: Tensor, letters: Letters, clock: Clock = NO_CLOCK
+    members: Iterable[Tensor],
+    root: Tensor,
+    letters: Letters,
+    clock: Clock = NO_CLOCK,
+    inside: Inside = NO_CALLS,
 ) -> Formula:
     """What `root` is in terms of what the members take from elsewhere."""
     found: dict[int, Formula] = {}
     sizes: dict[int, int] = {}
+    given: dict[int, Formula] = {}  # what is read inside of functions
     for node in members:
+        if node in inside:
+            frame = call_of(node)
+            known = ((x, letters.get((node, k))) for k, x in enumerate(node.inputs))
+            given.update((id(x), f) for x, f in known if f is not None and id(x) not in found)
+            if inside[node] is node and frame is not None and frame.call is not None:
+                parts = [
+                    found.get(id(x)) or given.get(id(x)) or _argument(x, name)
+                    for x, name in zip(frame.call.inputs, frame.call.names, strict=True)
+                ]
+                words = tuple(f"{key} {x}" for key, x in frame.call.options.items())
+                found[id(node)] = Formula(frame.name, tuple(parts), words)
+            continue
         parts = [
             letters.get((node, k)) or found.get(id(x)) or (_number(x) if is_number(x) else DOT)
             for k, x in enumerate(node.inputs)
@@ -123,6 +145,11 @@ def _lines(text: str) -> str:
             if len(lines) <= wanted:
                 break
     return "\n".join(lines).replace(GLUE, " ")
+
+
+def _argument(x: Any, name: str) -> Formula:
+    """What a function was given and none of its operations reads: an array by its parameter."""
+    return _number(x) if is_number(x) else DOT if type(x) is Tensor else letter(name)
 
 
 def _number(x: Any) -> Formula:

@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_rnn import Tensor
 from tinygrad_rnn.program import Formula
 from viz.record.alike import constant_cone
+from viz.record.calls import parameter
 from viz.record.collapse import CHAIN, Gap
 from viz.record.formula import expression, formula, letter, text_of, title
 from viz.record.labels import (
@@ -52,7 +53,8 @@ def text(node: Tensor, roles: Roles, every: bool) -> str:
         states = [k for k in range(len(node.inputs)) if (node, k) in roles.initial]
         return title(node, name, states, roles.clock)
     name = name or roles.letters.get(roles.forms.of[node])
-    return formula(members, node, name, own_letters(node, roles), roles.clock)
+    known = own_letters(node, roles)
+    return formula(members, node, name, known, roles.clock, inside=roles.view.inside)
 
 
 def letters(members: Sequence[Tensor], roles: Roles) -> dict[tuple[Tensor, int], Formula]:
@@ -82,7 +84,12 @@ def letters(members: Sequence[Tensor], roles: Roles) -> dict[tuple[Tensor, int],
                     found[n, k] = letter(known)
             elif isinstance(x, np.ndarray) and x.ndim:
                 word = array_word(x, n, k, roles)
-                if word == unnamed(x):
+                if n in roles.view.inside:
+                    called_so = parameter(n, x)
+                    if called_so is None:  # the function's own
+                        continue
+                    word = called_so if word == unnamed(x) else word
+                elif word == unnamed(x):
                     word = arrays[word].setdefault(id(x), word + "′" * len(arrays[word]))
                 minus = Formula("negative", (letter(word[1:]),))
                 found[n, k] = minus if word[0] == "−" else letter(word)

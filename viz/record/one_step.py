@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn import Tensor, ancestors, scope, steps, tree
+from tinygrad_rnn import Primitive, Tensor, ancestors, call_of, scope, steps, tree
+from viz.record.calls import calls
 from viz.record.labels import array_name
 
 
@@ -111,7 +112,7 @@ def of_cell(cell: Any, x: Any = None, state: Any = None) -> OneStep:
             "by recorded operations, so there is nothing to draw."
         )
     step.nodes = [node for node in ancestors(*outs) if node.op is not None]
-    return step
+    return _closed(step)
 
 
 def of_record(roots: list[Tensor]) -> OneStep:
@@ -135,7 +136,7 @@ def of_record(roots: list[Tensor]) -> OneStep:
     for (key, nodes), (old, before) in zip(full[:0:-1], full[-2::-1], strict=True):
         taken = _taken(nodes, before)
         if abs(key[1] - old[1]) == 1 and taken:
-            return _step(nodes, before, taken, homes)
+            return _closed(_step(nodes, before, taken, homes))
     raise ValueError(
         "cell: one step is drawn of a record in which two steps follow each other, the second with "
         "a state from the first. Record two steps (nn.unroll), or pass the cell itself."
@@ -173,6 +174,37 @@ def _step(
             elif type(x) is Tensor and (x.name == "x" or (x.op and _depends(x, homes))):
                 step.inputs.append((x.name or "x", x))
     return step
+
+
+def _closed(step: OneStep) -> OneStep:
+    """The step in which each call of a composite function is one operation of its name."""
+    inside, twins = calls(step.nodes, ()), dict[Any, Tensor]()
+    for node in step.nodes if inside else ():
+        frame = call_of(node)
+        if node not in inside or node.op is None or frame is None or frame.call is None:
+            inputs = [twins.get(x, x) if type(x) is Tensor else x for x in node.inputs]
+            same = all(x is y for x, y in zip(inputs, node.inputs, strict=True))
+            twin = node if same or node.op is None else node.op(*inputs, **node.options)
+        elif node.serial in frame.call.results:
+            inputs = [twins.get(x, x) if type(x) is Tensor else x for x in frame.call.inputs]
+            twin = _function(frame.name, node)(*inputs, **frame.call.options)
+        else:
+            continue
+        twin.name, twin.scope = node.name, node.scope
+        twins[node] = twin
+    step.nodes = [*twins.values()] if inside else step.nodes
+    for state in step.states:
+        state.leaves = twins.get(state.leaves, state.leaves)
+    return step
+
+
+def _function(name: str, node: Tensor) -> Primitive:
+    """A primitive whose value is known."""
+
+    def value(*inputs: Any, **options: Any) -> Any:
+        return node.data
+
+    return Primitive(name, value)
 
 
 def _depends(x: Tensor, homes: Mapping[int, Any]) -> bool:

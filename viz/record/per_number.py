@@ -33,6 +33,8 @@ def replay(roots: list[Tensor]) -> list[Tensor]:
         ]
         with ExitStack() as stack:
             for frame in node.scope:
+                if frame.call is not None:  # whose operands are other numbers
+                    continue
                 if frame not in frames:
                     frames[frame] = scope(frame.name, frame.t)
                 stack.enter_context(frames[frame])

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
-import tempfile
-import webbrowser
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +17,7 @@ from viz.layout.edges import positioned
 from viz.layout.fit import Page, paged
 from viz.layout.graphviz import FORMATS, INSTALL, MISSING, NoRenderer, available, draw
 from viz.record.parts import Parts
-from viz.render.notebook import png_alone
+from viz.render.notebook import Shown, png_alone
 
 LARGEST_PNG = 32_767  # pixels on a side
 
@@ -38,7 +35,7 @@ def _too_large(width: float, height: float, dpi: float = DPI) -> bool:
     return max(_pixels(width, dpi), _pixels(height, dpi)) > LARGEST_PNG
 
 
-class Drawing:
+class Drawing(Shown):
     """A picture of a record: shows itself in a notebook, and can be saved.
 
     A notebook gets SVG; with ``VIZ_NOTEBOOK=png`` in the environment a PNG alone, which GitHub
@@ -157,22 +154,6 @@ class Drawing:
         if self.fit is not None:
             return paged(self.parts, self.per_line, *self.fit)
         return positioned(self.parts, self.per_line)
-
-    def show(self) -> None:
-        """Show the picture: in a notebook below the cell, elsewhere in the browser.
-
-        Raises
-        ------
-        viz.NoRenderer
-            If there is nothing to draw with.
-        """
-        notebook: Any = sys.modules.get("IPython")
-        if notebook is not None and notebook.get_ipython() is not None:
-            notebook.display.display(self)
-            return
-        with tempfile.NamedTemporaryFile(suffix=".svg", delete=False) as file:
-            file.write(self._draw("svg"))
-        webbrowser.open(Path(file.name).as_uri())
 
     @property
     def graphviz(self) -> graphviz.Source:

@@ -103,6 +103,12 @@ def test_what_one_ulp_changes_is_allowed_four_times_and_no_more():
     assert found.tolerance == pytest.approx(4e-6)
 
 
+def test_what_changes_with_all_operations_off_in_one_direction_is_allowed_once():
+    ulp = moved_by(*[[1.0, 1.0]] * 7, [1.0, 1.0 + 1e-6])
+    assert difference([1.0, 1.0], [1.0, 1.0 + 0.9e-6], moved=ulp) is None
+    assert difference([1.0, 1.0], [1.0, 1.0 + 1.1e-6], moved=ulp) is not None
+
+
 def test_what_one_ulp_changes_wholly_cannot_be_compared():
     x, y = np.array([1.0, 2.0]), np.array([3.0, -1.0])
     for u, v in (([1.0, 2.0], [1.0, 2.3]), ([1.0, np.inf], [1.0, 2.0]), ([np.nan, 1], [1.0, 1])):
@@ -141,6 +147,22 @@ def altered(monkeypatch, change):
     """Every program gives what `change` makes of the results."""
     real = make.Program.__call__
     monkeypatch.setattr(make.Program, "__call__", lambda self, xs: change(real(self, xs)))
+
+
+def test_rounding_errors_may_add_up_in_one_direction():
+    b, steps = Tensor(np.array(0.1, np.float32)), 4000
+
+    def chain(b):
+        h = b * 0
+        for _ in range(steps):
+            h = h + b
+        return h
+
+    exact, h = np.float32(steps * b.item()), chain(b).data
+    assert abs(h - exact) > 100 * np.spacing(exact)
+    for found, equal in ((exact, True), (exact * np.float32(1.01), False)):
+        different, chaotic = compile(chain).difference(b, (), [("loss", h)], 10, [found])
+        assert (different is None, chaotic) == (equal, [])
 
 
 @pytest.mark.parametrize("f", [lambda x: -log_softmax(x)[0], lambda x: logsumexp(x, 0)])

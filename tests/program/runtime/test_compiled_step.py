@@ -12,6 +12,7 @@ from enrolled import every_sample
 from tinygrad_rnn import Tensor, compile, grad, nn, stack, tanh
 from tinygrad_rnn.nn.state import output_of
 from tinygrad_rnn.program.runtime.pipeline import PASSES, WRITING
+from tinygrad_rnn.program.runtime.run import Running
 from tinygrad_rnn.program.runtime.step import CompiledStep
 
 
@@ -103,6 +104,19 @@ def test_results_are_copies(target, memory):
         g[...] = 0  # ours to change
     _, again = step(m, x, y)
     np.testing.assert_array_equal(again["cell.W_h"], before["cell.W_h"])
+
+
+@pytest.mark.parametrize("target", ["numpy", "c"])
+def test_a_program_runs_once_at_its_first_call_and_anew_at_each_later_one(target, monkeypatch):
+    run = Mock(side_effect=Running._run)
+    monkeypatch.setattr(Running, "_run", lambda *args: run(*args))
+    m, (x, y) = Model(), data()
+    step = compile(loss_fn, target=target)
+    agrees(step, loss_fn, m, x, y)
+    assert run.call_count == 1
+    x[...] += 1  # the same arrays, with other values
+    agrees(step, loss_fn, m, x, y)
+    assert run.call_count == 2
 
 
 def test_gradients_come_in_the_structure_of_the_parameters():

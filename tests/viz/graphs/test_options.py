@@ -134,3 +134,11 @@ def test_drawings_on_a_sheet_stay_as_they_are(record):
     assert "<svg" in sheet.svg()
     with pytest.raises(TypeError, match="'a' is a str, and no drawing"):
         viz.sheet({"a": "picture"})
+
+
+def test_names_are_those_of_one_of_several_nets_at_least(record):
+    losses = {"RNN": record(nn.RNNCell(3, 4, rng=0)), "LSTM": record(nn.LSTMCell(3, 4, rng=0))}
+    sheet = viz.gradient_flow(losses, "cell", names={"rnn": "Elman", "lstm": "LSTM"})
+    assert set(nodes(sheet, "cell")) == {"Elman", "LSTM"}
+    with pytest.raises(ValueError, match="nothing in the picture is called 'gru'"):
+        viz.gradient_flow(losses, "cell", names={"gru": "GRU"})

@@ -1,51 +1,12 @@
-"""Does no line run through a node that it does not belong to?"""
+"""Does no line run through a node, a letter or a number that it does not belong to?"""
 
 import numpy as np
 import pytest
+from crossing import crossed
 
 import tinygrad_rnn as tr
 import viz
 from tinygrad_rnn import nn, scope
-from viz.layout.edges import _route, placed
-
-
-def bezier(points):
-    """Points on a spline of cubic pieces."""
-    found = []
-    for k in range(0, len(points) - 3, 3):
-        a, b, c, d = (np.array(p) for p in points[k : k + 4])
-        for t in np.linspace(0, 1, 16):
-            s = 1 - t
-            found.append(s**3 * a + 3 * s * s * t * b + 3 * s * t * t * c + t**3 * d)
-    return np.array(found)
-
-
-def crossed(drawing):
-    """Lines that run through a node which is at neither of their ends: (tail, head, node)."""
-    plan = placed(drawing.parts)
-    boxes = {
-        node.id: (node, *plan.at[node.id])
-        for block in drawing.parts.blocks
-        for node in block.nodes
-        if node.kind not in ("port", "caption", "legend", "title")
-    }
-    lines = [(edge, bezier(_route(edge, plan)[0])) for edge in drawing.parts.links]
-    for block, frame in plan.frames.items():
-        for edge, spline in zip(block.edges, frame.layout.edges, strict=True):
-            points = [(x + frame.x, y + frame.y) for mark, x, y in spline if not mark]
-            lines.append((edge, bezier(points)))
-    found = []
-    for edge, points in lines:
-        for name, (node, x, y, w, h) in boxes.items():
-            if name in (edge.tail, edge.head) or not len(points):
-                continue
-            dx, dy = abs(points[:, 0] - x) - w / 2 + 2, abs(points[:, 1] - y) - h / 2 + 2
-            inside = (dx < 0) & (dy < 0)
-            if node.kind == "parameter":
-                inside = ((points - (x, y)) / (w / 2 - 2, h / 2 - 2)) ** 2 @ (1, 1) < 1
-            if inside.any():
-                found.append((edge.tail, edge.head, node.label))
-    return found
 
 
 def last(cell):
@@ -86,3 +47,52 @@ def test_no_line_runs_through_a_node_where_each_step_has_a_loss():
     for detail in ("cell", "gate"):
         for weights in ("stub", "hide"):
             assert not crossed(viz.unrolled(total, detail, weights=weights))
+
+
+def attending():
+    """A decoder that looks back at all steps of an encoder."""
+    outputs, (h, _) = nn.unroll(nn.LSTMCell(3, 4, rng=0), np.ones((3, 2, 3)))
+    memory, cell, total = tr.stack(outputs), nn.GRUCell(3, 4, rng=1), 0
+    for t in range(3):
+        with scope("decoder", t=t):
+            h = cell(np.ones((2, 3)), h)
+            context, _ = nn.dot_attention(h, memory)
+            total = total + (context * context).sum()
+    return total
+
+
+def differentiated(times):
+    """A loss of gradients of gradients."""
+    x = tr.Tensor(np.ones((3, 1, 2)), name="x")
+    outputs, _ = nn.unroll(nn.RNNCell(2, 2, rng=0), x)
+    loss = (outputs[-1] * outputs[-1]).sum()
+    for _ in range(times):
+        loss = (tr.grad(loss, x, create_graph=True) ** 2).sum()
+    return loss
+
+
+@pytest.mark.parametrize("detail", ["cell", "gate", "op"])
+@pytest.mark.parametrize(
+    "loss",
+    [attending, lambda: differentiated(1), lambda: differentiated(2)],
+    ids=["attention", "second order", "third order"],
+)
+def test_no_line_runs_through_a_node_of_attention_and_of_gradients(loss, detail):
+    assert not crossed(viz.unrolled(loss(), detail))
+
+
+@pytest.mark.parametrize("detail", ["cell", "gate", "op"])
+def test_no_line_runs_through_a_node_of_attention_and_of_gradients_where_steps_are_one(detail):
+    for loss in (attending(), differentiated(1)):
+        assert not crossed(viz.folded(loss, detail))
+
+
+@pytest.mark.parametrize("detail", ["cell", "gate"])
+def test_no_line_runs_through_the_numbers_of_gradients(detail):
+    losses = [attending()]
+    for layers, both in ((1, True), (2, False)):  # two layers of two directions are too crowded
+        net = nn.LSTM(1, 2, num_layers=layers, bidirectional=both, rng=0)
+        outputs, _ = net(np.ones((3, 1, 1)))
+        losses.append((outputs * outputs).sum())
+    for loss in losses:
+        assert not crossed(viz.gradient_flow(loss, detail))

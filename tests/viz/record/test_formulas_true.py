@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from written import evaluated
 
 import tinygrad_rnn as tr
-from tinygrad_rnn import Tensor, ancestors, named, nn
+from tinygrad_rnn import Tensor, ancestors, call_of, named, nn
 from viz.record.collapse import view
 from viz.record.formula import text_of
 from viz.record.lanes import sections
@@ -37,6 +37,9 @@ def values_of(members, roles):
     own, found, dots = set(members), {}, {}
     known = letters(members, roles)
     for node in members:
+        if (call := call_of(node)) is not None:
+            arrays = zip(call.call.names, call.call.inputs, strict=True)
+            found |= {name: x for name, x in arrays if isinstance(x, np.ndarray)}
         for k, x in enumerate(node.inputs):
             if (node, k) in roles.absent or (type(x) is Tensor and x in own):
                 continue
@@ -122,6 +125,20 @@ def test_what_is_mixed_is_written_as_it_is_computed(name):
     y = named(y=MIXED[name](*random_arrays(np.random.default_rng(0))))
     (label,) = labels_of(y)
     assert compare(*label), label[1]
+
+
+@pytest.mark.parametrize("mask", [None, np.array([[True, False], [True, True], [False, True]])])
+def test_losses_and_attention_are_written_as_they_are_computed(mask):
+    rng = np.random.default_rng(0)
+    q, memory = (Tensor(rng.normal(size=n), name=x) for n, x in (((2, 4), "q"), ((3, 2, 4), "m")))
+    context, _ = nn.dot_attention(q, memory, mask)
+    losses = (
+        nn.cross_entropy(context, np.array([1, 3])),
+        nn.binary_cross_entropy(context, np.ones((2, 4))),
+    )
+    found = list(labels_of(*losses))
+    assert [compare(*label) for label in found] == [True] * len(found)
+    assert len(found) == 3
 
 
 def test_two_products_in_another_order_are_two_formulas():

@@ -141,7 +141,7 @@ class GatedCell(SizedCell):
 
 
 def _broadcasts(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
-    """Whether a state of this shape is shared by all examples: (hidden,), (1, hidden)."""
+    """True if a state of this shape is shared by all examples: (hidden,), (1, hidden)."""
     around = shape[:-1]
     return shape[-1:] == expected[-1:] and (
         len(around) < len(expected)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygrad_rnn.engine.composite import composite
 from tinygrad_rnn.engine.overloads import of_one
 from tinygrad_rnn.engine.primitives import concatenate, mean, sigmoid, split, sqrt, tanh
 from tinygrad_rnn.engine.tensor import Tensor, named
@@ -16,6 +17,7 @@ __all__ = ["LayerNormGRUCell", "LayerNormLSTMCell", "layer_norm"]
 
 
 @of_one
+@composite
 def layer_norm(a: Any, gain: Any, eps: float = 1e-5) -> Any:
     """``gain * (a - mean) / sqrt(variance + eps)`` over the last axis (Ba, Kiros & Hinton 2016)."""
     a = a - mean(a, axis=-1, keepdims=True)

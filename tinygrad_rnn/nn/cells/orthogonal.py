@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygrad_rnn.engine.composite import composite
 from tinygrad_rnn.engine.primitives import sqrt, sum
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.arguments import check_sizes
@@ -72,12 +73,12 @@ class OrthogonalCell(SizedCell):
     @property
     def W_h(self) -> Any:
         """The orthogonal matrix as a recorded Tensor (hidden_size, hidden_size)."""
-        return self._reflected(np.eye(self.hidden_size, dtype=self.dtype))
+        return householder(np.eye(self.hidden_size, dtype=self.dtype), self.V)
 
     def __call__(self, x: Any, h: Any) -> Tensor:
         """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""
         self._check(x, h=h)
-        turned = self._reflected(h) if self._W_h is None else h @ self._W_h
+        turned = householder(h, self.V) if self._W_h is None else h @ self._W_h
         a = affine(x, self.W_x, self.b) + turned
         return named(h=activated(self.activation, a))
 
@@ -87,14 +88,16 @@ class OrthogonalCell(SizedCell):
         twin._W_h = self.W_h
         return twin
 
-    def _reflected(self, h: Any) -> Any:
-        """``h @ W_h``, without W_h."""
-        U = self.V / sqrt(sum(self.V * self.V, axis=1, keepdims=True))
-        for u in U:
-            h = h - (2 * sum(h * u, axis=-1, keepdims=True)) * u
-        return h
-
     @classmethod
     def samples(cls, **how: Any) -> list[Sample]:
         """With all reflections, and with two."""
         return [sampled(cls(3, 4, **how)), sampled(cls(3, 4, 2, "sigmoid", **how))]
+
+
+@composite
+def householder(h: Any, V: Any) -> Any:
+    """``h @ (H_1 H_2 …)``, reflected at each row of V in turn, without the matrix."""
+    U = V / sqrt(sum(V * V, axis=1, keepdims=True))
+    for u in U:
+        h = h - (2 * sum(h * u, axis=-1, keepdims=True)) * u
+    return h

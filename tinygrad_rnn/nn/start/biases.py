@@ -91,7 +91,7 @@ def _columns(name: str, cell: Any, letter: str) -> np.ndarray | None:
 
 
 def _keeps(cell: Any, letter: str) -> bool:
-    """Whether a wider open gate keeps more of a large state, rather than replacing it."""
+    """True if a wider open gate keeps more of a large state, rather than replacing it."""
     gate, parts = _step(cell, letter, 10.0)
     return sum(float(grad(s, gate, np.ones(s.shape), unused="zero").sum()) for s in parts) > 0
 

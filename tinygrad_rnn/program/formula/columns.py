@@ -114,7 +114,7 @@ class Gates:
                     yield key, source, k, source.shape[-1] // key.shape[-1]
 
     def taken_apart(self, v: Value) -> bool:
-        """Whether all parts that are read have formulas of their own."""
+        """True if all parts that are read have formulas of their own."""
         return all(p in self.found for p, (source, _) in self.e.parts.items() if source is v)
 
     def inlined(self, f: Formula, apart: set[Value]) -> Formula:

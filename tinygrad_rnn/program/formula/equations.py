@@ -141,7 +141,7 @@ class Equations:
         return True
 
     def _shortened(self) -> bool:
-        """Whether there were gradients that are numbers or other ones, which need no line."""
+        """True if there were gradients that are numbers or other ones, which need no line."""
         gone = [
             e.value
             for e in self.equations
@@ -175,7 +175,7 @@ class Equations:
         return found + left[:1]
 
     def _starts_at_zero(self, v: Value, f: Formula) -> bool:
-        """Whether it is 0 at its ends because the letters in it are, which no step computes."""
+        """True if it is 0 at its ends because the letters in it are, which no step computes."""
         n, found = self.notation, dict[tuple[Value, Step], None]()
         for t, a in v.initial.items():
             if v in self.forward or n.read(a) != ZERO:

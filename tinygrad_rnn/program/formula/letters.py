@@ -36,7 +36,7 @@ class Letter(NamedTuple):
 
     @property
     def timely(self) -> bool:
-        """Whether what is below it could be taken for a step."""
+        """True if what is below it could be taken for a step."""
         return re.fullmatch(r"[\dtT][\dtT ]*", self.below) is not None
 
     @property

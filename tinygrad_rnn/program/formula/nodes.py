@@ -115,7 +115,7 @@ OWN: dict[str, Callable[[Tensor, Parts], Formula | None]] = {
 
 # -- options --------------------------------------------------------------------------------------
 
-# What the texts of the operands, or the number below the label, say already.
+# Options that the texts of the operands, or the number below the label, say already.
 _SAID = {"concatenate": {"starts"}, "segment": {"again", "size", "dtype"}, "getitem": {"index"}}
 
 
@@ -181,7 +181,7 @@ def _index(node: Tensor) -> tuple[Any, ...]:
 def _word(node: Tensor, place: int, at: At) -> Any:
     """A part of an index: a text, or the number of the array that it is.
 
-    What follows the step is t, so that all steps read alike.
+    A part that follows the step is t, so that all steps read alike.
     """
     part, away = _index(node)[place], at(place)
     if away is None:

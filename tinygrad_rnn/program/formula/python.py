@@ -172,7 +172,7 @@ class Python(Writer[str]):
     # -- what is true -------------------------------------------------------------------------
 
     def is_bool(self, x: Formula) -> bool:
-        """Whether it is true or false: + would be "or", and - an error."""
+        """True if it is a condition: + would be "or", and - an error."""
         if x.head == "letter":
             return bool(dtype_of(x.what) == np.bool_)
         if x.head == "product":

@@ -22,7 +22,7 @@ SLICE = re.compile(r"-?\d*:-?\d*(:-?\d*)?")
 
 
 def is_number(x: Formula) -> bool:
-    """Whether it is a number, though one with a letter such as N in it."""
+    """True if it is a number, though one with a letter such as N in it."""
     return not scalars(x)[1]
 
 

@@ -55,7 +55,7 @@ class Tex(Writer[str]):
         return f"\\left({text}\\right)" if self.tall(x) else f"({text})"
 
     def tall(self, x: Formula) -> bool:
-        """Whether it is higher than a line: a fraction, or a sum with bounds."""
+        """True if it is higher than a line: a fraction, or a sum with bounds."""
         if x.head == "number":
             return "\\frac" in self.digits(abs(x.what))
         return x.head in TALL or any(map(self.tall, x.parts))
@@ -110,7 +110,7 @@ class Tex(Writer[str]):
         return f"{text}^{exponent}", POWER
 
     def indexed(self, x: Formula, words: Any) -> str:
-        """What stands between the brackets of an index."""
+        """The text between the brackets of an index."""
         return ", ".join(
             self.text(x.parts[1 + w])
             if type(w) is int

@@ -37,7 +37,7 @@ class Text(Writer[T]):
     space: ClassVar[str] = " "  # between words
 
     def letter(self, x: Formula) -> T:
-        """What the letter itself says."""
+        """The text of a letter."""
         return x.what
 
     def number(self, k: Any) -> tuple[T, int]:

@@ -107,7 +107,7 @@ class Formula:
         return [self] * (self.head == "letter") + [x for p in self.parts for x in p.letters()]
 
     def vanishes(self, nothing: set[Formula]) -> bool:
-        """Whether it is 0 if these letters are."""
+        """True if it is 0 where these letters are."""
         if self in nothing:
             return True
         if self.head in ("product", "matmul"):
@@ -245,7 +245,7 @@ def _finite(x: Any) -> bool:
 
 
 def signed(x: Formula) -> tuple[bool, Formula]:
-    """Whether a term is taken away, and the term without that sign."""
+    """True for a term that is taken away, False for others; and the term without its sign."""
     if x.head == "negative":
         return True, x.parts[0]
     k = factors(x)[0]

@@ -60,7 +60,7 @@ FUNCTIONS: dict[str, tuple[str, str, str]] = {
 
 
 class Signs(NamedTuple):
-    """What stands between operands; `scale` between a number and what it multiplies."""
+    """The signs between operands; `scale` stands between a number and its factor."""
 
     plus: str
     minus: str
@@ -80,7 +80,7 @@ class Writer(Generic[T]):
     forms: ClassVar[dict[str, Callable[..., Any]]] = {}
 
     def plain(self, text: str) -> T:
-        """What is upright and no letter."""
+        """Text that is upright and no letter."""
         raise NotImplementedError
 
     def letter(self, x: Formula) -> T:

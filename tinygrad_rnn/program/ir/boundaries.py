@@ -105,7 +105,7 @@ class Boundaries:
     def _added(
         self, v: Value, t: int, lo: int = 0, hi: int = -1, inside: Collection[Value] = ()
     ) -> bool:
-        """Whether `v` can be, and now is, computed at step t, next to its others.
+        """True if `v` can be, and now is, computed at step t, next to its others.
 
         It is one of `inside`, a loop over the steps lo … hi.
         """
@@ -145,7 +145,7 @@ class Boundaries:
         return v.initial.get(t)
 
     def _spread(self, v: Value, t: int) -> bool:
-        """Whether a value outside of all loops can be, and now is, computed at step t as well."""
+        """True if a value outside of all loops can be, and now is, computed at step t as well."""
         chain, todo = list[tuple[Value, int]](), [(v, t)]
         while todo:
             v, t = todo.pop()
@@ -174,7 +174,7 @@ class Boundaries:
 
 
 def _cotangent(v: Value) -> bool:
-    """Whether it flows back from the loss."""
+    """True if it flows back from the loss."""
     sequence = v.options.get("sequence")
     return sequence is not None and sequence.cotangent
 
@@ -237,7 +237,7 @@ def _result(v: Value, reads: list[Arg | None]) -> Arg | None:
 
 
 def _fits(a: Arg | None, v: Value) -> bool:
-    """Whether an operand is of the shape and dtype of the result."""
+    """True if an operand is of the shape and dtype of the result."""
     x = a.value if a is not None else None
     return getattr(x, "shape", None) == v.shape and getattr(x, "dtype", None) == v.dtype
 
@@ -257,7 +257,7 @@ def _equal(a: Arg | None, b: Arg | None) -> bool:
 
 
 def _taken(v: Value, t: int) -> bool:
-    """Whether its source has the element of step t that it takes by an index."""
+    """True if its source has the element of step t that it takes by an index."""
     index = v.options.get("index", ())
     for axis, p in enumerate(index):
         if type(p) is Step:

@@ -38,7 +38,7 @@ class Arg(NamedTuple):
     k: Any = None
 
     def __eq__(self, other: object) -> bool:
-        """Whether it reads the same; of arrays, which compare element by element, the same bits."""
+        """True if it reads the same; of arrays, which compare element by element, the same bits."""
         if type(other) is not Arg or (self.kind, self.k) != (other.kind, other.k):
             return False
         known = not isinstance(self.value, Value) and not isinstance(other.value, Value)

@@ -1,7 +1,7 @@
 """How is each primitive written in NumPy?
 
-For one element, or for all steps at once with time as the first axis. What cannot be written for
-all steps says so, and stays in a loop of its own.
+For one element, or for all steps at once with time as the first axis. A primitive that cannot be
+written for all steps says so, and stays in a loop of its own.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ KNOWN = frozenset(
 
 
 def written(op: Primitive) -> bool:
-    """Whether programs have a form for a primitive: for this one, not another of its name."""
+    """True if programs have a form for a primitive: for this one, not another of its name."""
     return PRIMITIVES.get(op.name) is op and (op.name in KNOWN or op.name in ELEMENTWISE)
 
 
@@ -144,7 +144,7 @@ HELPERS: dict[str, str] = {
 
 
 def is_count(v: Value) -> bool:
-    """Whether it counts the true elements of one array of bool."""
+    """True if it counts the true elements of one array of bool."""
     a = v.args[0] if v.op in ("sum", "sum_t") and v.lo is None and not v.shape else None
     return a is not None and np.dtype(getattr(a.value, "dtype", object)) == bool
 
@@ -183,7 +183,7 @@ def shifted(t: str, k: int) -> str:
 
 
 def liftable(v: Value) -> bool:
-    """Whether it can be written for all steps at once."""
+    """True if it can be written for all steps at once."""
     if v.lo is None:
         return False
     kinds = _kinds(v)
@@ -214,7 +214,7 @@ def liftable(v: Value) -> bool:
 
 
 def direct(v: Value) -> bool:
-    """Whether it is one call of NumPy that gives back what it wrote."""
+    """True if it is one call of NumPy that gives back what it wrote."""
     if v.op == "power":  # may be written as a copy
         return False
     return ELEMENTWISE.get(v.op, "").startswith("np.") and (v.op != "addn" or len(v.args) == 2)

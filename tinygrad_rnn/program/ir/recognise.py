@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,7 +71,7 @@ def recognise(
 def through(
     graph: Sample, leaves: list[Tensor], nodes: list[Tensor], ends: Sequence[Tensor]
 ) -> Any:
-    """Where a record stops, scales or clips gradients, which a graph going forward does not show.
+    """The places where a record stops, scales or clips gradients; no graph going forward has them.
 
     For each value the result lists the operand, what it is read through, and the steps, by the
     record's own graph; it is None if the record is not found in that. `ends` are its results.
@@ -204,7 +203,7 @@ class _Record:
         return self.place[y[0]], y[1] - x[1] if timed else y[1]
 
     def of(self, x: Tensor, op: str) -> Any:
-        """What a node is."""
+        """The value and step that a node is, or its constant."""
         known = self.known
         ins = [known[y] if type(y) is Tensor else y for y in x.inputs]
         kind = op, *[y[0] if type(y) is tuple else None for y in ins]
@@ -279,10 +278,13 @@ class _Record:
         return self.alike[v], t
 
     def same_options(self, known: dict[str, Any], words: Any, options: dict[str, Any]) -> bool:
-        """Whether options equal those `known`, written as `words`: 1 is not True."""
-        with suppress(ValueError):  # of arrays
-            if known != options:  # as for most candidates, and sooner said
-                return False
+        """True if options equal those `known`, written as `words`: 1 is not True."""
+        try:
+            others = known != options  # as for most candidates, and sooner said
+        except ValueError:  # of arrays
+            others = False
+        if others:
+            return False
         # slices are often one object at all steps, and live as long as the record
         objects = *options, *map(id, options.values())
         if objects not in self.words:
@@ -374,7 +376,7 @@ def _head(alike: dict[Value, Value], a: Arg) -> Value | None:
 
 
 def _do_the_same(v: Value, w: Value) -> bool:
-    """Whether two values do the same to operands that are alike."""
+    """True if two values do the same to operands that are alike."""
     return v.options == w.options and all(
         (a.kind, a.k) == (b.kind, b.k) and (isinstance(a.value, Value) or _same_constants(a, b))
         for a, b in zip(v.args, w.args, strict=True)
@@ -389,7 +391,7 @@ def _same_constants(a: Arg, b: Arg) -> bool:
 
 
 def _same(x: Any, y: Any) -> bool:
-    """Whether two nodes are known to be the same."""
+    """True if two nodes are known to be the same."""
     return x is y or (type(x) is type(y) is tuple and x == y)
 
 
@@ -402,7 +404,7 @@ def _words(options: dict[str, Any]) -> Any:
 
 
 def _index_at(v: Value, t: int, x: Tensor) -> bool:
-    """Whether the index of a value at a step is that of a node."""
+    """True if the index of a value at a step is that of a node."""
     expected = [p.sign * t + p.shift if type(p) is Step else p for p in v.options["index"]]
     got = _index_of(x, v.options["index"])
     return expected == got and list(map(type, expected)) == list(map(type, got))

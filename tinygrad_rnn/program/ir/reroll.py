@@ -52,7 +52,7 @@ Peeled = dict[Any, tuple[int, int]]  # the first and last step in a loop, by sco
 
 
 def is_itself(x: Tensor) -> bool:
-    """Whether it is a view of all of its input as it is, such as ``mask[...]``."""
+    """True if it is a view of all of its input as it is, such as ``mask[...]``."""
     if x.name or x.op is None or x.op.kind is not VIEW or x.shape != x.inputs[0].shape:
         return False
     if x.op is getitem:
@@ -316,7 +316,7 @@ def _all_operands(sequences: list[Sequence]) -> list[Node]:
 
 
 def _constant(sequence: Sequence) -> bool:
-    """Whether it is the same at every step."""
+    """True if it is the same at every step."""
     first, *others = sequence.members.values()
     heads = [original(x) for x in first.ins]
     if any(type(x) is Node and x.sequence is not None for x in heads):

@@ -91,12 +91,12 @@ class Sequence:
         return self.members[next(iter(self.members))].op
 
     def has(self, t: int) -> bool:
-        """Whether it computes step t."""
+        """True if it computes step t."""
         return self.lo <= t <= self.hi
 
     @property
     def cotangent(self) -> bool:
-        """Whether its members flow back from the loss."""
+        """True if its members flow back from the loss."""
         return self.members[self.lo].flows
 
 
@@ -108,7 +108,7 @@ def source(x: Any) -> Source:
 
 
 def same(a: Source | None, b: Source) -> bool:
-    """Whether two sources are the same value."""
+    """True if two sources are the same value."""
     if a is None or a[0] != b[0]:
         return False
     return same_constant(a[1], b[1]) if a[0] == "const" else a[1:] == b[1:]
@@ -183,7 +183,7 @@ def _form(s: Source, t: int) -> Source:
 
 
 def _exists(form: Source, t: int) -> bool:
-    """Whether an operand is computed somewhere: then nothing else can stand in its place."""
+    """True if an operand is computed somewhere: then nothing else can stand in its place."""
     return form[0] != "step" or t + form[2] in form[1].members
 
 
@@ -330,7 +330,7 @@ def _named(sources: list[Source]) -> str:
 
 
 def _may_be(form: Source, t: int, s: Source) -> bool:
-    """Whether a missing operand is a sum whose one remaining term is `s`."""
+    """True if a missing operand is a sum whose one remaining term is `s`."""
     _, of, away = form
     at = t + away
     return of.op == "addn" and any(

@@ -119,7 +119,7 @@ def _elements(args: list[Arg]) -> list[tuple[Any, int | None]]:
 def _join(value: Value) -> list[Value]:
     """One operand for all steps, in a stack or in a scatter over time; new values.
 
-    What stands before, between and after the elements of sequences stays as it is.
+    Operands before, between and after the elements of sequences stay as they are.
     """
     if value.op == "stack":
         return _stacked(value)

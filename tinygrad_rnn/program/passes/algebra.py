@@ -75,7 +75,7 @@ def _arg_of(v: Value) -> Arg:
 
 
 def _alike(v: Value, *args: Arg) -> bool:
-    """Whether what is made of these alone is computed in the precision of `v`."""
+    """True if what is made of these alone is computed in the precision of `v`."""
     kinds = [a.value.dtype if isinstance(a.value, Value) else a.value for a in args]
     return np.result_type(*kinds) == v.dtype
 
@@ -241,7 +241,7 @@ def _early_name(v: Value, inner: Arg, op: str) -> str:
 
 
 def _gradient(v: Value) -> bool:
-    """Whether we named it after the value that it is the gradient of, as dh."""
+    """True if we named it after the value that it is the gradient of, as dh."""
     return v.op != "leaf" and not v.named and (v.name or "").startswith("d")
 
 

@@ -127,7 +127,7 @@ class _Conversion:
         self.new: list[Value] = []
 
     def done(self) -> bool:
-        """Whether it was converted."""
+        """True if it was converted."""
         v = self.v
         stacks = {w[2:] for a in v.args if a.kind == "one" and (w := stacked_of(a.value))}
         if v.op == "transpose" or (len(stacks) != 1 and v.op != "matmul"):

@@ -52,7 +52,7 @@ def exponentials(values: list[Value], outputs: list[Value]) -> int:
 
 
 def one_of_each_row(index: tuple[Any, ...], args: list[Arg], shape: tuple[int, ...]) -> bool:
-    """Whether an index takes from each row of an array one element, that its last array says."""
+    """True if an index takes from each row of an array one element, that its last array says."""
     if len(index) != len(shape) or not all(type(p) is Input for p in index):
         return False
     grid = [args[p] for p in index[:-1]]

@@ -34,7 +34,7 @@ KERNELS = ("skylakex", "cooperlake", "sapphirerapids")  # of OpenBLAS that has s
 
 
 def small_products() -> bool:
-    """Whether NumPy's BLAS has code for small products, and no second thread to give up for it."""
+    """True if NumPy's BLAS has code for small products, and no second thread to give up for it."""
     found, _ = functions(["openblas_get_corename", "openblas_get_num_threads"])
     if not found:
         return False

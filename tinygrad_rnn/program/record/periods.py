@@ -88,7 +88,7 @@ class Run(NamedTuple):
         return next((k for k in range(start, n) if not self._goes_on(k, known)), n)
 
     def _goes_on(self, k: int, known: Mapping[Tensor, Any]) -> bool:
-        """Whether operation k takes its operands from where it did at the step before."""
+        """True if operation k takes its operands from where it did at the step before."""
         x, before = self.nodes[k], self.nodes[k - self.period]
         if len(x.inputs) != len(before.inputs):
             return False

@@ -125,7 +125,7 @@ def first_change(before: Inside, after: Inside) -> tuple[Any, str] | None:
 
 
 def _alike(a: Any, b: Any) -> bool:
-    """Whether two numbers or strings are the same; everything else is if it is one object."""
+    """True if two numbers or strings are equal, or two other things are one object."""
     if a is b:
         return True
     if type(a) is not type(b) or id(type(a)) not in _PLAIN_IDS:
@@ -267,7 +267,7 @@ def _globals(
 
 
 def _is_closed(kind: type) -> bool:
-    """Whether what its objects hold is nobody's business: those of Python, NumPy and programs."""
+    """True if its objects are not looked into: those of Python, NumPy and programs."""
     if any(base is other for base in _BASES(kind) for other in _OPEN):
         return False
     package, _, module = _module_of(kind).partition(".")
@@ -283,7 +283,7 @@ def _module_of(kind: type) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _is_outside(module: str) -> bool:
-    """Whether a module is of Python, NumPy, this package, or installed."""
+    """True if a module is of Python, NumPy, this package, or installed."""
     top = module.partition(".")[0]
     file = getattr(sys.modules.get(top), "__file__", None)
     return top in _FOREIGN or not _INSTALLED.isdisjoint(Path(file or "").parts)
@@ -332,7 +332,7 @@ def _elements(kind: Any) -> Callable[[Any], Inside]:
 # Of a class, though its metaclass is the user's
 _NAME, _BASES, _NAMESPACE = (type.__dict__[k].__get__ for k in ("__name__", "__mro__", "__dict__"))
 
-# What objects hold and what they are beside it. Of those of other classes, attributes are seen.
+# The contents of objects, and what they are beside these. Of other classes attributes are seen.
 _HELD: dict[Any, Callable[[Any], Inside]] = {
     Tensor: lambda x: Inside(["grad"], [x.grad], "."),
     np.ndarray: _of_array,

@@ -97,7 +97,7 @@ def _repeated(
 
 
 def _may_repeat(nodes: Sequence[Tensor], arguments: set[Tensor], own: set[Tensor]) -> bool:
-    """Whether any two nodes have equal hashes; full descriptions would take more memory."""
+    """True if any two nodes have equal hashes; full descriptions would take more memory."""
     if not any(map(_steps, nodes)):
         return False
     seen: set[int] = set()

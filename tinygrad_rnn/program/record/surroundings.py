@@ -62,7 +62,7 @@ class Surroundings:
             _set_state(x, state)
 
     def reach(self, x: Any) -> bool:
-        """Whether a generator is among what is reached."""
+        """True if a generator is among what is reached."""
         return any(x is y for _, y in self.generators)
 
     def ways(self, x: Any) -> Ways:
@@ -158,7 +158,7 @@ def _set_state(x: Any, state: Any) -> None:
 
 
 def _equal(a: Any, b: Any) -> bool:
-    """Whether two states of generators are the same."""
+    """True if two states of generators are the same."""
     if isinstance(a, dict):
         return all(_equal(a[key], b[key]) for key in a)
     return bool(np.array_equal(a, b)) if isinstance(a, np.ndarray) else a == b

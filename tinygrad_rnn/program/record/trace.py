@@ -27,7 +27,7 @@ from tinygrad_rnn.engine.backward import ancestors, grad
 from tinygrad_rnn.engine.blocks import opened
 from tinygrad_rnn.engine.context import Context, context
 from tinygrad_rnn.engine.primitives import stack, sum
-from tinygrad_rnn.engine.recorder import Recorder
+from tinygrad_rnn.engine.recorder import Noise, Recorder
 from tinygrad_rnn.engine.tensor import Tensor, named, values
 from tinygrad_rnn.program.record.abstract import Shapes, Unknown
 from tinygrad_rnn.program.record.sharing import shared
@@ -102,7 +102,7 @@ class Forward:
 
     @property
     def used(self) -> list[bool]:
-        """Which parameters the loss depends on."""
+        """For each parameter, True if the loss depends on it."""
         made_of = {self.loss}
         for x in reversed(self.nodes):
             if x in made_of:
@@ -171,7 +171,7 @@ def _is_module(x: Any) -> bool:
 
 
 def _is_array(x: Any) -> bool:
-    """Whether it is a list of numbers of one type."""
+    """True if it is a list of numbers of one type."""
     kinds = {type(number) for number in x} if type(x) is list else set()
     return len(kinds) == 1 and kinds <= {int, float, bool}
 
@@ -290,7 +290,7 @@ def recorded(
     shapes: Shapes | None = None,
     move: Callable[[Any], Any] | None = None,
     before: Forward | None = None,
-    noise: np.random.Generator | None = None,
+    noise: Noise | None = None,
     flush: bool = False,
 ) -> Forward:
     """One run of the function, on a copy of the parameters; with `shapes`, one without values.
@@ -411,7 +411,7 @@ def _once(
 
 
 def broken(recorder: Recorder) -> Tensor:
-    """How many elements of its requirements do not hold.
+    """The number of elements of its requirements that do not hold.
 
     A requirement of every step is counted for all steps at once, which rolls up. One that is stated
     twice, as that of lengths by `unroll` and by a loss, is counted once.

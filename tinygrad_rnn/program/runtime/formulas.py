@@ -75,7 +75,7 @@ def equations(cell: Any) -> LatexText:
 
 
 def _flows(part: Any) -> bool:
-    """Whether a part of a state is of floats, and counts or holds nothing else."""
+    """True if a part of a state is of floats, and counts or holds nothing else."""
     return getattr(part, "dtype", np.dtype(object)).kind == "f"
 
 

@@ -88,7 +88,7 @@ class Known:
             of.programs = [(dims_of(x.shape for x in arrays), program), *of.programs][:HELD]
 
     def free(self, program: Running) -> bool:
-        """Whether one like it is known to have nothing of its arguments in it."""
+        """True if one like it is known to have nothing of its arguments in it."""
         alike = self.bodies.get(program.body)
         if alike is None:
             return False
@@ -96,7 +96,7 @@ class Known:
         return known is not None and found is not None and same_program(*known, *found)
 
     def knows(self, kind: Any) -> bool:
-        """Whether there is a program for a call of a kind."""
+        """True if there is a program for a call of a kind."""
         return bool(self._of(kind).programs)
 
     def pairs(self, kind: Any, arrays: list[Any], call: Call, options: Options) -> Iterator[Pair]:

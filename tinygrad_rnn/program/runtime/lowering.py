@@ -17,7 +17,7 @@ __all__ = ["register_lowering"]
 
 LETTERS = "xyz"
 POINTS = np.array([-1.7, -0.6, 0.3, 0.8, 1.4])
-# What a program calls otherwise: operations, helpers, functions in C, notations of formulas.
+# Other names in a program: operations, helpers, functions in C, notations of formulas.
 TAKEN = frozenset(
     (
         *(*ops.PRIMITIVES, *ops.LIKE, *ops.KNOWN, *ops.HELPERS, "gates"),

@@ -71,7 +71,7 @@ class Operation:
 
     @property
     def over_time(self) -> bool:
-        """Whether it sums over all steps."""
+        """True if it sums over all steps."""
         return self.op in OVER_TIME
 
 
@@ -133,8 +133,9 @@ def outline(
 ) -> Outline:
     """The outline of a program, the first of whose arguments are parameters.
 
-    `letters` are names of values by their number in the record and what they are.
-    What only serves the last output is left out, if that counts what the function `requires`.
+    `letters` are names of values by their number in the record and their kind. If the function
+    `requires` anything, operations that serve the last output alone, which counts that, are left
+    out.
     """
     outputs, left_out = program.outputs, set[Value]()
     if requires:
@@ -188,7 +189,8 @@ def kind_of(v: Value) -> str:
 def _stages(found: list[Component], forward: set[Value]) -> dict[Value, int]:
     """Even before, between and after loops, odd in them.
 
-    What leads to the loss comes as early as it can, all else as late: beside what reads it.
+    Operations that lead to the loss come as early as they can, all others as late: beside their
+    readers.
     """
     stages: dict[Value, int] = {}
     readers: dict[Value, list[Component]] = defaultdict(list)

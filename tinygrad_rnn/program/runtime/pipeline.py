@@ -314,7 +314,7 @@ def _saved(graph: Sequence[list[Value]], wanted: frozenset[str]) -> dict[str, st
 
 
 def same_program(T: int, numbers: dict[Any, Any], U: int, others: dict[Any, Any]) -> bool:
-    """Whether the numbers of one program are those of another of T steps, for U steps.
+    """True if the numbers of one program are those of another of T steps, for U steps.
 
     Then the function need not be run on other values to see whether it bakes some in. A value taken
     from its arguments past the record stands in the text, which is that of a program found free of

@@ -113,7 +113,7 @@ def _between(x: np.ndarray, y: np.ndarray, known: Iterable[tuple[Any, Any, Any]]
 
 
 def _matches(u: Any, x: np.ndarray) -> bool:
-    """Whether a constant of a graph is one of the program."""
+    """True if a constant of a graph is one of the program."""
     return np.size(u) == x.size and same_constant(_converted(u, x), x)
 
 

@@ -92,6 +92,8 @@ class Running:
         Whether its products are small, and run on one thread; see `threads`.
     interpolated
         Whether it was made from two programs for other lengths.
+    compared
+        Arguments on which it was just compared with the function, and its results.
     """
 
     program: Any  # a Source, or what has more to tell
@@ -99,6 +101,7 @@ class Running:
     segments: Segments | None = None
     no_c = ""
     small = interpolated = False
+    compared: tuple[list[Any], tuple[Any, ...]] | None = None
 
     def __init__(self, used: list[bool], aux: Any, draws: Sequence[Draw], requires: bool) -> None:
         self.used, self.aux = used, aux
@@ -150,7 +153,7 @@ class Running:
 
     @property
     def flushes(self) -> bool:
-        """Whether numbers below the smallest normal one are 0 in it: in C they are."""
+        """True if numbers below the smallest normal one are 0 in it: in C they are."""
         return self.native is not None or (self.segments is not None and not self._in_numpy)
 
     @property
@@ -172,7 +175,7 @@ class Running:
             return ""
 
     def beside(self, arrays: list[Any]) -> Any:
-        """What the function gives beside the loss, of the last of the results."""
+        """The values that the function gives beside the loss, made of the last results."""
         rest = iter(arrays)
         ends = [x and next(rest) for _, x in leaves_of(self.aux, "aux")]
         return rebuilt(self.aux, iter(ends))
@@ -191,6 +194,9 @@ class Running:
             A requirement of the function does not hold, or an index is outside; then nothing is
             drawn.
         """
+        compared, self.compared = self.compared, None
+        if compared is not None and compared[0] is given:
+            return compared[1]
         if not self.drawn.generators:
             return self._checked(given)
         states = self.states(given)

@@ -104,7 +104,7 @@ class CompiledStep:
 
     @property
     def reason(self) -> str:
-        """Why the last call had no program; empty if it had one, or there was no call yet."""
+        """The reason why the last call had no program; empty if it had one, or none was made."""
         program = self._recent[1]
         return program if isinstance(program, str) else ""
 
@@ -150,8 +150,7 @@ class CompiledStep:
         Printed from the equations, before anything is done for speed, and the same on every
         machine. It is NumPy that runs when pasted: ``step`` takes what `source` takes, and gives
         loss and gradients; `arguments` makes these of a call. ``step.plain.constants`` are large
-        arrays, its last arguments. What the
-        function requires of its arguments is not checked.
+        arrays, its last arguments. Requirements of the function are not checked.
 
         Raises
         ------
@@ -234,7 +233,7 @@ class CompiledStep:
         return value, gradients
 
     def signature(self, params: Any, *args: Any) -> tuple[Any, list[Any]]:
-        """What a program is made for, equal for all calls that it serves, and what it is given."""
+        """A key that is equal for all calls that one program serves, and the arrays it is given."""
         named = leaves_of(params, "params")
         arrays = list[Any]()
         for _, p in named:
@@ -296,7 +295,7 @@ class CompiledStep:
         with suppress(KeyError):  # another thread has just made room
             self._programs.move_to_end(key)
         self._recent = key, known
-        return known, [*arrays, *(generators or ())]
+        return known, [*arrays, *generators] if generators else arrays
 
     def _make_room(self) -> None:
         """Forget what was called longest ago, if its buffers and those of others take too much."""
@@ -390,8 +389,8 @@ class CompiledStep:
     def save_arguments(self, path: str | os.PathLike[str], params: Any, *args: Any) -> None:
         """Write the file that `main` in `c_source` reads: parameters and arguments as bytes.
 
-        What the function draws is drawn once and written as arguments, so `main` trains with the
-        same draws at every step. The generators stay where they are.
+        Random numbers are drawn once and written as arguments, so `main` trains with the same draws
+        at every step. The generators stay where they are.
 
         Raises
         ------
@@ -405,9 +404,9 @@ class CompiledStep:
             raise ValueError(f"save_arguments: there is no program in C: {error}.") from None
 
     def arguments(self, params: Any, *args: Any) -> list[Any]:
-        """What ``step`` in `source` and in `plain` is given for a call, before the constants.
+        """The arguments of ``step`` in `source` and in `plain` for a call, before the constants.
 
-        What the function draws is drawn, and the generators stay where they are.
+        Random numbers are among them, and the generators stay where they are.
 
         Raises
         ------
@@ -486,31 +485,31 @@ def compile(
     and dtypes, rolls the record up, and runs the program ``step.source`` from then on. Where two
     lengths are known, another one is recorded and compared, and no longer rolled up. Results are
     copies, in the structure of `params`; of a module a dict by path. If `loss_fn` gives a pair, so
-    does `step`: ``(loss, aux), grads = step(params, *args)``, with arrays in aux. What cannot be
-    compiled runs eagerly, and ``step.explain()`` says why.
+    does `step`: ``(loss, aux), grads = step(params, *args)``, with arrays in aux. A function that
+    cannot be compiled runs eagerly, and ``step.explain()`` says why.
 
     Notes
     -----
     `loss_fn` itself runs while it is recorded, several times, and not at later calls of that
     signature. A module with another part, number, word or function among its attributes is another
-    signature; an array that is written into, and what other objects and classes hold, is not looked
-    at again. What it requires of its arguments (`require`, and what `nn` checks: labels, symbols,
-    lengths) is part of the program: where it does not hold, `loss_fn` runs eagerly on the same
-    arguments and says so in its own words. A program is compared with `loss_fn` when it is made,
-    not later; `tinygrad_rnn.train.fit` goes on to compare.
+    signature; an array that is written into, and the contents of other objects and classes, are not
+    looked at again. Its requirements of arguments (`require`, and the checks of `nn`: labels,
+    symbols, lengths) are part of the program: where one does not hold, `loss_fn` runs eagerly on
+    the same arguments and says so in its own words. A program is compared with `loss_fn` when it is
+    made, not later; `tinygrad_rnn.train.fit` goes on to compare.
 
-    What `nn` draws (`dropout`, `Zoneout`, `VariationalDropout`, scheduled sampling, random cuts) is
-    drawn anew at each call, from the generator that the function draws from and in its order: the
-    numbers, and where the generator is afterwards, are those of the function. The program gets them
-    as arguments, and its header says how each is drawn. The generator may be held by a module, be
-    closed over, global or an argument, and another one at each call. A function that draws in any
-    other way, or from a generator that it makes, runs eagerly.
+    The draws of `nn` (`dropout`, `Zoneout`, `VariationalDropout`, scheduled sampling, random cuts)
+    are made anew at each call, from the generator that the function draws from and in its order:
+    the numbers, and the state of the generator afterwards, are those of the function. The program
+    gets them as arguments, and its header says how each is drawn. The generator may be held by a
+    module, be closed over, global or an argument, and another one at each call. A function that
+    draws in any other way, or from a generator that it makes, runs eagerly.
 
     It is recorded without the values of its parameters, or with them if it asks for any. Programs
     are kept, as text and numbers, in ``$XDG_CACHE_HOME/tinygrad_rnn`` (``~/.cache``), the user's
     alone, by their record, this package's sources and the machine: the next process finds them.
-    What is recorded are copies of the parameters, so a function must not go another way if an
-    object is the very same as one outside (``m is net``).
+    The record has copies of the parameters, so a function must not go another way if an object is
+    the very same as one outside (``m is net``).
 
     In C, results below the smallest normal number (1.2e-38 in float32, 2.2e-308 in float64) are 0,
     as after torch.set_flush_denormal(True): gradients that vanish become such numbers, and many
@@ -563,7 +562,7 @@ def _is_module(x: Any) -> bool:
 
 
 def _fact(x: Any) -> Any:
-    """What a program depends on beside shapes and dtypes, of one end of an argument."""
+    """The part of an argument that a program depends on beside shapes and dtypes."""
     if isinstance(x, NUMBERS):
         return "."
     if _is_module(x):

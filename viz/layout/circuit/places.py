@@ -120,7 +120,8 @@ class Places:
             below = [k for k in self._owned[at] if not self._hangs(k)]
             high = max((top[k] for k in below), default=0)
             late = [k for k in below if k in self._late]
-            if e.gate:
+            over = not e.lanes and any(self.circuit.elements[k].gate for k in below)
+            if e.gate and not over:  # what reads gates alone stands above them
                 row[at] = 0
             elif late and at not in self.on_rail:
                 row[at] = max(1, row[late[-1]])

@@ -132,7 +132,7 @@ def reads(kernel: Kernel, text: str, starts: dict[str, Affine]) -> set[Affine]:
 
 
 def movable(storage: Storage, v: Value) -> bool:
-    """Whether an array may stand elsewhere: one with a row for each step, but no results."""
+    """True if an array may stand elsewhere: one with a row for each step, but no results."""
     p = storage.places[v]
     plain = p.container is None and not p.rows and not p.strides
     fixed = v in storage.outputs or v in storage.assembled or v in storage.rowwise
@@ -141,12 +141,12 @@ def movable(storage: Storage, v: Value) -> bool:
 
 
 def timed(kernel: Kernel, places: set[Affine]) -> bool:
-    """Whether elements that are read at one step are read at no other."""
+    """True if elements that are read at one step are read at no other."""
     return kernel.values[0].lo is None or all(p.factor("t") for p in places)
 
 
 def disjoint(kernel: Kernel, places: set[Affine]) -> bool:
-    """Whether elements that are read together are read together with no others.
+    """True if elements that are read together are read together with no others.
 
     Those of all steps, rows and columns are then different ones, as ``a[t*8 + col]`` and
     ``a[t*8 + col + 4]`` are for four columns, not for five.

@@ -178,7 +178,7 @@ def answer(words: list[str], folder: str | None = None) -> tuple[int, str, str]:
 
 
 def given_up(waited: float, work: float | None) -> bool:
-    """Whether a compiler hangs, after so many seconds of the clock and of a processor.
+    """True if a compiler hangs, after so many seconds of the clock and of a processor.
 
     It may work for `PATIENCE` seconds, and sleep as long. On a busy machine it also waits for its
     turn: one that has a twentieth of a processor goes on. Where its work is unknown, the clock
@@ -201,7 +201,7 @@ def worked(session: int) -> float | None:
 
 
 def builds() -> bool:
-    """Whether there is a C compiler here."""
+    """True if there is a C compiler here."""
     try:
         compiler()
     except NoCompiler:

@@ -78,7 +78,7 @@ def _spans(parts: list[list[str]], inside: dict[str, str]) -> dict[str, Span]:
 def _follows(
     name: str, span: Span, tenants: list[tuple[Span, str]], aliases: set[tuple[str, str]]
 ) -> bool:
-    """Whether an array is live after or before all tenants, some of which it aliases."""
+    """True if an array is live after or before all tenants, some of which it aliases."""
     first, last = span
     for k in reversed(range(bisect_right(tenants, last, key=lambda x: x[0][0]))):
         (start, end), other = tenants[k]
@@ -100,7 +100,7 @@ def _ranked(arrays: list[Array], bits: int) -> Iterator[Array]:
 
 
 def fits(array: Array, owner: Array) -> bool:
-    """Whether one array fits into another, however long time is."""
+    """True if one array fits into another, however long time is."""
     more = owner.many.plus(array.many.times(-1))
     k = more.factor("T")  # which is 4 or more where it stands in a size
     return array.kind == owner.kind and k >= 0 and 4 * k + more.add >= 0

@@ -146,7 +146,7 @@ class LoopNests:
         return found
 
     def elsewhere(self, v: Value, written: set[Value], old: list[Value]) -> bool:
-        """Whether `v` reads, of arrays that are being written, other elements than its own."""
+        """True if `v` reads, of arrays that are being written, other elements than its own."""
         moves = v.op not in ELEMENTWISE  # as a slice or a transpose that is an output
         todo: list[tuple[Arg, bool]] = [(a, moves) for a in v.args]
         looked = set[tuple[Value, bool]]()  # into, once: formulas share their parts

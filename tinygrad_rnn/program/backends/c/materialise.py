@@ -84,7 +84,7 @@ class Materialised:
         self.materialised -= self.rematerialised
 
     def is_view(self, v: Value) -> bool:
-        """Whether its elements are elements of another value."""
+        """True if its elements are elements of another value."""
         if v.initial or v in self.outputs or not v.args or v.options.get("part"):
             return False
         if v.op == "getitem":
@@ -139,7 +139,7 @@ class Materialised:
                 c.values = in_order([*sunk[id(c)], *c.values], self.views)
 
     def needed(self, v: Value) -> bool:
-        """Whether it has to be an array: read as one, at other steps, or elsewhere."""
+        """True if it has to be an array: read as one, at other steps, or elsewhere."""
         if v in self.outputs or v.initial or v.op not in ELEMENTWISE:
             return True
         for user, off in self.users(v):
@@ -157,7 +157,7 @@ class Materialised:
         return False
 
     def cheap(self, v: Value) -> bool:
-        """Whether computing it again is faster than storing and loading it.
+        """True if computing it again is faster than storing and loading it.
 
         As 1 - z of a gate z that is an array, or a product and the bias that is added to it.
         """
@@ -210,7 +210,7 @@ class Materialised:
         self.materialised |= {*self.parts, *self.added}
 
     def alone(self, a: Arg, v: Value) -> bool:
-        """Whether `v` is the only reader of an operand, at the same step and in the same loop."""
+        """True if `v` is the only reader of an operand, at the same step and in the same loop."""
         x = a.value
         return (
             isinstance(x, Value)
@@ -240,7 +240,7 @@ class Materialised:
 
 
 def small(a: Arg, v: Value) -> bool:
-    """Whether an operand is a number, or an argument that is the same for many elements of `v`."""
+    """True if an operand is a number, or an argument that is the same for many elements of `v`."""
     if not isinstance(a.value, Value):
         return a.kind == "const"
     return a.value.op == "leaf" and a.value.shape != v.shape

@@ -38,7 +38,7 @@ def dtype_of(a: Arg) -> Any:
 
 
 def same_but_ones(v: Value) -> bool:
-    """Whether a new shape only adds or takes away axes of length 1."""
+    """True if a new shape only adds or takes away axes of length 1."""
     shape = shape_of(v.args[0])
     return v.args[0].kind != "all" and [n for n in shape if n != 1] == [
         n for n in v.shape if n != 1

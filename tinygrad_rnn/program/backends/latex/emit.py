@@ -86,7 +86,7 @@ def cell_latex(e: Equations) -> LatexText:
 
 
 def _notes(e: Equations, formulas: Iterable[Formula]) -> list[str]:
-    """What explains the notation of formulas."""
+    """Sentences that explain the notation of formulas."""
     heads = _heads(formulas)
     told = [note for head, note in NOTES.items() if head in heads]
     told += [TRUE] * (not heads.isdisjoint(RELATIONS))

@@ -206,14 +206,14 @@ class Layout(Names):
         return last
 
     def in_a_loop(self, v: Value) -> bool:
-        """Whether single elements are asked for."""
+        """True if single elements are asked for."""
         return v in self.fusion.loop_of or any(
             (user in self.fusion.loop_of or not liftable(user)) and a.kind == "step"
             for user, a in self.fusion.readers[v]
         )
 
     def is_view(self, v: Value) -> bool:
-        """Whether it is another value seen differently."""
+        """True if it is another value seen differently."""
         if self.transposes and v.op == "transpose" and v.lo is None and self.in_products(v):
             return False
         if (
@@ -242,7 +242,7 @@ class Layout(Names):
         return True
 
     def in_products(self, v: Value) -> bool:
-        """Whether it is a weight transposed, the right factor of products over time."""
+        """True if it is a weight transposed, the right factor of products over time."""
         return (
             len(v.shape) == 2
             and v.args[0].kind == "one"
@@ -293,7 +293,7 @@ class Layout(Names):
         )
 
     def stays_inside(self, v: Value, loop: Component) -> bool:
-        """Whether it is read only in its own loop, in its step or, before it changes, the next."""
+        """True if it is read only in its own loop, in its step or, before it changes, the next."""
         where = {u: k for k, u in enumerate(loop.values)}
         if v in self.fusion.outputs or any(t for t in v.initial if not _before(t, v, loop)):
             return False
@@ -351,7 +351,7 @@ class Layout(Names):
 
 
 def _read_first(v: Value) -> bool:
-    """Whether it reads its own value of the step before ahead of overwriting it."""
+    """True if it reads its own value of the step before ahead of overwriting it."""
     own = [k for k, a in enumerate(v.args) if a.value is v]
     if v.op == "addn":  # the first two, then one after the other
         return max(own) < 2
@@ -361,7 +361,7 @@ def _read_first(v: Value) -> bool:
 
 
 def _chosen(v: Value) -> bool:
-    """Whether its name is of the user's choice."""
+    """True if its name is of the user's choice."""
     return bool(v.name) and (v.named or v.op == "leaf")
 
 

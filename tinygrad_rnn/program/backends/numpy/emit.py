@@ -68,7 +68,7 @@ class Writer(Layout):
     def statement(self, v: Value, t: str | None, lifted: bool, out: str) -> list[str]:
         """The lines that compute a value into `out`, of the step called `t` or of all at once.
 
-        What is nested in it stands in the same line, or in one before if that became too long.
+        Values nested in it stand in the same line, or in one before if that became too long.
         """
         before, operands = list[str](), list[Operand]()
         for a in v.args:

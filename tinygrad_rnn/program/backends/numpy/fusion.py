@@ -107,13 +107,13 @@ class Fusion:
         return found
 
     def can_be_part(self, x: Value, v: Value) -> bool:
-        """Whether a value can be computed inside the one it is put into."""
+        """True if a value can be computed inside the one it is put into."""
         alone = len(self.readers[x]) == 1 and not x.initial and x not in self.outputs
         together = (x.lo, x.hi) == (v.lo, v.hi) and self.loop_of.get(x) is self.loop_of.get(v)
         return alone and together and (x.op in ELEMENTWISE or v.op == "joined")
 
     def is_put_together(self, v: Value) -> bool:
-        """Whether its parts have been computed inside it already."""
+        """True if its parts have been computed inside it already."""
         first = v.args[0].value if v.args else None
         return isinstance(first, Value) and first in self.parts and self.parts[first][0] is v
 
@@ -152,7 +152,7 @@ class Fusion:
         return found
 
     def can_nest(self, a: Arg, v: Value, where: dict[Value, int], found: Any) -> bool:
-        """Whether an operand can be computed in the place of the value that reads it."""
+        """True if an operand can be computed in the place of the value that reads it."""
         u = a.value
         if not isinstance(u, Value) or a.k or a.kind not in ("step", "one"):
             return False
@@ -179,7 +179,7 @@ class Fusion:
         return all(where.get(b.value, len(where)) >= where.get(v, 0) for b in late)
 
     def overwritten(self, u: Value, v: Value) -> bool:
-        """Whether `v` can be written where `u` stands: all readers of `u` are done by then.
+        """True if `v` can be written where `u` stands: all readers of `u` are done by then.
 
         Each element is read by lines before, or by the very operation that writes there.
         """
@@ -258,7 +258,7 @@ def _steps(v: Value) -> tuple[int | None, int | None]:
 
 
 def _fusible(v: Value) -> bool:
-    """Whether all steps at once are no faster than one by one."""
+    """True if all steps at once are no faster than one by one."""
     product = v.op == "joined" or (v.op == "matmul" and len(v.shape) > 2)
     return product or direct(v) or (v.op == "divided" and v.lo is not None)
 

@@ -236,7 +236,7 @@ def _scattered(v: Value, xs: list[Operand], out: str, lifted: bool, writer: Any)
 
 
 def _apart(indices: Any, xs: list[Operand], shape: tuple[int, ...]) -> tuple[bool, int]:
-    """Whether no two elements put at these places can meet, and how many there are.
+    """True if no two elements put at these places can meet; and the number of elements.
 
     An array that is given may say anything, so that only the other axes tell places apart:
     ``[[0, 1], j]`` writes into two rows, whatever j is; ``[i]`` and ``[j]`` may be the same row.

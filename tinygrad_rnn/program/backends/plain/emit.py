@@ -117,7 +117,7 @@ class Writer:
         return f"{name}[{self.step(step)}]"
 
     def target(self, v: Value) -> str:
-        """What a line assigns to."""
+        """The left side of a line."""
         timed = v.lo is not None and v not in self.a.local and v not in self.carried
         return f"{self.text[v]}[t]" if timed else self.text[v]
 
@@ -167,7 +167,7 @@ class Writer:
         return str(n)
 
     def started(self, b: Block) -> list[str]:
-        """What a loop starts from: sequences, carried values and sums that are 0."""
+        """The lines before a loop: sequences, carried values and sums that are 0."""
         alike: dict[str, list[str]] = {}
         empty = list[str]()
         for line in b.lines:
@@ -235,7 +235,7 @@ class Writer:
         return lines + _call("return ", ", ".join(names), "")
 
     def head(self, notes: list[str], drawn: list[str]) -> list[str]:
-        """What stands before the function: notes, numbers, shapes of arguments, helpers."""
+        """The lines before the function: notes, numbers, shapes of arguments, helpers."""
         time = [TIME] * any(b.lo is not None for b in self.a.blocks)
         shapes = [f"{self.text[v]} {v.shape}" for v in self.e.leaves if v.shape]
         shapes += [f"{name} {x.shape}" for name, x in self.constants.items()]

@@ -31,12 +31,12 @@ class Read:
 
     @property
     def now(self) -> bool:
-        """Whether it is read at the step of the loop."""
+        """True if it is read at the step of the loop."""
         return not self.inside and self.step is not None and self.step[:] == (1, 0, "")
 
     @property
     def away(self) -> int | None:
-        """How many steps from that of the loop it is; None if that differs from step to step."""
+        """The number of steps from that of the loop; None if it differs from step to step."""
         if self.inside or self.step is None or self.step.sign != 1 or self.step.end:
             return None
         return self.step.shift
@@ -54,8 +54,8 @@ def reads(x: Formula, inside: bool = False) -> Iterator[Read]:
 class Line:
     """A value and its formula.
 
-    It `adds` to what there is, in a loop. What is `carried` is read at the next step alone, so its
-    name stands for the value of the step before.
+    It `adds` to a sum, in a loop. A `carried` value is read at the next step alone, so its name
+    stands for the value of the step before.
     """
 
     value: Value
@@ -101,7 +101,7 @@ class Lines(Equations):
         return found
 
     def _starts_at_zero(self, v: Value, f: Formula) -> bool:
-        """Whether its first values need no line: a program computes with them."""
+        """True if its first values need no line: a program computes with them."""
         return False
 
 
@@ -142,7 +142,7 @@ class Arrangement:
         return v
 
     def known(self, x: Formula) -> list[tuple[Read, int]]:
-        """What a formula reads of other lines, and their blocks."""
+        """The lines that a formula reads, and their blocks."""
         found = ((r, self.source(r.value)) for r in reads(x))
         return [(r, self.at[v]) for r, v in found if v in self.at]
 
@@ -273,7 +273,7 @@ class Arrangement:
     def together(self, block: Block) -> None:
         """Make one carried value of several that one line adds up.
 
-        What two gates send back to the state before, ``dh = dy + dh_next + dh_next2``, is then
+        The sum of gradients from two gates, ``dh = dy + dh_next + dh_next2``, is then
         ``dh = dy + dh_next``.
         """
         carried = {line.value: line for line in block.lines if line.carried}
@@ -300,7 +300,7 @@ class Arrangement:
         return sum(any(r.value is v for r in reads(line.formula)) for line in lines)
 
     def passed_on(self, line: Line, block: Block, mine: list[Any]) -> bool:
-        """Whether a value is only read at the next step of the loop, by what runs before it."""
+        """True if a value is only read at the next step of the loop, by what runs before it."""
         others = {x.value for x in block.lines if x.carried}
         return (
             {r.away for *_, r in mine} == {-block.way}
