@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygrad_rnn.engine.overloads import of_one
 from tinygrad_rnn.engine.primitives import concatenate, sigmoid, split, stop_gradient
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.arguments import check_sizes
@@ -19,11 +20,13 @@ from tinygrad_rnn.nn.start import uniform
 __all__ = ["MemoryBlockCell", "centred", "doubly_centred"]
 
 
+@of_one
 def centred(c: Any) -> Any:
     """The logistic function stretched to (-1, 1), h of the paper (appendix A.1, equation 4)."""
     return 2 * sigmoid(c) - 1
 
 
+@of_one
 def doubly_centred(a: Any) -> Any:
     """The logistic function stretched to (-2, 2), g of the paper (appendix A.1, equation 5)."""
     return 4 * sigmoid(a) - 2
