@@ -18,7 +18,7 @@ from tinygrad_rnn.engine.kinds import UNKNOWN, Kind, Linear
 from tinygrad_rnn.engine.operands import NUMBERS, with_arrays, with_axes
 from tinygrad_rnn.engine.operation import Operation
 from tinygrad_rnn.engine.operators import OPS
-from tinygrad_rnn.engine.signature import by_place, signature
+from tinygrad_rnn.engine.signature import CallSignature, by_place, page, signature
 from tinygrad_rnn.engine.tensor import NO_OPTIONS, OBJECT, Tensor, next_serial
 
 __all__ = ["Primitive"]
@@ -61,6 +61,8 @@ class Primitive(Operation):
     (4.0, Tensor(4., op=double))
     """
 
+    __signature__ = CallSignature()
+
     def __init__(
         self,
         name: str,
@@ -73,9 +75,9 @@ class Primitive(Operation):
         self.name, self.forward, self.arity = name, forward, arity
         self.kind, self.linear, self.symbol = kind, linear, symbol
         self.options: tuple[str, ...] = ()
-        self.__doc__ = forward.__doc__
         if arity is _FROM_SIGNATURE:
             self.arity, self.options = signature(forward)
+        self.__doc__ = page(self)
 
     # fmt: off
     @overload
