@@ -7,7 +7,7 @@
 #
 # This lesson is about the gap between the moment when something is read and the moment when it is
 # needed: the *lag*. You will see four networks face a lag of up to a hundred steps. All four have a
-# memory. Two of them learn to use it.
+# memory. Two learn quickly what it is for, one takes very long, and one never does.
 #
 # **You will be able to**
 #
@@ -259,9 +259,9 @@ assert far > 0.9
 #
 # ## "RNNs with ReLU cannot process long sequences"
 #
-# So say many slides. Le, Jaitly and Hinton (2015) answered with three changes: ReLU units, the
-# identity for W_h, and a small learning rate. Then the state at first adds up whatever it reads,
-# and nothing is lost.
+# So say many slides. Le, Jaitly and Hinton (2015) answered with ReLU units that start as a memory:
+# W_h is the identity, and the biases are 0. At first the state adds up whatever it reads, and
+# nothing is lost. Training has to take small steps from there, or the memory is lost again.
 
 # %%
 irnn = Reader(nn.IRNNCell(2, 64, rng=0, dtype=F), 1)
