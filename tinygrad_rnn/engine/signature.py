@@ -40,7 +40,7 @@ class CallSignature:
 
 
 def page(op: Any) -> str:
-    """The text that ``help`` shows of a primitive: its call, and its own docstring if it has one."""
+    """The text of ``help`` for a primitive: its call, and its own docstring if it has one."""
     bare = [p.replace(annotation=p.empty) for p in inspect.signature(op).parameters.values()]
     own = inspect.getdoc(op.forward) if inspect.isfunction(op.forward) else None
     said = own or f"{op.name}: {op.kind.form}, as in NumPy."
