@@ -94,20 +94,19 @@ class Primitive(Operation):
         if len(inputs) != self.arity and self.arity is not None:  # sum(x, 0): 0 is an option
             inputs, options = by_place(self, inputs, options)
         arrays: list[Any] = []
-        lent: list[Any] = []  # arrays that others may write into
-        recorded = False
+        recorded = lent = False  # lent: others may write into an array of it
         for x in inputs:
             kind = type(x)
             if kind is Tensor:
                 recorded = True
                 arrays.append(x._data)
                 if x.fingerprints and x.op is None:
-                    lent.append(x._data)
+                    lent = True
             elif kind in NUMBERS:
                 arrays.append(x)
             elif kind is np.ndarray and x.dtype.kind in REAL:
                 arrays.append(x)
-                lent.append(x)
+                lent = True
             elif kind is np.ndarray and x.dtype is OBJECT:
                 return OPS["on_scalars"](self, inputs, options)
             else:  # a list, say
@@ -136,12 +135,24 @@ class Primitive(Operation):
             out.op = self
             out.inputs = inputs
             out.options = options or NO_OPTIONS
-            if options:
-                held = [x for x in options.values() if type(x) is np.ndarray]
-                lent += [x for x in held if x.dtype is not OBJECT]
-            out.fingerprints = fingerprints(lent) if lent else ()
+            if options and not lent:
+                for x in options.values():
+                    lent = lent or type(x) is np.ndarray
+            out.fingerprints = fingerprints(_lent(inputs, options)) if lent else ()
         else:
             out.op, out.inputs, out.options, out.fingerprints = None, (), NO_OPTIONS, ()
-        for observer in now.observers:
-            observer.recorded(out)
+        if now.observers:
+            for observer in now.observers:
+                observer.recorded(out)
         return out
+
+
+def _lent(inputs: tuple[Any, ...], options: dict[str, Any]) -> list[np.ndarray]:
+    """The arrays of an operation that others may write into."""
+    found: list[np.ndarray] = []
+    for x in (*inputs, *options.values()):
+        if type(x) is np.ndarray and x.dtype is not OBJECT:
+            found.append(x)
+        elif type(x) is Tensor and x.fingerprints and x.op is None:
+            found.append(x._data)
+    return found
