@@ -55,7 +55,7 @@ def ancestors(*tensors: Tensor, known: Collection[Tensor] = ()) -> list[Tensor]:
 @gradients
 def grad(
     loss: Tensor,
-    wrt: Any,
+    wrt: Any = None,
     cotangent: Any = None,
     *,
     create_graph: bool = False,

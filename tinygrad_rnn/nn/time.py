@@ -18,6 +18,7 @@ from tinygrad_rnn.engine.blocks import no_grad
 from tinygrad_rnn.engine.context import scope
 from tinygrad_rnn.engine.operands import shaped
 from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.hints import checked_keywords
 from tinygrad_rnn.nn.arguments import check_call, check_flags, check_generator
 from tinygrad_rnn.nn.batches import inputs
 from tinygrad_rnn.nn.checkpoint import checkpointed
@@ -51,6 +52,7 @@ class Cell(Protocol):
         """The state before the first input."""
 
 
+@checked_keywords
 def unroll(
     cell: Callable[[Any, Any], State],
     xs: Any,
