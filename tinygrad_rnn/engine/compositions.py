@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.functions import cumsum  # noqa: F401
+from tinygrad_rnn.engine.composite import composite
 from tinygrad_rnn.engine.indexing import axis_of, getitem, scatter
 from tinygrad_rnn.engine.operands import as_operand, sequence, shaped
 from tinygrad_rnn.engine.overloads import of_list, of_one
@@ -81,6 +81,7 @@ def _lower(name: str, x: Any, k: int) -> Any:
 
 
 @of_one
+@composite
 def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Product over `axis` (an int, a tuple, or None for all), by halves.
 
@@ -91,7 +92,9 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     axes = _axes("prod", axis, shape)
     kept = [k for k in range(len(shape)) if k not in axes]
     n = math.prod(shape[k] for k in axes)
-    x = reshape(transpose(x, axes=(*axes, *kept)), shape=(n, *(shape[k] for k in kept)))
+    if kept:
+        x = transpose(x, axes=(*axes, *kept))
+    x = reshape(x, shape=(n, *(shape[k] for k in kept)))
     if shaped(x).dtype.kind != "f":
         x = astype(x, dtype=np.prod(np.ones(1, shaped(x).dtype)).dtype)  # as wide as NumPy's
     odd = list[Any]()
@@ -106,6 +109,7 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @of_one
+@composite
 def var(x: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     """Mean of the squared distance from the mean over `axis`; divided by n − `ddof`, not n."""
     x = as_operand(x, "var")
@@ -116,12 +120,14 @@ def var(x: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) ->
 
 
 @of_one
+@composite
 def std(x: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     """The square root of the variance over `axis`; its slope is infinite where that is 0."""
     return sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
 
 
 @of_one
+@composite
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """The Euclidean norm over `axis`, or with `ord` 1 or ``np.inf`` the sum or the largest of |x|.
 

@@ -45,7 +45,7 @@ def _erf(x: Any, /) -> Any:
 
 def _cumsum(x: Any, /, axis: int) -> Any:
     """Sums of the elements up to each, along one axis."""
-    return np.add.accumulate(x, axis=axis, dtype=int if x.dtype == bool else None)
+    return np.add.accumulate(x, axis=axis)
 
 
 # fmt: off
