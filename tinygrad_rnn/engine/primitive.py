@@ -7,7 +7,7 @@ Tensor that remembers the primitive, its inputs and options, and where and when.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from tinygrad_rnn.engine.kinds import UNKNOWN, Kind, Linear
 from tinygrad_rnn.engine.operands import NUMBERS, with_arrays, with_axes
 from tinygrad_rnn.engine.operation import Operation
 from tinygrad_rnn.engine.operators import OPS
-from tinygrad_rnn.engine.signature import by_place, signature
+from tinygrad_rnn.engine.signature import CallSignature, by_place, page, signature
 from tinygrad_rnn.engine.tensor import NO_OPTIONS, OBJECT, Tensor, next_serial
 
 __all__ = ["Primitive"]
@@ -61,6 +61,8 @@ class Primitive(Operation):
     (4.0, Tensor(4., op=double))
     """
 
+    __signature__ = CallSignature()
+
     def __init__(
         self,
         name: str,
@@ -73,10 +75,20 @@ class Primitive(Operation):
         self.name, self.forward, self.arity = name, forward, arity
         self.kind, self.linear, self.symbol = kind, linear, symbol
         self.options: tuple[str, ...] = ()
-        self.__doc__ = forward.__doc__
         if arity is _FROM_SIGNATURE:
             self.arity, self.options = signature(forward)
+        self.__doc__ = page(self)
 
+    # fmt: off
+    @overload
+    def __call__(self, x: Tensor, /, *inputs: Any, **options: Any) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any, y: Tensor, /, *inputs: Any, **options: Any) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any, y: Any, z: Tensor, /, **options: Any) -> Tensor: ...
+    @overload
+    def __call__(self, *inputs: Any, **options: Any) -> np.ndarray: ...
+    # fmt: on
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Compute, and record if there is a Tensor among the inputs."""
         if len(inputs) != self.arity and self.arity is not None:  # sum(x, 0): 0 is an option
