@@ -319,6 +319,9 @@ RESET, UPDATE = "before", "replaces"
 yours = nn.GRUCell(4, 5, reset=RESET, update=UPDATE)
 viz.keep(viz.cell(yours), "09_yours.svg")
 
+# %%
+viz.keep(lambda: viz.steps(yours, ["r", "n", "z", "h"]), "09_steps.html")
+
 # %% [markdown]
 # ## In the library this is
 #
