@@ -119,9 +119,9 @@ KEYWORDS = [
     (lambda: nn.LSTM(2, 3, num_layer=2), "LSTM", "num_layers"),
     (lambda: nn.GRU(2, 3, bidirectionl=True), "GRU", "bidirectional"),
     (lambda: nn.Zoneout(nn.RNNCell(2, 3), prb=0.1), "Zoneout", ""),
-    (lambda: train.Adam([T], learning_rate=0.1), "Adam", ""),
+    (lambda: train.Adam([T], amsgrad=True), "Adam", ""),
     (lambda: train.SGD([T], 0.1, momentun=0.9), "SGD", "momentum"),
-    (lambda: tg.sum(T, keepdim=True), "sum", "keepdims"),
+    (lambda: tg.sum(T, keep_dims=True), "sum", "keepdims"),
 ]
 
 

@@ -19,6 +19,7 @@ from tinygrad_rnn import postponed
 
 __all__ = [
     "HINTS",
+    "WORDS",
     "Keywords",
     "absent",
     "checked_keywords",
@@ -77,6 +78,7 @@ HINTS: dict[str, str] = {
     "modules":            "vars(model) lists its parts, model.named_parameters() its Tensors",
     "register_buffer":    "self.name = array: what is an array is saved, but not trained",
     "register_parameter": "self.name = Tensor(array)",
+    "predict":            "y = model(xs); under no_grad() nothing is recorded",
     "apply":              "for p in model.parameters(): p.data = …; nn.start has start values",
     # devices and generators
     "to":                 _NO_DEVICE,
@@ -144,6 +146,24 @@ HINTS: dict[str, str] = {
     "plot_model":         "viz.unrolled(loss), viz.folded(loss)",
 }
 # fmt: on
+
+
+# What other libraries call an argument.
+WORDS = {
+    "dim": "axis",
+    "dims": "axes",
+    "keepdim": "keepdims",
+    "input": "x",
+    "units": "hidden_size",
+    "input_dim": "input_size",
+    "nonlinearity": "activation",
+    "seed": "rng",
+    "random_state": "rng",
+    "learning_rate": "lr",
+    "optimizer": "optimiser",
+    "callbacks": "callback",
+    "class_weight": "weight",
+}
 
 
 class NoAttribute(AttributeError):
@@ -232,9 +252,11 @@ def checked_keywords(function: Function) -> Function:
 
     @functools.wraps(function)
     def call(*args: Any, **keywords: Any) -> Any:
-        if keywords:
+        try:
+            return function(*args, **keywords)
+        except TypeError:
             _check(name, function, keywords)
-        return function(*args, **keywords)
+            raise
 
     return cast("Function", call)
 
@@ -244,9 +266,9 @@ def unknown_keyword(owner: str, function: Callable[..., Any], keywords: Iterable
     known = _named(function)
     for name in keywords:
         if known is not None and name not in known:
-            said = nearest(name, known) or f" It takes {', '.join(known) or 'none'}."
-            if name == "dim" and "axis" in known:
-                said = " Here it is axis=."
+            meant = WORDS.get(name)
+            said = f" Here it is {meant}=." if meant in known else nearest(name, known)
+            said = said or f" It takes {', '.join(known) or 'none'}."
             return f"{owner}: there is no argument {name!r}.{said}"
     return ""
 
@@ -260,7 +282,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def _check(owner: str, function: Callable[..., Any], keywords: Iterable[str]) -> None:
     if said := unknown_keyword(owner, function, keywords):
-        raise TypeError(said)
+        raise TypeError(said) from None
 
 
 @functools.lru_cache(maxsize=512)

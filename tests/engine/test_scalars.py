@@ -271,7 +271,10 @@ def test_the_scalar_graph_is_made_of_the_same_primitives():
     assert used == {"multiply", "add", "sigmoid", "tanh"}
 
 
-ELEMENTWISE = ["exp", "log", "log1p", "expm1", "sqrt", "absolute", "sin", "cos", "tanh"]
+ELEMENTWISE = [
+    "exp", "log", "log1p", "expm1", "sqrt", "absolute", "sin", "cos", "tanh", "tan", "arctan",
+    "sinh", "cosh", "log2", "log10", "erf", "floor", "sign",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -283,6 +286,13 @@ def test_elementwise_functions_run_on_each_element(name):
     y = f(scalars(x))
     assert y.dtype == object
     assert np.array_equal([[e.item() for e in row] for row in y], f(x))
+
+
+def test_sums_up_to_each_run_on_scalars():
+    x = np.array([[0.5, 1.5], [2.5, 0.25]])
+    y = tg.cumsum(scalars(x), axis=1)
+    assert y[1, 1].op.name == "add"
+    assert np.array_equal([[e.item() for e in row] for row in y], np.cumsum(x, axis=1))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tinygrad_rnn.nn.cells.orthogonal import householder
 
 TOKEN = re.compile(
     r"\s*(?P<token>·|\d+(?:\.\d+)?(?:e[+−]?\d+)?|inf|nan|\.\.\."
-    r"|[A-Za-zα-ω_∂][A-Za-zα-ω_0-9]*′*(?:\[t[+−]\d+\])?|[√Σ]|[-+−×/@^²ᵀ()\[\],:>≥<≤=∧])"
+    r"|[A-Za-zα-ω_∂][A-Za-zα-ω_0-9]*′*(?:⁽[⁰¹²³⁴⁵⁶⁷⁸⁹]+⁾)?(?:\[t[+−]\d+\])?|[√Σ]|[-+−×/@^²ᵀ()\[\],:>≥<≤=∧])"
 )
 
 

@@ -134,6 +134,7 @@ class Run:
         return self.rng.choice([
             rnn.tanh, rnn.sigmoid, rnn.sin, rnn.cos, rnn.relu, rnn.softplus, rnn.absolute,
             rnn.negative, lambda x: rnn.exp(rnn.minimum(x, 1.0)), lambda x: rnn.expm1(-x * x),
+            rnn.arctan, rnn.erf, lambda x: rnn.sign(x) * x, lambda x: rnn.log2(rnn.cosh(x)),
             lambda x: rnn.log(x * x + 0.5), lambda x: rnn.log1p(rnn.absolute(x)),
             lambda x: rnn.sqrt(x * x + 0.3), lambda x: x**2, lambda x: rnn.tanh(x) ** 3,
             lambda x: (rnn.absolute(x) + 0.4) ** 0.7, lambda x: (rnn.sigmoid(x) + 0.1) ** -1,

@@ -14,7 +14,7 @@ SKLEARN = importlib.util.find_spec("sklearn") is not None
 
 def test_without_scikit_learn_the_error_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    message = r'scikit-learn, which is not installed\. .*pip install "tinygrad_rnn\[digits\]"'
+    message = r'scikit-learn, which is not installed\. .*pip install "scikit-learn>='
     with pytest.raises(ModuleNotFoundError, match=message):
         digits()
 

@@ -426,7 +426,8 @@ def test_a_bar_shows_loss_gradient_and_tokens_per_second(notebook):
 
 
 def test_without_tqdm_there_are_plain_lines_and_how_to_get_a_bar(notebook, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tqdm", None)  # importing it raises ImportError
+    for name in ("tqdm", "tqdm.auto"):
+        monkeypatch.setitem(sys.modules, name, None)  # importing it raises ImportError
     model = Bowl()
     fit(model, ones, SGD(model.parameters(), lr=0.1), steps=3)
     lines = notebook.readouterr().err.splitlines()

@@ -7,13 +7,13 @@ from typing import Any
 from tinygrad_rnn.engine.indexing import axis_of
 from tinygrad_rnn.engine.operands import as_operand
 from tinygrad_rnn.engine.operators import OPS
+from tinygrad_rnn.engine.overloads import of_one
 from tinygrad_rnn.engine.primitives import reshape, transpose
-from tinygrad_rnn.hints import checked_keywords
 
 __all__ = ["expand_dims", "flatten", "squeeze", "swapaxes"]
 
 
-@checked_keywords
+@of_one
 def expand_dims(x: Any, axis: int) -> Any:
     """A new axis of length 1, at place `axis` of the result."""
     x = as_operand(x, "expand_dims")
@@ -22,7 +22,7 @@ def expand_dims(x: Any, axis: int) -> Any:
     return reshape(x, shape=(*shape[:place], 1, *shape[place:]))
 
 
-@checked_keywords
+@of_one
 def squeeze(x: Any, axis: int | tuple[int, ...] | None = None) -> Any:
     """Without axes of length 1: all such, or `axis`; ValueError if that is longer."""
     x = as_operand(x, "squeeze")
@@ -39,7 +39,7 @@ def squeeze(x: Any, axis: int | tuple[int, ...] | None = None) -> Any:
     return reshape(x, shape=tuple(n for k, n in enumerate(shape) if k not in gone))
 
 
-@checked_keywords
+@of_one
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """Two axes exchanged."""
     x = as_operand(x, "swapaxes")
@@ -50,6 +50,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     return transpose(x, axes=tuple(axes))
 
 
+@of_one
 def flatten(x: Any) -> Any:
     """The same elements along one axis."""
     return reshape(as_operand(x, "flatten"), shape=(-1,))

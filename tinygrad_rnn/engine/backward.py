@@ -18,6 +18,7 @@ from tinygrad_rnn.engine import messages, tree
 from tinygrad_rnn.engine.arguments import check_arguments, seed_of
 from tinygrad_rnn.engine.cotangents import Cotangents, own
 from tinygrad_rnn.engine.marks import context_restored, mark
+from tinygrad_rnn.engine.overloads import gradients
 from tinygrad_rnn.engine.rules import RULES, FanIn, one_each
 from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.engine.unchanged import check_unchanged
@@ -51,9 +52,10 @@ def ancestors(*tensors: Tensor, known: Collection[Tensor] = ()) -> list[Tensor]:
     return sorted(seen, key=attrgetter("serial"))
 
 
+@gradients
 def grad(
     loss: Tensor,
-    wrt: Any,
+    wrt: Any = None,
     cotangent: Any = None,
     *,
     create_graph: bool = False,

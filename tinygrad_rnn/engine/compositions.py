@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine.functions import cumsum  # noqa: F401
+from tinygrad_rnn.engine.composite import composite
 from tinygrad_rnn.engine.indexing import axis_of, getitem, scatter
 from tinygrad_rnn.engine.operands import as_operand, sequence, shaped
+from tinygrad_rnn.engine.overloads import of_list, of_one
 from tinygrad_rnn.engine.primitives import (
     Input,
     absolute,
@@ -30,7 +31,6 @@ from tinygrad_rnn.engine.primitives import (
     transpose,
     where,
 )
-from tinygrad_rnn.hints import checked_keywords
 
 __all__ = [
     "diag",
@@ -50,20 +50,20 @@ __all__ = [
 # -- elementwise ----------------------------------------------------------------------------------
 
 
-@checked_keywords
+@of_one
 def square(x: Any) -> Any:
     """``x * x``."""
     x = as_operand(x, "square")
     return multiply(x, x)
 
 
-@checked_keywords
+@of_one
 def tril(x: Any, k: int = 0) -> Any:
     """The elements on and below diagonal `k` of the last two axes; 0 above it."""
     return where(_lower("tril", x, k), x, 0)
 
 
-@checked_keywords
+@of_one
 def triu(x: Any, k: int = 0) -> Any:
     """The elements on and above diagonal `k` of the last two axes; 0 below it."""
     return where(_lower("triu", x, k - 1), 0, x)
@@ -80,7 +80,8 @@ def _lower(name: str, x: Any, k: int) -> Any:
 # -- reductions -----------------------------------------------------------------------------------
 
 
-@checked_keywords
+@of_one
+@composite
 def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Product over `axis` (an int, a tuple, or None for all), by halves.
 
@@ -91,7 +92,9 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     axes = _axes("prod", axis, shape)
     kept = [k for k in range(len(shape)) if k not in axes]
     n = math.prod(shape[k] for k in axes)
-    x = reshape(transpose(x, axes=(*axes, *kept)), shape=(n, *(shape[k] for k in kept)))
+    if kept:
+        x = transpose(x, axes=(*axes, *kept))
+    x = reshape(x, shape=(n, *(shape[k] for k in kept)))
     if shaped(x).dtype.kind != "f":
         x = astype(x, dtype=np.prod(np.ones(1, shaped(x).dtype)).dtype)  # as wide as NumPy's
     odd = list[Any]()
@@ -105,7 +108,8 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return reshape(x, shape=[1 if k in axes else m for k, m in enumerate(shape)]) if keepdims else x
 
 
-@checked_keywords
+@of_one
+@composite
 def var(x: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     """Mean of the squared distance from the mean over `axis`; divided by n − `ddof`, not n."""
     x = as_operand(x, "var")
@@ -115,13 +119,15 @@ def var(x: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) ->
     return sum(away * away, axis=axis, keepdims=keepdims) / builtins.max(n - ddof, 0)
 
 
-@checked_keywords
+@of_one
+@composite
 def std(x: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     """The square root of the variance over `axis`; its slope is infinite where that is 0."""
     return sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
 
 
-@checked_keywords
+@of_one
+@composite
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """The Euclidean norm over `axis`, or with `ord` 1 or ``np.inf`` the sum or the largest of |x|.
 
@@ -149,7 +155,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 # -- shape ----------------------------------------------------------------------------------------
 
 
-@checked_keywords
+@of_one
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     """Each element `repeats` times along `axis`; of all elements in their order without one."""
     x = as_operand(x, "repeat")
@@ -167,7 +173,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     return getitem(x, places, index=(*(slice(None),) * axis, Input(1)))
 
 
-@checked_keywords
+@of_one
 def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     """Moved by `shift` along `axis`, one or several; what leaves at the end enters at the front."""
     x = as_operand(x, "roll")
@@ -183,7 +189,7 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     return x
 
 
-@checked_keywords
+@of_one
 def diag(x: Any, k: int = 0) -> Any:
     """The diagonal `k` of a matrix; of a vector, the matrix with it there and 0 elsewhere."""
     x = as_operand(x, "diag")
@@ -198,14 +204,14 @@ def diag(x: Any, k: int = 0) -> Any:
     return scatter(x, *places, indices=((Input(1), Input(2)),), shape=(n, n))
 
 
-@checked_keywords
+@of_list
 def hstack(xs: Sequence[Any]) -> Any:
     """Join along the second axis; of vectors and numbers along their first."""
     xs = [_at_least("hstack", x, 1) for x in sequence("hstack", xs)]
     return concatenate(xs, axis=0 if shaped(xs[0]).ndim == 1 else 1)
 
 
-@checked_keywords
+@of_list
 def vstack(xs: Sequence[Any]) -> Any:
     """Join along the first axis; vectors and numbers are rows."""
     return concatenate([_at_least("vstack", x, 2) for x in sequence("vstack", xs)])

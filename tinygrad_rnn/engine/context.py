@@ -17,7 +17,7 @@ import numpy as np
 __all__ = ["Context", "Frame", "context", "scope", "without"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # never changed; frozen, it would take four times as long to make
 class Frame:
     """One ``with scope(...)`` around an operation, a call of a function, or a gradient's mark.
 
@@ -49,7 +49,7 @@ class Frame:
         return self.name if self.t is None else f"{self.name} · t = {self.t}"
 
 
-@dataclass(slots=True)  # never changed; frozen, it would be three times as slow to make
+@dataclass(slots=True)  # never changed, as Frame
 class Context:
     """The conditions an operation runs under: recording, scope, and observers, innermost first.
 

@@ -14,13 +14,14 @@ import numpy as np
 
 from tinygrad_rnn.engine.indexing import axis_of, getitem
 from tinygrad_rnn.engine.operands import as_operand, shaped
+from tinygrad_rnn.engine.overloads import of_two
 from tinygrad_rnn.engine.primitives import Input, matmul, multiply, reshape, sum, transpose
 from tinygrad_rnn.hints import checked_keywords
 
 __all__ = ["dot", "einsum", "outer", "tensordot"]
 
 
-@checked_keywords
+@of_two
 def dot(a: Any, b: Any) -> Any:
     """Sum over the last axis of `a` and the last but one of `b`, as ``np.dot``.
 
@@ -33,14 +34,14 @@ def dot(a: Any, b: Any) -> Any:
     return matmul(a, b) if n <= 2 else tensordot(a, b, axes=(m - 1, n - 2))
 
 
-@checked_keywords
+@of_two
 def outer(a: Any, b: Any) -> Any:
     """All products of an element of `a` with one of `b`: shape (a.size, b.size)."""
     a, b = as_operand(a, "outer"), as_operand(b, "outer")
     return multiply(reshape(a, shape=(-1, 1)), reshape(b, shape=(1, -1)))
 
 
-@checked_keywords
+@of_two
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """Sum over so many last axes of `a` and first ones of `b`, or over pairs of `axes`.
 

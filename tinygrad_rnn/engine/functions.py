@@ -15,10 +15,10 @@ from tinygrad_rnn.engine.indexing import axis_of, flip
 from tinygrad_rnn.engine.kinds import ARITHMETIC, FIRST, FUNCTION, SCAN
 from tinygrad_rnn.engine.operands import as_operand
 from tinygrad_rnn.engine.operators import OPS
+from tinygrad_rnn.engine.overloads import of_one
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.primitives import exp, reshape
 from tinygrad_rnn.engine.rules import RULES
-from tinygrad_rnn.hints import checked_keywords
 
 __all__ = [
     "arctan",
@@ -45,7 +45,7 @@ def _erf(x: Any, /) -> Any:
 
 def _cumsum(x: Any, /, axis: int) -> Any:
     """Sums of the elements up to each, along one axis."""
-    return np.add.accumulate(x, axis=axis, dtype=int if x.dtype == bool else None)
+    return np.add.accumulate(x, axis=axis)
 
 
 # fmt: off
@@ -76,7 +76,7 @@ RULES.update({
 OPS.update({op.name: op for op in [*vars().values()] if isinstance(op, Primitive)})
 
 
-@checked_keywords
+@of_one
 def cumsum(x: Any, axis: int | None = None) -> Any:
     """Sums of the elements up to each, along `axis`; of all in their order without one.
 

@@ -19,9 +19,9 @@ from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.kinds import ALL, FIRST, MOVE, VIEW
 from tinygrad_rnn.engine.operands import as_operand
 from tinygrad_rnn.engine.operators import OPS
+from tinygrad_rnn.engine.overloads import of_one, parts_of_one
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.hints import checked_keywords
 
 __all__ = ["Input", "axis_of", "flip", "getitem", "put_back", "scatter", "split", "take"]
 
@@ -103,7 +103,7 @@ OPS.update(split_index=split_index)
 # -- compositions ---------------------------------------------------------------------------------
 
 
-@checked_keywords
+@parts_of_one
 def split(x: Any, sections: int | Sequence[int], axis: int = -1) -> tuple[Any, ...]:
     """Cut along `axis` into `sections` equal parts, or before each of the given places.
 
@@ -136,7 +136,7 @@ def _sections(sections: Any) -> int | tuple[int, ...]:
         raise TypeError(messages.not_sections(sections)) from None
 
 
-@checked_keywords
+@of_one
 def flip(x: Any, axis: int = 0) -> Any:
     """Backwards along `axis`."""
     x = as_operand(x, "flip")

@@ -229,6 +229,8 @@ def not_a_tensor(what: str, x: Any) -> str:
     way_out = (
         "Arrays are constants: wrap what you differentiate by, Tensor(array), before computing."
     )
+    if callable(x) and what != "wrt":
+        way_out = "It takes a result, not a function: y = f(x), then grad(y, x)."
     if what == "wrt" and isinstance(x, Iterable) and not isinstance(x, (np.ndarray, str)):
         way_out = "It is not opened: put what is in it into a list."
     return f"grad: expected {what} to be a Tensor, got {type(x).__name__}. {way_out}"

@@ -195,14 +195,16 @@ class Operators:
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
         raise TypeError(messages.NOT_ASSIGNED)
 
-    def __array__(self, *_: Any, **__: Any) -> NoReturn:
-        raise TypeError(messages.NOT_BY_NUMPY)
+    if not TYPE_CHECKING:  # to a checker array @ t is a Tensor, and no array
+
+        def __array__(self, *_, **__):
+            raise TypeError(messages.NOT_BY_NUMPY)
 
     def __array_function__(self, function: Any, _: Any, args: Any, options: Any) -> Any:
         """``np.shape(t)``, ``np.ndim(t)`` and ``np.size(t)``; all others of NumPy's are refused."""
         if function in (np.shape, np.ndim, np.size):
             return function(*[x._data if isinstance(x, Operators) else x for x in args], **options)
-        return self.__array__()
+        raise TypeError(messages.NOT_BY_NUMPY)
 
 
 def _compared(name: str, *operands: Any) -> Any:

@@ -7,7 +7,7 @@ Tensor that remembers the primitive, its inputs and options, and where and when.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from tinygrad_rnn.engine.kinds import UNKNOWN, Kind, Linear
 from tinygrad_rnn.engine.operands import NUMBERS, with_arrays, with_axes
 from tinygrad_rnn.engine.operation import Operation
 from tinygrad_rnn.engine.operators import OPS
-from tinygrad_rnn.engine.signature import by_place, signature
+from tinygrad_rnn.engine.signature import CallSignature, by_place, page, signature
 from tinygrad_rnn.engine.tensor import NO_OPTIONS, OBJECT, Tensor, next_serial
 
 __all__ = ["Primitive"]
@@ -61,6 +61,8 @@ class Primitive(Operation):
     (4.0, Tensor(4., op=double))
     """
 
+    __signature__ = CallSignature()
+
     def __init__(
         self,
         name: str,
@@ -73,29 +75,38 @@ class Primitive(Operation):
         self.name, self.forward, self.arity = name, forward, arity
         self.kind, self.linear, self.symbol = kind, linear, symbol
         self.options: tuple[str, ...] = ()
-        self.__doc__ = forward.__doc__
         if arity is _FROM_SIGNATURE:
             self.arity, self.options = signature(forward)
+        self.__doc__ = page(self)
 
+    # fmt: off
+    @overload
+    def __call__(self, x: Tensor, /, *inputs: Any, **options: Any) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any, y: Tensor, /, *inputs: Any, **options: Any) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any, y: Any, z: Tensor, /, **options: Any) -> Tensor: ...
+    @overload
+    def __call__(self, *inputs: Any, **options: Any) -> np.ndarray: ...
+    # fmt: on
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Compute, and record if there is a Tensor among the inputs."""
         if len(inputs) != self.arity and self.arity is not None:  # sum(x, 0): 0 is an option
             inputs, options = by_place(self, inputs, options)
         arrays: list[Any] = []
-        lent: list[Any] = []  # arrays that others may write into
-        recorded = False
+        recorded = lent = False  # lent: others may write into an array of it
         for x in inputs:
             kind = type(x)
             if kind is Tensor:
                 recorded = True
                 arrays.append(x._data)
                 if x.fingerprints and x.op is None:
-                    lent.append(x._data)
+                    lent = True
             elif kind in NUMBERS:
                 arrays.append(x)
             elif kind is np.ndarray and x.dtype.kind in REAL:
                 arrays.append(x)
-                lent.append(x)
+                lent = True
             elif kind is np.ndarray and x.dtype is OBJECT:
                 return OPS["on_scalars"](self, inputs, options)
             else:  # a list, say
@@ -124,12 +135,24 @@ class Primitive(Operation):
             out.op = self
             out.inputs = inputs
             out.options = options or NO_OPTIONS
-            if options:
-                held = [x for x in options.values() if type(x) is np.ndarray]
-                lent += [x for x in held if x.dtype is not OBJECT]
-            out.fingerprints = fingerprints(lent) if lent else ()
+            if options and not lent:
+                for x in options.values():
+                    lent = lent or type(x) is np.ndarray
+            out.fingerprints = fingerprints(_lent(inputs, options)) if lent else ()
         else:
             out.op, out.inputs, out.options, out.fingerprints = None, (), NO_OPTIONS, ()
-        for observer in now.observers:
-            observer.recorded(out)
+        if now.observers:
+            for observer in now.observers:
+                observer.recorded(out)
         return out
+
+
+def _lent(inputs: tuple[Any, ...], options: dict[str, Any]) -> list[np.ndarray]:
+    """The arrays of an operation that others may write into."""
+    found: list[np.ndarray] = []
+    for x in (*inputs, *options.values()):
+        if type(x) is np.ndarray and x.dtype is not OBJECT:
+            found.append(x)
+        elif type(x) is Tensor and x.fingerprints and x.op is None:
+            found.append(x._data)
+    return found

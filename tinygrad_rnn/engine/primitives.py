@@ -31,9 +31,9 @@ from tinygrad_rnn.engine.kinds import (  # isort: skip
 )  # fmt: skip
 from tinygrad_rnn.engine.operands import as_operand, sequence
 from tinygrad_rnn.engine.operators import OPS
+from tinygrad_rnn.engine.overloads import of_list, of_one
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.segment import segment  # noqa: F401
-from tinygrad_rnn.hints import checked_keywords
 
 # -- elementwise ----------------------------------------------------------------------------------
 # Python's operators, not NumPy's functions: the same loops on arrays, and ten times faster on NumPy
@@ -267,7 +267,7 @@ stack_p       = Primitive("stack",         _stack,         kind=MOVE, linear=ALL
 # -- compositions ---------------------------------------------------------------------------------
 
 
-@checked_keywords
+@of_one
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Mean over `axis` (an int, a tuple, or None for all): a sum, divided."""
     x = as_operand(x, "mean")
@@ -277,7 +277,7 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return sum(x, axis=axis, keepdims=keepdims) / math.prod(shape[k] for k in axes)
 
 
-@checked_keywords
+@of_list
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join along an axis they have; all other lengths are equal."""
     xs = [as_operand(x, "concatenate") for x in sequence("concatenate", xs)]
@@ -288,7 +288,7 @@ def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     return concatenate_p(*xs, axis=axis, starts=tuple(itertools.accumulate(lengths, initial=0)))
 
 
-@checked_keywords
+@of_list
 def stack(xs: Sequence[Any], axis: int = 0) -> Any:
     """Join along a new axis; all shapes are equal."""
     return stack_p(*sequence("stack", xs), axis=axis)

@@ -96,7 +96,7 @@ def apply(primitive: Primitive, inputs: tuple[Any, ...], options: dict[str, Any]
     chooses = kind is CHOICE and primitive.arity != 1
     if kind.form in ("elementwise", "identity") and not chooses and not primitive.options:
         return np.frompyfunc(primitive, len(inputs), 1)(*inputs)
-    if primitive.linear and kind.form in ("reduction", "product", "view", "move"):
+    if primitive.linear and kind.form in ("reduction", "scan", "product", "view", "move"):
         return primitive.forward(*inputs, **options)
     raise TypeError(
         f"{primitive.name} cannot run on an array of scalar Tensors: it chooses between elements "

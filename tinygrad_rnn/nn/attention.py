@@ -8,14 +8,14 @@ import numpy as np
 
 from tinygrad_rnn.engine.composite import composite
 from tinygrad_rnn.engine.primitives import softmax, sum, where
-from tinygrad_rnn.engine.tensor import named, values
+from tinygrad_rnn.engine.tensor import Tensor, named, values
 from tinygrad_rnn.nn.mask import checked_mask
 
 __all__ = ["dot_attention"]
 
 
 @composite
-def dot_attention(query: Any, memory: Any, mask: Any = None) -> tuple[Any, Any]:
+def dot_attention(query: Any, memory: Any, mask: Any = None) -> tuple[Tensor, Tensor]:
     """The mean of `memory` with weights softmax(memory · query) over time, and these weights.
 
     Luong et al. 2015, "Effective approaches to attention-based neural machine translation", eq. 7

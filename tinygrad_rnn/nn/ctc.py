@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_rnn.engine.composite import composite
 from tinygrad_rnn.engine.context import scope
 from tinygrad_rnn.engine.operands import operand
+from tinygrad_rnn.engine.overloads import of_one
 from tinygrad_rnn.engine.primitives import (
     astype,
     concatenate,
@@ -29,6 +30,7 @@ __all__ = ["ctc_loss"]
 _NEVER = -1e30  # log 0 that can be subtracted from itself
 
 
+@of_one
 @composite
 def ctc_loss(
     logits: Any, labels: Any, *, lengths: Any = None, label_lengths: Any = None, blank: int = 0

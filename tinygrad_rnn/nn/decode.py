@@ -41,7 +41,7 @@ def decode(
     choose: Callable[[Any], Any] = most_likely,
     rng: np.random.Generator | None = None,
     name: str = "decoder",
-) -> tuple[list[Any], Any]:
+) -> tuple[list[Tensor], Any]:
     """Call `step` again and again, starting with the input `start`.
 
     Parameters

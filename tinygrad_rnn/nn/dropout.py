@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.operands import operand
+from tinygrad_rnn.engine.overloads import of_one
 from tinygrad_rnn.engine.primitives import astype
 from tinygrad_rnn.engine.recorder import draw
 from tinygrad_rnn.engine.tensor import named
@@ -15,6 +16,7 @@ from tinygrad_rnn.nn.arguments import check_generator, check_probability
 __all__ = ["drop_mask", "dropout"]
 
 
+@of_one
 def dropout(x: Any, p: float, rng: np.random.Generator | None) -> Any:
     """Zero each element with probability `p`, scale the others by 1/(1-p); x itself without `rng`.
 

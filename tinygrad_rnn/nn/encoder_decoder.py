@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.blocks import no_grad
 from tinygrad_rnn.engine.primitives import broadcast_to, concatenate, stack
-from tinygrad_rnn.engine.tensor import values
+from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.arguments import check_cell, check_flags
 from tinygrad_rnn.nn.attention import dot_attention
 from tinygrad_rnn.nn.decode import decode
@@ -66,7 +66,7 @@ class EncoderDecoder(Module):
         lengths: Any = None,
         mask: Any = None,
         **how: Any,
-    ) -> Any:
+    ) -> Tensor:
         """Scores (m, *batch, symbols) of the symbols to write.
 
         Parameters

@@ -44,7 +44,7 @@ class Linear(Module):
         self.W = uniform((in_features, out_features), bound, rng, dtype)
         self.b = uniform((out_features,), bound, rng, dtype) if bias else None
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Any) -> Tensor:
         """From (…, in) to (…, out)."""
         return affine(x, self.W, self.b)
 
@@ -76,7 +76,7 @@ class Embedding(Module):
         start = np.random.default_rng(rng).standard_normal((num_embeddings, embedding_dim))
         self.W = Tensor(start, dtype=dtype)
 
-    def __call__(self, symbols: Any) -> Any:
+    def __call__(self, symbols: Any) -> Tensor:
         """The rows of `symbols`; an IndexError for a symbol that is negative or too large."""
         symbols = operand(symbols, "Embedding")
         found = values(symbols)
@@ -113,7 +113,7 @@ class TiedLinear(Module):
         self.W = embedding.W
         self.b = Tensor(np.zeros(self.W.shape[0], self.W.dtype)) if bias else None
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Any) -> Tensor:
         """From (…, embedding_dim) to (…, num_embeddings)."""
         y = x @ self.W.T
         return y if self.b is None else y + self.b

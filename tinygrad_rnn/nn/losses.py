@@ -14,6 +14,7 @@ import numpy as np
 from tinygrad_rnn.engine.composite import composite
 from tinygrad_rnn.engine.indexing import Input, getitem
 from tinygrad_rnn.engine.operands import operand
+from tinygrad_rnn.engine.overloads import of_one
 from tinygrad_rnn.engine.primitives import astype, clip, log_softmax, softplus, sum, where
 from tinygrad_rnn.engine.recorder import require
 from tinygrad_rnn.engine.tensor import named, values
@@ -24,6 +25,7 @@ from tinygrad_rnn.nn.counted import Reduction, anything, check_reduction, counte
 __all__ = ["binary_cross_entropy", "cross_entropy", "huber_loss", "mse_loss", "squared_error"]
 
 
+@of_one
 def mse_loss(
     y: Any,
     target: Any,
@@ -59,6 +61,7 @@ def mse_loss(
     return named(loss=reduced(difference * difference, valid, reduction))
 
 
+@of_one
 def squared_error(y: Any, target: Any, *, lengths: Any = None, mask: Any = None) -> Any:
     """½ Σ (y - target)², the error E of the papers before 2000; its derivative is y - target.
 
@@ -69,6 +72,7 @@ def squared_error(y: Any, target: Any, *, lengths: Any = None, mask: Any = None)
     return named(loss=reduced(difference * difference, valid, "sum") * 0.5)
 
 
+@of_one
 def huber_loss(
     y: Any,
     target: Any,
@@ -92,6 +96,7 @@ def huber_loss(
     return named(loss=reduced(near * (difference - near * 0.5), valid, reduction))
 
 
+@of_one
 @composite
 def binary_cross_entropy(
     logits: Any,
@@ -138,6 +143,7 @@ def binary_cross_entropy(
     return named(loss=reduced(positive + (1 - t) * softplus(logits), valid, reduction))
 
 
+@of_one
 @composite
 def cross_entropy(
     logits: Any,

@@ -29,17 +29,9 @@ from tinygrad_rnn.nn.attributes import (
     replace,
     unchanged,
 )
+from tinygrad_rnn.nn.named import NamedParameters
 
-__all__ = ["Module", "NamedParameters"]
-
-
-class NamedParameters(dict[str, Tensor]):
-    """Tensors by path: a dict that is iterated over as pairs, as torch's ``named_parameters()``."""
-
-    __slots__ = ()
-
-    def __iter__(self) -> Any:
-        return iter(self.items())
+__all__ = ["Module"]
 
 
 class Module(ModuleBase):

@@ -16,7 +16,7 @@ import numpy as np
 from tinygrad_rnn.engine.context import scope
 from tinygrad_rnn.engine.operands import shaped
 from tinygrad_rnn.engine.primitives import concatenate, stack, transpose
-from tinygrad_rnn.engine.tensor import values
+from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.arguments import (
     check_cell,
     check_flags,
@@ -32,6 +32,7 @@ from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.runner import batch_of
 from tinygrad_rnn.nn.state import output_of
 from tinygrad_rnn.nn.time import unroll
+from tinygrad_rnn.nn.truncation import RandomTruncation
 
 __all__ = ["Merge", "Recurrent", "built"]
 
@@ -144,10 +145,13 @@ class Recurrent(Module):
         xs: Any,
         state: Any = None,
         *,
+        lengths: Any = None,
+        mask: Any = None,
         reverse: bool = False,
+        truncate: int | tuple[int, int] | RandomTruncation | None = None,
+        checkpoint: bool = False,
         rng: np.random.Generator | None = None,
-        **how: Any,
-    ) -> tuple[Any, Any]:
+    ) -> tuple[Tensor, Any]:
         """Run through time.
 
         Parameters
@@ -162,8 +166,8 @@ class Recurrent(Module):
             Read from the end; in a pair, each cell reads in the other direction.
         rng
             Generator for random draws in training; None for none.
-        **how
-            ``lengths``, ``mask``, ``truncate``, ``checkpoint``, as in `unroll`, for all layers.
+        lengths, mask, truncate, checkpoint
+            As in `unroll`, for all layers.
 
         Returns
         -------
@@ -180,14 +184,14 @@ class Recurrent(Module):
             differ in width.
         """
         check_flags(type(self).__name__, reverse=reverse)
-        xs, lengths, mask = inputs(xs, how.get("lengths"), how.get("mask"))
-        how |= {"lengths": lengths, "mask": mask}
+        xs, lengths, mask = inputs(xs, lengths, mask)
         check_sequence(type(self).__name__, xs)
         if self.batch_first:
             xs = _swapped(xs)
             check_sequence(type(self).__name__, xs)
-            if how.get("mask") is not None:
-                how["mask"] = _swapped_mask(how["mask"], xs)
+            if mask is not None:
+                mask = _swapped_mask(mask, xs)
+        how = {"lengths": lengths, "mask": mask, "truncate": truncate, "checkpoint": checkpoint}
         if state is not None:
             check_states(type(self).__name__, [*chain.from_iterable(self.layers)], xs, state)
         finals: list[Any] = []

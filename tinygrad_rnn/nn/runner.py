@@ -17,7 +17,7 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.arguments import check_state
 from tinygrad_rnn.nn.mask import masked
 from tinygrad_rnn.nn.module import Module
-from tinygrad_rnn.nn.state import each, output_of, relabelled
+from tinygrad_rnn.nn.state import each, first, relabelled
 
 __all__ = ["Runner", "batch_of"]
 
@@ -60,6 +60,11 @@ class Runner:
                     todo.append(x)
         return found
 
+    @cached_property
+    def output(self) -> Callable[[Any], Any]:
+        """The function from a state to the output of the cell."""
+        return getattr(self.cell, "output", first)
+
     def __call__(self, t: int, state: Any) -> tuple[Any, Any]:
         """The output of step t and the state after it."""
         with scope(self.name, t=t, **self.held) as frame:
@@ -80,7 +85,7 @@ class Runner:
                 state = self.between(t, state)
             new = self.call(x, state)
             check_state(new, state, self.name)
-            output = output_of(self.cell, new)
+            output = self.output(new)
             if self.mask is None:
                 return output, new
 

@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.operands import operand
 from tinygrad_rnn.engine.primitives import stack
+from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.arguments import check_cell, check_flags, check_sequence
 from tinygrad_rnn.nn.cells import GRUCell, RNNCell
 from tinygrad_rnn.nn.decode import decode
@@ -165,7 +166,7 @@ class SequenceModel(Module):
         teacher: float = 1.0,
         rng: np.random.Generator | None = None,
         **how: Any,
-    ) -> Any:
+    ) -> Tensor:
         """Run it.
 
         Parameters

@@ -7,7 +7,7 @@ it goes on as it is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from tinygrad_rnn.engine import tree
 from tinygrad_rnn.engine.tensor import Tensor, named
@@ -23,6 +23,8 @@ __all__ = [
     "replaced",
     "through",
 ]
+
+State = TypeVar("State")
 
 
 def each(f: Callable[..., Any], *states: Any) -> Any:
@@ -51,7 +53,7 @@ def output_of(cell: Any, state: Any) -> Any:
     return getattr(cell, "output", first)(state)
 
 
-def detach(state: Any) -> Any:
+def detach(state: State) -> State:
     """The values of a state without its history: carried to the next batch, no gradient goes back.
 
     Within one record use `truncate` of `unroll`: its cuts stay visible.

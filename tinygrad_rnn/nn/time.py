@@ -8,15 +8,17 @@ knows any cell.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
 from tinygrad_rnn.engine.blocks import no_grad
 from tinygrad_rnn.engine.context import scope
 from tinygrad_rnn.engine.operands import shaped
-from tinygrad_rnn.engine.tensor import values
+from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.hints import checked_keywords
 from tinygrad_rnn.nn.arguments import check_call, check_flags, check_generator
 from tinygrad_rnn.nn.batches import inputs
 from tinygrad_rnn.nn.checkpoint import checkpointed
@@ -25,6 +27,8 @@ from tinygrad_rnn.nn.runner import Runner, batch_of
 from tinygrad_rnn.nn.truncation import RandomTruncation, random_cuts, windows
 
 __all__ = ["Cell", "unroll"]
+
+State = TypeVar("State")
 
 
 @runtime_checkable
@@ -48,8 +52,9 @@ class Cell(Protocol):
         """The state before the first input."""
 
 
+@checked_keywords
 def unroll(
-    cell: Any,
+    cell: Callable[[Any, Any], State],
     xs: Any,
     state: Any = None,
     *,
@@ -60,7 +65,7 @@ def unroll(
     checkpoint: bool = False,
     rng: np.random.Generator | None = None,
     name: str | None = None,
-) -> tuple[list[Any], Any]:
+) -> tuple[list[Tensor], State]:
     """Run `cell` through the sequence `xs`, recording one copy of it per step.
 
     Parameters

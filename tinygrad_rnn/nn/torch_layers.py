@@ -4,25 +4,44 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.nn.cells import GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
 from tinygrad_rnn.nn.recurrent import Merge, Recurrent, built
+from tinygrad_rnn.nn.truncation import RandomTruncation
 
 __all__ = ["GRU", "LSTM", "RNN"]
 
 Wrap = Callable[[Any], Any]
+State = TypeVar("State")
 
 
 def _as_it_is(cell: Any) -> Any:
     return cell
 
 
-class _Torch(Recurrent):
+class _Torch(Recurrent, Generic[State]):
     """Base of RNN, LSTM and GRU: remembers the sizes, and builds layer by layer."""
+
+    if TYPE_CHECKING:
+
+        def __call__(
+            self,
+            xs: Any,
+            state: Any = None,
+            *,
+            lengths: Any = None,
+            mask: Any = None,
+            reverse: bool = False,
+            truncate: int | tuple[int, int] | RandomTruncation | None = None,
+            checkpoint: bool = False,
+            rng: np.random.Generator | None = None,
+        ) -> tuple[Tensor, State]:
+            """As of `Recurrent`."""
 
     def __init__(
         self,
@@ -47,7 +66,7 @@ class _Torch(Recurrent):
         return f"{type(self).__name__}({', '.join(dict.fromkeys(facts))})"
 
 
-class RNN(_Torch):
+class RNN(_Torch[Tensor]):
     """Elman layers: torch.nn.RNN. Final state h.
 
     Parameters
@@ -96,7 +115,7 @@ class RNN(_Torch):
         super().__init__(make, sizes, bidirectional, merge, dropout, batch_first, wrap)
 
 
-class LSTM(_Torch):
+class LSTM(_Torch[tuple[Tensor, Tensor]]):
     """LSTM layers: torch.nn.LSTM. Final state (h, c).
 
     Parameters
@@ -143,7 +162,7 @@ rng, dtype
         super().__init__(make, sizes, bidirectional, merge, dropout, batch_first, wrap)
 
 
-class GRU(_Torch):
+class GRU(_Torch[Tensor]):
     """GRU layers: torch.nn.GRU. Final state h.
 
     Parameters

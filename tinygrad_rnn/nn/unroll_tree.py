@@ -17,7 +17,7 @@ from tinygrad_rnn.nn.state import output_of
 __all__ = ["unroll_tree"]
 
 
-def unroll_tree(cell: Any, tree: Any, *, name: str = "tree") -> tuple[list[Any], Any]:
+def unroll_tree(cell: Any, tree: Any, *, name: str = "tree") -> tuple[list[Tensor], Any]:
     """Run a cell over a tree, children first, recording one copy of it per node.
 
     Parameters

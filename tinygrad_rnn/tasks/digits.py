@@ -34,7 +34,7 @@ def digits() -> Batch:
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             "digits: the images come with scikit-learn, which is not installed. "
-            'Install it: pip install "tinygrad_rnn[digits]"',
+            'Install it: pip install "scikit-learn>=1.5"',
             name=error.name,
         ) from error
     found: Any = load_digits()

@@ -16,8 +16,9 @@ __all__ = ["persistence", "split", "sunspots", "windows"]
 def sunspots() -> tuple[np.ndarray, np.ndarray]:
     """The mean number of sunspots of each year from 1700 to 2008: years (309,), numbers (309,).
 
-    The international sunspot number of the World Data Center SILSO before its revision in 2015, in
-    the public domain; the data file names its source.
+    The international sunspot number before its revision in 2015. Source: WDC-SILSO, Royal
+    Observatory of Belgium, Brussels, by way of NOAA and of statsmodels, which calls this copy
+    public domain. SILSO asks for that credit; the files on its own site are under CC BY-NC 4.0.
 
     Examples
     --------

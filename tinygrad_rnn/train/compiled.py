@@ -22,6 +22,7 @@ from tinygrad_rnn.engine.context import context
 from tinygrad_rnn.engine.integers import check_integers
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.nn.named import NamedParameters
 from tinygrad_rnn.nn.state import detach, each
 from tinygrad_rnn.program import (
     KEPT,
@@ -155,7 +156,7 @@ class TrainingStep:
         self,
         program: Running,
         arrays: list[Any],
-        parameters: dict[str, Tensor],
+        parameters: NamedParameters,
         batch: tuple[Any, ...],
         state: Any,
     ) -> tuple[Any, ...]:
@@ -248,13 +249,13 @@ class TrainingStep:
         return key
 
     def _as_written(
-        self, parameters: dict[str, Tensor], batch: Any, state: Any, denormals: bool
+        self, parameters: NamedParameters, batch: Any, state: Any, denormals: bool
     ) -> Written:
         with limited(self.run.small):
             return self._computed(parameters, batch, state, denormals)
 
     def _computed(
-        self, parameters: dict[str, Tensor], batch: Any, state: Any, denormals: bool
+        self, parameters: NamedParameters, batch: Any, state: Any, denormals: bool
     ) -> Written:
         known = batch, state
         loss, state = self.loss(self.model, batch, state)

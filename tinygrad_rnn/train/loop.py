@@ -21,6 +21,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.blocks import no_grad
 from tinygrad_rnn.engine.tensor import Tensor, values
+from tinygrad_rnn.hints import checked_keywords
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.train.arguments import (
     check_budget,
@@ -45,6 +46,7 @@ __all__ = ["fit"]
 Clip = Callable[[Sequence[Tensor], int], float]
 
 
+@checked_keywords
 def fit(
     model: Module,
     batch: Callable[[int], tuple[Any, ...]] | None = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,7 +16,7 @@ Show = Callable[[float, Callable[[], str]], None]
 
 @contextmanager
 def progress_bar(total: float, unit: str, wanted: bool = True) -> Iterator[Show]:
-    """A tqdm bar on stderr; plain lines without tqdm, or if stderr is a file or a pipe.
+    """A tqdm bar, a notebook's own in a notebook; plain lines without tqdm, or into a file or pipe.
 
     An infinite `total` is one that is not known.
 
@@ -29,7 +30,9 @@ def progress_bar(total: float, unit: str, wanted: bool = True) -> Iterator[Show]
         yield _plain(total, unit)
         return
     try:
-        from tqdm import tqdm
+        with warnings.catch_warnings():  # a notebook without ipywidgets gets the bar of a terminal
+            warnings.simplefilter("ignore")
+            from tqdm.auto import tqdm
     except ImportError:
         print("A bar instead of these lines: pip install tqdm", file=sys.stderr)
         yield _plain(total, unit)

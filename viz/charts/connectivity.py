@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,13 @@ import numpy as np
 
 from tinygrad_rnn import measure
 from viz import theme
-from viz.charts.figure import Plot, one_of, scaled, the_text
+from viz.charts.figure import Plot, one_of, only, panels, scaled, the_text
 from viz.exhibit import TRAINED, Exhibit
 
 PER_LINE = 48  # characters that are still read from the last row
 MOST = 5_000  # characters of a picture
 WIDTH, CHARACTER = 0.19, 1.7  # of one, in inches, and how much higher it is
+BAR, TITLE = 0.9, 0.3  # the height of the colours' bar, and of a title
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,7 @@ def text_activation(
     lane: str | None = None,
     *,
     text: str,
-    unit: int,
+    unit: int | Mapping[str, int],
     example: int = 0,
 ) -> Plot:
     """A text coloured by what one unit holds after reading each character.
@@ -53,46 +55,51 @@ def text_activation(
     Parameters
     ----------
     loss
-        The loss, or outputs.
+        The loss, or outputs; or several nets by title, below each other on one scale.
     letter, lane
         Of which value (h by default) of which lane (the top layer by default).
     text
         What was read, one character per step.
     unit
-        Which unit, counted from 0.
+        Which unit, counted from 0; of several nets the same, or one for each by title.
     example
         Which of the batch.
 
     Returns
     -------
-    Its ``.numbers`` are a `ColouredText`; ``.csv(path)`` writes one row for each character.
+    Its ``.numbers`` are a `ColouredText` (by title if there are several nets); ``.csv(path)``
+    writes one row for each character.
 
     Raises
     ------
     ValueError
         The text is not as long as the record, or there is no such unit, letter or lane.
     """
-    found = measure.trajectories(loss, letter, lane)
-    T, examples, units = found.states.shape
-    unit = one_of("text_activation", "unit", unit, units)
-    example = one_of("text_activation", "example", example, examples)
-    if len(the_text("text_activation", text)) != T:
-        raise ValueError(
-            f"text_activation: expected a text of one character for each of {T} steps, got "
-            f"{len(text)}."
-        )
-    order = np.argsort(found.steps)  # a lane that was run in reverse read the text backward
-    numbers = ColouredText(_short_enough(text), found.states[order, example, unit])
+    name = "text_activation"
+    numbers: dict[str, ColouredText] = {}
+    units: list[str] = []
+    every = panels(loss, lambda x: measure.trajectories(x, letter, lane), measure.Trajectories)
+    for title, found in every.items():
+        T, examples, count = found.states.shape
+        asked = unit.get(title) if isinstance(unit, Mapping) else unit
+        chosen = one_of(name, "unit", asked, count)
+        example = one_of(name, "example", example, examples)
+        if len(the_text(name, text)) != T:
+            raise ValueError(
+                f"{name}: expected a text of one character for each of {T} steps, got {len(text)}."
+            )
+        order = np.argsort(found.steps)  # a lane that was run in reverse read the text backward
+        values = found.states[order, example, chosen]
+        numbers[title] = ColouredText(_short_enough(text), values)
+        units.append(f"{found.letter} of unit {chosen}")
 
     def draw(figure: Any) -> None:
-        finite = np.abs(numbers.values[np.isfinite(numbers.values)])
-        top = max(float(finite.max(initial=0)), 1e-12)
-        label = f"{found.letter} of unit {unit}"
-        if (numbers.values < 0).any():
-            label += " (underlined: negative)"
+        v = np.concatenate([each.values for each in numbers.values()])
+        top = max(float(np.abs(v[np.isfinite(v)]).max(initial=0)), 1e-12)
+        label = ", ".join(dict.fromkeys(units)) + " (underlined: negative)" * bool((v < 0).any())
         _draw(figure, numbers, "RdBu_r", -top, top, label)
 
-    return Plot(numbers, draw, _size(text))
+    return Plot(only(numbers), draw, _size(text, len(numbers)))
 
 
 def text_connectivity(
@@ -105,7 +112,8 @@ def text_connectivity(
     Parameters
     ----------
     loss
-        A recorded scalar, e.g. the logit of the character that was chosen.
+        A recorded scalar, e.g. the logit of the character that was chosen; or several by title,
+        below each other on one scale.
     letter, lane
         As in `measure.connectivity`.
     text
@@ -115,36 +123,41 @@ def text_connectivity(
 
     Returns
     -------
-    Its ``.numbers`` are a `ColouredText`; ``.csv(path)`` writes one row for each character.
+    Its ``.numbers`` are a `ColouredText` (by title if there are several nets); ``.csv(path)``
+    writes one row for each character.
 
     Raises
     ------
     ValueError
         The inputs are constants, or the text is shorter than what was read.
     """
-    found = measure.connectivity(loss, letter, lane)
-    if len(the_text("text_connectivity", text)) < len(found.steps):
-        raise ValueError(
-            f"text_connectivity: {len(found.steps)} characters were read, the text has "
-            f"{len(text)}. Pass all of them."
-        )
-    values = np.full(len(text), np.nan)
-    values[: len(found.steps)] = found.squared
-    numbers = ColouredText(_short_enough(text), values)
+    numbers: dict[str, ColouredText] = {}
+    every = panels(loss, lambda x: measure.connectivity(x, letter, lane), measure.Connectivity)
+    for title, found in every.items():
+        if len(the_text("text_connectivity", text)) < len(found.steps):
+            raise ValueError(
+                f"text_connectivity: {len(found.steps)} characters were read, the text has "
+                f"{len(text)}. Pass all of them."
+            )
+        values = np.full(len(text), np.nan)
+        values[: len(found.steps)] = found.squared
+        numbers[title] = ColouredText(_short_enough(text), values)
 
     def draw(figure: Any) -> None:
+        values = np.concatenate([each.values for each in numbers.values()])
         good = values[np.isfinite(values) & (values > 0)]
         top = float(good.max()) if good.size else 1.0
         low = max(float(good.min()), top * 10.0**-theme.DECADES) if log and good.size else 0.0
         _draw(figure, numbers, None, low, top, "squared gradient of the output", log)
 
-    return Plot(numbers, draw, _size(text))
+    return Plot(only(numbers), draw, _size(text, len(numbers)))
 
 
 def _draw(
-    figure: Any, numbers: ColouredText, cmap: str | None, low: float, top: float, label: str,
-    log: bool = False,
+    figure: Any, every: dict[str, ColouredText], cmap: str | None, low: float, top: float,
+    label: str, log: bool = False,
 ) -> None:  # fmt: skip
+    """Texts below each other, coloured on one scale."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
 
@@ -152,16 +165,26 @@ def _draw(
     colours: Any = cmap or LinearSegmentedColormap.from_list("share", ["#ffffff", *theme.ramp(9)])
     norm = LogNorm(low, top, clip=True) if log and 0 < low < top else Normalize(low, top or 1)
     mapped = ScalarMappable(norm, colours)
-    length = len(numbers.text)
     across = figure.get_size_inches()[0]
     per_line = min(PER_LINE, max(8, int((across - 0.19) / scaled(WIDTH))))
-    wide, rows = min(length, per_line), -(-length // per_line)
     if per_line < PER_LINE:  # in a narrow picture there are more lines
-        figure.set_size_inches(across, scaled(0.9 + CHARACTER * WIDTH * rows))
+        length = max(len(numbers.text) for numbers in every.values())
+        high = CHARACTER * WIDTH * -(-length // per_line) + TITLE * (len(every) > 1)
+        figure.set_size_inches(across, scaled(BAR + high * len(every)))
+    axes = figure.subplots(len(every), 1, squeeze=False)[:, 0]
+    for ax, (title, numbers) in zip(axes, every.items(), strict=True):
+        _write(ax, numbers, mapped, per_line)
+        ax.set_title(title, loc="left")
+    figure.colorbar(mapped, ax=list(axes), location="bottom", label=label, aspect=40, shrink=0.7)
+
+
+def _write(ax: Any, numbers: ColouredText, mapped: Any, per_line: int) -> None:
+    """One text, so many characters in a line."""
+    length = len(numbers.text)
+    wide, rows = min(length, per_line), -(-length // per_line)
     known = np.isfinite(numbers.values)
     fills = np.ones((rows * wide, 4))
     fills[:length][known] = mapped.to_rgba(numbers.values[known])
-    ax = figure.subplots()
     ax.imshow(
         fills.reshape(rows, wide, 4),
         extent=(0, wide, rows, 0),
@@ -187,7 +210,6 @@ def _draw(
         if numbers.values[k] < 0:  # RdBu's ends are the same grey on paper
             ax.plot([column + 0.2, column + 0.8], [row + 0.86] * 2, color=colour, linewidth=1.4)
     ax.set_axis_off()
-    figure.colorbar(mapped, ax=ax, location="bottom", label=label, aspect=40, shrink=0.7)
 
 
 def _short_enough(text: str) -> str:
@@ -199,9 +221,10 @@ def _short_enough(text: str) -> str:
     return text
 
 
-def _size(text: str) -> tuple[float, float]:
+def _size(text: str, nets: int) -> tuple[float, float]:
     wide, rows = min(len(text), PER_LINE), -(-len(text) // PER_LINE)
-    return max(5.0, WIDTH * wide + 0.2), 0.9 + CHARACTER * WIDTH * rows
+    high = CHARACTER * WIDTH * rows + TITLE * (nets > 1)
+    return max(5.0, WIDTH * wide + 0.2), BAR + high * nets
 
 
 EXHIBITS = (
@@ -212,7 +235,7 @@ EXHIBITS = (
     ),
     Exhibit(
         text_connectivity, TRAINED, "59_connectivity.svg", "A text, by what moves the last guess",
-        "Powers of ten: how far back a letter still counts.",
-        lambda nets: text_connectivity(nets.guess, text=nets.whole, log=True),
+        "Powers of ten: how far back a letter still counts, for each net on one scale.",
+        lambda nets: text_connectivity(nets.guesses, text=nets.whole, log=True),
     ),
 )  # fmt: skip

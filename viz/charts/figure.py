@@ -23,7 +23,7 @@ from viz.render.notebook import Shown, png_alone
 
 MISSING = (
     "Curves and maps are drawn by matplotlib, which is not installed. Install it: "
-    'pip install "tinygrad_rnn[plots]". The numbers need nothing: .numbers, .csv("numbers.csv").'
+    'pip install "matplotlib>=3.9". The numbers need nothing: .numbers, .csv("numbers.csv").'
 )
 
 EDGE = 0.06  # inches around and between panels

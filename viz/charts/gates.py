@@ -35,11 +35,13 @@ def gate_map(
     Parameters
     ----------
     loss
-        The loss, or outputs; or what `measure.gates` gave.
+        The loss, or outputs; or what `measure.gates` gave; or a dict of such by title: nets beside
+        each other, each letter on one scale.
     letters, lane
         As in `measure.gates`; any named values will do: ``["f", "c", "h"]``.
     inputs
-        What was read, (T, batch, features) or symbols (T, batch), to draw above the gates.
+        What was read, (T, batch, features) or symbols (T, batch), to draw above the gates; where it
+        differs, a dict by title.
     states
         Whether the states are drawn below the gates: c, h.
     text
@@ -49,7 +51,8 @@ def gate_map(
 
     Returns
     -------
-    Its ``.numbers`` are `measure.gates`, all examples and units; ``.csv(path)`` writes them.
+    Its ``.numbers`` are `measure.gates`, all examples and units (by title if there are several
+    nets); ``.csv(path)`` writes them.
 
     Raises
     ------
@@ -57,44 +60,68 @@ def gate_map(
         There are no gates, no such example, the text has another length, or the inputs have other
         steps and examples; or states are asked for of what was measured already.
     """
-    found = _with_rows(_gates(loss, letters, lane, "gate_map"), loss, inputs, states)
-    T, examples, _ = next(iter(found.values.values())).shape
-    example = one_of("gate_map", "example", example, examples)
-    if text is not None and len(the_text("gate_map", text)) != T:
-        raise ValueError(
-            f"gate_map: expected a text of one character for each of {T} steps, got {len(text)}."
-        )
-    rows = len(found.values)
-    columns = np.arange(T) if text is not None else found.steps
+    every = loss if isinstance(loss, dict) else {"": loss}
+    found: dict[str, measure.Gates] = {}
+    for title, x in panels(loss, lambda x: x, measure.Gates).items():
+        wanted = _known(x, letters) if len(every) > 1 else letters
+        gates = _gates(x, wanted, lane, "gate_map")
+        read = inputs.get(title) if isinstance(inputs, dict) else inputs
+        found[title] = _with_rows(gates, every[title], read, states)
+        T, examples, _ = next(iter(gates.values.values())).shape
+        example = one_of("gate_map", "example", example, examples)
+        if text is not None and len(the_text("gate_map", text)) != T:
+            raise ValueError(
+                f"gate_map: expected a text of one character for each of {T} steps, got "
+                f"{len(text)}."
+            )
+    rows = list(dict.fromkeys(letter for gates in found.values() for letter in gates.values))
 
     def draw(figure: Any) -> None:
-        axes = figure.subplots(rows, 1, squeeze=False, sharex=True)[:, 0]
-        for ax, (letter, v) in zip(axes, found.values.items(), strict=True):
-            shown = v[:, example, :MOST_UNITS].T
+        axes = figure.subplots(len(rows), len(found), squeeze=False, sharex="col")
+        for line, letter in zip(axes, rows, strict=True):
+            shown = {
+                title: gates.values[letter][:, example, :MOST_UNITS].T
+                for title, gates in found.items()
+                if letter in gates.values
+            }
+            # one scale for all nets
+            each = [gates.values[letter].ravel() for t, gates in found.items() if t in shown]
+            v = np.concatenate(each)
             gate = bool(((v >= 0) & (v <= 1) | np.isnan(v)).all())
             top = 1.0 if gate else float(np.abs(v[np.isfinite(v)]).max(initial=1.0))
-            image = ax.imshow(
-                np.ma.masked_invalid(shown),
-                cmap="cividis" if gate else "RdBu_r",
-                vmin=0 if gate else -top,
-                vmax=top,
-                extent=extent(columns, np.arange(len(shown))),
-                interpolation="nearest",
-                aspect="auto",
-            )
-            ax.set_facecolor(theme.IMPOSSIBLE)
-            ax.set_ylabel(f"unit of {letter}")
-            whole_numbers(ax, None, np.arange(len(shown)), 4)
-            ax.tick_params(axis="x", length=0 if text is not None else 3.5)
-            ticks = [0, 0.5, 1] if gate else None
-            figure.colorbar(image, ax=ax, pad=0.015, ticks=ticks)
-        if text is not None and T <= MOST_LETTERS:
-            letters_below(axes[-1], text)
-        else:
-            whole_numbers(axes[-1], columns)
-            axes[-1].set_xlabel("step t")
+            image: Any = None
+            for ax, (title, gates) in zip(line, found.items(), strict=True):
+                if title not in shown:
+                    ax.set_axis_off()
+                    ax.text(0.5, 0.5, f"has no {letter}", ha="center", transform=ax.transAxes)
+                    continue
+                columns = np.arange(len(gates.steps)) if text is not None else gates.steps
+                image = ax.imshow(
+                    np.ma.masked_invalid(shown[title]),
+                    cmap="cividis" if gate else "RdBu_r",
+                    vmin=0 if gate else -top,
+                    vmax=top,
+                    extent=extent(columns, np.arange(len(shown[title]))),
+                    interpolation="nearest",
+                    aspect="auto",
+                )
+                ax.set_facecolor(theme.IMPOSSIBLE)
+                whole_numbers(ax, None, np.arange(len(shown[title])), 4)
+                ax.tick_params(axis="x", length=0 if text is not None else 3.5)
+            label_rows(list(line), f"unit of {letter}")
+            figure.colorbar(image, ax=list(line), pad=0.015, ticks=[0, 0.5, 1] if gate else None)
+        for ax, title in zip(axes[0], found, strict=True):
+            ax.set_title(title)
+        for k, gates in enumerate(found.values()):
+            ax = axes[max(n for n, letter in enumerate(rows) if letter in gates.values), k]
+            ax.tick_params(labelbottom=True)
+            if text is not None and len(gates.steps) <= MOST_LETTERS:
+                letters_below(ax, text)
+            else:
+                whole_numbers(ax, gates.steps)
+                ax.set_xlabel("step t")
 
-    return Plot(found, draw, (8.0, 0.7 + 1.75 * rows))
+    return Plot(only(found), draw, (2.0 + 6.0 * len(found), 0.7 + 1.75 * len(rows)))
 
 
 def gate_saturation(
@@ -170,6 +197,16 @@ def _with_rows(found: measure.Gates, loss: Any, inputs: Any, states: bool) -> me
         missing = [letter for letter in lane.states if letter not in values]
         values |= measure.gates(loss, missing, found.lane).values if missing else {}
     return measure.Gates(found.lane, found.steps, values)
+
+
+def _known(x: Any, letters: str | Sequence[str] | None) -> str | Sequence[str] | None:
+    """Of the letters asked for those that one of several nets has; all if it has none."""
+    if letters is None:
+        return None
+    lanes = [x] if isinstance(x, measure.Gates) else measure.lanes(x)
+    known = {letter for lane in lanes for letter in lane.values}
+    wanted = [letters] if isinstance(letters, str) else list(letters)
+    return [letter for letter in wanted if letter in known] or wanted
 
 
 def letters_below(ax: Any, text: str) -> None:

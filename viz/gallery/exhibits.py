@@ -29,7 +29,7 @@ def exhibits() -> list[Exhibit]:
         Exhibit(
             None, FAMILY, "cell_trees.svg",
             "nn.ChildSumTreeLSTMCell", "On ((a b) c): children first.",
-            lambda _: viz.unrolled(tree(), "gate"),
+            lambda _: viz.unrolled(tree(), "cell"),
         ),
     ]  # fmt: skip
 

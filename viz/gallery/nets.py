@@ -71,11 +71,14 @@ class Nets:
         return int(np.std([h.data[0] for h in states], 0).argmax())
 
     @cached_property
-    def guess(self) -> Tensor:
-        """The score of the character that the LSTM expects at the end of the longer text."""
-        states, _ = nn.unroll(self.lstm.cell, _inputs(self.lstm, LONG))
-        scores = self.lstm.readout(states[-1])
-        return scores[0, int(scores.data[0].argmax())]
+    def guesses(self) -> dict[str, Tensor]:
+        """By name the score of the character that a net expects at the end of the longer text."""
+        found = {}
+        for name, model in self.models.items():
+            states, _ = nn.unroll(model.cell, _inputs(model, LONG))
+            scores = model.readout(states[-1])
+            found[name] = scores[0, int(scores.data[0].argmax())]
+        return found
 
     @cached_property
     def played(self) -> tuple[Tensor, dict[str, Any]]:

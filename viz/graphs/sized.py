@@ -10,6 +10,7 @@ from viz import theme
 from viz.graphs.options import Options, dressed, without
 from viz.layout.fit import Page, letters_in, lines, page, smallest
 from viz.layout.grid import STEPS
+from viz.record.formula import narrow
 from viz.record.parts import Block, Node, Parts
 from viz.render.drawing import Drawing
 
@@ -86,6 +87,7 @@ def _less(parts: Parts, level: int, room: Page) -> Parts:
         for block in parts.blocks:
             for node in block.nodes:
                 node.note = ""
+                node.label = node.label if node.html else narrow(node.label)
     for name in LEVELS[1:level]:
         if ids := {n.id for b in parts.blocks for n in b.nodes if _dispensable(b, n, name)}:
             without(parts, ids)

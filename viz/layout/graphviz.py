@@ -24,7 +24,7 @@ BRIEF_LAYOUT, BRIEF_PAINTING = 8_000, 1_000_000
 INSTALL = (
     "Install Graphviz: apt install graphviz (Debian, Ubuntu), brew install graphviz (macOS), "
     "winget install Graphviz.Graphviz (Windows); or, without a system package: "
-    'pip install "tinygrad_rnn[render]". '
+    'pip install "pygraphviz>=2.0.3". '
     'The DOT text needs no renderer: .source, or .save("picture.dot").'
 )
 

@@ -16,13 +16,14 @@ from viz.graphs.asked import recorded_scalar
 from viz.graphs.gradient_flow import look
 from viz.layout.dot import graph
 from viz.layout.edges import lines, placed
-from viz.layout.graphviz import INSTALL, MISSING, NoRenderer, available, draw
+from viz.layout.graphviz import INSTALL, MISSING, NoRenderer, available
 from viz.player.timeline import Backward, known, operations, values
 from viz.record.arguments import check
 from viz.record.builder import select
 from viz.record.parts import Edge, Parts
 from viz.render.drawing import the_path, write
 from viz.render.notebook import Shown
+from viz.render.svg import svg
 
 BUDGET = 200  # nodes of one frame
 WAITING = "reference"  # dashed and empty, as what is not there itself
@@ -169,7 +170,7 @@ def frames(
                 node.kind = WAITING if waits else kinds[node.id]
         for edge in flowing:
             edge.style = _style(edge, time, known(edge, shown, order), len(order), back, scale)
-        svgs.append(slim(draw(graph(lines(plan), bb=size), "svg").decode()))
+        svgs.append(slim(svg(graph(lines(plan), bb=size))))
     return Frames(svgs, [caption for _, caption in moments])
 
 

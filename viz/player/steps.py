@@ -11,7 +11,8 @@ from viz.layout.graphviz import INSTALL, MISSING, NoRenderer, available, draw
 from viz.player.frames import Frames, slim
 from viz.record.equations import Equation
 from viz.record.rich import text_of
-from viz.render.circuit import CircuitDrawing, subscripts
+from viz.render.circuit import CircuitDrawing
+from viz.render.svg import svg
 
 
 class Steps(Frames):
@@ -25,7 +26,7 @@ class Steps(Frames):
 
     def __init__(self, dots: list[str], captions: list[str]) -> None:
         self._dots = dots
-        super().__init__([slim(subscripts(draw(dot, "svg")).decode()) for dot in dots], captions)
+        super().__init__([slim(svg(dot)) for dot in dots], captions)
 
     def _contents(self, form: str) -> list[bytes] | None:
         if form in ("png", "pdf"):

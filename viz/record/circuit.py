@@ -25,12 +25,19 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import Tensor
-from viz.record.formula import title
+from tinygrad_rnn.program import Formula, Label, is_number, operation
+from viz.record.formula import letter, title
 from viz.record.labels import number_text
 from viz.record.one_step import OneStep, State
 
 BOX, CIRCLE = "box", "circle"
 SIGNS = {"multiply": "×", "add": "+", "subtract": "−", "divide": "÷"}
+
+
+class _Tight(Label):
+    """What stands in a box: ``2σ − 1``."""
+
+    signs = Label.signs._replace(plus=" + ", minus=" − ", scale="", times="")
 
 
 @dataclass(slots=True, eq=False)
@@ -212,33 +219,31 @@ class Circuit:
             x = inner
             chain.append(x)
         if self.sort(x) != "function":
-            return node, self._apply(node, "")
+            return node, self._sign(node)
         op = x.op
         text = (op.symbol or op.name.replace("_", " ")) if op else ""
+        formula = letter(text)
         for outer in reversed(chain[:-1]):
-            text = self._apply(outer, text)
-        return x, text
+            formula = operation(outer, [self._operand(y, formula) for y in outer.inputs])
+        return x, text if x is node else _Tight().text(formula)
 
-    def _apply(self, node: Tensor, inner: str) -> str:
-        """One linear operation, written around a text: ``1−``, ``2σ``, ``−``, ``cut``."""
+    def _operand(self, x: Any, inner: Formula) -> Formula:
+        """An operand around a function: the function, a number or the name of a weight."""
+        if id(x) in self.live:
+            return inner
+        return Formula("number", what=float(x)) if is_number(x) else letter(self.weight_text(x))
+
+    def _sign(self, node: Tensor) -> str:
+        """One linear operation by its sign: ``1−``, ``×2``, ``−``, ``cut``."""
         name = node.op.name if node.op else ""
         place = next((k for k, x in enumerate(node.inputs) if id(x) in self.live), 0)
         others = [self.weight_text(x) for k, x in enumerate(node.inputs) if k != place]
-        other = others[0] if others else ""
-        if name == "multiply":
-            return f"{other}{inner}" if inner else f"×{other}"
-        if name in ("add", "subtract"):
-            sign, gap = SIGNS[name], " " * bool(inner)
-            if place == 0:
-                return f"{inner}{gap}{sign}{gap}{other}"
-            return f"{other}{gap}{sign}{gap}{inner}"
-        if name == "divide":
-            return f"{inner}/{other}" if inner else f"÷{other}"
-        if name == "negative":
-            return f"−{inner}"
-        word = {"stop_gradient": "cut", "cut_gradient": "cut", "pass_gradient": "clip ∂"}
-        word = word.get(name, name if node.op and node.op.kind.form != "view" else "")
-        return " ".join(filter(None, [word, inner]))
+        if name in SIGNS and others:
+            after = place == 0 or name == "multiply"
+            return f"{SIGNS[name]}{others[0]}" if after else f"{others[0]}{SIGNS[name]}"
+        word = {"negative": "−", "stop_gradient": "cut", "cut_gradient": "cut"}
+        word["pass_gradient"] = "clip ∂"
+        return word.get(name, name if node.op and node.op.kind.form != "view" else "")
 
     def weight_text(self, x: Any) -> str:
         """A number as it is, a parameter by its name."""

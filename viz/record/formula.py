@@ -16,6 +16,7 @@ from tinygrad_rnn.program import GLUE, Formula, Label, Wide, is_number, operatio
 
 LONGEST = 72  # characters of a formula that still reads as a label
 LINE = 26  # characters of it in one line
+NARROW = 19  # characters of a label that stays in one line where there is little room
 
 Letters = Mapping[tuple[Tensor, int], Formula]  # by node and number of the argument
 Clock = Mapping[tuple[Tensor, int], int]  # see `roles.Roles`
@@ -132,19 +133,33 @@ def _operation(node: Tensor, parts: list[Formula], clock: Clock) -> Formula:
     return operation(node, parts, lambda place: clock.get((node, place)))
 
 
+def narrow(label: str) -> str:
+    """A formula that stands in one line, in two where that is possible."""
+    if "\n" in label or len(label) < NARROW:
+        return label
+    glued = label.replace(" = ", f"{GLUE}={GLUE}")
+    for sign in "+−,":
+        glued = glued.replace(f"{sign} ", f"{sign}{GLUE}")
+    lines = textwrap.wrap(glued, len(label) - 4, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(_balanced(glued, len(lines))).replace(GLUE, " ")
+
+
 @lru_cache(maxsize=256)
 def _lines(text: str) -> str:
     """The text in as few lines as `LINE` asks for, all about equally long."""
     if max(map(len, text.split(" "))) > LINE:
         text = text.replace(f",{GLUE}", ", ")  # then rather within a list than not at all
-    lines, width = [text], LINE
-    if len(text) > LINE:
-        wanted = -(-len(text) // LINE)
-        for width in range(len(text) // wanted, len(text)):
-            lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
-            if len(lines) <= wanted:
-                break
-    return "\n".join(lines).replace(GLUE, " ")
+    return "\n".join(_balanced(text, -(-len(text) // LINE))).replace(GLUE, " ")
+
+
+def _balanced(text: str, wanted: int) -> list[str]:
+    """A text in no more lines than wanted, all about equally long, if it has the spaces for it."""
+    lines = [text]
+    for width in range(len(text) // max(wanted, 1), len(text)) if wanted > 1 else ():
+        lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+        if len(lines) <= wanted:
+            break
+    return lines
 
 
 def _argument(x: Any, name: str) -> Formula:

@@ -23,7 +23,9 @@ from viz.record.labels import (
     unnamed,
 )
 from viz.record.lanes import Lane, Section
-from viz.record.roles import Roles, mark
+from viz.record.roles import Roles, columns, mark
+
+SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def kind(node: Tensor, roles: Roles) -> str:
@@ -93,7 +95,29 @@ def letters(members: Sequence[Tensor], roles: Roles) -> dict[tuple[Tensor, int],
                     word = arrays[word].setdefault(id(x), word + "′" * len(arrays[word]))
                 minus = Formula("negative", (letter(word[1:]),))
                 found[n, k] = minus if word[0] == "−" else letter(word)
+    found.update(_gates(members, found))
     return found
+
+
+def _gates(
+    members: Sequence[Tensor], known: Mapping[tuple[Tensor, int], Formula]
+) -> dict[tuple[Tensor, int], Formula]:
+    """Columns by the gate that they are for, ``a_f`` in ``f = σ(a_f)``, if one alone is."""
+    gate = members[-1].name
+    taken: dict[str, Tensor] = {}
+    twice = set[str]()
+    for n in members:
+        if gate and columns(n) and (n, 0) in known and n is not members[-1]:
+            name = f"{text_of(known[n, 0])}_{gate}"
+            twice |= {name} if name in taken else set()
+            taken[name] = n
+    names = {n: letter(name) for name, n in taken.items() if name not in twice}
+    return {
+        (n, k): names[x]
+        for n in members
+        for k, x in enumerate(n.inputs)
+        if type(x) is Tensor and x in names
+    }
 
 
 def own_letters(node: Tensor, roles: Roles) -> dict[tuple[Tensor, int], Formula]:
@@ -144,7 +168,12 @@ def leaf_name(x: Tensor, node: Tensor, argument: int, roles: Roles) -> str:
     """The name of a leaf; of inputs that are called otherwise at each step the same, x."""
     if len(roles.words.get((roles.forms.of[node], argument), ())) > 1:
         return roles.input_letter
-    return short(x.name or "") + "′" * roles.leaf_primes.get(x, 0)
+    return short(x.name or "") + numbered(roles.leaf_primes.get(x, 0))
+
+
+def numbered(k: int) -> str:
+    """Which of several of one name, as in equations: ``⁽²⁾``."""
+    return f"⁽{k}⁾".translate(SUPERSCRIPTS) if k else ""
 
 
 def array_word(array: np.ndarray, node: Tensor, argument: int, roles: Roles) -> str:
@@ -178,7 +207,7 @@ def given(x: Any, node: Tensor, argument: int, shared: bool, roles: Roles) -> tu
         return "constant", number_text(x)
     if type(x) is Tensor:
         known = "" if shared else leaf_name(x, node, argument, roles)
-        name = short(x.name or start or "leaf") + "′" * roles.leaf_primes.get(x, 0)
+        name = short(x.name or start or "leaf") + numbered(roles.leaf_primes.get(x, 0))
         if known and x.name and known != name:
             name = f"{known} = {name}"
         return ("parameter" if shared else "input"), name
@@ -190,7 +219,7 @@ def given(x: Any, node: Tensor, argument: int, shared: bool, roles: Roles) -> tu
         owner = roles.view.owner[node]
         own = own_letters(owner, roles) if isinstance(owner, Tensor) else {}
         word = start or (text_of(own[use]) if use in own else word)
-    return "constant", word
+    return "constant", word if start in ("", word) else f"{start} = {word}"
 
 
 def first(role: str, use: tuple[Tensor, int], roles: Roles) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -229,17 +230,22 @@ def _leaf(x: Any) -> Any:
 
 
 def _names(cell: Any) -> dict[int, str]:
-    """Names of the arrays and Tensors that a cell, and the cells in it, hold as attributes."""
-    found: dict[int, str] = {}
-    waiting, seen = [cell], set[int]()
+    """Names of the arrays and Tensors that a cell, and the cells in it, hold as attributes.
+
+    Two of one name are told apart by the cells that hold them: ``encoder.W_x``.
+    """
+    found: dict[int, tuple[str, str]] = {}  # the name, and with its path
+    waiting, seen = [(cell, "")], set[int]()
     while waiting:
-        thing = waiting.pop()
+        thing, path = waiting.pop()
         if id(thing) in seen:
             continue
         seen.add(id(thing))
         for name, x in getattr(thing, "__dict__", {}).items():
             if isinstance(x, (Tensor, np.ndarray)):
-                found.setdefault(id(x), x.name if type(x) is Tensor and x.name else name)
+                own = x.name if type(x) is Tensor and x.name else name
+                found.setdefault(id(x), (own, f"{path}{own}"))
             elif callable(x) and hasattr(x, "__dict__"):
-                waiting.append(x)
-    return found
+                waiting.append((x, f"{path}{name}."))
+    times = Counter(own for own, _ in found.values())
+    return {at: own if times[own] == 1 else whole for at, (own, whole) in found.items()}

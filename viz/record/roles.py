@@ -55,7 +55,7 @@ class Roles:
     primes
         By lane and role, how many primes tell it from others of its letter.
     leaf_primes
-        The same of parameters of one name in one step.
+        Of parameters of one name in one step, which of them it is: from 1, 0 if it is alone.
     known
         By node the letters in its formula, as far as they were asked for.
     """
@@ -175,7 +175,7 @@ def _tell_apart(roles: Roles) -> None:
             if type(x) is Tensor and x.op is None and x.name and len(roles.homes[x]) > 1:
                 leaves[roles.view.step[node], x.name].setdefault(x)
     for several in leaves.values():
-        roles.leaf_primes.update({x: k for k, x in enumerate(several) if k})
+        roles.leaf_primes.update({x: k for k, x in enumerate(several, 1) if several.keys() != {x}})
     for (lane, _), several in of_letter.items():
         states = [role for role in several if (lane, role) in roles.states]
         plain = (states or [*several])[0]
@@ -184,7 +184,7 @@ def _tell_apart(roles: Roles) -> None:
 
 
 def _letter(record: list[Tensor], roles: Roles) -> None:
-    """Letters for values without one, where a formula reads two of them."""
+    """Letters for values without one, where a formula reads two of them, or a gate its columns."""
     taken = {x.name for x in record if x.name}
     taken.update(letter for x in record for frame in x.scope for letter in frame.arrays)
     free = (letter for letter in FREE if letter not in taken)
@@ -195,10 +195,20 @@ def _letter(record: list[Tensor], roles: Roles) -> None:
         inputs = dict.fromkeys(x for n in members for x in n.inputs if type(x) is Tensor)
         dots = [x for x in inputs if x.op is not None and not x.name and x not in own]
         forms = dict.fromkeys(roles.forms.of[x] for x in dots)
-        if len(forms) > 1:
+        packed = {x for n in members if columns(n) and owner.name for x in n.inputs}
+        if len(forms) > 1 or not packed.isdisjoint(dots):
             for form in forms:
                 if form not in roles.letters and (letter := next(free, None)):
                     roles.letters[form] = letter
+
+
+def columns(node: Tensor) -> bool:
+    """Whether an operation of the forward pass takes a stretch of one axis, as gates do."""
+    if node.op is None or node.op.name != "getitem" or len(node.inputs) > 1:
+        return False
+    parts = [part for part in node.options["index"] if part not in (Ellipsis, slice(None))]
+    stretch = len(parts) == 1 and isinstance(parts[0], slice) and parts[0].step in (None, 1)
+    return stretch and node.inputs[0].op is not None and mark(node) is None
 
 
 def mark(node: Tensor) -> Frame | None:

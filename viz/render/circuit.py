@@ -81,10 +81,6 @@ class CircuitDrawing(Drawing):
         """DOT with these values in full colour, all else pale, and these equations."""
         return positioned(self.plan, self._lines(), [], now, lines)
 
-    def _draw(self, form: str, dpi: float | None = None) -> bytes:
-        content = super()._draw(form, dpi)
-        return subscripts(content) if form == "svg" else content
-
     def __repr__(self) -> str:
         return f"<circuit of {', '.join(self.letters)}>"
 
@@ -132,11 +128,6 @@ def positioned(
         look, pen.lines = look | more, pen.lines + corners
     head = attributes(look)
     return "\n".join(["digraph {", f"  graph [{head}]", *pen.lines, "}", ""]), width_, height
-
-
-def subscripts(svg: bytes) -> bytes:
-    """The SVG with subscripts that Firefox lowers, too; it does not know baseline-shift."""
-    return svg.replace(b'baseline-shift="sub"', b'dy="0.25em"')
 
 
 class _Pen:

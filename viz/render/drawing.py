@@ -18,6 +18,7 @@ from viz.layout.fit import Page, paged
 from viz.layout.graphviz import FORMATS, INSTALL, MISSING, NoRenderer, available, draw
 from viz.record.parts import Parts
 from viz.render.notebook import Shown, png_alone
+from viz.render.svg import svg
 
 LARGEST_PNG = 32_767  # pixels on a side
 
@@ -147,7 +148,7 @@ class Drawing(Shown):
             )
         if form == "png" and dpi != DPI:
             dot = dot.replace("graph [", f'graph [dpi="{dpi:g}", ', 1)
-        return draw(dot, form)
+        return svg(dot).encode() if form == "svg" else draw(dot, form)
 
     @cached_property
     def _positioned(self) -> tuple[str, float, float]:

@@ -256,3 +256,23 @@ def test_a_record_has_states_and_input():
     step = of_record([outputs[-1]])
     assert [s.letter for s in step.states] == ["h", "c"]
     assert [letter for letter, _ in step.inputs] == ["x"]
+
+
+def test_two_weights_of_one_name_are_told_apart_by_the_cells_that_hold_them():
+    class Two(nn.Module):
+        input_size = 3
+
+        def __init__(self):
+            self.first, self.second = nn.RNNCell(3, 4, rng=0), nn.RNNCell(4, 4, rng=1)
+
+        def initial_state(self, *batch):
+            return self.first.initial_state(*batch), self.second.initial_state(*batch)
+
+        def __call__(self, x, state):
+            a = self.first(x, state[0])
+            return a, self.second(a, state[1])
+
+    text = " ".join(lines(Two()))
+    assert {"first.W_x", "second.W_x", "first.W_h", "second.W_h"} <= set(
+        re.findall(r"\w+\.W_\w", text)
+    )

@@ -169,5 +169,5 @@ def test_two_parameters_of_one_name_have_two_names():
 
     outputs, _ = nn.unroll(cell, np.ones((3, 2, 4)), Tensor(np.ones((2, 4)), name="h0"))
     drawing = viz.folded(outputs[-1], "gate")
-    assert labels_of(drawing, "state") == ["h = tanh(x@W + h[t−1]@W′)"]
-    assert labels_of(drawing, "parameter") == ["W", "W′"]
+    assert labels_of(drawing, "state") == ["h = tanh(x@W⁽¹⁾\n+ h[t−1]@W⁽²⁾)"]
+    assert labels_of(drawing, "parameter") == ["W⁽¹⁾", "W⁽²⁾"]

@@ -248,7 +248,9 @@ def test_a_state_handed_from_one_cell_to_another_is_drawn_as_a_state():
 
 def test_what_a_later_cell_starts_with_stands_in_its_first_step(parsed):
     drawing = viz.unrolled(writing(), "gate")
-    starts = [b.column for b in drawing.parts.blocks for n in b.nodes if n.label == "0"]
+    starts = [
+        b.column for b in drawing.parts.blocks for n in b.nodes if n.label.endswith("[−1] = 0")
+    ]
     assert starts == [0, 3]  # the encoder's to the left of it, the writer's inside
     assert len({n.label for b in drawing.parts.blocks for n in b.nodes if "y[t−1]" in n.label}) == 1
 

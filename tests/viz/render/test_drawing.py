@@ -140,7 +140,7 @@ def test_no_renderer_names_every_way_to_get_one(record, no_renderer, tmp_path):
         "winget install Graphviz.Graphviz",
     ):
         assert way in str(error.value)
-    assert 'pip install "tinygrad_rnn[render]"' in str(error.value)
+    assert 'pip install "pygraphviz>=' in str(error.value)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.operands import operand
+from tinygrad_rnn.engine.overloads import of_two
 from tinygrad_rnn.engine.primitives import relu, sigmoid, tanh
 from tinygrad_rnn.engine.tensor import Tensor, values
 from tinygrad_rnn.nn.arguments import check_dtype, check_sizes
@@ -148,6 +149,7 @@ def _broadcasts(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
     )
 
 
+@of_two
 def affine(x: Any, W: Any, b: Any) -> Any:
     """``x @ W + b``; without b if it is None."""
     return x @ W if b is None else x @ W + b

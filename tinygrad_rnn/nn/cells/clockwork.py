@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.primitives import tanh, where
-from tinygrad_rnn.engine.tensor import named, values
+from tinygrad_rnn.engine.tensor import Tensor, named, values
 from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import GatedCell, affine
 from tinygrad_rnn.nn.samples import Sample, sampled
@@ -76,7 +76,7 @@ class ClockworkCell(GatedCell):
         """The pair of zeros h (*batch, hidden_size) and t (*batch, 1), as constants."""
         return super().initial_state(*batch), np.zeros((*batch, 1), int)
 
-    def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+    def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Tensor, Tensor]:
         """The next (h, t) from x (*batch, input_size) and the state as in `initial_state`."""
         h, t = self._parts(x, state, "h", "t")
         T, t = self._period_of_each_unit(), values(t)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.primitives import broadcast_to, conv, sigmoid, split, tanh
-from tinygrad_rnn.engine.tensor import named, values
+from tinygrad_rnn.engine.tensor import Tensor, named, values
 from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import SizedCell
 from tinygrad_rnn.nn.samples import Sample, sampled
@@ -48,7 +48,7 @@ class _ConvLSTMCell(SizedCell):
         """
         return super().initial_state(*batch)
 
-    def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+    def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Tensor, Tensor]:
         """The next (h, c) from x (*batch, *space, input_size); h, c (*batch, *space, hidden)."""
         h, c = self._parts(x, state, "h", "c")
         shape = (*np.shape(values(x))[:-1], self.hidden_size)

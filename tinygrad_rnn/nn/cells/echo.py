@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.primitives import tanh
-from tinygrad_rnn.engine.tensor import named
+from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.arguments import is_number
 from tinygrad_rnn.nn.cells.base import SizedCell
 from tinygrad_rnn.nn.samples import Sample, sampled
@@ -77,7 +77,7 @@ class EchoStateCell(SizedCell):
         self.W_x = rng.uniform(-scale, scale, (input_size, hidden_size)).astype(dtype)
         self.b = rng.uniform(-scale, scale, hidden_size).astype(dtype)
 
-    def __call__(self, x: Any, h: Any) -> Any:
+    def __call__(self, x: Any, h: Any) -> Tensor:
         """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""
         self._check(x, h=h)
         return named(h=tanh(x @ self.W_x + h @ self.W_h + self.b))

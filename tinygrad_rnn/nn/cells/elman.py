@@ -50,7 +50,7 @@ class RNNCell(GatedCell):
         super().__init__(input_size, hidden_size, bias=bias, rng=rng, dtype=dtype)
         self.activation = check_activation(type(self).__name__, activation)
 
-    def __call__(self, x: Any, h: Any) -> Any:
+    def __call__(self, x: Any, h: Any) -> Tensor:
         """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""
         self._check(x, h=h)
         a = affine(x, self.W_x, self.b_x) + affine(h, self.W_h, self.b_h)
@@ -123,7 +123,7 @@ class IndRNNCell(GatedCell):
         self.activation = check_activation(type(self).__name__, activation)
         self.u = Tensor(rng.uniform(0, 1, hidden_size), dtype=dtype)
 
-    def __call__(self, x: Any, h: Any) -> Any:
+    def __call__(self, x: Any, h: Any) -> Tensor:
         """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""
         self._check(x, h=h)
         return named(h=activated(self.activation, affine(x, self.W_x, self.b_x) + self.u * h))

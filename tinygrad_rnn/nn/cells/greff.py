@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.primitives import concatenate, sigmoid, split, tanh
-from tinygrad_rnn.engine.tensor import named
+from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.cells.base import GatedCell, affine
 from tinygrad_rnn.nn.samples import Sample, sampled
 from tinygrad_rnn.nn.start import uniform
@@ -99,7 +99,7 @@ class GreffLSTMCell(GatedCell):
         """Zeros of shape (*batch, hidden_size) for each part of the state, as constants."""
         return tuple(super(GreffLSTMCell, self).initial_state(*batch) for _ in self._state())
 
-    def __call__(self, x: Any, state: tuple[Any, ...]) -> tuple[Any, ...]:
+    def __call__(self, x: Any, state: tuple[Any, ...]) -> tuple[Tensor, ...]:
         """The next state from x (*batch, input_size) and parts of shape (*batch, hidden_size)."""
         h, c, *before = self._parts(x, state, *self._state())
         on, gates = self.switches, self._gates()

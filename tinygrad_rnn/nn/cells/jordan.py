@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_rnn.engine.tensor import named
+from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import GatedCell, activated, affine, check_activation
 from tinygrad_rnn.nn.samples import Sample, sampled
@@ -67,7 +67,7 @@ class JordanCell(GatedCell):
     def _size(self, letter: str) -> int:
         return self.output_size
 
-    def __call__(self, x: Any, y: Any) -> Any:
+    def __call__(self, x: Any, y: Any) -> Tensor:
         """The next y from x (*batch, input_size) and y (*batch, output_size)."""
         self._check(x, y=y)
         h = affine(x, self.W_x, self.b_x) + affine(y, self.W_h, self.b_h)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.composite import composite
+from tinygrad_rnn.engine.overloads import of_one
 from tinygrad_rnn.engine.primitives import concatenate, mean, sigmoid, split, sqrt, tanh
 from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.cells.base import GatedCell
@@ -15,6 +16,7 @@ from tinygrad_rnn.nn.cells.base import GatedCell
 __all__ = ["LayerNormGRUCell", "LayerNormLSTMCell", "layer_norm"]
 
 
+@of_one
 @composite
 def layer_norm(a: Any, gain: Any, eps: float = 1e-5) -> Any:
     """``gain * (a - mean) / sqrt(variance + eps)`` over the last axis (Ba, Kiros & Hinton 2016)."""
@@ -70,7 +72,7 @@ class LayerNormLSTMCell(_LayerNormCell):
         self.g_c = Tensor(np.ones(hidden_size), dtype=self.dtype)
         self.b_c = Tensor(np.zeros(hidden_size), dtype=self.dtype)
 
-    def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+    def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Tensor, Tensor]:
         """The next (h, c) from x (*batch, input_size) and h, c (*batch, hidden_size)."""
         h, c = self._parts(x, state, "h", "c")
         a = layer_norm(x @ self.W_x, self.g_x) + layer_norm(h @ self.W_h, self.g_h)
@@ -97,7 +99,7 @@ class LayerNormGRUCell(_LayerNormCell):
 
     gates = 3
 
-    def __call__(self, x: Any, h: Any) -> Any:
+    def __call__(self, x: Any, h: Any) -> Tensor:
         """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""
         self._check(x, h=h)
         ax = self._normalised(x @ self.W_x, self.g_x)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.primitives import sigmoid, split, tanh
-from tinygrad_rnn.engine.tensor import named
+from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.cells.base import GatedCell, affine
 from tinygrad_rnn.nn.start import uniform
 
@@ -36,7 +36,7 @@ class LSTMCell(GatedCell):
     gates = 4
     state_letters = ("h", "c")
 
-    def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+    def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Tensor, Tensor]:
         """The next (h, c) from x (*batch, input_size) and h, c (*batch, hidden_size)."""
         h, c = self._parts(x, state, "h", "c")
         i, f, g, o = split(affine(x, self.W_x, self.b_x) + affine(h, self.W_h, self.b_h), 4)
@@ -76,7 +76,7 @@ class PeepholeLSTMCell(GatedCell):
         draw = [uniform((hidden_size,), hidden_size**-0.5, rng, dtype) for _ in range(3)]
         self.p_i, self.p_f, self.p_o = draw
 
-    def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+    def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Tensor, Tensor]:
         """The next (h, c) from x (*batch, input_size) and h, c (*batch, hidden_size)."""
         h, c = self._parts(x, state, "h", "c")
         i, f, g, o = split(affine(x, self.W_x, self.b_x) + h @ self.W_h, 4)
@@ -103,7 +103,7 @@ class CoupledLSTMCell(GatedCell):
     two_biases = False
     state_letters = ("h", "c")
 
-    def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+    def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Tensor, Tensor]:
         """The next (h, c) from x (*batch, input_size) and h, c (*batch, hidden_size)."""
         h, c = self._parts(x, state, "h", "c")
         i, g, o = split(affine(x, self.W_x, self.b_x) + h @ self.W_h, 3)

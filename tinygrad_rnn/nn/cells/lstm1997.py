@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygrad_rnn.engine.overloads import of_one
 from tinygrad_rnn.engine.primitives import concatenate, sigmoid, split, stop_gradient
-from tinygrad_rnn.engine.tensor import named
+from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import SizedCell
 from tinygrad_rnn.nn.samples import Sample, sampled
@@ -19,11 +20,13 @@ from tinygrad_rnn.nn.start import uniform
 __all__ = ["MemoryBlockCell", "centred", "doubly_centred"]
 
 
+@of_one
 def centred(c: Any) -> Any:
     """The logistic function stretched to (-1, 1), h of the paper (appendix A.1, equation 4)."""
     return 2 * sigmoid(c) - 1
 
 
+@of_one
 def doubly_centred(a: Any) -> Any:
     """The logistic function stretched to (-2, 2), g of the paper (appendix A.1, equation 5)."""
     return 4 * sigmoid(a) - 2
@@ -139,7 +142,7 @@ class MemoryBlockCell(SizedCell):
         """
         return tuple(np.zeros((*batch, self._size(s)), self.dtype) for s in self._letters())
 
-    def __call__(self, x: Any, state: tuple[Any, ...]) -> tuple[Any, ...]:
+    def __call__(self, x: Any, state: tuple[Any, ...]) -> tuple[Tensor, ...]:
         """The next state from x (*batch, input_size) and parts in the shapes of `initial_state`."""
         h, c, *before = self._parts(x, state, *self._letters())
         cut = stop_gradient if self.truncated else _same

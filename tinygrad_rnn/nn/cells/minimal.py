@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.primitives import sigmoid, split, tanh
-from tinygrad_rnn.engine.tensor import named
+from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.cells.base import GatedCell, affine
 from tinygrad_rnn.nn.samples import Sample, sampled
 from tinygrad_rnn.nn.start import uniform
@@ -58,7 +58,7 @@ class MGUCell(GatedCell):
             )
         self.reset, self.update = reset, update
 
-    def __call__(self, x: Any, h: Any) -> Any:
+    def __call__(self, x: Any, h: Any) -> Tensor:
         """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""
         self._check(x, h=h)
         x_f, x_n = split(affine(x, self.W_x, self.b_x), 2)
@@ -117,7 +117,7 @@ class SimplifiedMGUCell(GatedCell):
         self.W_f = uniform(square, bound, rng, dtype) if form != 3 else None
         self.b_f = uniform((hidden_size,), bound, rng, dtype) if form != 2 else None
 
-    def __call__(self, x: Any, h: Any) -> Any:
+    def __call__(self, x: Any, h: Any) -> Tensor:
         """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""
         self._check(x, h=h)
         f = named(f=sigmoid(self.b_f if self.W_f is None else affine(h, self.W_f, self.b_f)))
@@ -159,7 +159,7 @@ class JANETCell(GatedCell):
         super().__init__(input_size, hidden_size, bias=bias, rng=rng, dtype=dtype)
         self.beta = float(beta)
 
-    def __call__(self, x: Any, h: Any) -> Any:
+    def __call__(self, x: Any, h: Any) -> Tensor:
         """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""
         self._check(x, h=h)
         s, g = split(affine(x, self.W_x, self.b_x) + h @ self.W_h, 2)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.primitives import sigmoid, split, tanh
-from tinygrad_rnn.engine.tensor import named
+from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.cells.base import GatedCell, affine
 from tinygrad_rnn.nn.start import uniform
 
@@ -46,7 +46,7 @@ class MultiplicativeLSTMCell(GatedCell):
         self.W_mx = uniform((input_size, hidden_size), bound, rng, dtype)
         self.W_mh = uniform((hidden_size, hidden_size), bound, rng, dtype)
 
-    def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+    def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Tensor, Tensor]:
         """The next (h, c) from x (*batch, input_size) and h, c (*batch, hidden_size)."""
         h, c = self._parts(x, state, "h", "c")
         m = named(m=(x @ self.W_mx) * (h @ self.W_mh))

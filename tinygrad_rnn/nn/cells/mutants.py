@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.primitives import sigmoid, split, tanh
-from tinygrad_rnn.engine.tensor import named
+from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.cells.base import GatedCell, affine
 from tinygrad_rnn.nn.samples import Sample, sampled
 from tinygrad_rnn.nn.start import uniform
@@ -72,7 +72,7 @@ class MUT1Cell(_MutantCell):
 
     from_x, from_h, bare_x = "zr", "rn", True
 
-    def __call__(self, x: Any, h: Any) -> Any:
+    def __call__(self, x: Any, h: Any) -> Tensor:
         """The next h from x and h, both (*batch, hidden_size)."""
         self._check(x, h=h)
         (x_z, x_r), (W_r, W_n) = split(x @ self.W_x, 2), split(self.W_h, 2)
@@ -101,7 +101,7 @@ class MUT2Cell(_MutantCell):
 
     from_x, bare_x = "zn", True
 
-    def __call__(self, x: Any, h: Any) -> Any:
+    def __call__(self, x: Any, h: Any) -> Tensor:
         """The next h from x and h, both (*batch, hidden_size)."""
         self._check(x, h=h)
         (x_z, x_n), (W_z, W_r, W_n) = split(x @ self.W_x, 2), split(self.W_h, 3)
@@ -122,7 +122,7 @@ class MUT3Cell(_MutantCell):
     Columns in the order z, r, n; one bias; start values as in `GatedCell`.
     """
 
-    def __call__(self, x: Any, h: Any) -> Any:
+    def __call__(self, x: Any, h: Any) -> Tensor:
         """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""
         self._check(x, h=h)
         x_z, x_r, x_n = split(affine(x, self.W_x, self.b_x), 3)

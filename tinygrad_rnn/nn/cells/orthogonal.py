@@ -75,7 +75,7 @@ class OrthogonalCell(SizedCell):
         """The orthogonal matrix as a recorded Tensor (hidden_size, hidden_size)."""
         return householder(np.eye(self.hidden_size, dtype=self.dtype), self.V)
 
-    def __call__(self, x: Any, h: Any) -> Any:
+    def __call__(self, x: Any, h: Any) -> Tensor:
         """The next h from x (*batch, input_size) and h (*batch, hidden_size)."""
         self._check(x, h=h)
         turned = householder(h, self.V) if self._W_h is None else h @ self._W_h

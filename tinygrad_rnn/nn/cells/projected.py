@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.primitives import sigmoid, split, tanh
-from tinygrad_rnn.engine.tensor import named
+from tinygrad_rnn.engine.tensor import Tensor, named
 from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import GatedCell, affine
 from tinygrad_rnn.nn.samples import Sample, sampled
@@ -53,7 +53,7 @@ class ProjectedLSTMCell(GatedCell):
     def _size(self, letter: str) -> int:
         return self.output_size if letter == "h" else self.hidden_size
 
-    def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+    def __call__(self, x: Any, state: tuple[Any, Any]) -> tuple[Tensor, Tensor]:
         """The next (h, c) from x (*batch, input_size), h and c as in `initial_state`."""
         h, c = self._parts(x, state, "h", "c")
         i, f, g, o = split(affine(x, self.W_x, self.b_x) + affine(h, self.W_h, self.b_h), 4)

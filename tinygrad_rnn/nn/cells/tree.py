@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.primitives import concatenate, sigmoid, split, tanh
-from tinygrad_rnn.engine.tensor import named, values
+from tinygrad_rnn.engine.tensor import Tensor, named, values
 from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import GatedCell, affine
 from tinygrad_rnn.nn.start import uniform
@@ -56,7 +56,7 @@ class ChildSumTreeLSTMCell(_TreeLSTMCell):
 
     gates = 4
 
-    def __call__(self, x: Any, states: Any) -> tuple[Any, Any]:
+    def __call__(self, x: Any, states: Any) -> tuple[Tensor, Tensor]:
         """The state (h, c) from x (*batch, input_size) and any number of states."""
         states = self._children(x, states)
         x_i, x_f, x_g, x_o = split(self._of_x(x), 4)
@@ -117,7 +117,7 @@ class NaryTreeLSTMCell(_TreeLSTMCell):
         self.children, shape = N, (N * hidden_size, (3 + N) * hidden_size)
         self.W_h = uniform(shape, hidden_size**-0.5, rng, dtype)
 
-    def __call__(self, x: Any, states: Any) -> tuple[Any, Any]:
+    def __call__(self, x: Any, states: Any) -> tuple[Tensor, Tensor]:
         """The state (h, c) from x (*batch, input_size) and at most N states."""
         states = self._children(x, states)
         N, batch = self.children, values(states[0][0]).shape[:-1]

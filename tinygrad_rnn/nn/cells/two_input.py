@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.primitives import split
-from tinygrad_rnn.engine.tensor import named, values
+from tinygrad_rnn.engine.tensor import Tensor, named, values
 from tinygrad_rnn.nn.arguments import check_sizes
 from tinygrad_rnn.nn.cells.base import SizedCell, activated, check_activation
 from tinygrad_rnn.nn.samples import Sample, sampled
@@ -55,7 +55,7 @@ class TwoInputCell(SizedCell):
         self.W_h = uniform((hidden_size, hidden_size), bound, rng, dtype)
         self.b = uniform((hidden_size,), bound, rng, dtype) if bias else None
 
-    def __call__(self, x: Any, h: Any) -> Any:
+    def __call__(self, x: Any, h: Any) -> Tensor:
         """The next h from x = (u, v) or x (*batch, first + second), and h (*batch, hidden_size)."""
         if isinstance(x, (tuple, list)):
             shapes = [np.shape(values(part)) for part in x]

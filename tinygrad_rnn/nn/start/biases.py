@@ -7,7 +7,7 @@ gates, including your own.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,8 +18,10 @@ from tinygrad_rnn.nn.state import each, parts
 
 __all__ = ["chrono", "forget_bias"]
 
+Cell = TypeVar("Cell")
 
-def forget_bias(cell: Any, value: float = 1.0) -> Any:
+
+def forget_bias(cell: Cell, value: float = 1.0) -> Cell:
     """Set the bias of the forget gate f to `value`; if there are two biases, their sum.
 
     With 1 a new cell keeps σ(1) = 73 % of its state per step, not half (Gers et al. 2000;
@@ -40,7 +42,7 @@ def forget_bias(cell: Any, value: float = 1.0) -> Any:
     return cell
 
 
-def chrono(cell: Any, t_max: float, rng: Any = None) -> Any:
+def chrono(cell: Cell, t_max: float, rng: Any = None) -> Cell:
     """Gates open for between 1 and `t_max` steps: b_f = log U[1, t_max - 1), b_i = -b_f.
 
     A forget gate with bias b keeps its state for about 1 + e^b steps (Tallec & Ollivier 2018, eq.

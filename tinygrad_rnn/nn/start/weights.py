@@ -8,7 +8,7 @@ matrix is far from orthogonal.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 
@@ -17,8 +17,10 @@ from tinygrad_rnn.nn.arguments import is_number
 
 __all__ = ["glorot", "he", "identity", "orthogonal", "uniform_all"]
 
+Cell = TypeVar("Cell")
 
-def uniform_all(module: Any, bound: float, rng: Any = None) -> Any:
+
+def uniform_all(module: Cell, bound: float, rng: Any = None) -> Cell:
     """Draw every parameter of the module, weights and biases, from U[-bound, bound).
 
     Hochreiter & Schmidhuber (1997) use a bound of 0.1 or 0.2. The module is returned.
@@ -31,12 +33,12 @@ def uniform_all(module: Any, bound: float, rng: Any = None) -> Any:
     if not is_number(bound) or not 0 < bound < np.inf:
         raise ValueError(f"uniform_all: bound must be positive and finite, got {bound!r}.")
     rng = np.random.default_rng(rng)
-    for p in module.parameters():
+    for p in cast("Any", module).parameters():
         p.data = rng.uniform(-bound, bound, p.shape).astype(p.dtype)
     return module
 
 
-def glorot(cell: Any, rng: Any = None, *, per: Literal["gate", "whole"] = "gate") -> Any:
+def glorot(cell: Cell, rng: Any = None, *, per: Literal["gate", "whole"] = "gate") -> Cell:
     """Draw all matrices of a cell or Linear from U[-a, a), a = √(6 / (rows + columns)).
 
     The variance is 2/(rows + columns) (Glorot & Bengio 2010, eq. 16). Biases are not changed; the
@@ -65,7 +67,7 @@ def glorot(cell: Any, rng: Any = None, *, per: Literal["gate", "whole"] = "gate"
     return _fill("glorot", cell, _matrices("glorot", cell), per, draw, rng)
 
 
-def he(cell: Any, rng: Any = None) -> Any:
+def he(cell: Cell, rng: Any = None) -> Cell:
     """Draw all matrices of a cell or Linear from N(0, 2/rows), for relu (He et al. 2015, eq. 10).
 
     Rows are inputs. Biases are not changed; the cell is returned.
@@ -114,7 +116,7 @@ def orthogonal(
     return _fill("orthogonal", cell, ["W_h"], per, draw, rng)
 
 
-def identity(cell: Any, scale: float = 1.0) -> Any:
+def identity(cell: Cell, scale: float = 1.0) -> Cell:
     """Set W_h to `scale` times the identity in the block of each gate, and biases to 0.
 
     With relu and no input the state does not change (IRNN; Le, Jaitly & Hinton 2015). The cell is

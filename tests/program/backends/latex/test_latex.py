@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, compile, named, nn, stack, tanh
+from tinygrad_rnn import equations as equations_of
 
 RNN = r"""\begin{align*}
   h_{-1} &= 0 \\
@@ -288,3 +289,17 @@ def test_the_equations_mean_the_loss_and_its_gradients(loss_fn, model):
     meaning = Meaning(e, [*(p.data for p in model.parameters()), x, y])
     for v, expected in zip(e.outputs, [loss, *grads.values()], strict=True):
         np.testing.assert_allclose(meaning.line(v, None), expected, atol=1e-12)
+
+
+@pytest.mark.sampled(4)
+@pytest.mark.parametrize("kind", nn.cells_of(nn).values(), ids=lambda kind: kind.__name__)
+def test_the_equations_of_every_cell_can_be_set(kind):
+    parser = pytest.importorskip("matplotlib.mathtext").MathTextParser("path")
+    try:
+        text = equations_of(kind)
+    except ValueError as error:
+        pytest.skip(str(error))
+    for block in equations(text):
+        for left, right in block.items():
+            for line in f"{left} = {right}".replace("\\\\\n  &\\quad", "\n").split("\n"):
+                parser.parse(f"${line}$")

@@ -71,9 +71,10 @@ def cache_folder() -> Path:
     root = Path(os.environ.get("XDG_CACHE_HOME", ""))
     try:
         folder = (root if root.is_absolute() else Path("~/.cache").expanduser()) / "tinygrad_rnn"
-        user = os.getuid()
-    except (RuntimeError, AttributeError) as error:  # no home, or a system without owners
+    except RuntimeError as error:
         raise NoCompiler(f"there is no cache of the user's own here ({error})") from None
+    with_owners()
+    user = os.getuid()
     folder.parent.mkdir(parents=True, exist_ok=True)
     if not os.path.lexists(folder):
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -128,7 +129,7 @@ def loaded(made: bytes, folder: Path) -> ctypes.CDLL:
 def built(source: str, command: tuple[str, ...]) -> bytes:
     """The library that the compiler makes of a source."""
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "step.c").write_text(source)
+        Path(folder, "step.c").write_text(source, "utf-8")
         for tuned in (TUNED, ()):
             words = [*command, *FLAGS, *tuned, "step.c", "-o", "step.so", "-lm"]
             failed = run(words, folder)
@@ -200,6 +201,12 @@ def worked(session: int) -> float | None:
     return ticks / os.sysconf("SC_CLK_TCK") if told else None
 
 
+def with_owners() -> None:
+    """NoCompiler on a system whose files have no owners, so that no cache could be trusted."""
+    if not hasattr(os, "getuid"):
+        raise NoCompiler("programs in C are built on Linux and macOS, on Windows in WSL")
+
+
 def builds() -> bool:
     """True if there is a C compiler here."""
     try:
@@ -211,6 +218,7 @@ def builds() -> bool:
 
 def compiler() -> tuple[str, ...]:
     """The system's C compiler: ``$CC`` if that is set, else cc, gcc or clang on PATH."""
+    with_owners()
     chosen = os.environ.get("CC", "").strip()
     try:
         words = shlex.split(chosen)

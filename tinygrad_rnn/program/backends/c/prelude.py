@@ -12,7 +12,7 @@ from pathlib import Path
 
 __all__ = ["INCLUDES", "MAIN", "pieces", "prelude"]
 
-MAIN = "\n" + (Path(__file__).parent / "main.c").read_text()  # of a step that stands alone
+MAIN = "\n" + (Path(__file__).parent / "main.c").read_text("utf-8")  # of a step that stands alone
 
 INCLUDES = "#include <math.h>\n#include <stdint.h>\n"
 REALS = {"f": "float", "d": "double"}
@@ -22,7 +22,7 @@ REALS = {"f": "float", "d": "double"}
 def pieces() -> dict[str, str]:
     """The pieces of `prelude.h` by the names that they define, in their order."""
     found = dict[str, str]()
-    for piece in (Path(__file__).parent / "prelude.h").read_text().split("/* ==== ")[1:]:
+    for piece in (Path(__file__).parent / "prelude.h").read_text("utf-8").split("/* ==== ")[1:]:
         names, text = piece.split(" ==== ", 1)
         head = f"/* {names}: " if text[:2] != "*/" else "/* "
         text = f"{head}{text}" if text[:2] != "*/" else text[2:].lstrip("\n")

@@ -1,0 +1,3 @@
+"""Scripts to be checked are no tests."""
+
+collect_ignore = ["right.py", "wrong.py"]
