@@ -12,8 +12,8 @@ INTRODUCTION = """\
 
 Everything that lectures on recurrent networks teach, each as something that runs, with a picture
 made by the program itself and a number that is checked. The functions are in
-`tutorials/concepts.py`; the tests run each of them, draw its picture and compare its number. Where it
-is 0, it is a distance, and rounding is let through.
+`tutorials/concepts.py`; the tests run each of them, draw its picture and compare its number. A
+number that is 0 is a distance, and rounding is let through.
 
 """
 
