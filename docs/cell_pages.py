@@ -6,6 +6,7 @@ All of it is read from the record of a sample, in this build: no page is written
 from __future__ import annotations
 
 import inspect
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -70,8 +71,16 @@ def formulas(kind: type) -> Iterable[str]:
         return
     for environment in found.environments:
         yield "$$\n" + environment.replace("align*", "aligned") + "\n$$"
-    notes = [line.removeprefix("% ") for line in str(found).splitlines() if line.startswith("% ")]
-    yield "\n".join(f"    {note}" for note in notes)
+    for line in str(found).splitlines():
+        if line.startswith("% "):
+            yield f"- {_set(line.removeprefix('% '))}"
+
+
+def _set(note: str) -> str:
+    """A note with its letters set as mathematics."""
+    note = re.sub(r"^(\S+ = \[.*\])", r"$\1$", note)
+    note = re.sub(r"(\\odot|x \\mathbf\{1\}|x\[\\cdot, y\]|^\\mathrm\S+)(?= )", r"$\1$", note)
+    return note.replace("as in x_t W", "as in $x_t W$").replace("t-1 below", "$t-1$ below")
 
 
 def circuit(cell: Any, xs: Any, state: Any) -> Any:

@@ -6,6 +6,7 @@ run all of them and compare the numbers; the page "Concepts" is made of this lis
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,14 +61,14 @@ def picture_of(draw):
 
 def table():
     """The rows as Markdown; the pictures are not drawn."""
-    rows = ["| | concept | lesson | runs | picture | number |", "|---|---|---|---|---|---|"]
+    lessons = {int(p.name[:2]): p.stem for p in Path(__file__).parent.glob("[0-9]*.py")}
+    rows = ["| | concept | number | runs, and draws | lesson |", "|---|---|---|---|---|"]
     for c in CONCEPTS:
         _, draw = c.run()
-        picture, value = picture_of(draw), f"{c.value:.6g}"
-        within = "" if c.within < 1e-4 else f" ± {c.within:g}"
+        picture, within = picture_of(draw), "" if c.within < 1e-4 else f" ± {c.within:g}"
         rows.append(
-            f"| {c.number} | {c.claim} | {c.lesson} | `{c.run.__name__}` "
-            f"| {{py:func}}`viz.{picture}` | {value}{within} |"
+            f"| {c.number} | {c.claim} | {c.value:.6g}{within} | `{c.run.__name__}`, "
+            f"{{py:func}}`~viz.{picture}` | [{c.lesson}](lessons/{lessons.get(c.lesson)}.ipynb) |"
         )
     return "\n".join(rows) + "\n"
 
@@ -608,7 +609,5 @@ def receptive():
 
 @concept("To practise: sheets of exercises, one per lesson", lesson=0, value=13, within=0)
 def practice():
-    from pathlib import Path
-
     sheets = list((Path(__file__).parent / "solutions").glob("[0-9]*.py"))
     return len(sheets), lambda: viz.learning_curves({"lesson": np.arange(13)[::-1] + 1.0})
