@@ -252,9 +252,11 @@ def checked_keywords(function: Function) -> Function:
 
     @functools.wraps(function)
     def call(*args: Any, **keywords: Any) -> Any:
-        if keywords:
+        try:
+            return function(*args, **keywords)
+        except TypeError:
             _check(name, function, keywords)
-        return function(*args, **keywords)
+            raise
 
     return cast("Function", call)
 
@@ -280,7 +282,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def _check(owner: str, function: Callable[..., Any], keywords: Iterable[str]) -> None:
     if said := unknown_keyword(owner, function, keywords):
-        raise TypeError(said)
+        raise TypeError(said) from None
 
 
 @functools.lru_cache(maxsize=512)

@@ -8,7 +8,7 @@ from typing import Any
 from tinygrad_rnn import Tensor, ancestors
 from viz import theme
 from viz.record.alike import Use, constant_cone
-from viz.record.calls import parameter
+from viz.record.calls import calls, parameter
 from viz.record.collapse import LEAST, Gap, view
 from viz.record.labels import is_number, shape_text
 from viz.record.lanes import Section, sections
@@ -48,7 +48,8 @@ def select(
     record = ancestors(*roots)
     nodes = [node for node in record if node.op is not None]
     least = 1 if page else LEAST
-    seen = view(nodes, sections(nodes), detail, budget, set(roots), least, opened)
+    inside = {} if detail == "op" else calls(nodes, opened)
+    seen = view(nodes, sections(nodes, inside), detail, budget, set(roots), least, inside)
     picture = _Selection(read(record, roots, seen), detail, weights)
     for node in nodes:
         picture.visit(node)

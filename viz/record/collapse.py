@@ -6,11 +6,10 @@ At "op" none, at "gate" those that end in the same named value, at "cell" all of
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tinygrad_rnn import Tensor
-from viz.record.calls import calls
 from viz.record.lanes import Lane, Section
 
 LEAST = 3  # steps that are never left out, if there is no page to be fitted
@@ -59,13 +58,13 @@ def view(
     budget: int,
     roots: set[Tensor],
     least: int = LEAST,
-    opened: Collection[str] = (),
+    inside: Mapping[Tensor, Tensor] | None = None,
 ) -> View:
     """Choose the node for each operation; beyond `budget` the middle steps are left out.
 
-    `least` steps always stay. Functions are one node but at "op", where all are `opened`.
+    `least` steps always stay. A function with operations `inside` is one node.
     """
-    inside = {} if detail == "op" else calls(nodes, opened)
+    inside = dict(inside or {})
     consumers: dict[Tensor, list[Tensor]] = defaultdict(list)
     for node in nodes:
         for x in node.inputs:

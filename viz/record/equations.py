@@ -6,17 +6,18 @@ A matrix for several gates is split up: its columns that go into f are ``W_f``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn import Tensor
-from tinygrad_rnn.program import Formula, Rich, columns, operation
+from tinygrad_rnn.program import Formula, columns, operation
 from viz.record.circuit import BOX, Circuit, Element
+from viz.record.formula import expression
 from viz.record.labels import array_name, is_number
 from viz.record.rich import Pieces, letter, plain, text_of
+from viz.record.weights import Use, Weight, Weights, Written, data, free, source, used
 
 LONGEST = 84  # characters of a right side
 SILENT = ("reshape", "broadcast_to", "astype", "pass_gradient")  # which letters do not say
@@ -34,28 +35,6 @@ class Equation:
     right: Pieces
     members: set[int]
     short: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """What a letter stands for: columns of a leaf, perhaps transposed, and `others` added."""
-
-    leaf: int
-    slices: tuple[str, ...]
-    turned: bool
-    shape: tuple[int, ...]
-    name: str
-    constant: bool
-    others: tuple[Weight, ...] = ()
-
-
-class Use(NamedTuple):
-    """A weight in an equation: of which gate, and what it is multiplied by, if it is a matrix."""
-
-    weight: Weight
-    gate: str
-    matrix: bool
-    partner: Any
 
 
 class Equations:
@@ -82,7 +61,6 @@ class Equations:
 
     def _write(self) -> None:
         """Write all equations."""
-        self.notes: list[Pieces] = []
         self._letters = self._all_letters()
         self._values: dict[Pieces, Any] = {}  # what the letters of values stand for
         self._formulas: dict[int, Formula] = {}
@@ -94,7 +72,8 @@ class Equations:
             if id(node) in self._letters and id(node) not in self.circuit.sources
         ]
         built = [(root, *self._built(root)) for root in roots]
-        self._names = self._named()
+        weights = Weights(self.circuit, self._uses, self._values, self._letters.values())
+        self._names, self.notes = weights.names, weights.notes
         self.lines = [self._equation(*one) for one in built]
         for state in self.step.states:  # what goes out under a second letter
             left = letter(state.letter, "t")
@@ -137,18 +116,18 @@ class Equations:
         inner = [e for e in self.circuit.elements.values() if id(e.node) not in found]
         for element in inner:
             if element.letter:
-                found[id(element.node)] = _free(letter(element.letter), taken)
+                found[id(element.node)] = free(letter(element.letter), taken)
         gates = [id(e.node) for e in inner if e.gate and not any(e.letter for e in inner)]
         more = self._more.union(gates if len(gates) > 1 else ())
         unnamed = [id(e.node) for e in inner if id(e.node) in more]
         for k, at in enumerate(unnamed, start=1):
-            found[at] = _free(letter(f"a_{k}"), taken)
+            found[at] = free(letter(f"a_{k}"), taken)
         return found
 
     # -- one equation -----------------------------------------------------------------------------
 
-    def _built(self, root: Tensor) -> tuple[Formula | None, list[Tensor]]:
-        """The formula of `root`, None if it is far too long, and the operations in it."""
+    def _built(self, root: Tensor) -> tuple[Formula, list[Tensor]]:
+        """The formula of `root`, and the operations in it."""
         found, waiting = {id(root): root}, [root]
         while waiting:
             for x in waiting.pop().inputs:
@@ -157,37 +136,31 @@ class Equations:
                     found[id(x)] = x
                     waiting.append(x)
         members = sorted(found.values(), key=lambda node: node.serial)
-        made, sizes = dict[int, Formula](), dict[int, int]()
-        for node in members:
-            sizes[id(node)] = 1 + sum(sizes.get(id(x), 1) for x in node.inputs)
-            if sizes[id(node)] > LONGEST:
-                return None, members
-            parts = [made.get(id(x)) or self._given(x, node) for x in node.inputs]
-            made[id(node)] = self._applied(node, parts)
-            self._shapes.setdefault(id(made[id(node)]), node.shape)  # silent: as it was before
-        self._formulas |= made
-        formula = self._merged(made[id(root)])
+        uses = [(n, k, x) for n in members for k, x in enumerate(n.inputs) if id(x) not in found]
+        letters = {(n, k): self._given(x, n) for n, k, x in uses}
+        formula = self._merged(expression(members, root, letters, apply=self._applied))
         gate = _gate(text_of(self._letters[id(root)]))
-        self._uses += [use._replace(gate=gate) for use in self._used(formula)]
+        self._uses += used(formula, gate)
         return formula, members
 
-    def _equation(self, root: Tensor, formula: Formula | None, members: list[Tensor]) -> Equation:
-        right = () if formula is None else _Written(self._names).text(formula)
-        long = formula is None or len(text_of(right)) > LONGEST
+    def _equation(self, root: Tensor, formula: Formula, members: list[Tensor]) -> Equation:
+        right = Written(self._names).text(formula)
+        long = len(text_of(right)) > LONGEST
         right = self._short(members) if long else right
         return Equation(root, self._letters[id(root)], right, {id(x) for x in members}, long)
 
     def _applied(self, node: Tensor, parts: list[Formula]) -> Formula:
         """One operation; columns of a sum or a product are those of its weights."""
-        name = node.op.name if node.op else ""
+        name, found = node.op.name if node.op else "", None
         if name in SILENT:
-            return parts[0]
-        if name == "getitem" and _columns(node.options["index"]):
+            found = parts[0]
+        elif name == "getitem" and _columns(node.options["index"]):
             index = repr(node.options["index"])
             found = columns(parts[0], self._shape, lambda f: self._sliced(f, index, node))
-            if found is not None:
-                return found
-        return operation(node, parts)
+        found = found or operation(node, parts)
+        self._formulas[id(node)] = found
+        self._shapes.setdefault(id(found), node.shape)  # silent: as it was before
+        return found
 
     def _sliced(self, f: Formula, index: str, node: Tensor) -> Formula:
         """Columns of a letter: of a weight a letter again."""
@@ -208,19 +181,17 @@ class Equations:
             text = array_name(x, node)
             if text and not text[0].isalpha() and x.size and (x == x.flat[0]).all():
                 return Formula("number", what=float(x.flat[0]))  # the same number everywhere
-        leaf, slices, turned = _leaf(x)
+        leaf, slices, turned = source(x)
         name = self.step.names.get(id(leaf)) or getattr(leaf, "name", None) or ""
         constant = type(leaf) is np.ndarray
-        shape = np.shape(_data(x))
+        shape = np.shape(data(x))
         return Formula("letter", what=Weight(id(leaf), slices, turned, shape, name, constant))
 
     def _shape(self, f: Formula) -> tuple[int, ...]:
         """The shape of a formula, as far as it has columns."""
         if f.head == "letter":
             known = f.what
-            return (
-                known.shape if isinstance(known, Weight) else np.shape(_data(self._values[known]))
-            )
+            return known.shape if isinstance(known, Weight) else np.shape(data(self._values[known]))
         if id(f) in self._shapes:
             return self._shapes[id(f)]
         parts = [*map(self._shape, f.parts)]
@@ -240,73 +211,17 @@ class Equations:
             parts = (*rest, *biases)
         return Formula(f.head, parts, f.what)
 
-    # -- letters of weights -----------------------------------------------------------------------
-
-    def _used(self, f: Formula, matrix: bool = False, partner: Any = None) -> Iterator[Use]:
-        """The weights of a formula, in the order in which they are read."""
-        if isinstance(f.what, Weight):
-            yield Use(f.what, "", matrix, partner)
-        for k, p in enumerate(f.parts):
-            product = k > 0 and f.head in ("matmul", "conv")
-            yield from self._used(p, product, f.parts[0].what if product else None)
-
-    def _named(self) -> dict[Weight, Pieces]:
-        """The letter of each weight: the plain one, if no other wants it, else its whole name."""
-        wishes: dict[Weight, Pieces] = {}
-        whole: dict[Weight, Pieces] = {}
-        for use in self._uses:
-            weight = use.weight
-            if weight not in wishes:
-                gate = use.gate if weight.slices else ""
-                wishes[weight] = self._wish(weight, gate, use.matrix, use.partner)
-                whole[weight] = letter(weight.name or ("U" if use.matrix else "k"), gate)
-                if weight.others:
-                    self._note([weight.name, *(other.name for other in weight.others)])
-        found: dict[Weight, Pieces] = {}
-        taken = {*self._letters.values()}
-        wanted = list(wishes.values())
-        for key, wish in wishes.items():
-            plainly = wish not in taken and bool(wanted.count(wish) == 1 or key.others)
-            found[key] = _free(wish if plainly else whole[key], taken)
-        return found
-
-    def _wish(self, weight: Weight, gate: str, matrix: bool, partner: Any) -> Pieces:
-        """W where an input is multiplied, U where a state is, b added."""
-        name = weight.name
-        if matrix and weight.constant and not (name or weight.slices):
-            return letter("E")
-        base, _, below = name.partition("_")
-        x = self._values.get(partner)
-        of = self.circuit.sources.get(id(x)) or getattr(x, "name", None)
-        known = {*self.circuit.sources.values(), ""} - ({gate} if gate else set())
-        plainly = gate or below in ("", of) or of is None or not matrix
-        if base not in ("W", "b", "") or below not in known or not plainly:
-            return letter(name or ("U" if matrix else "k"), gate)
-        if not matrix:
-            return letter("b" if name else "k", gate)
-        of_input = x is not None and id(x) in self._inputs
-        return letter("W" if of_input or below == "" != name else "U", gate)
-
     def _weight_of(self, element: Element) -> Pieces:
         """What the weights of a box without a function are called; W, if for several gates."""
         f = self._formulas.get(id(element.node), Formula("sum"))
         products = [p for p in (f.parts if f.head == "sum" else (f,)) if p.head == "matmul"]
         if len(products) != 1 or len(element.lanes) + len(element.operands) != 1:
             return plain("Σ")
-        used = products[0].parts[1].what
-        names = [name for key, name in self._names.items() if key.leaf == used.leaf]
-        if used in self._names or len(names) < 2:
-            return self._names.get(used) or (names[0] if names else plain("Σ"))
+        weight = products[0].parts[1].what
+        names = [name for key, name in self._names.items() if key.leaf == weight.leaf]
+        if weight in self._names or len(names) < 2:
+            return self._names.get(weight) or (names[0] if names else plain("Σ"))
         return names[0][:1]
-
-    def _note(self, names: list[str]) -> None:
-        """Say once which biases are written as one."""
-        if all(names):
-            note = (*letter("b"), *plain(" stands for "))
-            for k, name in enumerate(names):
-                note += (*(plain(" + ") if k else ()), *letter(name))
-            if note not in self.notes:
-                self.notes.append(note)
 
     def _short(self, members: list[Tensor]) -> Pieces:
         """A formula too long to be read: of what it is a function."""
@@ -319,41 +234,6 @@ class Equations:
         return found
 
 
-class _Written(Rich):
-    """Formulas whose letters are those of values, or stand for weights."""
-
-    def __init__(self, names: dict[Weight, Pieces]) -> None:
-        self.names = names
-
-    def letter(self, x: Formula) -> Pieces:
-        found = self.names.get(x.what, x.what)
-        turned = isinstance(x.what, Weight) and x.what.turned
-        return (*found, *plain("ᵀ" * turned))
-
-
-def _data(x: Any) -> Any:
-    return x.data if type(x) is Tensor else x
-
-
-def _leaf(x: Any) -> tuple[Any, tuple[str, ...], bool]:
-    """The parameter that a weight is, or is columns of, in the order in which they are taken."""
-    slices: tuple[str, ...] = ()
-    while type(x) is Tensor and x.op is not None:
-        inner = [y for y in x.inputs if type(y) is Tensor]
-        if not inner:
-            break
-        if x.op.name == "getitem":
-            slices = (repr(x.options["index"]), *slices)
-        elif x.op.kind.form != "view":
-            break
-        x = inner[0]
-    if type(x) is np.ndarray and type(x.base) is np.ndarray:
-        turned = x.ndim == 2 and x.strides == x.base.strides[::-1] != x.base.strides
-        if x.size == x.base.size and x.shape == x.base.shape[:: -1 if turned else 1]:
-            return x.base, slices, turned
-    return x, slices, False
-
-
 def _columns(index: tuple[Any, ...]) -> bool:
     """Whether an index takes columns, of all rows."""
     rows = all(part is Ellipsis or part == slice(None) for part in index[:-1])
@@ -364,12 +244,3 @@ def _gate(name: str) -> str:
     """What stands below a weight for the value of this name: ``f`` of f, ``h`` of h_t, 1 of a_1."""
     base, _, below = name.partition("_")
     return below if below.isdigit() else base
-
-
-def _free(name: Pieces, taken: set[Pieces]) -> Pieces:
-    """The name, with primes if another has it already."""
-    while name in taken:
-        style, text = name[0]
-        name = ((style, f"{text}′"), *name[1:])
-    taken.add(name)
-    return name

@@ -7,7 +7,7 @@ which letters stand in them, and is cut into lines.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -100,8 +100,12 @@ def expression(
     letters: Letters,
     clock: Clock = NO_CLOCK,
     inside: Inside = NO_CALLS,
+    apply: Callable[[Tensor, list[Formula]], Formula] | None = None,
 ) -> Formula:
-    """What `root` is in terms of what the members take from elsewhere."""
+    """The formula of `root` in terms of what the members take from elsewhere.
+
+    `apply` writes an operation in another way than it was recorded.
+    """
     found: dict[int, Formula] = {}
     sizes: dict[int, int] = {}
     given: dict[int, Formula] = {}  # what is read inside of functions
@@ -124,8 +128,10 @@ def expression(
         ]
         sizes[id(node)] = 1 + sum(sizes.get(id(x), 1) for x in node.inputs)
         # too long to be written, and twice as long at each x*x
-        made = _operation(node, parts, clock) if sizes[id(node)] <= LONGEST else None
-        found[id(node)] = made or Formula("sum", (MORE,) * LONGEST)
+        if sizes[id(node)] > LONGEST:
+            found[id(node)] = Formula("sum", (MORE,) * LONGEST)
+        else:
+            found[id(node)] = apply(node, parts) if apply else _operation(node, parts, clock)
     return found[id(root)]
 
 

@@ -74,10 +74,10 @@ def derivative(node: Tensor, argument: int, names: Sequence[str], g: str, y: str
     assert node.op is not None
     x = node.inputs[argument]
     by_hand = BY_HAND.get(node.op.name)
-    if by_hand is not None and np.shape(_value(x)) == _expected(node, x):
-        return _renamed(by_hand[argument], names, g, y)
     if node.op.name in SILENT or type(x) is not Tensor or x.dtype.kind != "f":
         return ""
+    if by_hand is not None and np.shape(_value(x)) == _expected(node, x):
+        return _renamed(by_hand[argument], names, g, y)
     symbol = _symbols(node, names, y)
     if symbol.op is None:
         return ""

@@ -72,9 +72,15 @@ class Section:
         return self.t + self.lane.offset if self.lane else 0
 
 
-def sections(nodes: list[Tensor]) -> dict[Tensor, Section]:
-    """The section of every operation of a record, given in the order of birth; in linear work."""
+def sections(
+    nodes: list[Tensor], inside: Mapping[Tensor, Tensor] | None = None
+) -> dict[Tensor, Section]:
+    """The section of every operation of a record, given in the order of birth; in linear work.
+
+    What is `inside` of a function that is drawn as one stands where its result does.
+    """
     recorded = steps(nodes)
+    recorded.update({node: recorded[result] for node, result in (inside or {}).items()})
     found = _inside(recorded)
     _outside(nodes, recorded, found)
     _arrange(nodes, found)

@@ -276,3 +276,9 @@ def test_two_weights_of_one_name_are_told_apart_by_the_cells_that_hold_them():
     assert {"first.W_x", "second.W_x", "first.W_h", "second.W_h"} <= set(
         re.findall(r"\w+\.W_\w", text)
     )
+
+
+def test_a_transposed_weight_is_written_so():
+    W = Tensor(np.ones((4, 3)), name="W")
+    picture = lines(lambda x, h: tanh(x @ W.T + h), x=np.ones((1, 3)), state=np.ones((1, 4)))
+    assert picture == ["h_t = tanh(x_t Wᵀ + h_t−1)"]

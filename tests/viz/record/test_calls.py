@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import viz
-from tinygrad_rnn import Tensor, composite, named, nn, tanh
+from tinygrad_rnn import Tensor, composite, named, nn, stack, tanh
+from viz.layout.edges import placed
 
 LSTM = nn.LayerNormLSTMCell(3, 4, rng=0)
 
@@ -53,6 +54,16 @@ def test_a_function_of_which_an_inner_value_is_read_is_opened():
     found = labels(viz.unrolled(named(y=leaky(x) + kept[0]), "gate"))
     assert "u = tanh(x)" in found
     assert not any("leaky" in label for label in found)
+
+
+def test_a_function_with_steps_of_its_own_stands_where_it_is_called():
+    outputs, _ = nn.unroll(nn.RNNCell(3, 4, rng=0), np.ones((4, 1, 3)))
+    loss = nn.ctc_loss(stack(outputs), np.array([[1, 2]]))
+    for detail in ("cell", "gate"):
+        picture = viz.unrolled(loss, detail)
+        assert {b.lane for b in picture.parts.blocks if b.lane} == {"rnn"}
+        assert placed(picture.parts).width > 0
+    assert {b.lane for b in viz.unrolled(loss, "op").parts.blocks if b.lane} > {"rnn"}
 
 
 def test_an_option_belongs_to_the_formula():

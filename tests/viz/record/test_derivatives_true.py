@@ -136,3 +136,8 @@ def test_another_rule_in_the_engine_is_another_formula(monkeypatch):
     monkeypatch.setitem(RULES, tr.multiply, RULES[tr.multiply][::-1])
     y = Tensor(np.ones(3)) * Tensor(np.ones(3))
     assert formulas(y) == ("y = a × b", "∂a = g × a", "∂b = g × b")
+
+
+def test_nothing_goes_back_to_the_places_of_an_index():
+    y = Tensor(np.ones((2, 3)))[np.arange(2), np.array([0, 2])]
+    assert [bool(derivative(y, k, "abc", "g", "y")) for k in range(3)] == [True, False, False]

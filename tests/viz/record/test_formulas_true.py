@@ -9,6 +9,7 @@ from written import evaluated
 
 import tinygrad_rnn as tr
 from tinygrad_rnn import Tensor, ancestors, call_of, named, nn
+from viz.record.calls import calls
 from viz.record.collapse import view
 from viz.record.formula import text_of
 from viz.record.lanes import sections
@@ -20,7 +21,10 @@ def labels_of(*roots, detail="gate"):
     """Every label with the operation it stands for, and the letters in it with their values."""
     record = ancestors(*roots)
     nodes = [node for node in record if node.op is not None]
-    roles = read(record, list(roots), view(nodes, sections(nodes), detail, 10_000, set(roots)))
+    inside = {} if detail == "op" else calls(nodes, ())
+    where = sections(nodes, inside)
+    seen = view(nodes, where, detail, 10_000, set(roots), inside=inside)
+    roles = read(record, list(roots), seen)
     for owner, members in roles.members.items():
         if not isinstance(owner, Tensor):
             continue
