@@ -308,6 +308,19 @@ YOURS, GATE, VALUE = "BTBTSSSSXXTVPSETE", "i", 0.0
 viz.keep(viz.clamped(read(YOURS, START)[0][-1], GATE, VALUE, text=YOURS), "08_yours.svg")
 
 # %% [markdown]
+# The page plays the first letters, forward and backward. Watch f while it reads, then pin a single
+# loss and look how far back its gradient reaches along c.
+
+# %%
+outputs, _ = read(YOURS[:6], START)
+losses = {
+    f"t = {t}: {letter} comes": nn.cross_entropy(net.scores(h), [tasks.REBER_SYMBOLS.index(letter)])
+    for t, (h, letter) in enumerate(zip(outputs, YOURS[1:7], strict=True))
+}
+options = {"losses": losses, "labels": YOURS[:6], "title": "Six letters of a stream"}
+viz.keep(lambda: viz.play(sum(losses.values()), **options), "08_player.html")
+
+# %% [markdown]
 # ## In the library this is
 #
 # | here | in the library |

@@ -43,7 +43,7 @@ GUESS = 0.01  # your number
 # | in | torch, Keras, flax | Cho's and Chung's papers, Haiku, d2l |
 # | *what does z keep?* | the old state | the proposal |
 # | h' = | (1 − z) ⊙ n + z ⊙ h | (1 − z) ⊙ h + z ⊙ n |
-# | in | torch, Keras, flax, d2l | Chung's paper, Haiku, the CS230 cheat sheet |
+# | in | Cho's paper, torch, Keras, flax, d2l | Chung's paper, Haiku, the CS230 cheat sheet |
 #
 # The weights have the same shapes in all four combinations. That is the trap.
 
@@ -147,15 +147,19 @@ undone = off_by(other)
 print(f"update replaces, with the weights of z negated: off by {undone:.1e}")
 
 # %% [markdown]
-# *Where r acts* cannot. Before the product each unit of h has its own share, r ⊙ h, and the product
-# mixes the shares; after it, each unit of the *result* has one. The two agree only where r does
-# nothing. We open the reset gate wide, and they do:
+# *Where r acts* cannot be turned round. Here are the two circuits. Follow r to the place where it
+# multiplies: behind the matrix Uₙ, or in front of it.
 
 # %%
 viz.keep(viz.cell(nn.GRUCell(4, 5)), "09_after.svg")
 
 # %%
 viz.keep(viz.cell(nn.GRUCell(4, 5, reset="before")), "09_before.svg")
+
+# %% [markdown]
+# In front, each unit of h has a share of its own, and the matrix mixes the shares. Behind, each
+# unit of the result has one. In general no choice of weights makes one of the other. Where r does
+# nothing the two agree; we open the reset gate wide to see it:
 
 # %%
 opened = {name: array.copy() for name, array in right.state_dict().items()}
@@ -318,6 +322,9 @@ print(f"bounds: {FULL:.3f} with the long memory, {SHORT:.3f} without it")
 RESET, UPDATE = "before", "replaces"
 yours = nn.GRUCell(4, 5, reset=RESET, update=UPDATE)
 viz.keep(viz.cell(yours), "09_yours.svg")
+
+# %%
+viz.keep(lambda: viz.steps(yours, ["r", "n", "z", "h"]), "09_steps.html")
 
 # %% [markdown]
 # ## In the library this is

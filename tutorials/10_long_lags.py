@@ -333,16 +333,18 @@ assert copies["RNN"] > floor - 0.005 > copies["GRU, chrono"] + 0.05
 
 # %%
 CELL, LAG = "GRU, chrono", 30
-
-
-def shorter(n, rng):
-    return adding(n, rng, LAG)
-
-
 mine = Reader(four_cells(2, 32, LAG)[CELL], 1)
-run = learn(mine, shorter, 400, every=25)
+run = learn(mine, lambda n, rng: adding(n, rng, LAG), 400, every=25)
 steps, scores = zip(*run.scores, strict=True)
 viz.keep(viz.learning_curves({f"{CELL}, T = {LAG}": scores}, steps, **axes), "10_yours.svg")
+
+# %% [markdown]
+# The page plays your net on one sequence, forward and backward. Which marked step gets how much
+# gradient?
+
+# %%
+one = mine.loss(*adding(1, 3, LAG))
+viz.keep(lambda: viz.play(one, title=f"{CELL} adds, T = {LAG}"), "10_player.html")
 
 # %% [markdown]
 # ## In the library this is
