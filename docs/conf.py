@@ -18,6 +18,7 @@ extensions = [
     "myst_nb",
     "sphinx-mathjax-offline",
     "lessons",
+    "cell_pages",
     "rooms",
     "thumbnails",
 ]

@@ -230,8 +230,8 @@ viz.keep(lambda: viz.play(sum(losses.values()), **options), "04_player.html")
 #
 # ```python
 # tasks.chunks(numbers, batch, steps)        # rows that continue, so that a state can be carried
-# fit(model, batch, optimiser, state=…)      # carries and detaches the state, restarts it
-# nn.decode(…)                               # greedy, sampled or beam search, with a temperature
+# fit(model, batch, optimiser, state=state)  # carries and detaches the state, restarts it
+# nn.decode(step, x, state, choose=draw)      # writes on: the most likely, or what `draw` draws
 # ```
 #
 # ## In torch, Keras and JAX this is

@@ -98,3 +98,24 @@ def test_a_cell_that_returns_its_output_beside_its_state_is_told_what_a_state_is
         nn.unroll(Pair(), X[:, None], (np.zeros((1, 3)), np.zeros((1, 3))))
     with pytest.raises(TypeError, match=r"method output\(state\)"):
         nn.unroll(lambda x, h: (tanh(Tensor(x) + h), h), one_hot(np.array([[0], [1]]), 3), X[:1])
+
+
+GIVEN = [
+    (lambda: nn.Linear(2, 3, bias="no"), "Linear: bias is True or False"),
+    (lambda: nn.TiedLinear(nn.Embedding(2, 3), bias=1), "TiedLinear: bias is True or False"),
+    (lambda: nn.LSTMCell(2, 3, bias="no"), "LSTMCell: bias is True or False"),
+    (lambda: nn.LSTMCell(2, 3, dtype="flot32"), "LSTMCell: parameters are floats, got dtype 'flot"),
+    (lambda: nn.GRU(2, 3, wrap=3), "GRU: wrap is a function or a class"),
+    (lambda: nn.many_to_one(2, 3, 4, cell="lstm"), "cell is a function or a class, got 'lstm'"),
+    (lambda: nn.SequenceModel(nn.RNNCell(2, 3), None, "one", "one"), "read is a function"),
+    (lambda: nn.start.orthogonal(nn.RNNCell(2, 3), gain="1"), "gain is a finite number"),
+    (lambda: nn.start.identity(nn.RNNCell(2, 3), scale=None), "scale is a finite number"),
+    (lambda: nn.unroll(nn.RNNCell(2, 3), X, lenghts=[5]), "Did you mean 'lengths'?"),
+]
+
+
+@pytest.mark.parametrize(("make", "says"), GIVEN)
+def test_arguments_are_checked_when_they_are_given(make, says):
+    with pytest.raises(TypeError) as error:
+        make()
+    assert says in str(error.value)

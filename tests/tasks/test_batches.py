@@ -260,3 +260,26 @@ def test_everything_named_is_there_and_named_once():
     made = {name: thing for name, thing in vars(tasks).items() if callable(thing)}
     functions = {n for n, thing in made.items() if tasks.__name__ in str(thing.__module__)}
     assert functions <= {*tasks.__all__}
+
+
+FLOATS = {
+    "adding": (4, 8),
+    "adding_1997": (4, 12),
+    "binary_addition": (4, 3),
+    "measure_spikes": (4, 3),
+    "multiplication": (4, 8),
+    "multiplication_1997": (4, 12),
+    "parity": (4, 8),
+    "timed_spikes": (4, 3),
+    "two_sequence": (4, 8),
+}
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_a_task_of_numbers_has_the_dtype_asked_for(name):
+    task = getattr(tasks, name)
+    wide, narrow = task(*FLOATS[name], rng=0), task(*FLOATS[name], rng=0, dtype=np.float32)
+    assert wide.xs.dtype == np.float64
+    assert narrow.xs.dtype == np.float32
+    for a, b in zip(wide.astype(np.float32), narrow, strict=True):
+        assert (a is None and b is None) or (a.dtype == b.dtype and np.array_equal(a, b))

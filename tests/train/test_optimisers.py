@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_rnn import Tensor, nn
+from tinygrad_rnn import Tensor, nn, train
 from tinygrad_rnn.train import SGD, Adagrad, Adam, AdamW, RMSprop
 
 
@@ -411,7 +411,7 @@ def test_momentum_lies_below_one(momentum):
 
 def test_adams_numbers_lie_in_their_ranges():
     for betas in ((1.0, 0.9), (0.9, -0.1)):
-        with pytest.raises(ValueError, match=r"Adam: both betas must lie in \[0, 1\)"):
+        with pytest.raises(ValueError, match=r"Adam: betas are a pair of numbers in \[0, 1\)"):
             Adam([parameter(1.0)], betas=betas)
     with pytest.raises(ValueError, match="Adam: eps must be at least 0"):
         Adam([parameter(1.0)], eps=-1e-8)
@@ -431,3 +431,27 @@ def test_adams_numbers_lie_in_their_ranges():
 def test_numbers_outside_their_range_are_refused(make, sentence):
     with pytest.raises(ValueError, match=sentence):
         make([parameter(1.0)])
+
+
+GIVEN = [
+    (lambda: train.Adam(5), TypeError, "expected parameters or what has them, got 5"),
+    (lambda: train.Adam(nn.Linear), TypeError, "Pass the model, or model.parameters()"),
+    (lambda: train.Adam(ONE, betas=0.9), ValueError, "betas are a pair of numbers in [0, 1)"),
+    (lambda: train.Adam(ONE, betas=(0.9,)), ValueError, "got (0.9,)"),
+    (lambda: train.Adam(ONE, betas=("0.9", 0.9)), ValueError, "betas are a pair"),
+    (lambda: train.SGD(ONE, 0.1, 0.9, nesterov="no"), TypeError, "nesterov is True or False"),
+    (lambda: train.RMSprop(ONE, centered="no"), TypeError, "centered is True or False"),
+]
+ONE = [Tensor(1.0)]
+
+
+@pytest.mark.parametrize(("make", "kind", "says"), GIVEN)
+def test_what_an_optimiser_cannot_use_is_refused_when_it_is_given(make, kind, says):
+    with pytest.raises(kind) as error:
+        make()
+    assert says in str(error.value)
+
+
+def test_a_single_tensor_is_optimised():
+    w = Tensor(1.0)
+    assert train.SGD(w, 0.1).parameters == [w]

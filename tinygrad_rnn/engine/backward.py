@@ -152,22 +152,23 @@ def walk(
             tell(node, None, g, None)
         if node in targets:
             found[node] = g if create_graph else g[()]
-        rules: Any = RULES.get(node.op) if node.op else None
+        op: Any = node.op
+        rules: Any = RULES.get(op)
         if rules is None or (partial and node in targets):  # no rule: a leaf, say
             continue
+        inputs, options = node.inputs, node.options
         if create_graph:
-            y, args = node, node.inputs
+            y, args = node, inputs
         else:
             y = node._data
             args: Any = []
-            for x in node.inputs:  # a comprehension would cost a call
+            for x in inputs:  # a comprehension would cost a call
                 args.append(x._data if type(x) is Tensor else x)
-        options = node.options
         if type(rules) is not tuple:
             if create_graph:
                 mark(node)
             rules, args = one_each(rules, g, y, args, options), (args,)
-        for k, x in enumerate(node.inputs):
+        for k, x in enumerate(inputs):
             rule = rules[k] if type(x) is Tensor and x in needed else None
             if rule is None:
                 continue

@@ -74,7 +74,7 @@ from tinygrad_rnn.measure.parameters import ParameterGradients, parameter_gradie
 from tinygrad_rnn.measure.probe import Probe, memory_probe
 from tinygrad_rnn.measure.reach import Reach, reach
 from tinygrad_rnn.measure.receptive import ReceptiveNorms, receptive_norms
-from tinygrad_rnn.measure.results import Table, to_csv
+from tinygrad_rnn.measure.results import Table, Tables, to_csv
 from tinygrad_rnn.measure.seeds import LearningCurves, SeedSpread, learning_curves, seed_spread
 from tinygrad_rnn.measure.surface import Surface, loss_surface, pascanu_wall
 from tinygrad_rnn.measure.trajectories import Plane, Trajectories, principal_plane, trajectories
@@ -106,6 +106,7 @@ __all__ = [
     "SuccessByLength",
     "Surface",
     "Table",
+    "Tables",
     "Trajectories",
     "activation",
     "attractors",

@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygrad_rnn.files import replacing
 
-__all__ = ["Brief", "Table", "brief", "to_csv"]
+__all__ = ["Brief", "Table", "Tables", "brief", "to_csv"]
 
 FEW, LONG, SHOWN = 6, 80, 8  # things and letters in a `repr`, rows in a notebook
 
@@ -74,6 +74,32 @@ class Table(Brief, ABC):
             f"<p><code>{type(self).__name__}</code></p><table><tr>{head}</tr>{body}</table>"
             f"{more if len(rows) > SHOWN else ''}"
         )
+
+
+class Tables(Table):
+    """Several results by title, and as one table with a column, ``panel``, that says which.
+
+    Attributes
+    ----------
+    each
+        The results by title.
+    """
+
+    def __init__(self, each: Mapping[str, Table]) -> None:
+        self.each = dict(each)
+
+    def columns(self) -> dict[str, Any]:
+        """All rows of all; a column that one lacks is empty there."""
+        joined: dict[str, list[Any]] = {}
+        tables = {title: table.columns() for title, table in self.each.items()}
+        names = dict.fromkeys(name for table in tables.values() for name in table)
+        for title, table in tables.items():
+            length = len(next(iter(table.values())))
+            joined.setdefault("panel", []).extend([title] * length)
+            for name in names:
+                column = table.get(name, [""] * length)
+                joined.setdefault(name, []).extend(np.asarray(column).tolist())
+        return joined
 
 
 def _cell(x: Any) -> str:

@@ -20,10 +20,12 @@ from tinygrad_rnn.engine.tensor import Tensor, values
 
 __all__ = [
     "check_call",
+    "check_callable",
     "check_cell",
     "check_dtype",
     "check_flags",
     "check_generator",
+    "check_number",
     "check_probability",
     "check_sequence",
     "check_sizes",
@@ -48,9 +50,14 @@ def check_sizes(owner: str, **sizes: object) -> None:
 
 def check_dtype(owner: str, dtype: DTypeLike) -> None:
     """TypeError unless `dtype` is a float type: as integers all start values would be 0."""
-    if np.dtype(dtype).kind != "f":
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found is None or found.kind != "f":
         raise TypeError(
-            f"{owner}: parameters are floats, got dtype {np.dtype(dtype)}. Take float64 or float32."
+            f"{owner}: parameters are floats, got dtype {found or repr(dtype)}. Take float64 or "
+            "float32."
         )
 
 
@@ -67,6 +74,20 @@ def check_flags(owner: str, **flags: object) -> None:
     for what, flag in flags.items():
         if not isinstance(flag, (bool, np.bool_)):
             raise TypeError(f"{owner}: {what} is True or False, got {flag!r}.")
+
+
+def check_callable(owner: str, **functions: object) -> None:
+    """TypeError unless each is a function or a class that can be called."""
+    for what, function in functions.items():
+        if not callable(function):
+            raise TypeError(f"{owner}: {what} is a function or a class, got {function!r}.")
+
+
+def check_number(owner: str, **numbers: Any) -> None:
+    """TypeError unless each is a finite real number."""
+    for what, number in numbers.items():
+        if not is_number(number) or abs(number) == np.inf:
+            raise TypeError(f"{owner}: {what} is a finite number, got {number!r}.")
 
 
 def check_generator(owner: str, rng: Any) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.operands import operand
 from tinygrad_rnn.engine.tensor import Tensor, values
-from tinygrad_rnn.nn.arguments import check_dtype, check_sizes, require_range
+from tinygrad_rnn.nn.arguments import check_dtype, check_flags, check_sizes, require_range
 from tinygrad_rnn.nn.cells.base import affine
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.start import uniform
@@ -39,6 +39,7 @@ class Linear(Module):
     ) -> None:
         check_sizes("Linear", in_features=in_features, out_features=out_features)
         check_dtype("Linear", dtype)
+        check_flags("Linear", bias=bias)
         self.in_features, self.out_features = in_features, out_features
         rng, bound = np.random.default_rng(rng), in_features**-0.5
         self.W = uniform((in_features, out_features), bound, rng, dtype)
@@ -110,6 +111,7 @@ class TiedLinear(Module):
                 f"TiedLinear: expected the Embedding whose weights it shares, got a "
                 f"{type(embedding).__name__}."
             )
+        check_flags("TiedLinear", bias=bias)
         self.W = embedding.W
         self.b = Tensor(np.zeros(self.W.shape[0], self.W.dtype)) if bias else None
 

@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike
 from tinygrad_rnn.engine.operands import operand
 from tinygrad_rnn.engine.primitives import stack
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.nn.arguments import check_cell, check_flags, check_sequence
+from tinygrad_rnn.nn.arguments import check_callable, check_cell, check_flags, check_sequence
 from tinygrad_rnn.nn.cells import GRUCell, RNNCell
 from tinygrad_rnn.nn.decode import decode
 from tinygrad_rnn.nn.encoder_decoder import EncoderDecoder
@@ -99,6 +99,7 @@ def sequence_to_sequence(
 ) -> EncoderDecoder:
     """(n, batch, inputs) → scores (m, batch, symbols): one cell reads all, then another writes."""
     check_flags("sequence_to_sequence", attention=attention)
+    check_callable("sequence_to_sequence", cell=cell)
     rng = np.random.default_rng(rng)
     return EncoderDecoder(
         cell(inputs, hidden, rng=rng, **_other(dtype)),
@@ -119,6 +120,7 @@ def _model(
 ) -> SequenceModel:
     """A cell of the class `cell` and a linear read-out, drawn from one seed or generator `rng`."""
     inputs, hidden, outputs = sizes
+    check_callable("SequenceModel", cell=cell)
     rng = np.random.default_rng(rng)
     made = cell(inputs, hidden, rng=rng, **_other(dtype))
     check_cell("SequenceModel", made, starts=True)
@@ -152,6 +154,7 @@ class SequenceModel(Module):
         writes: Amount,
     ) -> None:
         check_cell("SequenceModel", cell, starts=True)
+        check_callable("SequenceModel", read=read)
         for what, amount in (("reads", reads), ("writes", writes)):
             if amount not in ["one", "many"]:
                 raise ValueError(f'SequenceModel: {what} is "one" or "many", got {amount!r}.')

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.nn.arguments import check_callable
 from tinygrad_rnn.nn.cells import GRUCell, LSTMCell, ProjectedLSTMCell, RNNCell
 from tinygrad_rnn.nn.recurrent import Merge, Recurrent, built
 from tinygrad_rnn.nn.truncation import RandomTruncation
@@ -54,6 +55,7 @@ class _Torch(Recurrent, Generic[State]):
         wrap: Wrap,
     ) -> None:
         size, hidden_size, num_layers = sizes
+        check_callable(type(self).__name__, wrap=wrap)
         cells = built(lambda n: wrap(make(n)), size, num_layers, bidirectional, merge)
         super().__init__(*cells, merge=merge, dropout=dropout, batch_first=batch_first)
         self.input_size, self.hidden_size, self.num_layers = size, hidden_size, num_layers

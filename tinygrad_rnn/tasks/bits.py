@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_rnn.tasks.batch import Batch, Seed, ending, no_less
 
 __all__ = ["binary_addition", "binary_addition_baseline", "parity", "parity_baseline"]
 
 
-def parity(batch: int, T: int, rng: Seed, *, every_step: bool = False) -> Batch:
+def parity(
+    batch: int, T: int, rng: Seed, *, every_step: bool = False, dtype: DTypeLike = np.float64
+) -> Batch:
     """Is the number of ones odd?
 
     Parameters
@@ -20,6 +23,8 @@ def parity(batch: int, T: int, rng: Seed, *, every_step: bool = False) -> Batch:
         Rows, and bits of each; T ≥ 1.
     rng
         A seed or a generator.
+    dtype
+        Of numbers that are no integers.
     every_step
         Whether the parity so far is due at every step, instead of once at the end.
 
@@ -39,8 +44,8 @@ def parity(batch: int, T: int, rng: Seed, *, every_step: bool = False) -> Batch:
     so_far, lengths = bits.cumsum(axis=0) % 2, np.full(batch, T)
     xs = bits[:, :, None].astype(np.float64)
     if every_step:
-        return Batch(xs, so_far, lengths, np.ones((T, batch), dtype=bool))
-    return Batch(xs, so_far[-1], lengths, ending(lengths))
+        return Batch(xs, so_far, lengths, np.ones((T, batch), dtype=bool)).astype(dtype)
+    return Batch(xs, so_far[-1], lengths, ending(lengths)).astype(dtype)
 
 
 def parity_baseline() -> float:
@@ -48,7 +53,7 @@ def parity_baseline() -> float:
     return math.log(2)
 
 
-def binary_addition(batch: int, bits: int, rng: Seed) -> Batch:
+def binary_addition(batch: int, bits: int, rng: Seed, *, dtype: DTypeLike = np.float64) -> Batch:
     """The sum of two numbers that come in bit by bit, least significant first.
 
     Parameters
@@ -57,6 +62,8 @@ def binary_addition(batch: int, bits: int, rng: Seed) -> Batch:
         Rows, and bits of each number; bits ≥ 1.
     rng
         A seed or a generator.
+    dtype
+        Of numbers that are no integers.
 
     Returns
     -------
@@ -79,7 +86,7 @@ def binary_addition(batch: int, bits: int, rng: Seed) -> Batch:
     for t in range(bits + 1):
         carry, targets[t] = divmod(xs[t].sum(axis=-1) + carry, 2)
     mask = np.ones((bits + 1, batch), dtype=bool)
-    return Batch(xs.astype(np.float64), targets, np.full(batch, bits + 1), mask)
+    return Batch(xs.astype(np.float64), targets, np.full(batch, bits + 1), mask).astype(dtype)
 
 
 def binary_addition_baseline(bits: int) -> float:

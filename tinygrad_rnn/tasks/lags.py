@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_rnn.tasks.batch import Batch, Seed, ending, no_less, within
 
@@ -100,7 +101,9 @@ def long_lag_distracted_baseline() -> float:
     return math.log(2)
 
 
-def two_sequence(batch: int, T: int, rng: Seed, *, N: int = 3, variant: str = "a") -> Batch:
+def two_sequence(
+    batch: int, T: int, rng: Seed, *, N: int = 3, variant: str = "a", dtype: DTypeLike = np.float64
+) -> Batch:
     """The first N numbers are 1 or −1, all others noise: which was it?
 
     Parameters
@@ -109,6 +112,8 @@ def two_sequence(batch: int, T: int, rng: Seed, *, N: int = 3, variant: str = "a
         Rows, and least length: each row has T to T + T//10 steps; T ≥ N.
     rng
         A seed or a generator.
+    dtype
+        Of numbers that are no integers.
     N
         How many numbers carry the answer, at least 1; the paper: 1 or 3.
     variant
@@ -136,7 +141,7 @@ def two_sequence(batch: int, T: int, rng: Seed, *, N: int = 3, variant: str = "a
     xs[:N] = sign + (variant == "b") * xs[:N]
     targets = 0.5 - 0.3 * sign + rng.normal(0, 0.1**0.5, batch) if variant == "c" else sign > 0
     xs = np.where(within(lengths), xs, 0)[:, :, None]
-    return Batch(xs, targets.astype(np.float64)[:, None], lengths, ending(lengths))
+    return Batch(xs, targets.astype(np.float64)[:, None], lengths, ending(lengths)).astype(dtype)
 
 
 def two_sequence_baseline(variant: str = "a", *, memory: bool = False) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_rnn.tasks.batch import Batch, Seed, ending, no_less, within
 
@@ -18,7 +19,7 @@ __all__ = [
 ]
 
 
-def adding(batch: int, T: int, rng: Seed) -> Batch:
+def adding(batch: int, T: int, rng: Seed, *, dtype: DTypeLike = np.float64) -> Batch:
     """The sum of the two marked numbers; every number is drawn from U[0, 1).
 
     Parameters
@@ -27,6 +28,8 @@ def adding(batch: int, T: int, rng: Seed) -> Batch:
         Rows, and steps of each; T ≥ 2.
     rng
         A seed or a generator.
+    dtype
+        Of numbers that are no integers.
 
     Returns
     -------
@@ -39,7 +42,7 @@ def adding(batch: int, T: int, rng: Seed) -> Batch:
     Hochreiter and Schmidhuber 1997, experiment 4, in the form of Arjovsky, Shah and Bengio 2016.
     """
     xs, X1, X2 = _two_halves("adding", batch, T, rng)
-    return _at_the_end(xs, X1 + X2, np.full(batch, T))
+    return _at_the_end(xs, X1 + X2, np.full(batch, T)).astype(dtype)
 
 
 def adding_baseline(known: int = 0) -> float:
@@ -53,13 +56,13 @@ def adding_baseline(known: int = 0) -> float:
     return (2 - known) / 12
 
 
-def multiplication(batch: int, T: int, rng: Seed) -> Batch:
+def multiplication(batch: int, T: int, rng: Seed, *, dtype: DTypeLike = np.float64) -> Batch:
     """The product of the two marked numbers; otherwise as `adding`.
 
     targets (batch, 1) lie in [0, 1). Hochreiter and Schmidhuber 1997, experiment 5.
     """
     xs, X1, X2 = _two_halves("multiplication", batch, T, rng)
-    return _at_the_end(xs, X1 * X2, np.full(batch, T))
+    return _at_the_end(xs, X1 * X2, np.full(batch, T)).astype(dtype)
 
 
 def multiplication_baseline(known: int = 0) -> float:
@@ -73,7 +76,7 @@ def multiplication_baseline(known: int = 0) -> float:
     return (7 / 144, 1 / 36, 0.0)[known]
 
 
-def adding_1997(batch: int, T: int, rng: Seed) -> Batch:
+def adding_1997(batch: int, T: int, rng: Seed, *, dtype: DTypeLike = np.float64) -> Batch:
     """Adding as it was first posed: numbers from U[-1, 1), answer .5 + (X₁ + X₂)/4.
 
     Parameters
@@ -82,6 +85,8 @@ def adding_1997(batch: int, T: int, rng: Seed) -> Batch:
         Rows, and least length: each row has T to T + T//10 steps; T ≥ 11. The paper: 100 … 1000.
     rng
         A seed or a generator.
+    dtype
+        Of numbers that are no integers.
 
     Returns
     -------
@@ -96,7 +101,7 @@ def adding_1997(batch: int, T: int, rng: Seed) -> Batch:
     X₂ is never the first step, which the paper leaves open.
     """
     xs, X1, X2, lengths = _of_1997("adding_1997", batch, T, rng, low=-1, neutral=0)
-    return _at_the_end(xs, 0.5 + (X1 + X2) / 4, lengths)
+    return _at_the_end(xs, 0.5 + (X1 + X2) / 4, lengths).astype(dtype)
 
 
 def adding_1997_baseline() -> float:
@@ -107,13 +112,13 @@ def adding_1997_baseline() -> float:
     return (0.9 / 3 + 1 / 3) / 16
 
 
-def multiplication_1997(batch: int, T: int, rng: Seed) -> Batch:
+def multiplication_1997(batch: int, T: int, rng: Seed, *, dtype: DTypeLike = np.float64) -> Batch:
     """Multiplication as it was first posed: numbers from U[0, 1), answer X₁X₂.
 
     As `adding_1997`, but an X₁ that falls on the first step is 1. Experiment 5 of the same paper.
     """
     xs, X1, X2, lengths = _of_1997("multiplication_1997", batch, T, rng, low=0, neutral=1)
-    return _at_the_end(xs, X1 * X2, lengths)
+    return _at_the_end(xs, X1 * X2, lengths).astype(dtype)
 
 
 def multiplication_1997_baseline() -> float:

@@ -8,6 +8,7 @@ from 0 … I for each spike. Steps are counted from 1, so the first spike is at 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_rnn.tasks.batch import Batch, Seed, no_less, pad, within
 
@@ -22,7 +23,13 @@ __all__ = [
 
 
 def measure_spikes(
-    batch: int, spikes: int, rng: Seed, *, F: int = 10, offsets: tuple[int, ...] = (0, 1)
+    batch: int,
+    spikes: int,
+    rng: Seed,
+    *,
+    F: int = 10,
+    offsets: tuple[int, ...] = (0, 1),
+    dtype: DTypeLike = np.float64,
 ) -> Batch:
     """At each spike, say by how much it is late.
 
@@ -32,6 +39,8 @@ def measure_spikes(
         Rows, and spikes in each; spikes ≥ 1. The paper: 1 (NMSD) or 100 (MSD).
     rng
         A seed or a generator.
+    dtype
+        Of numbers that are no integers.
     F, offsets
         The least interval, F ≥ 1, and the offsets to draw from. The paper: F = 10 … 50, (0, 1) and
         up to 10.
@@ -45,7 +54,7 @@ def measure_spikes(
     offset, lengths, spike = _spikes("measure_spikes", batch, spikes, rng, F, offsets)
     targets = np.zeros(spike.shape)
     targets.T[spike.T] = offset.ravel()  # row by row, the spikes in their order
-    return Batch(spike[:, :, None].astype(np.float64), targets[:, :, None], lengths, spike)
+    return Batch(1.0 * spike[:, :, None], targets[:, :, None], lengths, spike).astype(dtype)
 
 
 def measure_spikes_baseline(offsets: tuple[int, ...] = (0, 1)) -> float:
@@ -54,7 +63,13 @@ def measure_spikes_baseline(offsets: tuple[int, ...] = (0, 1)) -> float:
 
 
 def timed_spikes(
-    batch: int, spikes: int, rng: Seed, *, F: int = 10, offsets: tuple[int, ...] = (0, 1)
+    batch: int,
+    spikes: int,
+    rng: Seed,
+    *,
+    F: int = 10,
+    offsets: tuple[int, ...] = (0, 1),
+    dtype: DTypeLike = np.float64,
 ) -> Batch:
     """Given by how much the next spike is late, produce it: `measure_spikes` turned round.
 
@@ -65,7 +80,7 @@ def timed_spikes(
     xs = np.zeros(spike.shape)
     xs.T[within(lengths).T] = np.repeat(offset.ravel(), F + offset.ravel())
     targets = spike[:, :, None].astype(np.float64)
-    return Batch(xs[:, :, None], targets, lengths, within(lengths))
+    return Batch(xs[:, :, None], targets, lengths, within(lengths)).astype(dtype)
 
 
 def timed_spikes_baseline(F: int = 10, offsets: tuple[int, ...] = (0, 1)) -> float:

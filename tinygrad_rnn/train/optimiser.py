@@ -22,7 +22,7 @@ from tinygrad_rnn.nn.module import Module
 
 __all__ = ["Optimiser", "Parameters", "check_range"]
 
-Parameters: TypeAlias = Module | Mapping[str, Any] | Iterable[Any]
+Parameters: TypeAlias = Module | Tensor | Mapping[str, Any] | Iterable[Any]
 
 
 class Optimiser(Keywords, ABC):
@@ -52,7 +52,12 @@ class Optimiser(Keywords, ABC):
 
     def __init__(self, parameters: Parameters, lr: float, *, weight_decay: float = 0.0) -> None:
         name = type(self).__name__
-        opened = isinstance(parameters, (Module, Mapping, list, tuple))
+        opened = isinstance(parameters, (Module, Mapping, list, tuple, Tensor))
+        if not opened and (isinstance(parameters, type) or not isinstance(parameters, Iterable)):
+            raise TypeError(
+                f"{name}: expected parameters or what has them, got {parameters!r}. Pass the "
+                "model, or model.parameters()."
+            )
         given = tree.leaves(parameters) if opened else list(parameters)
         if not given:
             raise ValueError(f"{name}: there are no parameters to optimise (a used-up generator?).")

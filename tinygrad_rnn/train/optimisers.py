@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinygrad_rnn.nn.arguments import check_flags, is_number
 from tinygrad_rnn.train.optimiser import Optimiser, Parameters, check_range
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "RMSprop"]
@@ -39,6 +40,7 @@ class SGD(Optimiser):
     ) -> None:
         super().__init__(parameters, lr, weight_decay=weight_decay)
         check_range("SGD", 1, momentum=momentum)
+        check_flags("SGD", nesterov=nesterov)
         if nesterov and not momentum:
             raise ValueError("SGD: nesterov looks ahead along the momentum, which is 0.")
         self.momentum, self.nesterov = momentum, nesterov
@@ -97,6 +99,7 @@ class RMSprop(Optimiser):
         super().__init__(parameters, lr, weight_decay=weight_decay)
         check_range("RMSprop", 1, alpha=alpha, momentum=momentum)
         check_range("RMSprop", eps=eps)
+        check_flags("RMSprop", centered=centered)
         self.alpha, self.eps, self.momentum, self.centered = alpha, eps, momentum, centered
 
     def update(self, k: int, p: np.ndarray, g: np.ndarray) -> np.ndarray:
@@ -131,8 +134,9 @@ class Adam(Optimiser):
     ) -> None:
         super().__init__(parameters, lr, weight_decay=weight_decay)
         name = type(self).__name__
-        if not all(0 <= b < 1 for b in betas):
-            raise ValueError(f"{name}: both betas must lie in [0, 1), got {betas}.")
+        pair = isinstance(betas, (tuple, list)) and len(betas) == 2
+        if not pair or not all(is_number(b) and 0 <= b < 1 for b in betas):
+            raise ValueError(f"{name}: betas are a pair of numbers in [0, 1), got {betas!r}.")
         check_range(name, eps=eps)
         self.betas, self.eps = betas, eps
 

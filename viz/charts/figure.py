@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.measure import Table, to_csv
+from tinygrad_rnn.measure import Table, Tables
 from viz import theme
 from viz.layout.graphviz import FORMATS, NoRenderer
 from viz.render.drawing import the_path, write
@@ -121,16 +121,7 @@ class Plot(Shown):
         """Write the numbers as CSV; those of several panels with a column that says which."""
         if isinstance(self.numbers, Table):
             return self.numbers.csv(path)
-        joined: dict[str, list[Any]] = {}
-        tables = {title: table.columns() for title, table in self.numbers.items()}
-        names = dict.fromkeys(name for table in tables.values() for name in table)
-        for title, table in tables.items():
-            length = len(next(iter(table.values())))
-            joined.setdefault("panel", []).extend([title] * length)
-            for name in names:
-                column = table.get(name, [""] * length)
-                joined.setdefault(name, []).extend(np.asarray(column).tolist())
-        return to_csv(path, joined)
+        return Tables(self.numbers).csv(path)
 
     @contextlib.contextmanager
     def _drawn(self, width: float | None, fontsize: float | None) -> Iterator[Any]:

@@ -10,6 +10,7 @@ import numpy as np
 
 import viz
 from tinygrad_rnn import Tensor, nn
+from viz.gallery import small
 from viz.render.drawing import the_path
 
 FORMATS = ("svg", "pdf", "png")
@@ -47,6 +48,10 @@ def _figures() -> dict[str, Callable[[], Any]]:
         "unrolled_rnn": lambda: viz.unrolled(rnn, "cell", names={"rnn": "RNN"}, **letters),
         "gradient_rnn": lambda: viz.gradient_flow(rnn, names={"rnn": "RNN"}, **letters),
         "gradient_lstm": lambda: viz.gradient_flow(lstm, names={"lstm": "LSTM"}, **letters),
+        "two_nets": lambda: viz.gradient_flow(
+            small.far(30), names={"rnn": "RNN", "lstm": "LSTM"}, **letters
+        ),
+        "answers": lambda: viz.unrolled(small.answering(), **letters),
         "long_rnn": lambda: viz.gradient_flow(
             _loss(nn.RNNCell, 100), names={"rnn": "RNN"}, **letters
         ),

@@ -7,10 +7,13 @@ from copy import deepcopy
 from typing import Any
 
 from tinygrad_rnn import Tensor
+from viz import theme
 from viz.exhibit import GRAPH, Exhibit
 from viz.graphs.asked import BUDGET, chosen, recorded_scalar
 from viz.graphs.gradient_flow import decades, flow, measure
 from viz.graphs.options import Options, dressed, rename, without
+from viz.layout.fit import Page, letters_in, page
+from viz.layout.grid import STEPS
 from viz.record.builder import select
 from viz.record.fold import fold
 from viz.record.parts import Parts
@@ -38,6 +41,7 @@ def sheet(drawings: Mapping[str, Drawing], *, across: bool | None = None) -> She
     Examples
     --------
     >>> from tinygrad_rnn import Tensor
+    from viz import theme
     >>> from viz import graph
     >>> x = Tensor(3.0, name="x")
     >>> sheet({"square": graph(x * x), "cube": graph(x * x * x)})
@@ -60,20 +64,47 @@ def compared(
     budget: int,
     options: Options,
 ) -> Sheet:
-    """The gradient flows of several nets on one scale, with one legend."""
-    if options.get("size") is not None or options.get("min_font") is not None:
-        raise ValueError("gradient_flow: size is of one picture; leave it out, or draw one net.")
+    """The gradient flows of several nets on one scale, with one legend.
+
+    On a page that they do not fit, steps are left out from the middle, as few as possible.
+    """
+    room = page("gradient_flow", options.get("size"), options.get("min_font"))
+    args = (losses, detail, weights, per_line, options, room)
+    found = _compared(*args, budget)
+    if room is None:
+        return found
+    steps = max(len({b.column for b in p.parts.blocks if b.kind in STEPS}) for p in found.panels)
+    each = sum(node.kind in theme.STEPS for b in found.panels[0].parts.blocks for node in b.nodes)
+    for keep in range(steps - 1, 0, -1):
+        if found.font >= room.font:
+            return found
+        found = _compared(*args, max(1, keep * each // steps))
+    raise ValueError(
+        f"gradient_flow: the smallest text would have {found.font:.1f} points, and is to have "
+        f"{room.font:g}. Choose fewer nets, a larger size, or a smaller min_font."
+    )
+
+
+def _compared(
+    losses: Mapping[str, Tensor],
+    detail: str,
+    weights: str | None,
+    per_line: int | None,
+    options: Options,
+    room: Page | None,
+    budget: int,
+) -> Sheet:
     every: list[tuple[str, Parts, Tensor]] = []
     norms: list[float] = []
     for title, loss in losses.items():
         root = recorded_scalar(loss, "gradient_flow")
         roots, fine, how = chosen("gradient_flow", [root], detail, weights)
-        parts = select(roots, fine, how, budget)
+        parts = select(roots, fine, how, budget, room is not None)
         norms += measure(parts.edges(), roots[0], "gradient_flow")[0].values()
         every.append((title, parts, roots[0]))
     panels: list[Panel] = []
     for k, (title, parts, root) in enumerate(every, start=1):
-        flow(parts, root, scale=decades(norms))
+        flow(parts, root, None if room is None else letters_in(room), decades(norms))
         if k < len(every):
             legends = {n.id for b in parts.blocks for n in b.nodes if n.kind == "legend"}
             without(parts, legends)
@@ -81,7 +112,7 @@ def compared(
         panels.append(Panel(title, parts))
     if names := options.get("names"):
         rename([parts for _, parts, _ in every], "gradient_flow", names)
-    return Sheet(panels, None, per_line)
+    return Sheet(panels, None if room is None else False, per_line, room)
 
 
 def _families(nets: Any) -> Sheet:

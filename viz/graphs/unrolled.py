@@ -174,9 +174,10 @@ def gradient_flow(
     check("gradient_flow", per_line=per_line, budget=budget)
     checked("gradient_flow", options)
     if isinstance(loss, Mapping) and loss:
+        detail = automatic(detail, recorded(loss, "gradient_flow"), options)
         if detail == "cell":
             options = {**CELLS, **options}
-        return compared(loss, automatic(detail, [], options), weights, per_line, budget, options)
+        return compared(loss, detail, weights, per_line, budget, options)
     roots = [recorded_scalar(loss, "gradient_flow")]
     detail = automatic(detail, roots, options)
     args = chosen("gradient_flow", roots, detail, weights)

@@ -109,7 +109,7 @@ def _columns(plan: Layout, widths: dict[int, float]) -> dict[int, float]:
     longest = max((len(edge.label) for edge in plan.parts.links if edge.kind == "state"), default=0)
     gap = theme.COLUMN_GAP + 6.0 * max(0, longest - 2)
     if plan.roles:
-        number = plan.number = 0.56 * max(float(theme.HANDED), plan.font) * longest
+        number = plan.number = 0.64 * max(float(theme.HANDED), plan.font) * longest
         # between cells stand numbers alone, or also lines that go from row to row
         lines = any(_upright(plan, edge) for edge in plan.parts.links)
         gap = max(30.0, number + theme.COLUMN_GAP if lines else number - theme.CELL_GAP)

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from tinygrad_rnn.measure import Tables
 from viz import theme
 from viz.layout.dot import graph, node_line
 from viz.layout.edges import lines, placed
+from viz.layout.fit import Page, framed, largest, letters, smallest
 from viz.layout.grid import Layout
 from viz.record.parts import Block, Node, Parts
 from viz.render.drawing import Drawing
@@ -43,9 +45,13 @@ class Sheet(Drawing):
     """
 
     def __init__(
-        self, panels: list[Panel], across: bool | None, per_line: int | None = None
+        self,
+        panels: list[Panel],
+        across: bool | None,
+        per_line: int | None = None,
+        room: Page | None = None,
     ) -> None:
-        self.panels, self.across = panels, across
+        self.panels, self.across, self.sized = panels, across, room is not None
         merged, seen = Parts(), set[int]()
         for k, panel in enumerate(panels):
             if id(panel.parts) not in seen:
@@ -55,10 +61,20 @@ class Sheet(Drawing):
                 merged.add(note, "title", panel.title)
                 merged.blocks += [note, *panel.parts.blocks]
                 merged.links += panel.parts.links
-                merged.numbers = merged.numbers or panel.parts.numbers
+        tables = {p.title: p.parts.numbers for p in panels if p.parts.numbers is not None}
+        merged.numbers = Tables(tables) if len(tables) > 1 else next(iter(tables.values()), None)
         if panels[0].dress:
             panels[0].dress(None)
         super().__init__(merged, per_line)
+        if room is not None:
+            _, width, height = self._positioned
+            del self._positioned
+            self.fit = room, largest(width, height, room)
+
+    @property
+    def font(self) -> float:
+        """The size of the smallest text on its page, in points."""
+        return (self.fit[1] if self.fit else 1.0) * min(smallest(p.parts) for p in self.panels)
 
     @cached_property
     def _positioned(self) -> tuple[str, float, float]:
@@ -67,7 +83,8 @@ class Sheet(Drawing):
             if id(panel.parts) not in plans:
                 if panel.room:
                     panel.room()
-                plans[id(panel.parts)] = placed(panel.parts, self.per_line)
+                font = letters(panel.parts) if self.sized else 0.0
+                plans[id(panel.parts)] = placed(panel.parts, self.per_line, font)
         sizes = [(plans[id(p.parts)].width, plans[id(p.parts)].height + HEAD) for p in self.panels]
         beside = sum(w for w, _ in sizes) + GAP * (len(sizes) - 1)
         across = beside <= theme.LINE if self.across is None else self.across
@@ -93,6 +110,9 @@ class Sheet(Drawing):
             shift(plan, -x, h - top)
             first += len(panel.parts.blocks)
             x, top = (x + w + GAP, top) if across else (x, top - h - GAP)
+        if self.fit is not None:
+            corners, head, across, down = framed(width, height, *self.fit)
+            return graph([*found, *corners], **head), across, down
         return graph(found, bb=f"0,0,{width:.1f},{height:.1f}"), width, height
 
     def __repr__(self) -> str:

@@ -122,8 +122,9 @@ def test_two_nets_stand_on_one_sheet_on_one_scale_with_one_legend(record):
                 looks.setdefault(edge.style["color"], set()).add(float(edge.tip.split("= ")[1]))
     spans = sorted((min(norms), max(norms)) for norms in looks.values())
     assert all(a[1] <= b[0] * 1.2 for a, b in pairwise(spans))
-    with pytest.raises(ValueError, match="size is of one picture"):
-        viz.gradient_flow(losses, size="slide")
+    table = sheet.numbers.columns()
+    assert set(table["panel"]) == {"RNN", "LSTM"}
+    assert len(table["panel"]) == len(table["norm"])
 
 
 def test_drawings_on_a_sheet_stay_as_they_are(record):

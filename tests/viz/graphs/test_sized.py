@@ -96,6 +96,22 @@ def test_of_a_gradient_flow_the_loss_stays(record):
 
 
 @pytest.mark.parametrize("size", ["slide", "page"])
+def test_two_nets_are_legible_on_one_page_and_show_both_ends(size, record):
+    cells = {"RNN": nn.RNNCell(3, 4, rng=0), "LSTM": nn.LSTMCell(3, 4, rng=0)}
+    losses = {name: record(cell, steps=20) for name, cell in cells.items()}
+    sheet = viz.gradient_flow(losses, size=size)
+    assert min(fonts(sheet)) >= (14 if size == "slide" else 9) - 0.05
+    for panel in sheet.panels:
+        labels = {n.label for b in panel.parts.blocks for n in b.nodes}
+        assert {"x₀", "x₁₉"} <= labels
+    _, width, height = sheet._positioned
+    assert width <= PAGES[size][0] + 0.1
+    assert height <= PAGES[size][1] + 0.1
+    with pytest.raises(ValueError, match=r"gradient_flow: .* Choose fewer nets"):
+        viz.gradient_flow(losses, size=(60.0, 60.0))
+
+
+@pytest.mark.parametrize("size", ["slide", "page"])
 @pytest.mark.parametrize("cell", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
 def test_a_circuit_fills_its_page_with_legible_text(cell, size):
     drawing = viz.cell(cell(3, 4, rng=0), size=size)

@@ -17,7 +17,7 @@ from tinygrad_rnn.engine.operands import operand
 from tinygrad_rnn.engine.overloads import of_two
 from tinygrad_rnn.engine.primitives import relu, sigmoid, tanh
 from tinygrad_rnn.engine.tensor import Tensor, values
-from tinygrad_rnn.nn.arguments import check_dtype, check_sizes
+from tinygrad_rnn.nn.arguments import check_dtype, check_flags, check_sizes
 from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.samples import Sample, sampled
 from tinygrad_rnn.nn.start import uniform
@@ -132,6 +132,7 @@ class GatedCell(SizedCell):
         dtype: DTypeLike = np.float64,
     ) -> None:
         super().__init__(input_size, hidden_size, dtype)
+        check_flags(type(self).__name__, bias=bias)
         rng = np.random.default_rng(rng)
         width, bound = self.gates * hidden_size, hidden_size**-0.5
         self.W_x = uniform((input_size, width), bound, rng, dtype)

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, cast
 import numpy as np
 
 from tinygrad_rnn.engine.tensor import Tensor
-from tinygrad_rnn.nn.arguments import is_number
+from tinygrad_rnn.nn.arguments import check_number, is_number
 
 __all__ = ["glorot", "he", "identity", "orthogonal", "uniform_all"]
 
@@ -85,8 +85,8 @@ def he(cell: Cell, rng: Any = None) -> Cell:
 
 
 def orthogonal(
-    cell: Any, rng: Any = None, *, per: Literal["gate", "whole"] = "gate", gain: float = 1.0
-) -> Any:
+    cell: Cell, rng: Any = None, *, per: Literal["gate", "whole"] = "gate", gain: float = 1.0
+) -> Cell:
     """Set the recurrent matrix W_h to a random orthogonal one, times `gain` (Saxe et al. 2014).
 
     Parameters
@@ -113,6 +113,7 @@ def orthogonal(
         q = q * np.where(np.diag(r) < 0, -1, 1)  # makes the draw uniform
         return gain * (q if rows >= columns else q.T)
 
+    check_number("orthogonal", gain=gain)
     return _fill("orthogonal", cell, ["W_h"], per, draw, rng)
 
 
@@ -130,6 +131,8 @@ def identity(cell: Cell, scale: float = 1.0) -> Cell:
 
     def draw(_: np.random.Generator, rows: int, columns: int) -> np.ndarray:
         return scale * np.eye(rows, columns)
+
+    check_number("identity", scale=scale)
 
     _fill("identity", cell, ["W_h"], "gate", draw, None)
     for bias in (getattr(cell, "b_x", None), getattr(cell, "b_h", None)):
