@@ -56,7 +56,8 @@ from tinygrad_rnn import interop, measure, nn, stack, tasks, train
 # %% [markdown]
 # ## The picture
 #
-# Where does the GRU stand among its relatives? Orange is what the cell above does not have.
+# Where does the GRU stand among its relatives? Orange is what the cell above does not have; weights
+# are not drawn.
 
 # %%
 family = {"RNN": nn.RNNCell, "LSTM": nn.LSTMCell, "GRU": nn.GRUCell}
@@ -64,7 +65,7 @@ three = np.ones((3, 2, 2))
 last = {
     name: nn.unroll(kind(2, 3, bias=False, rng=0), three)[0][-1] for name, kind in family.items()
 }
-viz.keep(viz.differences(last), "09_family.svg")
+viz.keep(viz.differences(last, weights="hide"), "09_family.svg")
 
 # %% [markdown]
 # The LSTM has two states and three gates, the GRU one state and two gates. What the LSTM does with
