@@ -14,7 +14,16 @@ from tinygrad_rnn.border import REAL, as_array
 from tinygrad_rnn.engine import messages
 from tinygrad_rnn.engine.tensor import OBJECT, Tensor, values
 
-__all__ = ["NUMBERS", "as_operand", "operand", "sequence", "shaped", "with_arrays", "with_axes"]
+__all__ = [
+    "NUMBERS",
+    "as_operand",
+    "lent_arrays",
+    "operand",
+    "sequence",
+    "shaped",
+    "with_arrays",
+    "with_axes",
+]
 
 NUMBERS = frozenset(
     {float, int, bool, np.float64, np.float32, np.float16, np.int64, np.int32, np.bool_}
@@ -68,6 +77,17 @@ def with_axes(op: Any, error: Exception, inputs: Any, arrays: Any, options: Any)
         kind = next((k for k in (IndexError, ValueError) if isinstance(error, k)), TypeError)
         raise kind(messages.not_computed(op, error, arrays, options)) from error
     return [np.asarray(x) if type(x) in _PLAIN else x for x in inputs]
+
+
+def lent_arrays(inputs: tuple[Any, ...], options: dict[str, Any]) -> list[np.ndarray]:
+    """The arrays of an operation that others may write into."""
+    found: list[np.ndarray] = []
+    for x in (*inputs, *options.values()):
+        if type(x) is np.ndarray and x.dtype is not OBJECT:
+            found.append(x)
+        elif type(x) is Tensor and x.fingerprints and x.op is None:
+            found.append(x._data)
+    return found
 
 
 def _is_scalars(x: Any) -> bool:

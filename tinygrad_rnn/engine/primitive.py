@@ -15,7 +15,7 @@ from tinygrad_rnn.border import REAL
 from tinygrad_rnn.engine.constants import fingerprints
 from tinygrad_rnn.engine.context import Context, context
 from tinygrad_rnn.engine.kinds import UNKNOWN, Kind, Linear
-from tinygrad_rnn.engine.operands import NUMBERS, with_arrays, with_axes
+from tinygrad_rnn.engine.operands import NUMBERS, lent_arrays, with_arrays, with_axes
 from tinygrad_rnn.engine.operation import Operation
 from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.signature import CallSignature, by_place, page, signature
@@ -138,21 +138,10 @@ class Primitive(Operation):
             if options and not lent:
                 for x in options.values():
                     lent = lent or type(x) is np.ndarray
-            out.fingerprints = fingerprints(_lent(inputs, options)) if lent else ()
+            out.fingerprints = fingerprints(lent_arrays(inputs, options)) if lent else ()
         else:
             out.op, out.inputs, out.options, out.fingerprints = None, (), NO_OPTIONS, ()
         if now.observers:
             for observer in now.observers:
                 observer.recorded(out)
         return out
-
-
-def _lent(inputs: tuple[Any, ...], options: dict[str, Any]) -> list[np.ndarray]:
-    """The arrays of an operation that others may write into."""
-    found: list[np.ndarray] = []
-    for x in (*inputs, *options.values()):
-        if type(x) is np.ndarray and x.dtype is not OBJECT:
-            found.append(x)
-        elif type(x) is Tensor and x.fingerprints and x.op is None:
-            found.append(x._data)
-    return found

@@ -201,7 +201,8 @@ def _legend(low: float, high: float, not_finite: bool, room: int) -> Iterator[tu
         sample = theme.magnitude((power - low) / (high - low))
         word = f"1e{power}"
         cells.append((_sample(sample["color"], float(sample["penwidth"]), word), f"     {word}  "))
-    dots = f'<TD><FONT COLOR="{theme.GREY}">·····</FONT></TD><TD>no gradient</TD>'
+    grey = {**theme.NO_GRADIENT, "color": theme.GREY}  # legible alone
+    dots = f"<TD>{dashes(grey, length=2, count=5)}</TD><TD>no gradient</TD>"
     zero = f"<TD>{dashes(theme.ZERO_GRADIENT)}</TD><TD>exactly zero</TD>"
     cells += [(zero, "     exactly zero"), (dots, "     no gradient")]
     if not_finite:

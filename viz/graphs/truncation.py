@@ -11,6 +11,8 @@ from tinygrad_rnn import Tensor, measure
 from viz.exhibit import FLOW, Exhibit
 from viz.graphs.asked import BUDGET, Detail, Weights, chosen, recorded_scalar
 from viz.graphs.gradient_flow import flow
+from viz.graphs.options import dressed
+from viz.graphs.unrolled import CELLS
 from viz.layout import routes
 from viz.layout.dot import edge_line, graph, node_line
 from viz.layout.edges import Upright, crossings, lines, placed, uprights
@@ -43,7 +45,7 @@ def truncation(
     loss
         A recorded scalar of steps that were unrolled with ``truncate=…``, or with `stop_gradient`.
     detail, weights, per_line, budget
-        As in `unrolled`.
+        As in `gradient_flow`.
 
     Returns
     -------
@@ -66,6 +68,8 @@ def truncation(
     check("truncation", per_line=per_line, budget=budget)
     parts = select(*chosen("truncation", [root], detail, weights), budget)
     flow(parts, root)
+    if detail == "cell":
+        dressed(parts, "truncation", CELLS)
     return Truncation(parts, _windows(parts, root), per_line)
 
 

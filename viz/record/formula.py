@@ -116,7 +116,7 @@ def expression(
             given.update((id(x), f) for x, f in known if f is not None and id(x) not in found)
             if inside[node] is node and frame is not None and frame.call is not None:
                 parts = [
-                    found.get(id(x)) or given.get(id(x)) or _argument(x, name)
+                    found.get(id(x)) or given.get(id(x)) or _argument(x, name, letters)
                     for x, name in zip(frame.call.inputs, frame.call.names, strict=True)
                 ]
                 words = tuple(f"{key} {x}" for key, x in frame.call.options.items())
@@ -168,9 +168,11 @@ def _balanced(text: str, wanted: int) -> list[str]:
     return lines
 
 
-def _argument(x: Any, name: str) -> Formula:
-    """What a function was given and none of its operations reads: an array by its parameter."""
-    return _number(x) if is_number(x) else DOT if type(x) is Tensor else letter(name)
+def _argument(x: Any, name: str, letters: Letters) -> Formula:
+    """A value without a letter that a function was given: by its parameter, if that is free."""
+    if is_number(x):
+        return _number(x)
+    return DOT if letter(name) in letters.values() else letter(name)
 
 
 def _number(x: Any) -> Formula:

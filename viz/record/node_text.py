@@ -278,14 +278,14 @@ def _derivative(node: Tensor, roles: Roles) -> str | None:
     return f"∂{short(target.name)}" if type(target) is Tensor and target.name else None
 
 
-def dashes(style: Mapping[str, str]) -> str:
+def dashes(style: Mapping[str, str], length: int = 8, count: int = 3) -> str:
     """A dashed line for a legend, as thick as the edges of that style are."""
     thick = round(float(style["penwidth"]))
     bar = (
-        f'<TD FIXEDSIZE="TRUE" WIDTH="8" HEIGHT="{thick}" BGCOLOR="{style["color"]}"></TD>'
+        f'<TD FIXEDSIZE="TRUE" WIDTH="{length}" HEIGHT="{thick}" BGCOLOR="{style["color"]}"></TD>'
         f'<TD FIXEDSIZE="TRUE" WIDTH="4" HEIGHT="{thick}"></TD>'
     )
     return (
         '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">'
-        f"<TR>{bar * 3}</TR></TABLE>"
+        f"<TR>{bar * count}</TR></TABLE>"
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from tinygrad_rnn.measure import Tables
+from tinygrad_rnn.measure import Table, Tables
 from viz import theme
 from viz.layout.dot import graph, node_line
 from viz.layout.edges import lines, placed
@@ -52,7 +52,7 @@ class Sheet(Drawing):
         room: Page | None = None,
     ) -> None:
         self.panels, self.across, self.sized = panels, across, room is not None
-        merged, seen = Parts(), set[int]()
+        merged, seen, tables = Parts(), set[int](), dict[str, Table]()
         for k, panel in enumerate(panels):
             if id(panel.parts) not in seen:
                 seen.add(id(panel.parts))
@@ -61,7 +61,8 @@ class Sheet(Drawing):
                 merged.add(note, "title", panel.title)
                 merged.blocks += [note, *panel.parts.blocks]
                 merged.links += panel.parts.links
-        tables = {p.title: p.parts.numbers for p in panels if p.parts.numbers is not None}
+                if panel.parts.numbers is not None:
+                    tables[panel.title] = panel.parts.numbers
         merged.numbers = Tables(tables) if len(tables) > 1 else next(iter(tables.values()), None)
         if panels[0].dress:
             panels[0].dress(None)

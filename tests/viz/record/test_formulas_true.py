@@ -40,10 +40,11 @@ def values_of(members, roles):
     """The value of each letter, which is one alone, and of dots in the order they are read."""
     own, found, dots = set(members), {}, {}
     known = letters(members, roles)
+    names = {text_of(formula) for formula in known.values()}
     for node in members:
         if (call := call_of(node)) is not None:
-            arrays = zip(call.call.names, call.call.inputs, strict=True)
-            found |= {name: x for name, x in arrays if isinstance(x, np.ndarray)}
+            given = zip(call.call.names, call.call.inputs, strict=True)
+            found |= {name: array(x) for name, x in given if name not in names}
         for k, x in enumerate(node.inputs):
             inner = type(x) is Tensor and x in own and (node, k) not in known
             if (node, k) in roles.absent or inner:

@@ -91,10 +91,6 @@ class Python(Writer[str]):
         self.read, self.step, self.counts, self.shapes = read, step, counts, shapes
         self.dtype = dtype
 
-    def plain(self, text: str) -> str:
-        """The text itself."""
-        return text
-
     def letter(self, x: Formula) -> str:
         """A name, at its step."""
         return self.read(x.what, x.step)

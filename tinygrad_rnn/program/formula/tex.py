@@ -42,10 +42,6 @@ class Tex(Writer[str]):
     def __init__(self, names: dict[Any, Letter]) -> None:
         self.names = names
 
-    def plain(self, text: str) -> str:
-        """The text itself."""
-        return text
-
     def letter(self, x: Formula) -> str:
         """A letter with its step below it."""
         return self.names[x.what].tex(x.step.tex() if x.step else "")

@@ -91,10 +91,6 @@ class Label(Text[str]):
     space = GLUE
     signs = Signs(f" +{GLUE}", f" −{GLUE}", "−", "×", "×", "@", "/", "^", f",{GLUE}")
 
-    def plain(self, text: str) -> str:
-        """The text itself."""
-        return text
-
 
 class Wide(Label):
     """The same with spaces around all signs, as on paper: ``a × b``."""

@@ -80,8 +80,9 @@ class Writer(Generic[T]):
     forms: ClassVar[dict[str, Callable[..., Any]]] = {}
 
     def plain(self, text: str) -> T:
-        """Text that is upright and no letter."""
-        raise NotImplementedError
+        """Text that is upright and no letter; of a language of plain text the text itself."""
+        found: Any = text
+        return found
 
     def letter(self, x: Formula) -> T:
         """A letter, at its step."""
