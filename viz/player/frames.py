@@ -66,7 +66,7 @@ class Frames(Shown):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a page of all frames (.html), or each to a file of its own (.svg), numbered.
 
-        A circuit's are also written as .png and .pdf.
+        A circuit's are also written as .png, and as one .pdf.
 
         Returns
         -------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from viz.exhibit import CELLS, Exhibit
@@ -12,6 +14,8 @@ from viz.player.frames import Frames, slim
 from viz.record.equations import Equation
 from viz.record.rich import text_of
 from viz.render.circuit import CircuitDrawing
+from viz.render.drawing import the_path, write
+from viz.render.pdf import joined
 from viz.render.svg import svg
 
 
@@ -28,10 +32,27 @@ class Steps(Frames):
         self._dots = dots
         super().__init__([slim(svg(dot)) for dot in dots], captions)
 
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write a page with a slider (.html), one document (.pdf), or numbered files (.svg, .png).
+
+        Returns
+        -------
+        The path written; of several, the last.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For what is no path; for another ending; for a PDF whose pages cannot be joined.
+        OSError
+            If a file cannot be written.
+        """
+        path = the_path(path, "steps.pdf")
+        if path.suffix.lower() == ".pdf":
+            return write(path, joined([draw(dot, "pdf") for dot in self._dots]))
+        return super().save(path)
+
     def _contents(self, form: str) -> list[bytes] | None:
-        if form in ("png", "pdf"):
-            return [draw(dot, form) for dot in self._dots]
-        return super()._contents(form)
+        return [draw(dot, form) for dot in self._dots] if form == "png" else super()._contents(form)
 
 
 def steps(
@@ -53,8 +74,8 @@ def steps(
 
     Returns
     -------
-    Frames. ``.save("lstm.html")`` writes a page with a slider, ``.save("lstm.svg")`` (or .pdf,
-    .png) one numbered file for each.
+    Frames. ``.save("lstm.html")`` writes a page with a slider, ``.save("lstm.pdf")`` a document
+    with a page for each, as slides include them, ``.save("lstm.svg")`` (or .png) numbered files.
 
     Raises
     ------

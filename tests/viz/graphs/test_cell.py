@@ -235,7 +235,10 @@ def test_steps_light_one_part_after_the_other_and_nothing_moves(tmp_path):
     ]
     assert all(sorted(p) == sorted(places[0]) for p in places)
     assert len(viz.steps(cell)) == 6
-    assert frames.save(tmp_path / "lstm.pdf").name == "lstm3.pdf"
+    assert frames.save(tmp_path / "lstm.png").name == "lstm3.png"
+    document = frames.save(tmp_path / "lstm.pdf")
+    assert document.name == "lstm.pdf"
+    assert b"/Count 4 >>" in document.read_bytes()
     assert frames.save(tmp_path / "lstm.html").exists()
     with pytest.raises(ValueError, match="'q' is no letter of this cell; it has i, f, g, o, c, h"):
         viz.steps(cell, ["f", "q"])
