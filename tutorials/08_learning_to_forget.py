@@ -16,7 +16,7 @@
 # * hold a gate open and say what would have happened.
 #
 # *Needs:* lesson 1 (Reber's grammar, nats) and lesson 7 (LSTM). *Takes:* 30 minutes to read, 25
-# seconds to run.
+# seconds to run, twice that without a C compiler.
 
 # %% [markdown]
 # ## Predict

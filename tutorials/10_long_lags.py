@@ -16,7 +16,7 @@
 # * choose the start values of gates for the lag that you expect.
 #
 # *Needs:* lesson 5 (vanishing gradients) and lesson 7 (LSTM). *Takes:* 35 minutes to read, 45
-# seconds to run.
+# seconds to run, twice that without a C compiler.
 
 # %% [markdown]
 # ## Predict

@@ -21,6 +21,14 @@ ELEMENTWISE = {
     "absolute": (tg.absolute, torch.abs, POINTS),
     "sin": (tg.sin, torch.sin, BETWEEN),
     "cos": (tg.cos, torch.cos, BETWEEN),
+    "tan": (tg.tan, torch.tan, BETWEEN),
+    "arctan": (tg.arctan, torch.arctan, POINTS),
+    "sinh": (tg.sinh, torch.sinh, BETWEEN),
+    "cosh": (tg.cosh, torch.cosh, BETWEEN),
+    "log2": (tg.log2, torch.log2, POSITIVE),
+    "log10": (tg.log10, torch.log10, POSITIVE),
+    "erf": (tg.erf, torch.erf, POINTS),
+    "mod": (lambda x: x % 0.7, lambda x: torch.remainder(x, 0.7), BETWEEN),
     "tanh": (tg.tanh, torch.tanh, POINTS),
     "sigmoid": (tg.sigmoid, torch.sigmoid, POINTS),
     "relu": (tg.relu, torch.relu, POINTS),
@@ -46,6 +54,29 @@ REDUCTIONS = {
 }
 
 
+FUNCTIONS = {
+    "cumsum": (lambda x: tg.cumsum(x, 1), lambda x: torch.cumsum(x, 1)),
+    "prod": (lambda x: tg.prod(x, 1), lambda x: torch.prod(x, 1)),
+    "var": (lambda x: tg.var(x, 1, ddof=1), lambda x: torch.var(x, 1)),
+    "std": (lambda x: tg.std(x, 1), lambda x: torch.std(x, 1, correction=0)),
+    "norm": (lambda x: tg.norm(x, axis=2), lambda x: torch.linalg.vector_norm(x, dim=2)),
+    "largest": (
+        lambda x: tg.norm(x, np.inf, 2),
+        lambda x: torch.linalg.vector_norm(x, torch.inf, 2),
+    ),
+    "einsum": (
+        lambda x: tg.einsum("bti,bsi->bts", x, x),
+        lambda x: torch.einsum("bti,bsi->bts", x, x),
+    ),
+    "tensordot": (lambda x: tg.tensordot(x, x, ((0, 2), (0, 2))),
+                  lambda x: torch.tensordot(x, x, ((0, 2), (0, 2)))),
+    "repeat": (lambda x: tg.repeat(x, 3, 1), lambda x: torch.repeat_interleave(x, 3, 1)),
+    "roll": (lambda x: tg.roll(x, 2, 1), lambda x: torch.roll(x, 2, 1)),
+    "tril": (lambda x: tg.tril(x, 1), lambda x: torch.tril(x, 1)),
+    "diag": (lambda x: tg.diag(x[0], 1), lambda x: torch.diag(x[0], 1)),
+}  # fmt: skip
+
+
 def compare(f, g, *arrays, tolerance=1e-12):
     """Values and gradients, weighted at random, of ours and theirs."""
     mine, others = (
@@ -65,6 +96,15 @@ def compare(f, g, *arrays, tolerance=1e-12):
 def test_elementwise(name):
     f, g, points = ELEMENTWISE[name]
     compare(f, g, points)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_of_numpy(name):
+    compare(*FUNCTIONS[name], TABLE)
+
+
+def test_norm_has_torchs_slope_at_0():
+    compare(lambda x: tg.norm(x), torch.linalg.vector_norm, np.zeros(3))
 
 
 @pytest.mark.parametrize("keepdims", [True, False])

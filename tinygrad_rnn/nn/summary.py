@@ -35,6 +35,7 @@ _LETTERS: dict[str, str] = {
 }
 _ORDER = "IHOND"
 _PRIMES: dict[str, int] = dict(zip(_ORDER, (211, 223, 227, 229, 233), strict=True))
+_NUMBERS = (3, 6)  # columns on the right
 _LARGEST = 64  # factor of a size, as the 4 of an LSTM
 
 
@@ -100,10 +101,9 @@ class Summary:
     def __str__(self) -> str:
         lines = self.cells()
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        right = (3, 6)  # numbers
         texts = [
             "  ".join(
-                x.rjust(n) if k in right else x.ljust(n)
+                x.rjust(n) if k in _NUMBERS else x.ljust(n)
                 for k, (x, n) in enumerate(zip(line, widths, strict=True))
             ).rstrip()
             for line in lines
@@ -115,11 +115,14 @@ class Summary:
 
     def _repr_html_(self) -> str:
         head, *lines = self.cells()
-        rows = [f"<tr>{''.join(f'<th>{x}</th>' for x in head)}</tr>"]
-        for line in lines:
-            columns = "".join(f"<td>{html.escape(x)}</td>" for x in line)
-            rows.append(f"<tr>{columns}</tr>")
-        return f"<table>{''.join(rows)}</table>"
+        rows = ["".join(f"<th>{x}</th>" for x in head)]
+        rows += ["".join(map(_column, range(len(line)), line)) for line in lines]
+        return f"<table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+
+
+def _column(k: int, text: str) -> str:
+    side = ' style="text-align: right"' if k in _NUMBERS else ""
+    return f"<td{side}>{html.escape(text)}</td>"
 
 
 def summary(model: Module, *args: Any, **options: Any) -> Summary:

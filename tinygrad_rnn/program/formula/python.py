@@ -18,6 +18,7 @@ from tinygrad_rnn.program.formula.writer import (
     POWER,
     PRODUCT,
     SUM,
+    Bound,
     Signs,
     Writer,
 )
@@ -136,22 +137,22 @@ class Python(Writer[str]):
             return [] if k.numerator == 1 else [str(k.numerator)]
         return [self.number(k)[0]]
 
-    def power(self, base: Formula, exponent: Formula) -> tuple[str, int]:
+    def power(self, base: Formula, exponent: Formula) -> Bound:
         """A power; of integers NumPy has none with a negative exponent."""
         below = self.text(base, ATOM)
         if base.head == "number" and below.isdigit():
             below += ".0"
         if exponent.head == "number" and isinstance(exponent.what, Fraction) and exponent.what < 0:
-            return f"{below}**({float(exponent.what)!r})", POWER
-        return f"{below}**{self.text(exponent, ATOM)}", POWER
+            return Bound(f"{below}**({float(exponent.what)!r})", POWER)
+        return Bound(f"{below}**{self.text(exponent, ATOM)}", POWER)
 
-    def matmul(self, a: Formula, b: Formula) -> tuple[str, int]:
+    def matmul(self, a: Formula, b: Formula) -> Bound:
         """A product of matrices; of a column and a row all products."""
         row = len(self.shapes.of(b)) == 1
         if row and a.head == "transpose" and len(self.shapes.of(a.parts[0])) == 1:
-            return f"np.outer({self.text(a.parts[0])}, {self.text(b)})", ATOM
+            return Bound(f"np.outer({self.text(a.parts[0])}, {self.text(b)})", ATOM)
         left = f"1 * {self.text(a, POWER)}" if self.is_bool(a) else self.text(a, MATMUL)
-        return f"{left} @ {self.float(b, ATOM)}{'[None]' * row}", MATMUL
+        return Bound(f"{left} @ {self.float(b, ATOM)}{'[None]' * row}", MATMUL)
 
     def number(self, k: Any) -> tuple[str, int]:
         """A number, as a fraction if it is one of small numbers that no short decimal is."""
@@ -276,9 +277,9 @@ class Python(Writer[str]):
         axes = f", {axes_text(x.what)}" if x.what else ""
         return f"{self.named(x)}({self.text(x.parts[0])}{axes})"
 
-    def related(self, x: Formula, a: Formula, b: Formula) -> tuple[str, int]:
+    def related(self, x: Formula, a: Formula, b: Formula) -> Bound:
         """A comparison."""
-        return f"{self.text(a)} {OPERATORS[x.head]} {self.text(b)}", COMPARISON
+        return Bound(f"{self.text(a)} {OPERATORS[x.head]} {self.text(b)}", COMPARISON)
 
 
 def dtype_of(key: Any) -> Any:
@@ -296,10 +297,11 @@ def axes_text(axes: tuple[int, ...]) -> str:
 # fmt: off
 FORMS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(RELATIONS, Python.related),
-    "index of time": lambda s, x: (s.step(x.step), SUM),
-    "inverse":     lambda s, x: (f"1 / {s.counts[x.what]}", PRODUCT),
-    "quotient":    lambda s, x, a, b: (f"{s.float(a, PRODUCT)} / {s.float(b, POWER)}", PRODUCT),
-    "square":      lambda s, x, a: (f"{s.text(a, ATOM)}**2", POWER),
+    "index of time": lambda s, x: Bound(s.step(x.step), SUM),
+    "inverse":     lambda s, x: Bound(f"1 / {s.counts[x.what]}", PRODUCT),
+    "quotient":    lambda s, x, a, b: Bound(
+                       f"{s.float(a, PRODUCT)} / {s.float(b, POWER)}", PRODUCT),
+    "square":      lambda s, x, a: Bound(f"{s.text(a, ATOM)}**2", POWER),
     "power":       lambda s, x, a, b: s.power(a, b),
     "matmul":      lambda s, x, a, b: s.matmul(a, b),
     "over":        lambda s, x, a: s.over(x, "sum"),

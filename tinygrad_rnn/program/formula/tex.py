@@ -23,6 +23,7 @@ from tinygrad_rnn.program.formula.writer import (
     POWER,
     PRODUCT,
     SUM,
+    Bound,
     Signs,
     Writer,
 )
@@ -94,16 +95,16 @@ class Tex(Writer[str]):
         )
         return ("-" if negative else "") + text, SUM if negative else PRODUCT
 
-    def raised(self, base: Formula, exponent: str) -> tuple[str, int]:
+    def raised(self, base: Formula, exponent: str) -> Bound:
         """Something with an exponent; the functions carry it behind their name."""
         exponent = exponent if len(exponent) == 1 or exponent == "\\top" else f"{{{exponent}}}"
         if base.head in ("tanh", "sigmoid"):
             inner = self.brackets(self.text(base.parts[0]), base.parts[0])
-            return f"{FUNCTIONS[base.head][0]}^{exponent}{inner}", POWER
+            return Bound(f"{FUNCTIONS[base.head][0]}^{exponent}{inner}", POWER)
         text = self.text(base, ATOM)
         if base.head == "letter" and self.names[base.what].above:
             text = f"({text})"
-        return f"{text}^{exponent}", POWER
+        return Bound(f"{text}^{exponent}", POWER)
 
     def indexed(self, x: Formula, words: Any) -> str:
         """The text between the brackets of an index."""
@@ -118,15 +119,15 @@ class Tex(Writer[str]):
             for w in words
         )
 
-    def broadcast(self, x: Formula, a: Formula) -> tuple[str, int]:
+    def broadcast(self, x: Formula, a: Formula) -> Bound:
         """An array of another shape, or of one number."""
         if scalars(a)[1]:
-            return f"\\mathrm{{broadcast}}{_below(x.what[1])}({self.text(a)})", ATOM
+            return Bound(f"\\mathrm{{broadcast}}{_below(x.what[1])}({self.text(a)})", ATOM)
         shape = x.what[1] if len(x.what[1]) > 1 else (1, *x.what[1])
         below = f"_{{{TIMES.join(map(str, shape))}}}" + "[0]" * (shape != x.what[1])
         if a.what in (0, 1):
-            return f"\\mathbf{{{int(a.what)}}}{below}", ATOM
-        return f"{self.text(a)}\\, \\mathbf{{1}}{below}", PRODUCT
+            return Bound(f"\\mathbf{{{int(a.what)}}}{below}", ATOM)
+        return Bound(f"{self.text(a)}\\, \\mathbf{{1}}{below}", PRODUCT)
 
     def named(self, x: Formula) -> str:
         """The name of a function, with its axes below it."""
@@ -135,17 +136,17 @@ class Tex(Writer[str]):
 
     # fmt: off
     forms: ClassVar[dict[str, Callable[..., Any]]] = {
-        "index of time": lambda w, x: (x.step.tex(), SUM),
+        "index of time": lambda w, x: Bound(x.step.tex(), SUM),
         "inverse":    lambda w, x: f"\\frac{{1}}{{{x.what}}}",
         "quotient":   lambda w, x, a, b: f"\\frac{{{w.text(a)}}}{{{w.text(b)}}}",
         "square":     lambda w, x, a: w.raised(a, "2"),
         "power":      lambda w, x, a, b: w.raised(a, w.text(b)),
         "transpose":  lambda w, x, a: w.raised(a, "\\top") if x.what is None else w.call(x),
-        "over":       lambda w, x, a: (_steps("\\sum", x) + " " + w.text(a, PRODUCT), PRODUCT),
+        "over":       lambda w, x, a: Bound(f"{_steps(x)} {w.text(a, PRODUCT)}", PRODUCT),
         "all":        lambda w, x, a: _during(w.brackets(w.text(a), a), x),
         "axes":       lambda w, x, a: f"\\mathrm{{sum}}{_below(x.what)}{w.brackets(w.text(a), a)}",
-        "rows":       lambda w, x, a: (f"\\mathbf{{1}}^\\top {w.text(a, MATMUL)}", MATMUL),
-        "columns":    lambda w, x, a: (f"{w.text(a, MATMUL)}\\, \\mathbf{{1}}", MATMUL),
+        "rows":       lambda w, x, a: Bound(f"\\mathbf{{1}}^\\top {w.text(a, MATMUL)}", MATMUL),
+        "columns":    lambda w, x, a: Bound(f"{w.text(a, MATMUL)}\\, \\mathbf{{1}}", MATMUL),
         "one_hot":    lambda w, x, a: f"\\mathbf{{1}}_{{{w.text(a)}}}",
         "index":      lambda w, x, a, *more: f"{w.text(a, ATOM)}[{w.indexed(x, x.what)}]",
         "put":        lambda w, x, a, *more: f"\\mathrm{{put}}{_below(x.what[0])}"
@@ -177,9 +178,9 @@ def _below(numbers: Any) -> str:
     return f"_{{{','.join(map(str, numbers))}}}"
 
 
-def _steps(sign: str, x: Formula) -> str:
+def _steps(x: Formula) -> str:
     first, last = (step.tex() for step in x.what)
-    return f"{sign}_{{t={first}}}^{{{last}}}"
+    return f"\\sum_{{t={first}}}^{{{last}}}"
 
 
 def _during(text: str, x: Formula) -> str:

@@ -10,6 +10,7 @@ from tinygrad_rnn.program.formula.writer import (
     ATOM,
     FUNCTIONS,
     PRODUCT,
+    Bound,
     Signs,
     T,
     Writer,
@@ -69,14 +70,14 @@ class Text(Writer[T]):
     def total(self, x: Formula, a: Formula) -> Any:
         """A sum of elements: of squares without brackets."""
         if a.head in ("square", "power") and not x.what:
-            return self.plain("Σ ") + self.text(a), PRODUCT
+            return Bound(self.plain("Σ ") + self.text(a), PRODUCT)
         return self.call(x)
 
     # fmt: off
     forms: ClassVar[dict[str, Callable[..., Any]]] = {
         "index":     lambda w, x, a, *more: w.text(a, ATOM) + w.indexed(x),
         "transpose": lambda w, x, a: w.text(a, ATOM) + w.plain("ᵀ") if not x.what else w.call(x),
-        "square":    lambda w, x, a: (w.text(a, ATOM) + w.plain("²"), ATOM),
+        "square":    lambda w, x, a: w.text(a, ATOM) + w.plain("²"),
         "as":        lambda w, x, a: w.plain(f"{x.what}(") + w.text(a) + w.plain(")"),
         "row":       lambda w, x, *parts: w.plain("[") + w.joined([w.text(p) for p in parts],
                                           w.signs.comma) + w.plain("]"),

@@ -19,6 +19,7 @@ __all__ = [
     "POWER",
     "PRODUCT",
     "SUM",
+    "Bound",
     "Signs",
     "Writer",
 ]
@@ -57,6 +58,13 @@ FUNCTIONS: dict[str, tuple[str, str, str]] = {
     "batched":     (r"\mathrm{matmul}",       "matmul", "np.matmul"),
 }
 # fmt: on
+
+
+class Bound(NamedTuple):
+    """A text, and how tightly it binds; a form that gives text alone gives an `ATOM`."""
+
+    text: Any
+    binds: int
 
 
 class Signs(NamedTuple):
@@ -112,7 +120,7 @@ class Writer(Generic[T]):
         own = self.forms.get(x.head)
         if own is not None:
             found = own(self, x, *x.parts)
-            return found if type(found[-1]) is int else (found, ATOM)
+            return found if isinstance(found, Bound) else (found, ATOM)
         shared = SHARED.get(x.head)
         return shared(self, x, *x.parts) if shared else (self.call(x), ATOM)
 
