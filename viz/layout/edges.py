@@ -71,6 +71,8 @@ def _block(k: int, block: Block, plan: Layout) -> str:
     """A block's nodes and edges, moved to its position in the picture."""
     frame = plan.frames[block]
     lines = []
+    coloured = [edge for edge in block.edges if "color" in edge.style]
+    colours = {end: e.style["color"] for e in coloured for end in (e.tail, e.head)}
     for node in block.nodes:
         x, y, w, h = plan.at[node.id]
         size = {"width": f"{w / 72:.4f}", "height": f"{h / 72:.4f}"}
@@ -78,6 +80,8 @@ def _block(k: int, block: Block, plan: Layout) -> str:
             size["fontsize"] = theme.GIVEN
         elif block.kind not in ("step", "cell", "gap"):
             size |= enlarged(node, plan.font)
+        if node.kind == "port" and node.id in colours:  # no gap in a line that goes through
+            size |= dict.fromkeys(("color", "fillcolor"), colours[node.id])
         lines.append(node_line(node, pos=f"{x:.1f},{y:.1f}", **size, **_tip(node)))
     for n, (edge, spline) in enumerate(zip(block.edges, frame.layout.edges, strict=True)):
         tip = next(((x + frame.x, y + frame.y) for mark, x, y in spline if mark), None)

@@ -161,3 +161,14 @@ def test_arrows_point_the_way_that_the_gradient_goes(detail, record):
         tail = line.split(" -> ")[0].strip()
         assert ('pos="s,' in line) == (tail not in ports)
         assert "e," not in line.partition('pos="')[2].partition('"')[0]
+
+
+def test_a_line_through_the_edge_of_a_step_has_no_gap(record):
+    drawing = viz.gradient_flow(record(nn.RNNCell(3, 4, rng=0)), "gate")
+    lines = drawing._positioned[0].splitlines()
+    written = {line.split()[0]: line for line in lines if 'class="port"' in line}
+    inside = [e for b in drawing.parts.blocks for e in b.edges if "color" in e.style]
+    ends = [(end, e.style["color"]) for e in inside for end in (e.tail, e.head) if end in written]
+    assert len(ends) >= 6
+    for port, colour in ends:
+        assert f'fillcolor="{colour}"' in written[port]
