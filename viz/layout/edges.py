@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from dataclasses import replace
 from itertools import pairwise
 
 from viz import theme
@@ -111,6 +112,10 @@ def _link(edge: Edge, plan: Layout, upright: list[Upright]) -> str:
     """One line between blocks."""
     points, tip = _route(edge, plan)
     more = {**_tip(edge), "arrowhead": "normal"} if tip else _tip(edge)
+    # beside what gathers steps of several lines, their letters would stand on each other
+    crowded = plan.home[edge.head].kind == "after" and plan.bare(edge.head) and not plan.bar
+    if crowded and edge.role and edge.label.startswith(edge.role):
+        edge = replace(edge, label="")
     if edge.label:
         large = plan.bare(edge.head) and bool(plan.roles)
         x, y = _label(edge, points, plan.track(edge) is None, upright, large)

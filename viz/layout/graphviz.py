@@ -169,6 +169,6 @@ def _process(command: Sequence[str | os.PathLike[str]], dot: str) -> bytes:
             f"drawing: Graphviz was stopped: it needs more than {SECONDS} seconds for these "
             f'{len(dot):,} characters of DOT. Show less (detail="cell", fewer steps, a smaller '
             "budget), or all of it in the player: viz.play(loss). The DOT text is there all the "
-            "same: .source. To wait longer, set viz.paint.SECONDS."
+            "same: .source. To wait longer, set viz.layout.graphviz.SECONDS."
         ) from None
     return done.stdout

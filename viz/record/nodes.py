@@ -34,10 +34,21 @@ class Nodes:
         self.left, self.right = min(columns, default=0), max(columns, default=0)
         self.gathers = self._gathers() if detail == "cell" else set[object]()
         self.carrying = {lane for lane, _ in roles.states}
+        self.carrying |= {x for x in lanes if len(x.sections) == 1} - self._fed()
         self.last = {section: node for node, section in self.section.items()}
         self.parts = Parts()
         self.blocks: dict[object, Block] = {}
         self.names: dict[object, str] = {}
+
+    def _fed(self) -> set[object]:
+        """Lanes that read another; one of a single step that does not is no answer, but a cell."""
+        ways = (
+            (step.lane, self.roles.view.step[x].lane)
+            for node, step in self.roles.view.step.items()
+            for x in node.inputs
+            if type(x) is Tensor and x.op
+        )
+        return {lane for lane, other in ways if other is not None and other is not lane}
 
     def _gathers(self) -> set[object]:
         """What follows the steps, if it is one node that reads several: a mean of losses."""

@@ -7,6 +7,7 @@ import pytest
 
 import viz
 from tinygrad_rnn import named, nn, scope
+from viz.gallery import small
 from viz.layout.edges import placed
 
 
@@ -143,3 +144,22 @@ def test_names_are_those_of_one_of_several_nets_at_least(record):
     assert set(nodes(sheet, "cell")) == {"Elman", "LSTM"}
     with pytest.raises(ValueError, match="nothing in the picture is called 'gru'"):
         viz.gradient_flow(losses, "cell", names={"gru": "GRU"})
+
+
+def test_a_single_step_that_reads_no_other_is_a_cell_and_what_reads_it_an_answer():
+    kinds = {
+        n.label: n.kind for b in viz.unrolled(answered(1), "cell").parts.blocks for n in b.nodes
+    }
+    assert (kinds["lstm"], kinds["readout"]) == ("cell", "layer")
+    sheet = viz.sequence_shapes()
+    assert len(nodes(sheet, "cell")) == 1 + 3 + 3 + 3 + 5
+    assert len(nodes(sheet, "layer")) == 1 + 3 + 1 + 3 + 3
+
+
+def test_beside_what_gathers_several_lines_there_are_no_letters(parsed):
+    loss = small.answering(4)
+    one, two = (viz.unrolled(loss, "cell", numbered=True, per_line=k) for k in (4, 2))
+    letters = {"loss₀", "loss₁", "loss₂", "loss₃"}
+    assert letters <= set(parsed(one).texts)
+    assert not letters & set(parsed(two).texts)
+    assert "h₀" in parsed(two).texts

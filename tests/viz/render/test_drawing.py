@@ -181,7 +181,7 @@ def test_a_renderer_that_does_not_come_back_is_stopped(endless_dot, record, tmp_
         with pytest.raises(TimeoutError, match=r"more than 0\.3 seconds .*detail=\"cell\""):
             drawing.save(tmp_path / "a.svg")
         assert drawing.source
-    with pytest.raises(TimeoutError, match=r"smaller budget.*viz\.play\(loss\).*paint\.SECONDS"):
+    with pytest.raises(TimeoutError, match=r"smaller budget.*viz\.play\(loss\).*graphviz\.SECONDS"):
         viz.gradient_flow(loss).svg()
     assert not list(tmp_path.iterdir())
 
