@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import inspect
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -122,7 +123,9 @@ class Summary:
 
 def _column(k: int, text: str) -> str:
     side = ' style="text-align: right"' if k in _NUMBERS else ""
-    return f"<td{side}>{html.escape(text)}</td>"
+    # a shape, or a formula, stays on one line
+    shown = re.sub(r"(?<=,) (?=\d)|(?<=\w) (?=\()| (?=\+)|(?<=\+) ", "&nbsp;", html.escape(text))
+    return f"<td{side}>{shown}</td>"
 
 
 def summary(model: Module, *args: Any, **options: Any) -> Summary:

@@ -101,11 +101,12 @@ class Equations:
 
     def _uses(self, v: Value) -> int:
         """The count of its readers, also as its transpose or under another shape."""
-        count, todo = 0, [v]
+        count, todo, seen = 0, [v], {v}  # a copy may copy itself from step to step
         while todo:
             for user in self.readers[todo.pop()]:
                 if user.op in TRIVIAL and user not in self.outputs:
-                    todo.append(user)
+                    todo += [user] if user not in seen else []
+                    seen.add(user)
                 else:
                     count += 1
         return count

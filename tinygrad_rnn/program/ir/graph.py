@@ -74,6 +74,17 @@ class Value:
         return 1 if self.lo is None or self.hi is None else self.hi - self.lo + 1
 
     @property
+    def starts(self) -> list[tuple[int, int, Arg]]:
+        """The initial values, each with its first and last step: of one constant, a stretch."""
+        found = list[tuple[int, int, Arg]]()
+        for t, a in sorted(self.initial.items()):
+            if found and a.kind == "const" and found[-1][1:] == (t - 1, a):
+                found[-1] = found[-1][0], t, a
+            else:
+                found.append((t, t, a))
+        return found
+
+    @property
     def operands(self) -> list[Arg]:
         """All it reads, initial values included."""
         return [*self.args, *self.initial.values()]

@@ -19,7 +19,7 @@ from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.graph import Arg, Value
 from tinygrad_rnn.program.ir.lengths import Mismatch, Open, Sample
-from tinygrad_rnn.program.ir.reroll import SAME, is_itself
+from tinygrad_rnn.program.ir.nodes import SAME, is_itself
 from tinygrad_rnn.program.ir.sequences import Step
 from tinygrad_rnn.program.ir.values import stretches
 from tinygrad_rnn.program.record.abstract import Unfrozen, frozen

@@ -9,73 +9,52 @@ from __future__ import annotations
 import itertools
 from collections import Counter, defaultdict
 from contextlib import suppress
-from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
-from tinygrad_rnn.engine.kinds import IDENTITY, VIEW
-from tinygrad_rnn.engine.primitives import getitem, transpose
-from tinygrad_rnn.engine.tensor import Tensor
 from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.ir.boundaries import Boundaries
+from tinygrad_rnn.program.ir.copies import copies
 from tinygrad_rnn.program.ir.graph import Value
-from tinygrad_rnn.program.ir.ops import those
+from tinygrad_rnn.program.ir.nodes import facts_of, nodes_of
 from tinygrad_rnn.program.ir.recurrences import complete_loop, components
 from tinygrad_rnn.program.ir.sequences import (
-    Extra,
     Node,
     NoSequence,
     Sequence,
     Step,
     find_operands,
     linear_options,
-    place_extra,
 )
+from tinygrad_rnn.program.ir.sums import Extra, find_terms, place_extra
 from tinygrad_rnn.program.ir.values import original, values_of
-from tinygrad_rnn.program.record.keys import (
-    NodeKey,
-    Origin,
-    cotangents,
-    flowing,
-    letters,
-    marks,
-    node_keys,
-)
+from tinygrad_rnn.program.record.keys import Origin
 from tinygrad_rnn.program.record.trace import Trace, no_garbage
 
-__all__ = ["SAME", "is_itself", "roll"]
-
-SAME = those(IDENTITY)  # forward they change nothing
+__all__ = ["roll"]
 
 ATTEMPTS = 24  # times to roll up, with what did not repeat left out, before straight-line code
 PEELED = 5  # steps at each end that may be computed outside of a loop
 Peeled = dict[Any, tuple[int, int]]  # the first and last step in a loop, by scope
 
 
-def is_itself(x: Tensor) -> bool:
-    """True if it is a view of all of its input as it is, such as ``mask[...]``."""
-    if x.name or x.op is None or x.op.kind is not VIEW or x.shape != x.inputs[0].shape:
-        return False
-    if x.op is getitem:
-        return all(p is Ellipsis or p == slice(None) for p in x.options["index"])
-    return x.op is not transpose or x.options.get("axes") == tuple(range(x.ndim))
-
-
 def roll(trace: Trace, loops: bool = True) -> tuple[list[Value], list[Value], list[str]]:
     """The values of a program, its outputs among them, and what kept parts of it from repeating."""
     with no_garbage():
         found = _rolled(trace, loops)
-        if found[-1]:
-            with suppress(NoSequence):
-                fine = _rolled(trace, loops, fine=True)
-                found = min(found, fine, key=lambda found: len(found[0]))  # the shorter program
+        for other in ({"fine": True}, {"beside": False}) if loops else ():
+            if found[-1]:
+                with suppress(NoSequence):
+                    again = _rolled(trace, loops, **other)
+                    found = min(found, again, key=lambda found: len(found[0]))  # the shorter
         return found
 
 
 def _rolled(
-    trace: Trace, loops: bool, fine: bool = False
+    trace: Trace, loops: bool, *, fine: bool = False, beside: bool = True
 ) -> tuple[list[Value], list[Value], list[str]]:
     """The values, with `loops` or without; `fine` keys tell more nodes apart, see `node_keys`.
 
+    If not `beside`, steps at the ends are peeled that have terms of their own, see `place_extra`.
     Nodes that break a sequence are left out of it, and all is tried again.
 
     >>> import numpy as np
@@ -112,17 +91,18 @@ def _rolled(
     peeled: Peeled = {}
     said: list[str] = []
     outside: list[str] = []  # of loops: steps at their ends, and why
-    facts = _facts_of(trace, fine)
+    facts = facts_of(trace, fine)
     for attempt in range(ATTEMPTS):
-        nodes, outputs = _nodes(trace, facts)
+        nodes, outputs = nodes_of(trace, facts)
         sequences = (
             _sequences(nodes, excluded, peeled)
             if loops and attempt < ATTEMPTS - 1
             else list[Sequence]()
         )
         try:
-            nodes += _all_operands(sequences)
+            nodes += _all_operands(sequences, beside=beside)
             values = values_of(nodes, outputs)
+            copies(*values, known=False)
             _check_loops(values[0])
         except NoSequence as error:
             broken = error.sequence
@@ -164,90 +144,13 @@ def _peel(nodes: list[Node], sequence: Sequence, t: int | None, peeled: Peeled) 
     scope = _scope(next(iter(sequence.members.values())))
     (lo, hi), (first, last) = spans[scope], peeled.get(scope, spans[scope])
     late = hi - t < t - lo
-    if (hi - t if late else t - lo) >= min(PEELED, (hi - lo) // 4) or not first <= t <= last:
+    if (hi - t if late else t - lo) >= min(PEELED, (hi - lo) // 3) or not first <= t <= last:
         return ""
     for other, span in spans.items():
         if other[1] is scope[1] and span[late] == spans[scope][late]:
             first, last = peeled.get(other, span)
             peeled[other] = (first, min(last, t - 1)) if late else (max(first, t + 1), last)
     return "from" if late else "up to"
-
-
-class Facts(NamedTuple):
-    """The facts about each node: key and step, letter, count of readers, whose gradient it is."""
-
-    keys: dict[Tensor, Any]
-    names: dict[Tensor, str]
-    uses: Counter[Tensor]
-    gradients: dict[Tensor, Tensor]
-    flows: set[Tensor]  # what flows back from the loss
-    sums: dict[Origin, NodeKey]  # of all terms of a gradient together
-
-
-def _facts_of(trace: Trace, fine: bool) -> Facts:
-    nodes = sorted((*trace.nodes, *trace.unread), key=attrgetter("serial"))
-    given = dict(zip(trace.leaves, trace.names, strict=True))
-    uses = Counter([y for x in nodes for y in x.inputs if type(y) is Tensor])
-    uses.update(trace.outputs)
-    of = marks(nodes)
-    found = node_keys(nodes, of, fine), letters(nodes, given, of), uses, cotangents(nodes, of)
-    return Facts(*found, flowing(nodes, of), {})
-
-
-def _nodes(trace: Trace, facts: Facts) -> tuple[list[Node], list[Node]]:
-    """The record, light, with sums of gradients flattened and identities passed over."""
-    keys, names, uses, gradients, flows, sums = facts
-    arguments = set(trace.leaves)
-    found: dict[Tensor, Any] = {}
-    nodes: list[Node] = []
-    for x in trace.nodes:
-        key, t = keys[x]
-        if x.op is None:
-            if x not in arguments:
-                found[x] = x.data
-                continue
-            op, ins, options = "leaf", list[Any](), {"leaf": x}
-        else:
-            op, options = x.op.name, x.options
-            ins = [found[y] if type(y) is Tensor else y for y in x.inputs]
-        if op in SAME or is_itself(x):
-            found[x] = ins[0]
-            continue
-        if op == "where" and ins[1] is ins[2] and getattr(ins[1], "shape", None) == x.shape:
-            found[x] = ins[1]  # a cut at some steps: forward nothing is chosen
-            continue
-        if op == "add" and key.origin.adds:
-            op = "addn"
-            key = sums.setdefault(key.origin, NodeKey(key.origin, op, 0))
-            first = x.inputs[0]
-            if type(first) is Tensor and uses[first] == 1 and getattr(ins[0], "key", None) is key:
-                ins[0].ins.append(ins[1])
-                ins = ins[0].ins
-        of = found.get(gradients[x]) if x in gradients else None
-        node = Node(op, ins, options, x.shape, x.dtype, names[x], x.serial, key, t)
-        node.named = bool(x.name)
-        node.flows = x in flows
-        node.of = of if type(of) is Node else None
-        found[x] = node
-        nodes.append(node)
-    outputs: list[Node] = []
-    for x in trace.outputs:
-        node = found[x]
-        if type(node) is not Node:
-            node = Node("copy", [node], {}, x.shape, x.dtype, x.name or "g", x.serial)
-            nodes.append(node)
-        outputs.append(node)
-    return _alive(nodes, {*outputs, *(found[x] for x in trace.leaves if x in found)}), outputs
-
-
-def _alive(nodes: list[Node], ends: set[Node]) -> list[Node]:
-    """Those that the ends are made from, and they themselves."""
-    nodes.sort(key=attrgetter("serial"))
-    seen = ends
-    for x in reversed(nodes):
-        if x in seen:
-            seen.update([y for y in x.ins if type(y) is Node])
-    return [x for x in nodes if x in seen]
 
 
 def _sequences(nodes: list[Node], excluded: set[Any], peeled: Peeled) -> list[Sequence]:
@@ -291,7 +194,7 @@ def _alike(members: dict[int, Node]) -> list[int]:
     return sorted(t for t, kind in kinds.items() if kind == most)
 
 
-def _all_operands(sequences: list[Sequence]) -> list[Node]:
+def _all_operands(sequences: list[Sequence], *, beside: bool) -> list[Node]:
     """Find the operands of all sequences; those equal at every step become one node. New nodes.
 
     In two rounds, as gradients may read sequences whose own operands are found later.
@@ -311,8 +214,11 @@ def _all_operands(sequences: list[Sequence]) -> list[Node]:
             node.ins = [original(x) for x in node.ins]
     later = list[Extra]()
     for sequence in rest:
-        find_operands(sequence, later)
-    return [node for extra in later for node in place_extra(extra)]
+        if sequence.op == "addn":
+            later += find_terms(sequence)
+        else:
+            find_operands(sequence)
+    return place_extra(later, beside=beside)
 
 
 def _constant(sequence: Sequence) -> bool:

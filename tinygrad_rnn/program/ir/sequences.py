@@ -20,15 +20,18 @@ __all__ = [
     "NoSequence",
     "Node",
     "Sequence",
+    "Source",
     "Step",
+    "called",
+    "exists",
     "find_operands",
+    "form_of",
     "linear_options",
-    "place_extra",
     "source",
+    "starts_from",
 ]
 
 Source = tuple[Any, ...]  # ("at", sequence, t), ("one", node) or ("const", value)
-Term = tuple[Source, int]  # of a sum: its form, and how many of the same stand before it
 
 
 class NoSequence(Exception):
@@ -37,15 +40,6 @@ class NoSequence(Exception):
     def __init__(self, sequence: Sequence | None, why: str, t: int | None = None) -> None:
         super().__init__(why)
         self.sequence, self.t = sequence, t
-
-
-class Extra(NamedTuple):
-    """Terms that the sum at one step has and others lack, and those that it lacks."""
-
-    sequence: Sequence
-    t: int
-    missing: list[Source]
-    terms: list[Source]
 
 
 class Step(NamedTuple):
@@ -114,15 +108,8 @@ def same(a: Source | None, b: Source) -> bool:
     return same_constant(a[1], b[1]) if a[0] == "const" else a[1:] == b[1:]
 
 
-def find_operands(sequence: Sequence, later: list[Extra]) -> None:
-    """Fill in the operands of a sequence; NoSequence if its members do not agree.
-
-    Terms that a sum has at one step alone are added to `later`: which terms they stand for is known
-    only when all operands are.
-    """
-    if sequence.op == "addn":
-        _terms(sequence, later)
-        return
+def find_operands(sequence: Sequence) -> None:
+    """Fill in the operands of a sequence; NoSequence if its members do not agree."""
     members = sequence.members
     sequence.operands = []
     nodes = list(members.values())
@@ -148,10 +135,10 @@ def _alike(xs: list[Any], lo: int) -> Source | None:
 
 
 def _operand(sequence: Sequence, given: dict[int, Source]) -> Source:
-    forms = Counter(_form(s, t) for t, s in given.items())
+    forms = Counter(form_of(s, t) for t, s in given.items())
 
     def explains(form: Source) -> tuple[int, bool, int]:
-        against = sum(_form(s, t) != form and _exists(form, t) for t, s in given.items())
+        against = sum(form_of(s, t) != form and exists(form, t) for t, s in given.items())
         return -against, _is_sum(form), forms[form]
 
     form = max(forms, key=explains)
@@ -167,8 +154,8 @@ def _operand(sequence: Sequence, given: dict[int, Source]) -> Source:
         if len({(v.shape, v.dtype) for v in values}) > 1:
             raise NoSequence(sequence, "a constant is of another shape or dtype at some steps")
         return ("consts", np.stack([given[t][1] for t in sorted(given)]), min(given))
-    for t in (t for t, s in given.items() if _form(s, t) != form):
-        _boundary(sequence, form, t, given[t])
+    for t in (t for t, s in given.items() if form_of(s, t) != form):
+        starts_from(sequence, form, t, given[t])
     return form
 
 
@@ -176,18 +163,19 @@ def _is_sum(form: Source) -> bool:
     return form[0] == "step" and form[1].op == "addn"
 
 
-def _form(s: Source, t: int) -> Source:
+def form_of(s: Source, t: int) -> Source:
+    """A source at step t as it is at all steps: an element so many steps away, or itself."""
     if s[0] == "at":
         return ("step", s[1], s[2] - t)
     return ("const",) if s[0] == "const" else s
 
 
-def _exists(form: Source, t: int) -> bool:
+def exists(form: Source, t: int) -> bool:
     """True if an operand is computed somewhere: then nothing else can stand in its place."""
     return form[0] != "step" or t + form[2] in form[1].members
 
 
-def _boundary(user: Sequence, form: Source, t: int, s: Source) -> None:
+def starts_from(user: Sequence, form: Source, t: int, s: Source) -> None:
     """Let the operand that `user` reads at step t, and nobody computes, be `s`: an initial value.
 
     A state h reads itself one step before. At step 0 that is h[-1], which no member computes, so
@@ -197,149 +185,29 @@ def _boundary(user: Sequence, form: Source, t: int, s: Source) -> None:
     ...     return Node("tanh", [], {}, (3,), float, name, 0, t=t)
     >>> h = Sequence({t: node("h", t) for t in range(5)}, 0, 4)
     >>> form = "step", h, -1  # what h reads at steps 1 … 4
-    >>> _boundary(h, form, 0, ("one", node("h0")))
+    >>> starts_from(h, form, 0, ("one", node("h0")))
     >>> {t: (kind, x.name) for t, (kind, x) in h.initial.items()}
     {-1: ('one', 'h0')}
 
     A step that is computed has no room for another value:
 
-    >>> _boundary(h, form, 2, ("one", node("h0")))
+    >>> starts_from(h, form, 2, ("one", node("h0")))
     Traceback (most recent call last):
     ...
     tinygrad_rnn.program.ir.sequences.NoSequence: at step 2 it reads h0, elsewhere h
     """
-    if _exists(form, t):
-        raise NoSequence(user, f"at step {t} it reads {_called(s)}, elsewhere {_called(form)}", t)
+    if exists(form, t):
+        raise NoSequence(user, f"at step {t} it reads {called(s)}, elsewhere {called(form)}", t)
     if not same(form[1].initial.setdefault(t + form[2], s), s):
         raise NoSequence(user, f"step {t} starts from something else than its neighbours do", t)
 
 
-def _called(s: Source) -> str:
+def called(s: Source) -> str:
     """A source in a sentence."""
     if s[0] in ("const", "consts"):
         return "a constant"
     node = s[1] if s[0] == "one" else next(iter(s[1].members.values()))
     return node.name or node.op
-
-
-def _terms(sequence: Sequence, later: list[Extra]) -> None:
-    """Find the operands of a sum of gradients.
-
-    A term belongs to all steps if it is missing only where nobody computes it: there it is zero.
-    Other terms come from outside, as the gradient of a last state does::
-
-        dh[t] = add(dy[t], da[t + 1]); t = 0 … 3        dh[t] = add(dy[t], da[t + 1])
-        dh[4] = add(dy[4], dlast)                       da[5] = dlast
-
-    >>> def sequence(name):
-    ...     nodes = {t: Node("copy", [], {}, (3,), float, name, t, t=t) for t in range(5)}
-    ...     found = Sequence(nodes, 0, 4)
-    ...     for x in nodes.values():
-    ...         x.sequence = found
-    ...     return found
-    >>> dy, da, dh = map(sequence, ["dy", "da", "dh"])
-    >>> last = Node("copy", [], {}, (3,), float, "dlast", 5)
-    >>> for t, x in dh.members.items():
-    ...     x.op, x.ins = "addn", [dy.members[t], da.members.get(t + 1, last)]
-    >>> later = []
-    >>> _terms(dh, later)
-    >>> [(kind, of.op, away) for kind, of, away in dh.operands]
-    [('step', 'copy', 0), ('step', 'copy', 1)]
-    >>> [(x.t, [s[1].name for s in x.terms]) for x in later]
-    [(4, ['dlast'])]
-
-    `place_extra` then makes it the initial value of the term that is missing:
-
-    >>> place_extra(later[0])
-    []
-    >>> {t: x.name for t, (_, x) in da.initial.items()}
-    {5: 'dlast'}
-    """
-    here = {t: _counted(node, t) for t, node in sequence.members.items()}
-    often = Counter(term for terms in here.values() for term in terms)
-    if any(form == ("const",) for form, _ in often):
-        raise NoSequence(sequence, "a sum of gradients has a constant term")
-    operands = [
-        term
-        for term, n in often.most_common()
-        if 2 * n > len(here) or all(term in ts or not _exists(term[0], t) for t, ts in here.items())
-    ]
-    sequence.operands = [form for form, _ in operands]
-    for t, terms in here.items():
-        missing = [form for form, k in operands if (form, k) not in terms]
-        extra = [s for term, s in terms.items() if term not in operands]
-        left_out = [form for form in missing if _exists(form, t)]
-        if left_out or (extra and not missing):
-            which = "lacks, as others do not," if left_out else "has, as others have not,"
-            raise NoSequence(
-                sequence, f"the sum at step {t} {which} {_named(left_out or extra)}", t
-            )
-        later += [Extra(sequence, t, missing, extra)] if missing else []
-
-
-def _counted(node: Node, t: int) -> dict[Term, Source]:
-    """The terms of a sum at step t, with how many of the same stand before each."""
-    found: dict[Term, Source] = {}
-    for x in node.ins:
-        s = source(x)
-        k = sum(form == _form(s, t) for form, _ in found)
-        found[_form(s, t), k] = s
-    return found
-
-
-def place_extra(x: Extra) -> list[Node]:
-    """Make terms from outside the initial values of the terms that are missing; the rest is zero.
-
-    A term that is left of a missing sum stands for that sum. All others together stand for a term
-    that is carried from step to step, which is read here alone; their sum is a new node.
-    """
-    missing, rest, new = list(x.missing), list[Source](), list[Node]()
-    for s in x.terms:
-        form = next((f for f in missing if _may_be(f, x.t, s)), None)
-        if form is None:
-            rest.append(s)
-        else:
-            missing.remove(form)
-            _boundary(x.sequence, form, x.t, s)
-    if rest and missing:
-        form = max(missing, key=lambda f: (bool(f[2]), not _is_sum(f)))
-        missing.remove(form)
-        if len(rest) > 1:
-            new.append(
-                _sum(x.sequence, [s[1] if s[0] == "one" else s[1].members[s[2]] for s in rest])
-            )
-            rest = [("one", new[0])]
-        _boundary(x.sequence, form, x.t, rest[0])
-    elif rest:
-        raise NoSequence(
-            x.sequence, f"the sum at step {x.t} has, as others have not, {_named(rest)}", x.t
-        )
-    for form in missing:
-        node = next(iter(form[1].members.values()))
-        _boundary(x.sequence, form, x.t, ("const", np.zeros(node.shape, node.dtype)))
-    return new
-
-
-def _sum(sequence: Sequence, terms: list[Any]) -> Node:
-    like, serial = sequence.members[sequence.lo], max(x.serial for x in terms)
-    return Node("addn", terms, {}, like.shape, like.dtype, like.name, serial)
-
-
-def _named(sources: list[Source]) -> str:
-    return " and ".join(map(_called, sources))
-
-
-def _may_be(form: Source, t: int, s: Source) -> bool:
-    """True if a missing operand is a sum whose one remaining term is `s`."""
-    _, of, away = form
-    at = t + away
-    return of.op == "addn" and any(
-        same(
-            ("at", f[1], at + f[2]) if at + f[2] in f[1].members else f[1].initial.get(at + f[2]), s
-        )
-        for f in of.operands
-        if f[0] == "step"
-    )
 
 
 def linear_options(members: dict[int, Node]) -> dict[str, Any] | None:

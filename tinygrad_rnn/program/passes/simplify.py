@@ -12,46 +12,20 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.program.ir.copies import Moves, moved, replaced
 from tinygrad_rnn.program.ir.evaluate import FOLDED, computed
 from tinygrad_rnn.program.ir.graph import Arg, Value, ancestors, shape_of
 from tinygrad_rnn.program.ir.ops import ELEMENTWISE
 from tinygrad_rnn.program.ir.sequences import Step
 from tinygrad_rnn.program.record.abstract import frozen
 
-__all__ = ["alive", "common", "copies", "folded", "running_sums", "unstacked"]
-
-Moves = dict[Value, tuple[Value, int]]  # what is read in place of a value, so many steps away
+__all__ = ["alive", "common", "folded", "running_sums", "unstacked"]
 
 
 def alive(values: list[Value], outputs: list[Value], leaves: list[Value]) -> list[Value]:
     """The values that the outputs need, and the arguments."""
     needed = ancestors(*outputs, *leaves)
     return [v for v in values if v in needed]
-
-
-def replaced(values: list[Value], outputs: list[Value], moves: Moves) -> None:
-    """Read another value, some steps away, wherever one of `moves` was read; these are gone."""
-    if not moves:
-        return
-    values[:] = [v for v in values if v not in moves]
-    for v in values:
-        if any(isinstance(a.value, Value) and a.value in moves for a in v.operands):
-            v.args = [moved(a, moves) for a in v.args]
-            v.initial = {t: moved(a, moves) for t, a in v.initial.items()}
-    outputs[:] = [moved(Arg("one", v), moves).value for v in outputs]
-
-
-def moved(a: Arg, moves: Moves) -> Arg:
-    """The operand that is read in place of another."""
-    while isinstance(a.value, Value) and a.value in moves:
-        new, shift = moves[a.value]
-        k = a.k
-        if a.kind in ("step", "at"):
-            k = a.k + shift
-        elif a.kind == "all":
-            k = a.k[0] + shift, a.k[1] + shift
-        a = Arg(a.kind, new, k)
-    return a
 
 
 def unstacked(values: list[Value], outputs: list[Value]) -> int:
@@ -144,38 +118,6 @@ def _read_constant(readers: Iterable[Value], v: Value, x: np.ndarray) -> None:
             read(a, number if spread or (put and not k) else x) for k, a in enumerate(user.args)
         ]
         user.initial = {t: read(a, x) for t, a in user.initial.items()}
-
-
-def copies(values: list[Value], outputs: list[Value]) -> int:
-    """Read a copy where it was copied from, which takes its name.
-
-    >>> from tinygrad_rnn.program.ir.text import graph_from, text_of
-    >>> values, outputs = graph_from('''
-    ...     k[t] = multiply(x[t], w)
-    ...     g[t] = copy(k[t])
-    ...     y[t] = add(g[t], b)
-    ... ''')
-    >>> copies(values, outputs)
-    1
-    >>> print(text_of(values, outputs))
-    g[t] = multiply(x[t], w)
-    y[t] = add(g[t], b)
-    """
-    moves, results = Moves(), {*outputs}
-    for v in values:
-        if v.op not in ("copy", "addn") or len(v.args) != 1 or v.initial or v in results:
-            continue
-        a = moved(v.args[0], moves)
-        x = a.value
-        if not isinstance(x, Value) or a.kind not in ("one", "step") or x.op == "leaf" or x is v:
-            continue
-        if (x.shape, x.dtype, x.lo is None) != (v.shape, v.dtype, v.lo is None):
-            continue
-        if not x.named:
-            x.name, x.of = v.name, v.of if x.of is None else x.of
-        moves[v] = x, a.k or 0
-    replaced(values, outputs, moves)
-    return len(moves)
 
 
 def common(values: list[Value], outputs: list[Value]) -> int:

@@ -30,6 +30,7 @@ from tinygrad_rnn.engine.primitives import stack, sum
 from tinygrad_rnn.engine.recorder import Noise, Recorder
 from tinygrad_rnn.engine.tensor import Tensor, named, values
 from tinygrad_rnn.program.record.abstract import Shapes, Unknown
+from tinygrad_rnn.program.record.flows import Flows
 from tinygrad_rnn.program.record.sharing import shared
 from tinygrad_rnn.program.record.surroundings import Surroundings, generators_in
 
@@ -117,7 +118,8 @@ class Trace:
     After the gradients, `outputs` hold the Tensors of `aux`: what the function gave beside the
     loss, with ``...`` in place of each. If it requires anything, the last output counts the
     elements that break a requirement. `used` are the parameters that the loss depends on. `unread`
-    are the other recorded operations, which no result was made of.
+    are the other recorded operations, which no result was made of. `flows` are those of the
+    gradients.
     """
 
     leaves: list[Tensor]
@@ -127,6 +129,7 @@ class Trace:
     used: list[bool]
     aux: Any
     unread: list[Tensor]
+    flows: Flows
 
 
 @contextmanager
@@ -264,14 +267,15 @@ def _check_bytes(name: str, x: Any) -> None:
 def trace(record: Forward) -> Trace:
     """The record with its gradients, and with whether all that it requires holds."""
     wrt = record.leaves[: record.parameters]
-    known = record.recorder
+    known, flows = record.recorder, Flows()
     with no_garbage(), recording(Recorder(known.shapes, noise=known.noise, flush=known.flush)):
-        gradients = grad(record.loss, wrt, create_graph=True, unused="zero")
+        with flows:
+            gradients = grad(record.loss, wrt, create_graph=True, unused="zero")
         requires = [broken(record.recorder)] if record.recorder.requirements else []
     outputs = [record.loss, *gradients, *record.beside, *requires]
     nodes = ancestors(*outputs, *record.leaves)
     return Trace(
-        record.leaves, record.names, nodes, outputs, record.used, record.aux, record.unread
+        record.leaves, record.names, nodes, outputs, record.used, record.aux, record.unread, flows
     )
 
 

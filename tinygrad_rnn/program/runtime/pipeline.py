@@ -20,12 +20,14 @@ from tinygrad_rnn.program.backends.plain.emit import PlainText, plain
 from tinygrad_rnn.program.backends.plain.lines import Lines
 from tinygrad_rnn.program.constants import same_constant
 from tinygrad_rnn.program.formula.equations import Equations
+from tinygrad_rnn.program.ir.copies import copies
 from tinygrad_rnn.program.ir.cost import cost_of
 from tinygrad_rnn.program.ir.graph import Arg, Value, only_last, structure_of
 from tinygrad_rnn.program.ir.lengths import Sample, dims_of
+from tinygrad_rnn.program.ir.nodes import SAME
 from tinygrad_rnn.program.ir.ops import OVER_TIME, is_count, written
 from tinygrad_rnn.program.ir.recognise import cuts, through
-from tinygrad_rnn.program.ir.reroll import SAME, roll
+from tinygrad_rnn.program.ir.reroll import roll
 from tinygrad_rnn.program.ir.sequences import NoSequence
 from tinygrad_rnn.program.locks import cached
 from tinygrad_rnn.program.passes import algebra as passes
@@ -58,7 +60,7 @@ PASSES: dict[str, tuple[str, Pass]] = {
     ),
     "rows": ("sums over classes of what stands at one class known beforehand", passes.row_sums),
     "folded": ("operations on constants done once", simplify.folded),
-    "copies": ("copies read where they were made", simplify.copies),
+    "copies": ("copies read where they were made", copies),
     "sums": ("recurrences that only add made sums over time", simplify.running_sums),
     "squares": ("derivatives of tanh written g*(1 - y*y)", passes.squares),
     "common": ("operations found a second time and dropped", simplify.common),

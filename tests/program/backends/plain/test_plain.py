@@ -230,11 +230,11 @@ def step(W_x, W_h, b_x, b_h, W, b, x, y):
         dW += h[t].T @ dz
         dh = dz @ W.T + dh_next
         do = dh * np.tanh(c[t])
-        da_o = do * o[t] * (1 - o[t])
         dc = dc_next + dh * o[t] * (1 - np.tanh(c[t])**2)
         di = dc * g[t]
         dg = dc * i[t]
         df = dc * c[t - 1]
+        da_o = do * o[t] * (1 - o[t])
         da_g = dg * (1 - g[t]**2)
         da_f = df * f[t] * (1 - f[t])
         da_i = di * i[t] * (1 - i[t])

@@ -239,17 +239,22 @@ def body(storage: Storage, plan: Plan, constants: Constants, counted: set[Value]
     `counted` are the values that only count what does not hold: they come last.
     """
     nests, parts = LoopNests(storage, constants), Parts()
+
+    def initial(values: list[Value]) -> Parts:
+        known = [v for v in values if v in storage.materialised and v.initial]
+        return [([], nests.initial(v)) for v in known]
+
     for c, kernels in plan:
-        values = c.values if c else [v for kernel in kernels for v in kernel.values]
-        for v in dict.fromkeys(values):
-            if v in storage.materialised and v.initial:
-                parts.append(([], nests.initial(v)))
         if c is None:
+            last = {v: kernel for kernel in kernels for v in kernel.values}
             for kernel in kernels:
                 title = [REQUIRED] if not counted.isdisjoint(kernel.values) else []
                 counted = set() if title else counted
                 parts.append(([kernel], [*title, *kernel.lines]))
+                ready = [v for v in dict.fromkeys(kernel.values) if last[v] is kernel]
+                parts += initial(ready)  # which may be read from what the kernel computes
             continue
+        parts += initial(c.values)
         parts += [([], kernel.before) for kernel in kernels]
         lo, hi = storage.spans[id(c)]
         first, end = storage.moment(lo), storage.moment(hi + 1)

@@ -332,11 +332,13 @@ class LoopNests:
     def initial(self, v: Value) -> list[str]:
         """The initial values of a recurrence."""
         lines = list[str]()
-        for t, a in sorted(v.initial.items()):
+        for first, last, a in v.starts:
             kernel, at = self.kernel(v), axes(v.shape)
             x = kernel.operand(a, None, at, v.dtype)
-            target = kernel.target(v, self.storage.moment(t), at)
-            lines += nested(self.loops(v.shape, simd="simd"), [*kernel.lines, f"{target} = {x};"])
+            many = [self.steps(first, last)] if last > first else []
+            target = kernel.target(v, STEP if many else self.storage.moment(first), at)
+            heads = [*many, *self.loops(v.shape, simd="simd")]
+            lines += nested(heads, [*kernel.lines, f"{target} = {x};"])
         return lines
 
 

@@ -130,13 +130,15 @@ class Writer(Layout):
     def start(self, v: Value) -> None:
         """Initial values of a recurrence."""
         place = self.places[v]
-        for t, a in sorted(v.initial.items()):
-            target = (
-                place.name
-                if place.kind == "local"
-                else f"{place.name}[{self.row(t - place.base, place.n)}]"
-            )
-            if not v.shape and place.kind != "local":  # a row is a number, and no array
+        for first, last, a in v.starts:
+            target = place.name
+            if last > first:
+                target = self.cut(target, first - place.base, last - place.base + 1, place.n)
+            elif place.kind != "local":
+                target = f"{target}[{self.row(first - place.base, place.n)}]"
+            if (
+                not v.shape and last == first and place.kind != "local"
+            ):  # a row is a number, and no array
                 self.body.append(f"{target} = {self.arg(a, None)}")
             elif a.kind != "const" or np.any(a.value):
                 self.body.append(f"{target}[...] = {self.arg(a, None)}")

@@ -178,19 +178,18 @@ class Writer:
                     self.begun.add(v)
                     alike.setdefault("0", []).append(name)
                 continue
-            starts = [(self.step(s), self._start(f, v)) for s, f in line.starts]
+            starts = [(s, self._start(f, v)) for s, f in line.starts]
             if line.carried:
                 alike.setdefault(starts[0][1], []).append(name)
             elif starts:
-                words = "{" + ", ".join(f"{t}: {x}" for t, x in starts) + "}"
-                alike.setdefault(words, []).append(name)
+                alike.setdefault(self._from(starts), []).append(name)
             elif v not in self.a.local:
                 empty.append(name)
             for some in self.split.get(v, {}).values():
                 empty += [self.text[p] for p in some if p not in self.a.local]
         lines = list[str]()
         for words, names in alike.items():
-            if words[0] == "{":  # each its own
+            if words.startswith(("{", "dict")):  # each its own
                 lines += [f"{name} = {words}" for name in names]
             else:
                 lines.append(f"{' = '.join(names)} = {words}")
@@ -198,6 +197,26 @@ class Writer:
             some = empty[k : k + MANY]
             lines.append(f"{', '.join(some)} = {', '.join(['{}'] * len(some))}")
         return lines
+
+    def _from(self, starts: list[tuple[Step, str]]) -> str:
+        """A dict of what a sequence starts from; steps in a row that start alike stand together."""
+        runs = list[tuple[Step, Step, str]]()
+        for s, x in starts:
+            if runs and runs[-1][1].moved_alone(1) == s and runs[-1][2] == x:
+                runs[-1] = runs[-1][0], s, x
+            else:
+                runs.append((s, s, x))
+        words = list[str]()
+        for first, last, x in runs:
+            if last.shift - first.shift < 3:
+                some = (first.moved_alone(k) for k in range(last.shift - first.shift + 1))
+                words += [f"{self.step(s)}: {x}" for s in some]
+            else:
+                steps = f"range({self.step(first)}, {self.step(last.moved_alone(1))})"
+                words.append(f"**dict.fromkeys({steps}, {x})")
+        if len(words) == 1 and words[0].startswith("**"):
+            return words[0].removeprefix("**")
+        return "{" + ", ".join(words) + "}"
 
     def _start(self, f: Formula, v: Value) -> str:
         return f"np.zeros({v.shape}{self.dtype})" if f == ZERO and v.shape else self.python.text(f)
