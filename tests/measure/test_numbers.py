@@ -440,6 +440,7 @@ def test_every_result_can_be_written_as_csv(net, tmp_path):
         *([measure.gates(losses[-1])] if gated else []),
         *([measure.carousel(losses[-1])] if "c" in measure.lanes(losses[-1])[0].states else []),
     ]
+    results.append(measure.Tables({"a": results[0], "b": results[1]}))
     assert {type(result) for result in results} >= expected - {
         measure.Gates,
         measure.Carousel,

@@ -41,7 +41,6 @@ def sheet(drawings: Mapping[str, Drawing], *, across: bool | None = None) -> She
     Examples
     --------
     >>> from tinygrad_rnn import Tensor
-    from viz import theme
     >>> from viz import graph
     >>> x = Tensor(3.0, name="x")
     >>> sheet({"square": graph(x * x), "cube": graph(x * x * x)})
