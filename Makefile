@@ -21,12 +21,13 @@ DOT_INSTEAD = { command -v dot >/dev/null \
               "(apt install graphviz, brew install graphviz) and run make again." >&2; false; } \
     && echo "setup: again without pygraphviz; dot on PATH draws instead"; }
 
-.PHONY: help setup demo notebooks exercises grade gallery docs test lint parity bench clean
+.PHONY: help setup demo notebooks slides exercises grade gallery docs test lint parity bench clean
 
 help:
 	@echo "make setup    .venv with everything the other targets need"
 	@echo "make demo     train a small character LSTM, sample from it, draw it into out/ (BUDGET=20 seconds)"
 	@echo "make notebooks run the lessons, and write an executed notebook beside each script"
+	@echo "make slides   the lecture hour as one HTML file, out/slides.html, with its figures as SVG and PDF"
 	@echo "make exercises a sheet per lesson in out/exercises; make grade says which answers are right"
 	@echo "make gallery  every picture there is, of models trained for it, as one page in out/gallery"
 	@echo "make docs     this project as pages, with every picture, in out/docs"
@@ -60,6 +61,9 @@ demo: $(READY)
 
 notebooks: $(READY)
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) tutorials/notebooks.py $(LESSONS)
+
+slides: $(READY)
+	@OPENBLAS_NUM_THREADS=1 $(PYTHON) tutorials/slides.py -o out/slides.html
 
 exercises: $(READY)
 	@$(PYTHON) tutorials/grade.py write out/exercises

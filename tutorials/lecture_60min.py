@@ -7,7 +7,8 @@
 # Everything on these slides was computed when they were made: `make slides`.
 #
 # > Hand out the quiz on the next slide before you begin, and again at the end. Blocks: 10, 15, 5,
-# 20, 5 and 5 minutes. Arrow keys move; S opens these notes; E, in the address `?print-pdf`, prints.
+# 20, 5 and 5 minutes. Arrow keys move, S opens these notes. To print, put `?print-pdf` behind the
+# address.
 
 # %% [markdown]
 # ## Before we begin: eight questions
@@ -24,7 +25,6 @@
 # > Two minutes. Nobody hands anything in; the point is to have committed to an answer.
 
 # %%
-# hidden
 import inspect
 import subprocess
 import sys
@@ -32,7 +32,7 @@ import sys
 import numpy as np
 
 import viz
-from tinygrad_rnn import Tensor, compile, grad, measure, nn, stack, tasks
+from tinygrad_rnn import Tensor, compile, equations, grad, measure, nn, stack, tasks
 from tinygrad_rnn.train import SGD, fit
 
 rng = np.random.default_rng(0)
@@ -103,7 +103,7 @@ for memory, view in (
 #
 # *15 minutes*
 #
-# > Folded, unfolded, forward, backward, five roads to one gradient.
+# > Folded, unfolded, forward, backward, four ways to one gradient.
 
 # %% [markdown]
 # ## A cell: input and state in, state out
@@ -113,7 +113,7 @@ for memory, view in (
 # > Vectors are rows. The drawing is read from the record of one step.
 
 # %%
-viz.cell(nn.RNNCell(3, 4, rng=0))
+viz.cell(nn.RNNCell(3, 4, rng=0), equations=False)
 
 # %% [markdown]
 # ## One record, folded and unfolded
@@ -121,22 +121,25 @@ viz.cell(nn.RNNCell(3, 4, rng=0))
 # > The program finds that the steps are equal and draws one of them. Same weights at each step.
 
 # %%
-W, U = Tensor(rng.standard_normal((3, 4)), name="W"), Tensor(rng.standard_normal((4, 4)), name="U")
-cell = nn.RNNCell(3, 4, rng=0)
-outputs, _ = nn.unroll(cell, rng.standard_normal((3, 1, 3)))
-viz.unfolding(outputs[-1], "cell")
+outputs, _ = nn.unroll(nn.RNNCell(3, 4, rng=0), rng.standard_normal((4, 1, 3)))
+half = {"size": (880, 215), "min_font": 14, "shapes": False, "initial": False}
+viz.folded(outputs[-1], "cell", **half).show()
+viz.unrolled(outputs[-1], "cell", **half).show()
 
 # %% [markdown]
 # ## Forward, then backward
 #
-# The rule on each arrow turns the gradient δ that arrives into the one that is passed on.
+# $$\delta_{t-1} = \left(\delta_t \odot (1 - h_t^2)\right) W_h^\top$$
 #
-# > Two steps. Follow δ from the loss: down to each weight, and back along h.
+# The gradient δ arrives at a step, and this much of it is passed on. Its norm stands on the arrow.
+#
+# > Follow δ from the loss back along h: each step multiplies by the same matrix. The next slide has
+# the operations inside the steps.
 
 # %%
-small = nn.RNNCell(2, 2, bias=False, rng=0)
-outputs, _ = nn.unroll(small, rng.standard_normal((2, 1, 2)))
-viz.forward_backward((outputs[-1] * outputs[-1]).sum())
+viz.gradient_flow(
+    (outputs[-1] * outputs[-1]).sum(), "cell", size=(880, 360), min_font=14, shapes=False
+)
 
 # %% [markdown]
 # ## Play it
@@ -144,13 +147,11 @@ viz.forward_backward((outputs[-1] * outputs[-1]).sum())
 # > Move the slider. Forward first; then watch the gradient arrive at the same weight once per step.
 
 # %%
-outputs, _ = nn.unroll(nn.RNNCell(3, 4, rng=0), rng.standard_normal((4, 1, 3)))
-viz.play(
-    (outputs[-1] * outputs[-1]).sum(), labels="abcd", title="A recurrent network over four steps"
-)
+outputs, _ = nn.unroll(nn.RNNCell(3, 4, bias=False, rng=0), rng.standard_normal((2, 1, 3)))
+viz.play((outputs[-1] * outputs[-1]).sum(), labels="ab", title="A recurrent network over two steps")
 
 # %% [markdown]
-# ## Five roads, one gradient
+# ## One gradient, four ways
 #
 # > Forward accumulation never goes back. The printed program is the record, folded up. Torch agrees
 # as well: the project's parity tests.
@@ -205,7 +206,8 @@ print("\n".join(step.plain.splitlines()[7:]))
 # %% [markdown]
 # ## The gradient, step by step back
 #
-# $$\| \partial L / \partial h_t \| \le (\gamma\, \sigma_{\max}(W_h))^{T-t} \, \| \partial L / \partial h_T \|$$
+# $$\left\| \frac{\partial L}{\partial h_t} \right\|
+# \le (\gamma\, \sigma_{\max}(W_h))^{T-t} \left\| \frac{\partial L}{\partial h_T} \right\|$$
 #
 # > Below one it must vanish. Above one it may explode.
 
@@ -239,7 +241,6 @@ viz.loss_surface()
 
 
 # %%
-# hidden
 def experiment_6a(seed=0, steps=16_000):
     """Hochreiter & Schmidhuber 1997, 6a: how many of 200 unseen sequences are wrong in the end."""
     draws = np.random.default_rng(seed)
@@ -266,9 +267,11 @@ def experiment_6a(seed=0, steps=16_000):
     return int(wrong), sum(p.size for p in model.parameters()), run.step
 
 
-IMPORTS = (
-    "import numpy as np\nfrom tinygrad_rnn import nn, tasks\nfrom tinygrad_rnn.train import *\n"
-)
+IMPORTS = """
+import numpy as np
+from tinygrad_rnn import nn, tasks
+from tinygrad_rnn.train import SGD, fit
+"""
 code = IMPORTS + inspect.getsource(experiment_6a) + "print(*experiment_6a())"
 background = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
 
@@ -279,39 +282,33 @@ background = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PI
 # state.
 
 # %%
-viz.cell(nn.LSTMCell(3, 4, rng=0))
+viz.cell(nn.LSTMCell(3, 4, rng=0), equations=False)
 
 # %% [markdown]
-# ## From a simple network to an LSTM
+# ## Its equations
 #
-# Orange is what the one before does not have.
-#
-# > Grow it: a state with no squashing, then the gates.
+# > Read from the same record. Four times the simple network, and two lines of arithmetic.
 
 # %%
-steps2 = rng.standard_normal((2, 1, 3))
-grown = {"RNN": nn.RNNCell(3, 4, rng=0), "LSTM": nn.LSTMCell(3, 4, rng=0)}
-viz.differences({name: nn.unroll(cell, steps2)[0][-1] for name, cell in grown.items()})
+equations(nn.LSTMCell)
 
 # %% [markdown]
 # ## Why it works: the carousel
 #
 # $$\frac{\partial c_T}{\partial c_0} = f_1 \odot f_2 \odot \dots \odot f_T$$
 #
-# (with the way through h cut)
+# with the way through h cut.
 #
-# > Forget bias 0 forgets half at each step. At 5, half is left after a hundred.
+# > With forget bias 0 half is forgotten at each step; with 5, half is left after a
+# hundred.
 
 # %%
 lines = {}
-for name, net in (
-    ("RNN", nn.RNNCell(3, 8, rng=0)),
-    ("LSTM, forget bias 0", nn.start.forget_bias(nn.LSTMCell(3, 8, rng=0), 0.0)),
-    ("LSTM, forget bias 5", nn.start.forget_bias(nn.LSTMCell(3, 8, rng=0), 5.0)),
-):
+for bias in (0.0, 5.0):
+    net = nn.start.forget_bias(nn.LSTMCell(3, 8, rng=0), bias)
     outputs, _ = nn.unroll(net, rng.standard_normal((60, 1, 3)))
-    lines[name] = (outputs[-1] * outputs[-1]).sum()
-viz.carousel(lines)
+    lines[f"forget bias {bias:g}"] = (outputs[-1] * outputs[-1]).sum()
+viz.gradient_norms(lines, "c")
 
 # %% [markdown]
 # ## Gates obey the data
@@ -333,7 +330,7 @@ viz.gate_differences(runs)
 # > The state is its own memory; forget and input gate are one. Three quarters of the weights.
 
 # %%
-viz.cell(nn.GRUCell(3, 4, rng=0))
+viz.cell(nn.GRUCell(3, 4, rng=0), equations=False)
 
 # %% [markdown]
 # # 5 · Stacking
@@ -343,14 +340,23 @@ viz.cell(nn.GRUCell(3, 4, rng=0))
 # > Layers upwards, directions as lanes.
 
 # %% [markdown]
-# ## Two layers, both ways
+# ## Two layers
 #
-# > Sentences have two ends. The second layer has past and future in one place.
+# > The states of the first layer are what the second reads.
 
 # %%
-both = nn.GRU(3, 4, num_layers=2, bidirectional=True, rng=0)
-outputs, _ = both(rng.standard_normal((3, 1, 3)))
-viz.unrolled(outputs, "cell", shapes=False)
+room = {"size": (880, 440), "min_font": 14, "shapes": False, "initial": False, "loss": False}
+outputs, _ = nn.GRU(3, 4, num_layers=2, rng=0)(rng.standard_normal((4, 1, 3)))
+viz.unrolled(outputs, "cell", **room)
+
+# %% [markdown]
+# ## Both ways
+#
+# > Sentences have two ends: at each step past and future are in one place.
+
+# %%
+outputs, _ = nn.GRU(3, 4, bidirectional=True, rng=0)(rng.standard_normal((4, 1, 3)))
+viz.unrolled(outputs, "cell", **room)
 
 # %% [markdown]
 # # 6 · Are the slides right?
@@ -367,14 +373,15 @@ relu_net = nn.IRNNCell(1, 4, rng=0)
 kept, _ = nn.unroll(relu_net, np.zeros((1000, 1, 1)), np.ones((1, 4)))
 norms = measure.gradient_norms(kept[-1].sum()).norms[:, 0]
 gru, lstm = (sum(p.size for p in kind(3, 8).parameters()) for kind in (nn.GRUCell, nn.LSTMCell))
-print(
-    f"remembers everything         false: a letter 10 steps ago is told in {probe.scores[10]:.0%}, a guess is 12.5 %"
-)
-print(f"no activation, no vanishing  only if f = 1: 0.9^100 = {0.9**100:.1e}")
-print(
-    f"no long sequences with ReLU  false from the identity: {norms[0] / norms[-1]:.0%} left after 1,000 steps"
-)
-print(f"a GRU is cheaper             true: {gru} weights against {lstm}, {gru / lstm:.0%}")
+for claim, found in (
+    ("An RNN remembers everything", "False: of the letter 10 steps ago a probe reads"),
+    ("", f"{probe.scores[10]:.1%}; guessing gives 12.5 %."),
+    ("No activation, no vanishing", f"Only if f = 1: 0.9^100 = {0.9**100:.1e}."),
+    ("ReLU cannot learn long sequences", "False: started from the identity, it keeps"),
+    ("", f"{norms[0] / norms[-1]:.0%} of the gradient over 1,000 steps."),
+    ("A GRU is cheaper than an LSTM", f"True: {gru} weights against {lstm}, {gru / lstm:.0%}."),
+):
+    print(f"{claim:33}{found}")
 
 # %% [markdown]
 # ## 1997, live

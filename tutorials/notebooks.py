@@ -27,28 +27,36 @@ def executed(script):
     """The lesson as a notebook with its outputs, which depend on nothing but the script."""
     import jupytext
     import nbformat
-    from nbclient import NotebookClient
 
     notebook = jupytext.read(script, fmt="py:percent")
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL})
+    run(notebook)
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number:02}"
+        cell.metadata = {}
+        if cell.cell_type == "code":
+            cell.outputs = [plain(output) for output in cell.outputs]
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL})
+    nbformat.validate(notebook)
+    return nbformat.writes(notebook) + "\n"
+
+
+def run(notebook):
+    """Run the cells in an empty folder, and keep with each what it shows and prints."""
+    from nbclient import NotebookClient
+
     with tempfile.TemporaryDirectory() as folder:
-        client = NotebookClient(
+        NotebookClient(
             notebook,
             timeout=SECONDS,
             kernel_name="python3",
             record_timing=False,
             resources={"metadata": {"path": folder}},
             extra_arguments=QUIET,
-        )
-        client.execute()
-    for number, cell in enumerate(notebook.cells):
-        cell["id"] = f"cell-{number:02}"
-        cell.metadata = {}
+        ).execute()
+    for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [plain(output) for output in merged(cell.outputs)]
-    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL})
-    nbformat.validate(notebook)
-    return nbformat.writes(notebook) + "\n"
+            cell.outputs = merged(cell.outputs)
 
 
 def merged(outputs):
