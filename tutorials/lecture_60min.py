@@ -236,8 +236,8 @@ viz.loss_surface()
 #
 # *20 minutes*
 #
-# > Start experiment 6a of 1997 now, in the background. It will be done when we get to the
-# conclusions.
+# > Opened as a notebook, the next cell starts experiment 6a of 1997 in the background; it is done
+# when you get to the conclusions. On these slides it has run.
 
 
 # %%
@@ -375,7 +375,7 @@ norms = measure.gradient_norms(kept[-1].sum()).norms[:, 0]
 gru, lstm = (sum(p.size for p in kind(3, 8).parameters()) for kind in (nn.GRUCell, nn.LSTMCell))
 for claim, found in (
     ("An RNN remembers everything", "False: of the letter 10 steps ago a probe reads"),
-    ("", f"{probe.scores[10]:.1%}; guessing gives 12.5 %."),
+    ("", f"{probe.scores[10]:.1%}; guessing gives 12.5%."),
     ("No activation, no vanishing", f"Only if f = 1: 0.9^100 = {0.9**100:.1e}."),
     ("ReLU cannot learn long sequences", "False: started from the identity, it keeps"),
     ("", f"{norms[0] / norms[-1]:.0%} of the gradient over 1,000 steps."),
@@ -386,7 +386,8 @@ for claim, found in (
 # %% [markdown]
 # ## 1997, live
 #
-# Temporal order, T = 100: the network of the paper, trained while we spoke.
+# Temporal order, T = 100: the network of the paper, trained in the background while the
+# slides before this one were made.
 #
 # > Whoever looks at the loss too early thinks that it cannot be learnt. The paper reports 31,390
 # sequences on average until its own criterion.
