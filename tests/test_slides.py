@@ -33,6 +33,17 @@ OVER = """() => [...Reveal.getCurrentSlide().querySelectorAll(".slide, .slide *"
                                            || part.scrollHeight > part.clientHeight + 1);
 }).map(part => part.tagName + ": " + part.textContent.slice(0, 40))"""
 
+# Of drawings; a plot's text is paths, and the deck chooses its size.
+SMALLEST = r"""() => Math.min(...Array.from(document.querySelectorAll(".present img"), image => {
+    const svg = atob(image.src.split(",")[1]);
+    const inside = svg.match(/scale\(([\d.]+)/);
+    const shown = Math.min(image.clientWidth / image.naturalWidth,
+                           image.clientHeight / image.naturalHeight) * 96 / 72;
+    const sizes = [...svg.matchAll(/font-size="([\d.]+)"/g)].map(found => +found[1]);
+    return Math.min(...sizes) * shown * (inside ? +inside[1] : 1);
+}))"""
+FOURTEEN = 28  # points, in pixels of a slide of 1,920, which is 960 points wide
+
 
 @pytest.fixture
 def slides(monkeypatch):
@@ -102,7 +113,7 @@ def deck(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_every_slide_fits_and_asks_for_nothing(deck, browser):
+def test_every_slide_fits_is_legible_and_asks_for_nothing(deck, browser):
     page = browser.new_page(viewport={"width": 1920, "height": 1080})
     said, asked = [], []
     page.on("console", lambda message: said.append(message.text))
@@ -112,11 +123,13 @@ def test_every_slide_fits_and_asks_for_nothing(deck, browser):
     page.wait_for_function("window.Reveal && Reveal.isReady()")
     count = page.evaluate("Reveal.getTotalSlides()")
     assert count == (TUTORIALS / "lecture_60min.py").read_text("utf-8").count("# %% [markdown]")
-    over = {}
+    over, letters = {}, {}
     for number in range(count):
         page.evaluate(f"Reveal.slide({number})")
         over[number] = page.evaluate(OVER)
+        letters[number] = page.evaluate(SMALLEST)
     assert not {number: parts for number, parts in over.items() if parts}
+    assert not {number: size for number, size in letters.items() if size < FOURTEEN}
     page.close()
     assert said == []
     assert [url for url in asked if not url.startswith(("file:", "data:", "about:"))] == []
