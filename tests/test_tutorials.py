@@ -1,6 +1,7 @@
 """Does every lesson run, keep to the frame, and have exercises that can be graded?"""
 
 import copy
+import json
 import os
 import re
 import runpy
@@ -143,6 +144,19 @@ def test_lesson_has_short_cells_and_no_plotting_of_its_own(lesson):
     # lesson 0 builds an engine
     assert sum(map(code_lines, code)) <= (150 if lesson.name[:2] != "00" else 180)
     assert "matplotlib" not in "".join(code)
+
+
+@lessons
+def test_the_notebook_beside_a_lesson_is_of_this_text(lesson):
+    jupytext = pytest.importorskip("jupytext")
+    script = jupytext.read(lesson, fmt="py:percent")
+    notebook = json.loads(lesson.with_suffix(".ipynb").read_text(encoding="utf-8"))
+    found = [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
+    expected = [(cell.cell_type, cell.source) for cell in script.cells]
+    assert found == expected, f"write it anew: make notebooks LESSONS={lesson.name[:2]}"
+    assert not [
+        o for c in notebook["cells"] for o in c.get("outputs", []) if o.get("name") == "stderr"
+    ]
 
 
 def grade(*arguments, folder):
