@@ -574,3 +574,16 @@ def test_elementwise_means_element_by_element(op, sample):
         for at in list(np.ndindex(whole.shape))[:3]:
             one = op(*[np.asarray(x[at]) for x in spread], **sample.options)
             np.testing.assert_allclose(one, whole[at], rtol=1e-14)
+
+
+UFUNCS = [op for op in OPS.values() if isinstance(op, Primitive) and type(op.forward) is np.ufunc]
+
+
+@pytest.mark.parametrize("op", UFUNCS, ids=lambda op: op.name)
+@pytest.mark.parametrize("wrap", [Tensor, np.asarray], ids=["Tensor", "array"])
+def test_a_keyword_of_numpys_ufuncs_is_refused_and_nothing_is_written(op, wrap):
+    out = np.full(2, 7.0)
+    for option in ({"out": out}, {"where": np.zeros(2, bool)}, {"dtype": "float32"}):
+        with pytest.raises(TypeError, match=rf"{op.name}\b.*{next(iter(option))}"):
+            op(*[wrap(np.array([0.25, 0.5]))] * op.arity, **option)
+    assert (out == 7.0).all()

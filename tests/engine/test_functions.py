@@ -125,6 +125,11 @@ def test_norm_has_slope_0_at_0_as_absolute_has():
     np.testing.assert_allclose(grad(rnn.norm(x, axis=1).sum(), x), [[0, 0], [0.6, 0.8]])
 
 
+def test_a_standard_deviation_of_equal_numbers_has_slope_0():
+    x = Tensor([[3.0, 3.0], [1.0, 3.0]])
+    np.testing.assert_allclose(grad(rnn.std(x, axis=1).sum(), x), [[0, 0], [-0.5, 0.5]])
+
+
 def test_a_product_with_zeros_has_the_gradient_of_the_others():
     x = Tensor([[2.0, 0.0, 3.0], [0.0, 0.0, 5.0]])
     np.testing.assert_array_equal(grad(rnn.prod(x, axis=1).sum(), x), [[0, 6, 0], [0, 0, 0]])

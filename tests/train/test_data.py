@@ -1,5 +1,7 @@
 """Does `fit` take its batches from a list or an iterator, stop by a rule, and call back?"""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -127,3 +129,16 @@ def test_what_gives_no_batches_is_refused(options, kind, says):
 def test_what_is_no_optimiser_is_refused():
     with pytest.raises(TypeError, match=r"optimiser=train\.Adam\(model\.parameters\(\)\)"):
         train.fit(Line(), data=BATCHES, epochs=1)
+
+
+def test_batches_may_be_lists_as_those_of_other_libraries():
+    model = Line()
+    assert fit(model, data=[list(batch) for batch in BATCHES], epochs=1).step == 3
+    assert fit(model, data=(list(batch) for batch in BATCHES), epochs=1).step == 3
+    assert model.seen == [1.0, 2.0, 0.5] * 2
+
+
+def test_an_endless_iterator_is_read_for_as_many_steps_as_are_asked_for():
+    model = Line()
+    assert fit(model, data=itertools.cycle(BATCHES), steps=4).step == 4
+    assert model.seen == [1.0, 2.0, 0.5, 1.0]

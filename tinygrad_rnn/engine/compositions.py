@@ -122,8 +122,8 @@ def var(x: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) ->
 @of_one
 @composite
 def std(x: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
-    """The square root of the variance over `axis`; its slope is infinite where that is 0."""
-    return sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
+    """The square root of the variance over `axis`; where that is 0 its slope is 0, as `norm`'s."""
+    return _root(var(x, axis, ddof=ddof, keepdims=keepdims))
 
 
 @of_one
@@ -147,7 +147,11 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         return over(absolute(x), axis=axis, keepdims=keepdims)
     if ord not in (None, 2, "fro") or (ord == "fro" and len(axes) != 2):
         raise ValueError(f"norm: ord is None, 1, 2, inf, -inf, or 'fro' of two axes, got {ord!r}.")
-    squares = sum(x * x, axis=axis, keepdims=keepdims)
+    return _root(sum(x * x, axis=axis, keepdims=keepdims))
+
+
+def _root(squares: Any) -> Any:
+    """The square root, with slope 0 at 0."""
     is_zero = squares == 0
     return where(is_zero, 0.0, sqrt(where(is_zero, 1.0, squares)))
 

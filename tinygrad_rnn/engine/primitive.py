@@ -113,6 +113,8 @@ class Primitive(Operation):
                 return self(*with_arrays(self.name, inputs), **options)
         now = context.get() if recorded else UNRECORDED
         try:
+            if options and type(self.forward) is np.ufunc:  # whose out= would write into an array
+                raise TypeError(f"unexpected keyword argument {next(iter(options))!r}")
             if now.observers:
                 innermost, outside = now.observers[0], now.observers[1:]
                 data = innermost.result(self, inputs, arrays, options, outside)

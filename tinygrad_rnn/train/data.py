@@ -54,18 +54,26 @@ def source(batch: Any, data: Any, epochs: int | None) -> tuple[Callable[[int], A
     if isinstance(data, Sequence) and not isinstance(data, str):
         if not len(data):
             raise ValueError("fit: data holds no batch.")
-        return lambda step: data[step % len(data)], None if epochs is None else epochs * len(data)
+        whole = None if epochs is None else epochs * len(data)
+        return lambda step: _arguments(data[step % len(data)]), whole
     if not isinstance(data, Iterable) or isinstance(data, (str, np.ndarray)):
         raise TypeError(
             f"fit: data is a list or iterator of batches, tuples of the arguments of model.loss; "
             f"got a {type(data).__name__}. One batch at every step is data=[(xs, targets)]."
         )
-    if isinstance(data, Iterator) and epochs != 1:
-        raise ValueError(
-            f"fit: an iterator can be used up only once, got epochs={epochs}. Say epochs=1, or "
-            "make it a list."
-        )
+    if isinstance(data, Iterator):
+        if epochs not in (None, 1):
+            raise ValueError(
+                f"fit: an iterator can be used up only once, got epochs={epochs}. Say epochs=1, or "
+                "make it a list."
+            )
+        epochs = 1
     return _Stream(data, epochs), None
+
+
+def _arguments(batch: Any) -> Any:
+    """A batch as a tuple; loaders of other libraries give lists."""
+    return tuple(batch) if type(batch) is list else batch
 
 
 class _Stream:
@@ -82,7 +90,7 @@ class _Stream:
             empty = True
             for batch in data:
                 empty = False
-                yield batch
+                yield _arguments(batch)
             if empty:
                 raise ValueError("fit: data holds no batch.")
 
