@@ -13,14 +13,6 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "anywhere")
 
 
-def pytest_configure(config):
-    """Declare the marker that the hook below reads."""
-    config.addinivalue_line(
-        "markers",
-        "sampled(every): of its many cases one in `every` is ordinary, the others are slow",
-    )
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Mark as slow all but a sample of the cases of a test that has many: the same everywhere."""

@@ -90,15 +90,6 @@ def write(model, alphabet, start, length, rng, temperature=0.7):
     return alphabet.decode(numbers)
 
 
-def on_a_slide(picture, loss, word):
-    """The picture with text of 14 points; where fonts are wide, with what fits, and a line."""
-    try:
-        return picture(loss, size="slide", labels=word)
-    except ValueError as error:
-        print(f"{error} It is drawn with smaller text.")
-        return picture(loss, size="slide", labels=word, min_font=9)
-
-
 def main():
     parser = argparse.ArgumentParser(description="Train, sample and draw a character LSTM.")
     parser.add_argument("--seconds", type=float, default=20, help="how long to train")
@@ -134,8 +125,8 @@ def main():
     loss = model.step_by_step(x, y)
     for name, drawing in (
         ("1_one_step.svg", viz.cell(model.cell, size="slide")),
-        ("2_unrolled.svg", on_a_slide(viz.unrolled, loss, word)),
-        ("3_gradient_flow.svg", on_a_slide(viz.gradient_flow, loss, word)),
+        ("2_unrolled.svg", viz.unrolled(loss, size="slide", labels=word)),
+        ("3_gradient_flow.svg", viz.gradient_flow(loss, size="slide", labels=word)),
         ("4_player.html", viz.play(loss, labels=word)),
     ):
         print("wrote", drawing.save(options.out / name))

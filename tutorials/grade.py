@@ -57,7 +57,7 @@ def answer(exercise):
 
 
 def equal(found, expected):
-    """Whether two answers agree: numbers and arrays to six digits, anything else exactly."""
+    """True if two answers agree: numbers and arrays to six digits, anything else exactly."""
     if isinstance(expected, str | bool | None):
         return found == expected
     try:

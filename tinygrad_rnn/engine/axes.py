@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_rnn.engine.indexing import axis_of
+from tinygrad_rnn.engine.indexing import axes_of, axis_of
 from tinygrad_rnn.engine.operands import as_operand
 from tinygrad_rnn.engine.operators import OPS
 from tinygrad_rnn.engine.overloads import of_one
@@ -29,8 +29,7 @@ def squeeze(x: Any, axis: int | tuple[int, ...] | None = None) -> Any:
     shape = x.shape
     if axis is None:
         return reshape(x, shape=tuple(n for n in shape if n != 1))
-    given = axis if isinstance(axis, tuple) else (axis,)
-    gone = {axis_of("squeeze", k, shape) for k in given}
+    gone = {*axes_of("squeeze", axis, shape)}
     if longer := [k for k in gone if shape[k] != 1]:
         raise ValueError(
             f"squeeze: axis {longer[0]} of shape {shape} has length {shape[longer[0]]}; only axes "

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine.composite import composite
-from tinygrad_rnn.engine.indexing import axis_of, getitem, scatter
+from tinygrad_rnn.engine.indexing import axes_of, axis_of, getitem, scatter
 from tinygrad_rnn.engine.operands import as_operand, sequence, shaped
 from tinygrad_rnn.engine.overloads import of_list, of_one
 from tinygrad_rnn.engine.primitives import (
@@ -89,7 +89,7 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """
     x = as_operand(x, "prod")
     shape = shaped(x).shape
-    axes = _axes("prod", axis, shape)
+    axes = axes_of("prod", axis, shape)
     kept = [k for k in range(len(shape)) if k not in axes]
     n = math.prod(shape[k] for k in axes)
     if kept:
@@ -114,7 +114,7 @@ def var(x: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) ->
     """Mean of the squared distance from the mean over `axis`; divided by n − `ddof`, not n."""
     x = as_operand(x, "var")
     shape = shaped(x).shape
-    n = math.prod(shape[k] for k in _axes("var", axis, shape))
+    n = math.prod(shape[k] for k in axes_of("var", axis, shape))
     away = x - mean(x, axis=axis, keepdims=True)
     return sum(away * away, axis=axis, keepdims=keepdims) / builtins.max(n - ddof, 0)
 
@@ -136,7 +136,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     """
     x = as_operand(x, "norm")
     shape = shaped(x).shape
-    axes = _axes("norm", axis, shape)
+    axes = axes_of("norm", axis, shape)
     if ord is not None and len(axes) > 1 and ord != "fro":
         raise ValueError(
             f"norm: of a matrix there is the Frobenius norm alone, got ord={ord!r} over the axes "
@@ -227,11 +227,3 @@ def _at_least(name: str, x: Any, ndim: int) -> Any:
     shape = shaped(x).shape
     missing = ndim - len(shape)
     return reshape(x, shape=(1,) * missing + shape) if missing > 0 else x
-
-
-def _axes(name: str, axis: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The axes that a reduction goes over, counted from 0."""
-    if axis is None:
-        return tuple(range(len(shape)))
-    given = axis if isinstance(axis, tuple) else (axis,)
-    return tuple(axis_of(name, k, shape) for k in given)

@@ -23,7 +23,7 @@ from tinygrad_rnn.engine.overloads import of_one, parts_of_one
 from tinygrad_rnn.engine.primitive import Primitive
 from tinygrad_rnn.engine.tensor import Tensor
 
-__all__ = ["Input", "axis_of", "flip", "getitem", "put_back", "scatter", "split", "take"]
+__all__ = ["Input", "axes_of", "axis_of", "flip", "getitem", "put_back", "scatter", "split", "take"]
 
 Index = tuple[Any, ...]
 
@@ -153,6 +153,14 @@ def axis_of(name: str, axis: int, shape: tuple[int, ...]) -> int:
     if not -len(shape) <= axis < len(shape):
         raise IndexError(f"{name}: axis {axis} does not exist in shape {shape}.")
     return axis % len(shape)
+
+
+def axes_of(name: str, axis: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Axes counted from 0: one, several in a tuple, or all for None."""
+    if axis is None:
+        return tuple(range(len(shape)))
+    given = axis if isinstance(axis, tuple) else (axis,)
+    return tuple(axis_of(name, k, shape) for k in given)
 
 
 # -- for the rules of both -------------------------------------------------------------------------

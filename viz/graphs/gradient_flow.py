@@ -192,21 +192,24 @@ def _number(norm: float) -> str:
 
 
 def _legend(low: float, high: float, not_finite: bool, room: int) -> Iterator[tuple[str, str]]:
-    """The legend's lines: text (for its size) and a table."""
+    """The legend's lines: text (for its size) and a table.
+
+    Rather than begin a second line, which would make all text smaller, powers of ten are left out.
+    """
     narrow = room < NARROW
-    step = math.ceil((high - low) / (2 if narrow else 5))
     words = "‖∂loss/∂value‖" + " on each edge" * (not narrow)
-    cells = [(f"<TD>{html.escape(words)}</TD>", words)]
-    for power in sorted(range(round(high), round(low) - 1, -step)):
-        sample = theme.magnitude((power - low) / (high - low))
-        word = f"1e{power}"
-        cells.append((_sample(sample["color"], float(sample["penwidth"]), word), f"     {word}  "))
+    title = f"<TD>{html.escape(words)}</TD>", words
     grey = {**theme.NO_GRADIENT, "color": theme.GREY}  # legible alone
     dots = f"<TD>{dashes(grey, length=2, count=5)}</TD><TD>no gradient</TD>"
     zero = f"<TD>{dashes(theme.ZERO_GRADIENT)}</TD><TD>exactly zero</TD>"
-    cells += [(zero, "     exactly zero"), (dots, "     no gradient")]
+    rest = [(zero, "     exactly zero"), (dots, "     no gradient")]
     if not_finite:
-        cells.append((_sample(theme.NOT_FINITE["color"], 5, "NaN or ∞"), "     NaN or ∞"))
+        rest.append((_sample(theme.NOT_FINITE["color"], 5, "NaN or ∞"), "     NaN or ∞"))
+    step = math.ceil((high - low) / (2 if narrow else 5))
+    cells = [title, *_powers(low, high, step), *rest]
+    while not narrow and step < high - low and sum(len(word) for _, word in cells) > room:
+        step += 1
+        cells = [title, *_powers(low, high, step), *rest]
     line: list[tuple[str, str]] = []
     for cell in [*cells, None]:
         text = "".join(word for _, word in line)
@@ -219,6 +222,16 @@ def _legend(low: float, high: float, not_finite: bool, room: int) -> Iterator[tu
             )
             line = []
         line += [cell] if cell else []
+
+
+def _powers(low: float, high: float, step: int) -> list[tuple[str, str]]:
+    """A sample for every `step`-th power of ten, as table and text."""
+    cells: list[tuple[str, str]] = []
+    for power in sorted(range(round(high), round(low) - 1, -step)):
+        sample = theme.magnitude((power - low) / (high - low))
+        word = f"1e{power}"
+        cells.append((_sample(sample["color"], float(sample["penwidth"]), word), f"     {word}  "))
+    return cells
 
 
 def _sample(colour: str, width: float, word: str) -> str:

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from viz.record.fold import STEPS
 from viz.record.parts import Block, Parts
-
-STEPS = ("step", "cell")
 
 
 @dataclass(slots=True)

@@ -1,8 +1,10 @@
 """Is all text of a picture large enough where it is shown, and is what is left out said?"""
 
+import importlib
 import re
 import struct
 
+import numpy as np
 import pytest
 
 import viz
@@ -131,3 +133,15 @@ def test_a_circuit_drops_its_equations_before_it_is_refused():
     assert "Left out for its size: equations." in bare._positioned[0]
     with pytest.raises(ValueError, match=r"cell: the smallest text would have 5.4 points"):
         viz.cell(cell, size="column")
+
+
+@pytest.mark.parametrize("decades", [1, 3, 4, 5, 9, 30])
+def test_the_size_of_text_does_not_depend_on_how_far_gradients_spread(decades, monkeypatch):
+    flow = "viz.graphs.gradient_flow"
+    outputs, _ = nn.unroll(nn.LSTMCell(3, 4, rng=0), np.ones((7, 1, 3)))
+    loss = sum((h * h).sum() for h in outputs)
+    height = viz.gradient_flow(loss, size="slide").fit[1]
+    look = importlib.import_module(flow).look
+    monkeypatch.setattr(f"{flow}.decades", lambda norms: (-float(decades), 0.0))
+    monkeypatch.setattr(f"{flow}.look", lambda norm, low, high: look(norm and 1.0, low, high))
+    assert viz.gradient_flow(loss, size="slide").fit[1] == pytest.approx(height, rel=0.02)
